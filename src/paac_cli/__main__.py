@@ -1,0 +1,6 @@
+"""`python -m paac_cli` is `paac`."""
+
+from paac_cli.cli.main import main
+
+if __name__ == "__main__":
+    main()

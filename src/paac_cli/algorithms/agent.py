@@ -1,0 +1,54 @@
+"""The seam: all that the loop, evaluation and checkpoints know of an algorithm."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import NamedTuple, Protocol
+
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import RunConfig
+from paac_cli.timestep import TimeStep
+
+#: Name as in TensorBoard -> scalar tensor. Making it a float waits for the device: only sinks do.
+Metrics = Mapping[str, tf.Tensor]
+
+#: Algorithm's name -> module:class. The one line that a new algorithm adds to the code that was there.
+ALGORITHMS = {"paac": "paac_cli.algorithms.paac:Paac"}
+
+
+class Prediction(NamedTuple):
+    """What an agent makes of `B` observations outside training."""
+
+    action: NDArray  #: [B] int32
+    value: NDArray  #: [B] float32, expected discounted return as learned
+    probability: NDArray  #: [B, A] float32, of each action under the policy
+
+
+class Agent(Protocol):
+    """One algorithm: arrays in, actions out."""
+
+    def act(self, step: TimeStep) -> NDArray:
+        """Actions [N] int32 for `step.obs`. The only place where training waits for the device."""
+
+    def learn(self, step: TimeStep) -> Metrics | None:
+        """Take in what the last actions led to; metrics if this completed an update."""
+
+    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
+        """Play without learning: a pure function of its arguments and the weights.
+
+        obs: [B, ...]. greedy: the most probable action; otherwise drawn, with noise keyed by (seed, step, row).
+        """
+
+    def state(self) -> dict[str, NDArray]:
+        """All that a checkpoint must hold: name -> array."""
+
+    def load_state(self, state: Mapping[str, NDArray]) -> None:
+        """Take up a `state`. Raises CheckpointError where names, shapes or dtypes do not fit."""
+
+
+def make_agent(config: RunConfig, obs_shape: tuple[int, ...], num_actions: int) -> Agent:
+    """The agent that `config.algorithm` names. Raises ConfigError where network and observations do not fit."""
+    module, _, name = ALGORITHMS[config.algorithm.name].partition(":")
+    agent: Agent = getattr(import_module(module), name)(config, obs_shape, num_actions)
+    return agent

@@ -1,0 +1,149 @@
+"""PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862).
+
+Every `T` steps, one gradient over all `N * T` of them (algorithm 1 of the paper):
+
+    loss = scale * mean( -log pi(a_t|s_t) * A_t  -  ent_coef * H(pi(.|s_t))  +  vf_coef * (R_t - V(s_t))^2 )
+
+with `A_t = R_t - V(s_t)` held constant and `R_t` the n-step return (or, with gae_lambda < 1, the
+lambda-return), bootstrapped from `V(s_T)` under the same parameters that chose the actions.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from paac_cli.algorithms.agent import Metrics, Prediction
+from paac_cli.algorithms.variables import assign_arrays, variables_to_arrays
+from paac_cli.config.algorithms import PaacConfig
+from paac_cli.config.schema import RunConfig
+from paac_cli.networks import categorical
+from paac_cli.networks.actor_critic import ActorCritic
+from paac_cli.networks.aliases import TensorAliases
+from paac_cli.networks.optimizers import linear_schedule, make_optimizer
+from paac_cli.networks.returns import advantages
+from paac_cli.timestep import TimeStep
+
+_WEIGHTS = 1  # first word of the spawn key of the initial weights; episodes have 0
+
+
+def paac_loss(
+    config: PaacConfig, logits: tf.Tensor, value: tf.Tensor, action: tf.Tensor, advantage: tf.Tensor
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The loss [] of a batch, and its parts.
+
+    logits: [B, A]; value: [B]; action: [B] int32; advantage: [B], estimated with `value` before the update.
+    """
+    target = tf.stop_gradient(value + advantage)
+    entropy = tf.reduce_mean(categorical.entropy(logits))
+    policy_loss = -tf.reduce_mean(categorical.log_prob(logits, action) * advantage)
+    value_loss = tf.reduce_mean(tf.square(target - value))
+    loss = config.loss_scale * (policy_loss - config.ent_coef * entropy + config.vf_coef * value_loss)
+    return loss, {
+        "train/policy_loss": policy_loss,
+        "train/value_loss": value_loss,
+        "train/entropy": entropy,
+        "train/explained_variance": 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8),
+    }
+
+
+class Paac:
+    """The agent: see the module's docstring, and `Agent` for the contract."""
+
+    def __init__(self, config: RunConfig, obs_shape: tuple[int, ...], num_actions: int) -> None:
+        self._config = config.algorithm
+        num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
+        rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(_WEIGHTS,)))
+        self._network = ActorCritic(config.network, obs_shape, num_actions, rng)
+        self._weights = self._network.trainable_variables
+        self._optimizer = make_optimizer(self._config.optimizer, self._weights)
+        self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
+        self._seed = tf.constant(config.seed, tf.int64)
+        self._tensor = TensorAliases()
+        self._actions = np.zeros((num_steps, num_envs), np.int32)
+        self._final_values = np.zeros((num_steps, num_envs), np.float32)
+        self._act = tf.function(self._act_graph, reduce_retracing=False)
+        self._predict = tf.function(self._predict_graph)
+        self._value = tf.function(self._network.values)
+        self._update = tf.function(self._update_graph)
+
+    def act(self, step: TimeStep) -> NDArray:
+        row = step.slot % len(self._actions)
+        self._actions[row] = self._act(self._tensor(step.obs)).numpy()
+        return self._actions[row]
+
+    def learn(self, step: TimeStep) -> Metrics | None:
+        if step.truncated.any():
+            self._final_values[step.slot - 1] = self._value(self._tensor(step.final_obs)).numpy()
+        if step.slot < len(self._actions):
+            return None
+        rollout = step.rollout
+        return self._update(
+            self._tensor(rollout.obs),
+            self._actions,
+            rollout.reward,
+            rollout.terminated,
+            rollout.truncated,
+            self._final_values,
+        )
+
+    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
+        key = tf.constant([seed, step], tf.int64)
+        action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
+        return Prediction(action.numpy(), value.numpy(), probability.numpy())
+
+    def state(self) -> dict[str, NDArray]:
+        return variables_to_arrays(self._variables())
+
+    def load_state(self, state: Mapping[str, NDArray]) -> None:
+        assign_arrays(self._variables(), state)
+
+    def _variables(self) -> list[tf.Variable]:
+        return [*self._weights, *self._optimizer.variables, self._steps]
+
+    def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
+        logits, _ = self._network(obs)
+        actions = categorical.sample(logits, tf.stack([self._seed, self._steps]))
+        self._steps.assign_add(obs.shape[0])
+        return actions
+
+    def _predict_graph(
+        self, obs: tf.Tensor, key: tf.Tensor, greedy: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        logits, value = self._network(obs)
+        best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        action = tf.where(greedy, best, categorical.sample(logits, key))
+        return action, value, tf.nn.softmax(logits)
+
+    def _update_graph(
+        self,
+        obs: tf.Tensor,
+        action: tf.Tensor,
+        reward: tf.Tensor,
+        terminated: tf.Tensor,
+        truncated: tf.Tensor,
+        final_value: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """obs: [T+1, N, ...]; the others: [T, N]."""
+        config = self._config
+        bootstrap = self._network.values(obs[-1])
+        with tf.GradientTape() as tape:
+            logits, value = self._network(tf.reshape(obs[:-1], [-1, *obs.shape[2:]]))
+            advantage = advantages(
+                reward=reward,
+                value=tf.reshape(tf.stop_gradient(value), reward.shape),
+                bootstrap=bootstrap,
+                final_value=final_value,
+                terminated=terminated,
+                truncated=truncated,
+                gamma=config.gamma,
+                gae_lambda=config.gae_lambda,
+            )
+            loss, metrics = paac_loss(
+                config, logits, value, tf.reshape(action, [-1]), tf.reshape(advantage, [-1])
+            )
+        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
+        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
+        self._optimizer.apply(gradients, learning_rate)
+        return {**metrics, "train/grad_norm": norm, "train/learning_rate": learning_rate}

@@ -1,0 +1,128 @@
+"""Everything that a run needs, as frozen data. One class per section of a preset."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from paac_cli.config.algorithms import AlgorithmConfig, PaacConfig
+from paac_cli.config.base import ConfigModel
+
+ProtocolName = Literal["paac2017", "baselines", "machado2018"]
+Device = Literal["auto", "cpu", "gpu"]
+
+
+class EnvConfig(ConfigModel):
+    """Which environment, and under which rules."""
+
+    id: Annotated[str, Field(min_length=1, description="a Gymnasium id, e.g. ALE/Pong-v5 or CartPole-v1")]
+    protocol: Annotated[
+        ProtocolName | None, Field(description="named set of Atari rules; baselines where an Atari preset says nothing")
+    ] = None
+    kwargs: Annotated[
+        dict[str, Any], Field(description="passed to gymnasium.make; not for Atari, whose protocol says everything")
+    ] = {}
+
+    @property
+    def is_atari(self) -> bool:
+        return self.id.startswith("ALE/")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_protocol(cls, data: Any) -> Any:
+        if isinstance(data, dict) and str(data.get("id", "")).startswith("ALE/") and data.get("protocol") is None:
+            return {**data, "protocol": "baselines"}
+        return data
+
+    @model_validator(mode="after")
+    def _protocol_is_for_atari(self) -> Self:
+        if self.protocol is not None and not self.is_atari:
+            raise ValueError(f"protocol {self.protocol!r} is for Atari (ALE/...), and id is {self.id!r}")
+        if self.kwargs and self.is_atari:
+            raise ValueError("kwargs are not for Atari: its protocol says everything")
+        return self
+
+
+class SamplingConfig(ConfigModel):
+    """How many environments, on how many processes."""
+
+    num_envs: Annotated[PositiveInt, Field(description="environments stepped in parallel (N, n_e); >= 1")] = 32
+    num_workers: Annotated[
+        PositiveInt | Literal["auto"],
+        Field(description="worker processes (n_w), at most num_envs; auto = one per core; never changes the result"),
+    ] = "auto"
+
+    @model_validator(mode="after")
+    def _enough_envs(self) -> Self:
+        if self.num_workers != "auto" and self.num_workers > self.num_envs:
+            raise ValueError(f"num_workers ({self.num_workers}) must not exceed num_envs ({self.num_envs})")
+        return self
+
+
+class NetworkConfig(ConfigModel):
+    """The torso shared by policy and value."""
+
+    torso: Annotated[
+        Literal["nips", "nature", "mlp"],
+        Field(description="nips and nature: convolutions for images (the paper's two); mlp: dense, for vectors"),
+    ]
+    hidden_sizes: Annotated[
+        tuple[PositiveInt, ...], Field(min_length=1, description="units of each layer; mlp only")
+    ] = (64, 64)
+    initializer: Annotated[
+        Literal["orthogonal", "fan_in_uniform"],
+        Field(description="orthogonal, or the paper's uniform in +-1/sqrt(fan_in) for weights and biases"),
+    ] = "orthogonal"
+
+    @model_validator(mode="after")
+    def _hidden_sizes_are_for_mlp(self) -> Self:
+        if self.torso != "mlp" and "hidden_sizes" in self.model_fields_set and self.hidden_sizes != (64, 64):
+            raise ValueError(f"hidden_sizes is for torso mlp, and torso is {self.torso}")
+        return self
+
+
+class StopWhen(ConfigModel):
+    """Training ends early once the agent is good enough."""
+
+    mean_return: Annotated[float, Field(description="mean raw return to reach")]
+    episodes: Annotated[PositiveInt, Field(le=10_000, description="over this many of the latest episodes")] = 100
+
+
+class TrainingConfig(ConfigModel):
+    """How long, how often, and where."""
+
+    total_steps: Annotated[PositiveInt, Field(description="agent steps, summed over environments; >= 1")]
+    log_every: Annotated[PositiveInt, Field(description="steps between rows of metrics; >= 1")] = 10_000
+    checkpoint_every: Annotated[PositiveInt, Field(description="steps between checkpoints; >= 1")] = 250_000
+    keep_checkpoints: Annotated[PositiveInt, Field(description="latest checkpoints kept, beside the best; >= 1")] = 3
+    stop_when: Annotated[StopWhen | None, Field(description="end early at this mean return")] = None
+    device: Annotated[Device, Field(description="auto: the GPU where there is one")] = "auto"
+
+
+class RunConfig(ConfigModel):
+    """A preset: everything that a run needs."""
+
+    seed: Annotated[NonNegativeInt, Field(lt=2**63, description="every random draw of the run follows from it")] = 1
+    env: EnvConfig
+    sampling: SamplingConfig = SamplingConfig()
+    algorithm: AlgorithmConfig = PaacConfig()
+    network: NetworkConfig
+    training: TrainingConfig
+
+    @property
+    def frames_per_step(self) -> int:
+        """Emulator frames per agent step."""
+        return 4 if self.env.is_atari else 1
+
+
+#: Dotted keys that cannot change what has been learned so far, and so may change on resume.
+FREE_ON_RESUME = frozenset(
+    {
+        "sampling.num_workers",
+        "training.total_steps",
+        "training.log_every",
+        "training.checkpoint_every",
+        "training.keep_checkpoints",
+        "training.stop_when",
+        "training.device",
+    }
+)

@@ -1,0 +1,167 @@
+"""Atari 2600 games, straight on the emulator (ale-py), under a named protocol.
+
+The emulator's own sticky actions and frame limit are off: both are done here, from our own
+generator, because the emulator's snapshots do not hold them.
+"""
+
+import cv2
+import numpy as np
+from ale_py import Action, ALEInterface, LoggerMode, roms
+from numpy.typing import NDArray
+
+from paac_cli.config.load import nearest
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.env import EnvSpec, FrameHook, Outcome
+from paac_cli.envs.protocols import FRAME_SKIP, FRAME_STACK, MAX_STEPS, PROTOCOLS, SCREEN_SIZE
+from paac_cli.errors import EnvironmentSpecError
+
+_NOOP = 0
+_INTERPOLATION = {"area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
+#: Packaged ROMs with which `loadROM` ends the process: they have no single-player mode.
+_UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
+
+
+def game_ids() -> dict[str, str]:
+    """Environment id -> ROM id of every game that runs, e.g. `ALE/Pong-v5` -> `pong`."""
+    names = sorted(set(roms.get_all_rom_ids()) - _UNPLAYABLE)
+    return {f"ALE/{name.title().replace('_', '')}-v5": name for name in names}
+
+
+def _load_rom(env_id: str) -> ALEInterface:
+    games = game_ids()
+    if env_id not in games:
+        raise EnvironmentSpecError(f"unknown or unplayable Atari game {env_id!r}{nearest(env_id, games)}")
+    ALEInterface.setLoggerMode(LoggerMode.Error)
+    ale = ALEInterface()
+    ale.setInt("random_seed", 0)  # the default is the time; a reset right after loading is the same for any seed
+    ale.setFloat("repeat_action_probability", 0.0)
+    try:
+        path = roms.get_rom_path(games[env_id])
+    except (OSError, RuntimeError) as error:
+        raise EnvironmentSpecError(f"{env_id}: its ROM cannot be read: {error}") from error
+    if path is None or ALEInterface.isSupportedROM(path) is None:
+        raise EnvironmentSpecError(f"{env_id}: this emulator does not support its ROM")
+    ale.loadROM(path)
+    return ale
+
+
+class AtariEnv:
+    """One game under `config.protocol`; observations are [84, 84, 4] uint8, newest screen last.
+
+    Every game starts from the same snapshot, taken right after the first reset, which is exact in
+    all games and 80 times faster than a reset; no-ops and sticky actions bring the randomness.
+    """
+
+    def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
+        assert config.protocol is not None
+        self._protocol = PROTOCOLS[config.protocol]
+        self._interpolation = _INTERPOLATION[self._protocol.resize]
+        self._ale = _load_rom(config.id)
+        self._ale.reset_game()
+        self._start = self._ale.cloneState(include_rng=True)
+        self._start_screen = self._ale.getScreenGrayscale()  # the screen is not part of a snapshot
+        self._actions = (
+            self._ale.getLegalActionSet() if self._protocol.full_action_set else self._ale.getMinimalActionSet()
+        )
+        self._fires = self._protocol.fire_on_reset and len(self._actions) >= 3 and self._actions[1] == Action.FIRE
+        self._on_frame = on_frame
+        self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)
+        # Four screens of one pixel are one little-endian word: to age the stack is to shift it.
+        self._stack = np.zeros((SCREEN_SIZE, SCREEN_SIZE), np.dtype("<u4"))
+        self._rng = np.random.default_rng(0)
+        self._sticky_action = self._actions[_NOOP]
+        self._lives = 0
+        self.score, self.length = 0.0, 0
+        self.spec = EnvSpec((SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK), np.dtype(np.uint8), len(self._actions), 60.0)
+
+    def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._restore_start()
+        for _ in range(self._rng.integers(*self._protocol.noops, endpoint=True)):
+            self.score += self._act(self._actions[_NOOP])
+            if self._ale.game_over(with_truncation=False):
+                self._restore_start()
+        self._begin_episode(out)
+
+    def next_life(self, out: NDArray) -> bool:
+        self.score += self._play(_NOOP)
+        if not self._ale.game_over(with_truncation=False):
+            self._begin_episode(out)
+        return not self._ale.game_over(with_truncation=False)
+
+    def step(self, action: int, out: NDArray) -> Outcome:
+        reward = self._play(action)
+        self._push_screen()
+        out[...] = self._observation()
+        self.score += reward
+        self.length += 1
+        lives = self._ale.lives()
+        game_over = self._ale.game_over(with_truncation=False)
+        life_lost = self._protocol.life_loss_terminates and lives < self._lives
+        self._lives = lives
+        terminated = game_over or life_lost
+        truncated = not terminated and self.length >= MAX_STEPS
+        return Outcome(
+            reward=float(np.sign(reward)) if self._protocol.clip_rewards else reward,
+            terminated=terminated,
+            truncated=truncated,
+            game_over=game_over or self.length >= MAX_STEPS,
+        )
+
+    def close(self) -> None:
+        pass
+
+    def _restore_start(self) -> None:
+        self._ale.restoreState(self._start)
+        self._screens[:] = 0
+        self._screens[1] = self._start_screen
+        self._sticky_action = self._actions[_NOOP]
+        self.score, self.length = 0.0, 0
+
+    def _begin_episode(self, out: NDArray) -> None:
+        """Fire where the protocol says so, then fill the stack."""
+        if self._fires:
+            for action in (1, 2):
+                self.score += self._play(action)
+                if self._ale.game_over(with_truncation=False):
+                    self._restore_start()
+        if self._protocol.warm_start:
+            for _ in range(FRAME_STACK):
+                self.score += self._play(_NOOP)
+                self._push_screen()
+        else:
+            self._push_screen()
+            self._stack[...] = (self._stack >> np.uint32(24)) * np.uint32(0x01010101)
+        self._lives = self._ale.lives()
+        out[...] = self._observation()
+
+    def _play(self, action: int) -> float:
+        """`action` for four frames, of which the last two are kept; the raw reward."""
+        ale, reward = self._ale, 0.0
+        chosen = self._actions[action]
+        for frame in range(FRAME_SKIP):
+            reward += self._act(chosen)
+            if ale.game_over(with_truncation=False):
+                break
+            if frame >= FRAME_SKIP - 2:
+                ale.getScreenGrayscale(self._screens[frame - (FRAME_SKIP - 2)])
+        return reward
+
+    def _act(self, chosen: Action) -> float:
+        """One emulator frame."""
+        if self._protocol.sticky == 0.0 or self._rng.random() >= self._protocol.sticky:
+            self._sticky_action = chosen
+        reward = self._ale.act(self._sticky_action)
+        if self._on_frame is not None:
+            self._on_frame(self._ale.getScreenRGB())
+        return float(reward)
+
+    def _push_screen(self) -> None:
+        """The maximum of the last two screens, small and grey, becomes the newest of the stack."""
+        screen = np.maximum(self._screens[0], self._screens[1])
+        small = cv2.resize(screen, (SCREEN_SIZE, SCREEN_SIZE), interpolation=self._interpolation)
+        self._stack >>= np.uint32(8)
+        self._stack |= small.astype(np.uint32) << np.uint32(24)
+
+    def _observation(self) -> NDArray[np.uint8]:
+        return self._stack.view(np.uint8).reshape(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK)

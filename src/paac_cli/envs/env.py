@@ -1,0 +1,73 @@
+"""What a worker asks of an environment, and which one a config names."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import EnvConfig
+
+#: Called with every frame a person would see: [height, width, 3] uint8 RGB, valid during the call.
+FrameHook = Callable[[NDArray[np.uint8]], None]
+
+
+class EnvSpec(NamedTuple):
+    """All that the learner and shared memory need to know of an environment."""
+
+    obs_shape: tuple[int, ...]
+    obs_dtype: np.dtype
+    num_actions: int
+    fps: float  #: frames per second of real-time play, for films
+
+
+class Outcome(NamedTuple):
+    """What one step did. `terminated` and `truncated` speak of the episode that is learned from."""
+
+    reward: float
+    terminated: bool
+    truncated: bool
+    game_over: bool  #: the scored game has ended too; a lost life ends an episode, not the game
+
+
+class Env(Protocol):
+    """One environment that writes its observations into the row it is given."""
+
+    spec: EnvSpec
+    score: float  #: raw return of the current game so far
+    length: int  #: agent steps of the current game so far
+
+    def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
+        """Start a game that is a function of `seed` alone; its first observation goes to `out`."""
+
+    def next_life(self, out: NDArray) -> bool:
+        """Go on after an episode that ended without the game. False if the game ended in doing so."""
+
+    def step(self, action: int, out: NDArray) -> Outcome:
+        """Play `action`; what is then seen goes to `out`."""
+
+    def close(self) -> None:
+        """Free what the environment holds."""
+
+
+def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
+    """The environment that `config` names. Raises EnvironmentSpecError.
+
+    `on_frame` is called with every frame that is played, for films; it never changes the play.
+    """
+    if config.is_atari:
+        from paac_cli.envs.atari import AtariEnv
+
+        return AtariEnv(config, on_frame)
+    from paac_cli.envs.gym import GymEnv
+
+    return GymEnv(config, on_frame)
+
+
+def describe_env(config: EnvConfig) -> EnvSpec:
+    """The spec of the environment that `config` names. Raises EnvironmentSpecError."""
+    env = make_env(config)
+    try:
+        return env.spec
+    finally:
+        env.close()

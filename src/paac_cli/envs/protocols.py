@@ -1,0 +1,76 @@
+"""Named sets of Atari rules. Scores under different protocols must never be compared."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules of one way to play Atari.
+
+    sticky:           probability, at each emulator frame, that the previous action is repeated.
+    full_action_set:  all 18 actions instead of those the game uses.
+    life_loss_terminates: a lost life ends the episode that is learned from (never the game that is scored).
+    fire_on_reset:    press FIRE, then the third action, at the start of each game and life that asks for it.
+    noops:            (min, max) emulator frames of NOOP after a reset, drawn uniformly, both ends included.
+    warm_start:       fill the frame stack with real steps of NOOP; otherwise the first frame is repeated.
+    resize:           how the screen becomes 84 x 84.
+    clip_rewards:     learn from the sign of the reward. Scores are always raw.
+    """
+
+    name: str
+    sticky: float
+    full_action_set: bool
+    life_loss_terminates: bool
+    fire_on_reset: bool
+    noops: tuple[int, int]
+    warm_start: bool
+    resize: Literal["area", "nearest"]
+    clip_rewards: bool
+
+
+#: The authors' code, github.com/Alfredvc/paac, atari_emulator.py.
+PAAC2017 = Protocol(
+    name="paac2017",
+    sticky=0.0,
+    full_action_set=False,
+    life_loss_terminates=False,
+    fire_on_reset=False,
+    noops=(0, 30),
+    warm_start=True,
+    resize="nearest",
+    clip_rewards=True,
+)
+
+#: github.com/openai/baselines, atari_wrappers.py: make_atari + wrap_deepmind.
+BASELINES = Protocol(
+    name="baselines",
+    sticky=0.0,
+    full_action_set=False,
+    life_loss_terminates=True,
+    fire_on_reset=True,
+    noops=(1, 30),
+    warm_start=False,
+    resize="area",
+    clip_rewards=True,
+)
+
+#: Machado et al. 2018, Revisiting the Arcade Learning Environment, table 5 (arXiv 1709.06009).
+MACHADO2018 = Protocol(
+    name="machado2018",
+    sticky=0.25,
+    full_action_set=True,
+    life_loss_terminates=False,
+    fire_on_reset=False,
+    noops=(0, 0),
+    warm_start=False,
+    resize="area",
+    clip_rewards=True,
+)
+
+PROTOCOLS = {protocol.name: protocol for protocol in (PAAC2017, BASELINES, MACHADO2018)}
+
+FRAME_SKIP = 4  #: emulator frames per step
+FRAME_STACK = 4  #: screens in an observation
+SCREEN_SIZE = 84  #: pixels, both ways
+MAX_STEPS = 27_000  #: a game is truncated after this many steps: 108,000 frames, half an hour of play

@@ -1,0 +1,40 @@
+"""The failures that we foresee. The command line prints their message and exits with `exit_code`.
+
+Anything else that is raised is a bug of ours and keeps its traceback.
+"""
+
+
+class PaacError(Exception):
+    """Something the user can put right."""
+
+    exit_code = 2
+
+
+class ConfigError(PaacError):
+    """A preset, an override or a combination of both that cannot be run."""
+
+
+class EnvironmentSpecError(PaacError):
+    """An environment that does not exist, cannot be built, or has a space we do not support."""
+
+
+class DeviceError(PaacError):
+    """The device that was asked for is not there."""
+
+
+class CheckpointError(PaacError):
+    """A checkpoint that is missing, foreign or damaged."""
+
+
+class RunDirectoryError(PaacError):
+    """A run directory that cannot be written, or that holds another run."""
+
+
+class VideoError(PaacError):
+    """A film that cannot be written."""
+
+
+class WorkerError(PaacError):
+    """A worker process raised or died; the message carries its traceback or exit code."""
+
+    exit_code = 1

@@ -1,0 +1,42 @@
+"""Returns and advantages: where `terminated` and `truncated` meet.
+
+Legend: `T` steps, `N` environments; time-major.
+"""
+
+import tensorflow as tf
+
+
+def advantages(
+    *,
+    reward: tf.Tensor,
+    value: tf.Tensor,
+    bootstrap: tf.Tensor,
+    final_value: tf.Tensor,
+    terminated: tf.Tensor,
+    truncated: tf.Tensor,
+    gamma: float,
+    gae_lambda: float,
+) -> tf.Tensor:
+    """Generalised advantage estimates [T, N] (Schulman et al. 2016, arXiv 1506.02438, eq. 16).
+
+        delta_t = r_t + gamma * v_next(t) - V(s_t)
+        A_t     = delta_t + gamma * lambda * A_{t+1}      (A_{t+1} = 0 across the end of an episode)
+
+    where `v_next(t)` is 0 after a true end, the value of the episode's last observation after a
+    cut-off one, and `V(s_{t+1})` otherwise. With lambda = 1 this is the n-step return minus `V(s_t)`.
+
+    reward, value, final_value: [T, N] float32; `final_value` counts only where `truncated`.
+    bootstrap:                  [N] float32, V(s_T).
+    terminated, truncated:      [T, N] bool, never both.
+    """
+    next_value = tf.concat([value[1:], bootstrap[tf.newaxis]], axis=0)
+    next_value = tf.where(truncated, final_value, next_value)
+    next_value = tf.where(terminated, 0.0, next_value)
+    delta = reward + gamma * next_value - value
+    trace = gamma * gae_lambda * tf.cast(~(terminated | truncated), tf.float32)
+
+    advantage, reversed_result = tf.zeros_like(bootstrap), []
+    for t in reversed(range(reward.shape[0])):
+        advantage = delta[t] + trace[t] * advantage
+        reversed_result.append(advantage)
+    return tf.stack(reversed_result[::-1])

@@ -1,0 +1,109 @@
+"""A worker process: it owns some environments and writes what they do into shared memory.
+
+It speaks one byte over its pipe per step; pickles only at start, at a restore and to report an
+error. When the learner's end of the pipe closes, for whatever reason, the worker is done.
+"""
+
+import os
+import signal
+import traceback
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+import cv2
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.env import Env, make_env
+from paac_cli.envs.seeding import episode_seed
+from paac_cli.sampling.history import IDLE, EnvHistory
+from paac_cli.sampling.shared_block import SharedBlock
+
+STEP, RESTORE, CLOSE = b"s", b"r", b"c"  # from the learner
+READY, ERROR = b"k", b"e"  # from the worker
+
+
+class WorkerTask(NamedTuple):
+    """All that a worker is told at its start."""
+
+    env_config: EnvConfig
+    seed: int
+    envs: range  #: indices of the environments it owns
+    block: SharedBlock
+
+
+def run_worker(connection: Connection, task: WorkerTask) -> None:
+    """Main function of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the learner decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    cv2.setNumThreads(0)
+    try:
+        _serve(connection, _Envs(task))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the learner is gone
+    except Exception:
+        connection.send_bytes(ERROR + traceback.format_exc().encode())
+    os._exit(0)  # not through the clean-up of a process that was forked from a server
+
+
+def _serve(connection: Connection, envs: "_Envs") -> None:
+    connection.send_bytes(READY)
+    while (command := connection.recv_bytes()) != CLOSE:
+        if command == STEP:
+            envs.step()
+        else:
+            envs.restore(connection.recv())
+        connection.send_bytes(READY)
+
+
+class _Envs:
+    """A worker's share of the environments."""
+
+    def __init__(self, task: WorkerTask) -> None:
+        self._task = task
+        self._block = task.block
+        self._envs: dict[int, Env] = {n: make_env(task.env_config) for n in task.envs}
+        self._episodes = dict.fromkeys(task.envs, 0)
+        self._slot = 0
+
+    def restore(self, histories: dict[int, EnvHistory]) -> None:
+        """Bring every environment to the end of its history; what it sees goes to slot 0."""
+        self._slot = 0
+        for n, (episode, actions) in histories.items():
+            self._episodes[n] = episode
+            self._envs[n].new_game(episode_seed(self._task.seed, n, episode), self._block["obs"][0, n])
+            for action in actions:
+                self._advance(n, action)
+            assert self._episodes[n] == episode, f"environment {n} does not replay: its game ended early"
+
+    def step(self) -> None:
+        """Play the learner's actions. Slot `T` of a rollout is slot 0 of the next."""
+        obs, actions = self._block["obs"], self._block["actions"]
+        mine = slice(self._task.envs.start, self._task.envs.stop)
+        if self._slot == len(obs) - 1:
+            obs[0, mine] = obs[self._slot, mine]
+            self._slot = 0
+        self._slot += 1
+        self._block["ended"][mine] = False
+        for n in self._task.envs:
+            if actions[n] == IDLE:
+                obs[self._slot, n] = obs[self._slot - 1, n]
+            else:
+                self._advance(n, int(actions[n]))
+
+    def _advance(self, n: int, action: int) -> None:
+        """One step of environment `n`, with same-step autoreset."""
+        block, slot, env = self._block, self._slot, self._envs[n]
+        out = block["obs"][slot, n]
+        outcome = env.step(action, out)
+        block["reward"][slot, n] = outcome.reward
+        block["terminated"][slot, n] = outcome.terminated
+        block["truncated"][slot, n] = outcome.truncated
+        if not (outcome.terminated or outcome.truncated):
+            return
+        if outcome.truncated:
+            block["final_obs"][n] = out
+        if outcome.game_over or not env.next_life(out):
+            block["episodes"][n] = (n, self._episodes[n], env.score, env.length)
+            block["ended"][n] = True
+            self._episodes[n] += 1
+            env.new_game(episode_seed(self._task.seed, n, self._episodes[n]), out)
