@@ -36,6 +36,9 @@ def paac_loss(
     logits: [B, A]; value: [B]; action: [B] int32; advantage: [B], estimated with `value` before the update.
     """
     target = tf.stop_gradient(value + advantage)
+    explained = 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)
+    if config.normalize_advantage:
+        advantage = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
     entropy = tf.reduce_mean(categorical.entropy(logits))
     policy_loss = -tf.reduce_mean(categorical.log_prob(logits, action) * advantage)
     value_loss = tf.reduce_mean(tf.square(target - value))
@@ -44,7 +47,7 @@ def paac_loss(
         "train/policy_loss": policy_loss,
         "train/value_loss": value_loss,
         "train/entropy": entropy,
-        "train/explained_variance": 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8),
+        "train/explained_variance": explained,
     }
 
 
@@ -63,7 +66,7 @@ class Paac:
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs), np.int32)
         self._final_values = np.zeros((num_steps, num_envs), np.float32)
-        self._act = tf.function(self._act_graph, reduce_retracing=False)
+        self._act = tf.function(self._act_graph)
         self._predict = tf.function(self._predict_graph)
         self._value = tf.function(self._network.values)
         self._update = tf.function(self._update_graph)
@@ -100,7 +103,7 @@ class Paac:
         assign_arrays(self._variables(), state)
 
     def _variables(self) -> list[tf.Variable]:
-        return [*self._weights, *self._optimizer.variables, self._steps]
+        return [*self._network.variables, *self._optimizer.slots, self._steps]
 
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
         logits, _ = self._network(obs)
@@ -128,8 +131,9 @@ class Paac:
         """obs: [T+1, N, ...]; the others: [T, N]."""
         config = self._config
         bootstrap = self._network.values(obs[-1])
+        inputs = tf.reshape(obs[:-1], [-1, *obs.shape[2:]])
         with tf.GradientTape() as tape:
-            logits, value = self._network(tf.reshape(obs[:-1], [-1, *obs.shape[2:]]))
+            logits, value = self._network(inputs)
             advantage = advantages(
                 reward=reward,
                 value=tf.reshape(tf.stop_gradient(value), reward.shape),
@@ -140,10 +144,9 @@ class Paac:
                 gamma=config.gamma,
                 gae_lambda=config.gae_lambda,
             )
-            loss, metrics = paac_loss(
-                config, logits, value, tf.reshape(action, [-1]), tf.reshape(advantage, [-1])
-            )
+            loss, metrics = paac_loss(config, logits, value, tf.reshape(action, [-1]), tf.reshape(advantage, [-1]))
         gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
         learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
         self._optimizer.apply(gradients, learning_rate)
+        self._network.observe(inputs)
         return {**metrics, "train/grad_norm": norm, "train/learning_rate": learning_rate}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -10,7 +11,7 @@ from paac_cli.errors import CheckpointError
 
 def variables_to_arrays(variables: Iterable[tf.Variable]) -> dict[str, NDArray]:
     """Name -> copy of the value."""
-    return {_name(variable): variable.numpy().copy() for variable in variables}
+    return {_name(variable): np.array(variable.numpy()) for variable in variables}
 
 
 def assign_arrays(variables: Iterable[tf.Variable], arrays: Mapping[str, NDArray]) -> None:

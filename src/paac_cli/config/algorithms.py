@@ -42,8 +42,12 @@ class PaacConfig(ConfigModel):
     num_steps: Annotated[PositiveInt, Field(description="steps of every environment per update (T, t_max); >= 1")] = 5
     gamma: Annotated[float, Field(ge=0, le=1, description="discount per step, in [0, 1]")] = 0.99
     gae_lambda: Annotated[
-        float, Field(ge=0, le=1, description="lambda of generalised advantage estimation, in [0, 1]; 1 = n-step returns")
+        float,
+        Field(ge=0, le=1, description="lambda of generalised advantage estimation, in [0, 1]; 1 = n-step returns"),
     ] = 1.0
+    normalize_advantage: Annotated[
+        bool, Field(description="shift and scale the advantages of every batch to mean 0 and deviation 1")
+    ] = False
     learning_rate: Annotated[PositiveFloat, Field(description="at the first step; > 0")] = 7e-4
     lr_anneal_steps: Annotated[
         NonNegativeInt, Field(description="steps over which the rate falls linearly to 0; 0 = constant")

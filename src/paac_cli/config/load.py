@@ -60,7 +60,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
-    """"; did you mean a, b?" for the known words closest to `word`, or nothing."""
+    """ "; did you mean a, b?" for the known words closest to `word`, or nothing."""
     folded = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), folded, n=count, cutoff=0.5)
     return f"; did you mean {', '.join(folded[name] for name in close)}?" if close else ""
@@ -119,8 +119,9 @@ def _fields_at(location: list[str]) -> list[str]:
     """The keys that are known at a place in the config."""
     models: list[type[BaseModel]] = [RunConfig]
     for part in location:
-        deeper = [m for model in models if part in model.model_fields
-                  for m in _models(model.model_fields[part].annotation)]
+        deeper = [
+            m for model in models if part in model.model_fields for m in _models(model.model_fields[part].annotation)
+        ]
         models = deeper or models  # a union's tag is part of pydantic's location, but no key
     return [name for model in models for name in model.model_fields]
 

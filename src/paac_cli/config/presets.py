@@ -28,5 +28,7 @@ def find_preset(name_or_path: str) -> Path:
         return path
     names = preset_names()
     if name_or_path not in names:
-        raise ConfigError(f"unknown preset {name_or_path!r}{nearest(name_or_path, names)} `paac presets list` shows all")
+        raise ConfigError(
+            f"unknown preset {name_or_path!r}{nearest(name_or_path, names)} `paac presets list` shows all"
+        )
     return presets_directory() / f"{name_or_path}.yaml"

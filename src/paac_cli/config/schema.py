@@ -19,8 +19,12 @@ class EnvConfig(ConfigModel):
         ProtocolName | None, Field(description="named set of Atari rules; baselines where an Atari preset says nothing")
     ] = None
     kwargs: Annotated[
-        dict[str, Any], Field(description="passed to gymnasium.make; not for Atari, whose protocol says everything")
-    ] = {}
+        dict[str, Any],
+        Field(
+            default_factory=dict,
+            description="passed to gymnasium.make; not for Atari, whose protocol says everything",
+        ),
+    ]
 
     @property
     def is_atari(self) -> bool:
@@ -72,6 +76,11 @@ class NetworkConfig(ConfigModel):
         Literal["orthogonal", "fan_in_uniform"],
         Field(description="orthogonal, or the paper's uniform in +-1/sqrt(fan_in) for weights and biases"),
     ] = "orthogonal"
+
+    normalize_obs: Annotated[
+        bool,
+        Field(description="shift and scale every element of an observation by its running mean and deviation"),
+    ] = False
 
     @model_validator(mode="after")
     def _hidden_sizes_are_for_mlp(self) -> Self:

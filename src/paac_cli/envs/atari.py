@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import EnvSpec, FrameHook, Outcome
-from paac_cli.envs.protocols import FRAME_SKIP, FRAME_STACK, MAX_STEPS, PROTOCOLS, SCREEN_SIZE
+from paac_cli.envs.protocols import FRAME_SKIP, FRAME_STACK, FRAMES_PER_SECOND, MAX_STEPS, PROTOCOLS, SCREEN_SIZE
 from paac_cli.errors import EnvironmentSpecError
 
 _NOOP = 0
@@ -72,40 +72,41 @@ class AtariEnv:
         self._sticky_action = self._actions[_NOOP]
         self._lives = 0
         self.score, self.length = 0.0, 0
-        self.spec = EnvSpec((SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK), np.dtype(np.uint8), len(self._actions), 60.0)
+        self.spec = EnvSpec(
+            obs_shape=(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK),
+            obs_dtype=np.dtype(np.uint8),
+            action_names=tuple(action.name for action in self._actions),
+            fps=FRAMES_PER_SECOND,
+        )
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
         self._rng = np.random.default_rng(seed)
         self._restore_start()
-        for _ in range(self._rng.integers(*self._protocol.noops, endpoint=True)):
+        noops = self._rng.integers(*self._protocol.noops, endpoint=True)
+        for _ in range(noops):
             self.score += self._act(self._actions[_NOOP])
-            if self._ale.game_over(with_truncation=False):
-                self._restore_start()
+        if noops:  # until something is played, the emulator's screen is that of the game before
+            self._ale.getScreenGrayscale(self._screens[1])
         self._begin_episode(out)
-
-    def next_life(self, out: NDArray) -> bool:
-        self.score += self._play(_NOOP)
-        if not self._ale.game_over(with_truncation=False):
-            self._begin_episode(out)
-        return not self._ale.game_over(with_truncation=False)
 
     def step(self, action: int, out: NDArray) -> Outcome:
         reward = self._play(action)
-        self._push_screen()
-        out[...] = self._observation()
         self.score += reward
         self.length += 1
-        lives = self._ale.lives()
-        game_over = self._ale.game_over(with_truncation=False)
-        life_lost = self._protocol.life_loss_terminates and lives < self._lives
-        self._lives = lives
-        terminated = game_over or life_lost
-        truncated = not terminated and self.length >= MAX_STEPS
+        life_lost = self._ale.lives() < self._lives
+        self._lives = self._ale.lives()
+        terminated = self._is_over() or (life_lost and self._protocol.life_loss_terminates)
+        truncated = self.length >= MAX_STEPS and not terminated
+        if terminated and not self._is_over():
+            self._begin_next_life(out)
+        else:
+            self._push_screen()
+            out[...] = self._observation()
         return Outcome(
             reward=float(np.sign(reward)) if self._protocol.clip_rewards else reward,
             terminated=terminated,
             truncated=truncated,
-            game_over=game_over or self.length >= MAX_STEPS,
+            game_over=self._is_over() or self.length >= MAX_STEPS,
         )
 
     def close(self) -> None:
@@ -118,13 +119,19 @@ class AtariEnv:
         self._sticky_action = self._actions[_NOOP]
         self.score, self.length = 0.0, 0
 
+    def _begin_next_life(self, out: NDArray) -> None:
+        """As baselines' EpisodicLifeEnv: one step of NOOP, then as at the start of a game."""
+        self.score += self._play(_NOOP)
+        if not self._is_over():
+            self._begin_episode(out)
+
     def _begin_episode(self, out: NDArray) -> None:
-        """Fire where the protocol says so, then fill the stack."""
+        """Fire where the protocol says so, then fill the stack. Leaves early if that ends the game."""
         if self._fires:
             for action in (1, 2):
                 self.score += self._play(action)
-                if self._ale.game_over(with_truncation=False):
-                    self._restore_start()
+                if self._is_over():
+                    return
         if self._protocol.warm_start:
             for _ in range(FRAME_STACK):
                 self.score += self._play(_NOOP)
@@ -137,14 +144,14 @@ class AtariEnv:
 
     def _play(self, action: int) -> float:
         """`action` for four frames, of which the last two are kept; the raw reward."""
-        ale, reward = self._ale, 0.0
+        reward = 0.0
         chosen = self._actions[action]
         for frame in range(FRAME_SKIP):
             reward += self._act(chosen)
-            if ale.game_over(with_truncation=False):
+            if self._is_over():
                 break
             if frame >= FRAME_SKIP - 2:
-                ale.getScreenGrayscale(self._screens[frame - (FRAME_SKIP - 2)])
+                self._ale.getScreenGrayscale(self._screens[frame - (FRAME_SKIP - 2)])
         return reward
 
     def _act(self, chosen: Action) -> float:
@@ -155,6 +162,9 @@ class AtariEnv:
         if self._on_frame is not None:
             self._on_frame(self._ale.getScreenRGB())
         return float(reward)
+
+    def _is_over(self) -> bool:
+        return bool(self._ale.game_over(with_truncation=False))
 
     def _push_screen(self) -> None:
         """The maximum of the last two screens, small and grey, becomes the newest of the stack."""

@@ -17,8 +17,12 @@ class EnvSpec(NamedTuple):
 
     obs_shape: tuple[int, ...]
     obs_dtype: np.dtype
-    num_actions: int
+    action_names: tuple[str, ...]
     fps: float  #: frames per second of real-time play, for films
+
+    @property
+    def num_actions(self) -> int:
+        return len(self.action_names)
 
 
 class Outcome(NamedTuple):
@@ -40,11 +44,12 @@ class Env(Protocol):
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
         """Start a game that is a function of `seed` alone; its first observation goes to `out`."""
 
-    def next_life(self, out: NDArray) -> bool:
-        """Go on after an episode that ended without the game. False if the game ended in doing so."""
-
     def step(self, action: int, out: NDArray) -> Outcome:
-        """Play `action`; what is then seen goes to `out`."""
+        """Play `action`; what is then seen goes to `out`.
+
+        Where a lost life ends the episode but not the game, the next life begins by itself and `out`
+        is its first observation. After `game_over` only `new_game` may be called.
+        """
 
     def close(self) -> None:
         """Free what the environment holds."""

@@ -1,5 +1,6 @@
 """Any Gymnasium environment with a `Box` observation and `Discrete` actions."""
 
+import os
 from typing import Any
 
 import gymnasium
@@ -11,6 +12,9 @@ from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import EnvSpec, FrameHook, Outcome
 from paac_cli.errors import EnvironmentSpecError
+
+# pygame, which draws the classic-control environments, must not look for a screen.
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 def _make(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
@@ -37,9 +41,6 @@ class GymEnv:
         out[...], _ = self._env.reset(seed=int(seed.generate_state(1)[0]))
         self.score, self.length = 0.0, 0
         self._show_frame()
-
-    def next_life(self, out: NDArray) -> bool:
-        raise AssertionError("a Gymnasium episode never ends without its game")
 
     def step(self, action: int, out: NDArray) -> Outcome:
         out[...], reward, terminated, truncated, _ = self._env.step(self._first_action + action)
@@ -69,4 +70,5 @@ class GymEnv:
         if not isinstance(action, spaces.Discrete):
             raise EnvironmentSpecError(f"{env_id}: action space {action} is not supported; Discrete is")
         fps = float(self._env.metadata.get("render_fps") or 30)
-        return EnvSpec(observation.shape, np.dtype(observation.dtype), int(action.n), fps)
+        names = tuple(str(action.start + index) for index in range(action.n))
+        return EnvSpec(observation.shape, np.dtype(observation.dtype), names, fps)

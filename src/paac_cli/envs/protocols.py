@@ -73,4 +73,5 @@ PROTOCOLS = {protocol.name: protocol for protocol in (PAAC2017, BASELINES, MACHA
 FRAME_SKIP = 4  #: emulator frames per step
 FRAME_STACK = 4  #: screens in an observation
 SCREEN_SIZE = 84  #: pixels, both ways
+FRAMES_PER_SECOND = 60.0  #: of the console, near enough
 MAX_STEPS = 27_000  #: a game is truncated after this many steps: 108,000 frames, half an hour of play

@@ -32,3 +32,7 @@ class ActorCritic(tf.Module):
     def values(self, obs: tf.Tensor) -> tf.Tensor:
         """[B, ...] -> [B]"""
         return tf.squeeze(self._value(self._torso(obs)), axis=1)
+
+    def observe(self, obs: tf.Tensor) -> None:
+        """Take `obs` [B, ...] into the running statistics of the torso, if it has any."""
+        self._torso.observe(obs)

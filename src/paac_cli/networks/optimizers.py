@@ -18,18 +18,18 @@ def _slots(variables: Sequence[tf.Variable], name: str, initial: float) -> list[
     ]
 
 
-class RmsProp(tf.Module):
+class RmsProp:
     """RMSProp as in TensorFlow 1 (Tieleman and Hinton 2012).
 
     s <- decay * s + (1 - decay) * g^2;  m <- momentum * m + lr * g / sqrt(s + epsilon);  x <- x - m
     """
 
     def __init__(self, config: RmsPropConfig, variables: Sequence[tf.Variable]) -> None:
-        super().__init__()
         self._config = config
         self._variables = variables
         self._mean_squares = _slots(variables, "rmsprop/mean_square", config.initial_mean_square)
         self._moments = _slots(variables, "rmsprop/momentum", 0.0)
+        self.slots = [*self._mean_squares, *self._moments]
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Change the variables in place. gradients: in the order of the variables."""
@@ -47,17 +47,17 @@ class RmsProp(tf.Module):
             )
 
 
-class Adam(tf.Module):
+class Adam:
     """Adam (Kingma and Ba 2015, arXiv 1412.6980), epsilon outside the root ("epsilon hat")."""
 
     def __init__(self, config: AdamConfig, variables: Sequence[tf.Variable]) -> None:
-        super().__init__()
         self._config = config
         self._variables = variables
         self._means = _slots(variables, "adam/mean", 0.0)
         self._mean_squares = _slots(variables, "adam/mean_square", 0.0)
         self._power_1 = tf.Variable(config.beta_1, trainable=False, name="adam/beta_1_power")
         self._power_2 = tf.Variable(config.beta_2, trainable=False, name="adam/beta_2_power")
+        self.slots = [*self._means, *self._mean_squares, self._power_1, self._power_2]
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Change the variables in place. gradients: in the order of the variables."""

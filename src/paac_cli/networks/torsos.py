@@ -13,6 +13,7 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import Initializer
+from paac_cli.networks.normalizer import ObsNormalizer
 
 
 class Conv(NamedTuple):
@@ -88,6 +89,7 @@ class Torso(tf.Module):
         self, config: NetworkConfig, obs_shape: tuple[int, ...], initializer: Initializer, rng: np.random.Generator
     ) -> None:
         super().__init__()
+        self._normalizer = ObsNormalizer(obs_shape) if config.normalize_obs else None
         layers = {"nips": NIPS, "nature": NATURE}.get(config.torso) or [
             Dense(units, "tanh") for units in config.hidden_sizes
         ]
@@ -97,14 +99,24 @@ class Torso(tf.Module):
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
-        features = tf.cast(obs, tf.float32)
-        if obs.dtype == tf.uint8:
-            features *= 1.0 / 255.0
+        features = _scaled(obs)
+        if self._normalizer is not None:
+            features = self._normalizer(features)
         if self._flatten:
             features = _flat(features)
         for layer in self._layers:
             features = layer(_flat(features) if isinstance(layer, Linear) else features)
         return features
+
+    def observe(self, obs: tf.Tensor) -> None:
+        """Take `obs` [B, ...] into the running statistics, if the torso has any."""
+        if self._normalizer is not None:
+            self._normalizer.update(_scaled(obs))
+
+
+def _scaled(obs: tf.Tensor) -> tf.Tensor:
+    features = tf.cast(obs, tf.float32)
+    return features * (1.0 / 255.0) if obs.dtype == tf.uint8 else features
 
 
 def _flat(tensor: tf.Tensor) -> tf.Tensor:
@@ -113,7 +125,11 @@ def _flat(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def _build(
-    layers: Sequence[Conv | Dense], shape: tuple[int, ...], initializer: Initializer, rng: np.random.Generator, torso: str
+    layers: Sequence[Conv | Dense],
+    shape: tuple[int, ...],
+    initializer: Initializer,
+    rng: np.random.Generator,
+    torso: str,
 ) -> tuple[list[tf.Module], int]:
     built: list[tf.Module] = []
     for index, layer in enumerate(layers):

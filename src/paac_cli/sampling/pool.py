@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from types import TracebackType
@@ -37,7 +38,7 @@ def available_cores() -> int:
 def split_evenly(num_envs: int, num_workers: int) -> list[range]:
     """Contiguous shares of the environments whose sizes differ by at most one."""
     bounds = [num_envs * worker // num_workers for worker in range(num_workers + 1)]
-    return [range(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+    return [range(first, last) for first, last in pairwise(bounds)]
 
 
 class WorkerPool:

@@ -98,11 +98,9 @@ class _Envs:
         block["reward"][slot, n] = outcome.reward
         block["terminated"][slot, n] = outcome.terminated
         block["truncated"][slot, n] = outcome.truncated
-        if not (outcome.terminated or outcome.truncated):
-            return
         if outcome.truncated:
             block["final_obs"][n] = out
-        if outcome.game_over or not env.next_life(out):
+        if outcome.game_over:
             block["episodes"][n] = (n, self._episodes[n], env.score, env.length)
             block["ended"][n] = True
             self._episodes[n] += 1

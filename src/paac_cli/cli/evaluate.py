@@ -1,0 +1,78 @@
+"""paac eval"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paac_cli.cli.options import action_choice, checkpoint_choice
+
+
+@click.command("eval")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Whole games.")
+@action_choice
+@checkpoint_choice
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else, on standard output.")
+def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: bool, as_json: bool) -> None:
+    """Play whole games with a trained agent and report raw scores.
+
+    CHECKPOINT is a run directory (its best checkpoint) or one checkpoint. Environment, protocol and
+    network are those it was trained with.
+    """
+    from rich.console import Console
+
+    from paac_cli.cli.playing import play_games
+
+    played = play_games(checkpoint, episodes=episodes, greedy=greedy, seed=seed, last=last)
+    report = _report(played.config, [game.score for game in played.games], [game.length for game in played.games])
+    report |= {"checkpoint": str(played.path), "steps": played.steps, "actions": "greedy" if greedy else "sampled"}
+    report["seed"] = seed
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(f"{played.path}, {played.steps:,} steps", soft_wrap=True)
+    rules = f", protocol {report['protocol']}" if report["protocol"] else ""
+    console.print(f"{report['env']}{rules}, actions {report['actions']}, seed {seed}", soft_wrap=True)
+    console.print(
+        f"{episodes} games: mean {report['mean']:.2f}, std {report['std']:.2f}, median {report['median']:.2f}, "
+        f"min {report['min']:g}, max {report['max']:g}, mean length {report['mean_length']:.0f} steps",
+        soft_wrap=True,
+    )
+    if "human_normalised" in report:
+        console.print(
+            f"human-normalised {report['human_normalised']:.1%} "
+            f"(random {report['random']:g}, human {report['human']:g}); "
+            f"the PAAC paper's {played.config.network.torso} scored {report['paper']:g} under protocol paac2017",
+            soft_wrap=True,
+        )
+
+
+def _report(config: Any, scores: list[float], lengths: list[int]) -> dict[str, Any]:
+    import numpy as np
+
+    from paac_cli.reporting.reference import REFERENCES
+
+    report: dict[str, Any] = {
+        "env": config.env.id,
+        "protocol": config.env.protocol,
+        "episodes": len(scores),
+        "mean": float(np.mean(scores)),
+        "std": float(np.std(scores)),
+        "median": float(np.median(scores)),
+        "min": min(scores),
+        "max": max(scores),
+        "mean_length": float(np.mean(lengths)),
+        "scores": scores,
+    }
+    reference = REFERENCES.get(config.env.id)
+    if reference is not None:
+        report |= {
+            "human_normalised": reference.human_normalised(report["mean"]),
+            "random": reference.random,
+            "human": reference.human,
+            "paper": reference.paper_nature if config.network.torso == "nature" else reference.paper_nips,
+        }
+    return report

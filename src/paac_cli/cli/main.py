@@ -1,0 +1,59 @@
+"""The `paac` command. Every command lives in a module that is imported only when it is used."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from paac_cli import __version__
+from paac_cli.errors import PaacError
+
+_COMMANDS = {
+    "train": "paac_cli.cli.train:train",
+    "eval": "paac_cli.cli.evaluate:evaluate",
+    "record": "paac_cli.cli.record:record",
+    "plot": "paac_cli.cli.plot:plot",
+    "presets": "paac_cli.cli.presets:presets",
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name; turns foreseen failures into one clear message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except PaacError as error:
+            if ctx.params["traceback"]:
+                raise
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:  # the reader of our output has left, e.g. `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="paac")
+@click.option("--traceback", is_flag=True, help="Show where an error comes from.")
+def main(traceback: bool) -> None:
+    """Train deep reinforcement-learning agents fast, on one machine.
+
+    Many environments are stepped in parallel, and one batched learner acts and updates in lock-step.
+
+    \b
+      paac train --preset pong       learn Pong; the same command again goes on where it stopped
+      paac eval runs/pong-seed1      play 30 games with the best checkpoint
+      paac record pong.mp4           film it
+    """

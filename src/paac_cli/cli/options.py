@@ -1,0 +1,21 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+RUNS = Path("runs")  #: where runs go unless told otherwise
+
+checkpoint_choice = click.option("--last", is_flag=True, help="Of a run directory, the last checkpoint, not the best.")
+
+
+def action_choice(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--greedy | --sample and --seed."""
+    command = click.option(
+        "--greedy/--sample", default=False, help="Most probable action, or drawn from the policy.  [default: sample]"
+    )(command)
+    return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of games and actions.")(
+        command
+    )

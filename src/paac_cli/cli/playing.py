@@ -1,0 +1,54 @@
+"""What `eval` and `record` share: from a path to played games."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from paac_cli.cli.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from paac_cli.config.schema import RunConfig
+    from paac_cli.envs.env import EnvSpec
+    from paac_cli.training.evaluation import Game
+
+
+class Played(NamedTuple):
+    """Games, and what they were played with."""
+
+    path: Path
+    config: "RunConfig"
+    spec: "EnvSpec"
+    steps: int
+    games: "list[Game]"
+
+
+def play_games(path: Path, *, episodes: int, greedy: bool, seed: int, last: bool) -> Played:
+    """Play `episodes` games with the checkpoint that `path` means, with a progress bar on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from paac_cli.envs.env import describe_env
+    from paac_cli.training.checkpoint import load_checkpoint
+    from paac_cli.training.run_directory import find_checkpoint
+
+    found = find_checkpoint(path, last=last)
+    checkpoint = load_checkpoint(found)
+    config = checkpoint.config
+    spec = describe_env(config.env)
+
+    import_tensorflow()
+    from paac_cli.algorithms.agent import make_agent
+    from paac_cli.training.device import choose_device
+    from paac_cli.training.evaluation import open_pool, play
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        open_pool(config.env, spec, episodes=episodes, seed=seed) as pool,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+    ):
+        choose_device("cpu")  # few rows at a time: a GPU would wait for the emulators
+        agent = make_agent(config, spec.obs_shape, spec.num_actions)
+        agent.load_state(checkpoint.agent)
+        task = bar.add_task("games", total=episodes)
+        games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_game=lambda: bar.advance(task))
+    return Played(found, config, spec, checkpoint.counters.steps, games)

@@ -1,0 +1,125 @@
+"""paac train"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from paac_cli.cli.options import RUNS
+from paac_cli.cli.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    from paac_cli.config.schema import RunConfig
+
+
+@click.command()
+@click.option("--preset", required=True, metavar="NAME|FILE", help="A preset by name, or a YAML file.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any key; repeatable.")
+@click.option("--env", metavar="ID", help="Environment id.  [env.id]")
+@click.option("--seed", type=int, help="Every random draw follows from it.  [seed]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[training.device]")
+@click.option("--total-steps", metavar="STEPS", help="Agent steps, over all environments.  [training.total_steps]")
+@click.option("--num-envs", type=int, metavar="N", help="Environments.  [sampling.num_envs]")
+@click.option("--num-workers", metavar="N|auto", help="Processes that step them.  [sampling.num_workers]")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="[default: runs/<preset>-seed<seed>]")
+@click.option("--fresh", is_flag=True, help="Start over; what is in the run directory is moved aside.")
+def train(preset: str, assignments: tuple[str, ...], run_dir: Path | None, fresh: bool, **short_cuts: Any) -> None:
+    """Train an agent; the same command again goes on where it stopped.
+
+    Ctrl-C and SIGTERM finish the update, save a checkpoint and say how to go on.
+    """
+    from paac_cli.config.load import parse_assignments, read_config
+    from paac_cli.config.presets import find_preset
+
+    path = find_preset(preset)
+    config = read_config(path, parse_assignments(assignments) | _overrides(short_cuts))
+    directory = run_dir or _default_directory(preset, config, env_given=short_cuts["env"] is not None)
+    _run(config, directory, fresh)
+
+
+def _overrides(short_cuts: dict[str, Any]) -> dict[str, Any]:
+    """The short cuts that were given, under the keys that they stand for."""
+    from paac_cli.config import yaml_io
+
+    keys = {
+        "env": "env.id",
+        "seed": "seed",
+        "device": "training.device",
+        "total_steps": "training.total_steps",
+        "num_envs": "sampling.num_envs",
+        "num_workers": "sampling.num_workers",
+    }
+    return {
+        keys[name]: yaml_io.parse(value, f"--{name.replace('_', '-')}")
+        if name in ("total_steps", "num_workers")
+        else value
+        for name, value in short_cuts.items()
+        if value is not None
+    }
+
+
+def _default_directory(preset: str, config: "RunConfig", *, env_given: bool) -> Path:
+    stem = preset.removesuffix(".yaml").removesuffix(".yml")
+    name = Path(stem).name if preset != stem else stem.replace("/", "-")
+    env = "-" + config.env.id.removeprefix("ALE/").replace("/", "-") if env_given else ""
+    return RUNS / f"{name}{env}-seed{config.seed}"
+
+
+def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
+    """The order matters: checks first, then the workers, then TensorFlow, which takes seconds to import."""
+    from rich.console import Console
+
+    from paac_cli.envs.env import describe_env
+    from paac_cli.reporting.console import ConsoleSink
+    from paac_cli.sampling.pool import WorkerPool
+    from paac_cli.training.run_directory import RunDirectory
+    from paac_cli.training.stop import StopRequest
+
+    spec = describe_env(config.env)
+    console = Console()
+    with (
+        StopRequest() as stop,
+        RunDirectory.open_for_training(directory, config, fresh=fresh) as run,
+    ):
+        checkpoint = run.latest(lambda text: console.print(f"Warning: {text}", style="yellow", soft_wrap=True))
+        start = checkpoint.counters.steps if checkpoint else 0
+        if start >= config.training.total_steps:
+            console.print(f"{directory} is trained already: {start:,} steps. --total-steps makes it go on.")
+            return
+        with WorkerPool(
+            config.env,
+            spec,
+            num_envs=config.sampling.num_envs,
+            num_workers=config.sampling.num_workers,
+            rollout_length=config.algorithm.rollout_length,
+            seed=config.seed,
+        ) as pool:
+            import_tensorflow()
+            from paac_cli.training.device import choose_device
+            from paac_cli.training.loop import train as train_loop
+            from paac_cli.training.sinks import CsvSink, Sink, TensorBoardSink
+
+            device = choose_device(config.training.device)
+            view = ConsoleSink(console, config.training.total_steps)
+            view.event(_headline(config, directory, pool.num_workers, device, start))
+            sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), view]
+            try:
+                progress = train_loop(config, spec, pool, run, checkpoint, sinks, stop)
+            finally:
+                for sink in sinks:
+                    sink.close()
+        told = f"mean raw return {progress.mean_return:.2f}" if progress.episodes else "no game finished"
+        console.print(f"{progress.steps:,} steps, {progress.episodes:,} games, {told}. Saved in {directory}")
+        if stop:
+            console.print("Stopped. The same command goes on from here.")
+            raise SystemExit(stop.exit_code)
+        console.print(f"  paac eval {directory}\n  paac record --checkpoint {directory}", highlight=False)
+
+
+def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int) -> str:
+    rules = f" ({config.env.protocol})" if config.env.protocol else ""
+    begin = f"going on at step {start:,}" if start else "starting"
+    return (
+        f"{config.env.id}{rules}, {config.algorithm.name}, {config.network.torso}: {config.sampling.num_envs} "
+        f"environments on {num_workers} workers, learner on {device}; {begin}, in {directory}"
+    )

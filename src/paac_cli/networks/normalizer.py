@@ -1,0 +1,35 @@
+"""Running mean and variance of observations."""
+
+import tensorflow as tf
+
+_EPSILON = 1e-5
+_CLIP = 5.0
+
+
+class ObsNormalizer(tf.Module):
+    """Shifts and scales every element by what was seen of it so far; far outliers are cut off.
+
+    The moments are those of all observations passed to `update` (Chan et al. 1983, parallel form).
+    """
+
+    def __init__(self, obs_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self._count = tf.Variable(0.0, trainable=False, name="normalizer/count")
+        self._mean = tf.Variable(tf.zeros(obs_shape), trainable=False, name="normalizer/mean")
+        self._variance = tf.Variable(tf.ones(obs_shape), trainable=False, name="normalizer/variance")
+
+    def __call__(self, obs: tf.Tensor) -> tf.Tensor:
+        """obs: [B, ...] float32. Returns the same shape, within +-5."""
+        scaled = (obs - self._mean) * tf.math.rsqrt(self._variance + _EPSILON)
+        return tf.clip_by_value(scaled, -_CLIP, _CLIP)
+
+    def update(self, obs: tf.Tensor) -> None:
+        """Take `obs` [B, ...] float32 into the moments."""
+        batch = tf.cast(tf.shape(obs)[0], tf.float32)
+        mean, variance = tf.nn.moments(obs, axes=[0])
+        total = self._count + batch
+        delta = mean - self._mean
+        spread = self._variance * self._count + variance * batch + tf.square(delta) * self._count * batch / total
+        self._mean.assign_add(delta * batch / total)
+        self._variance.assign(spread / total)
+        self._count.assign(total)

@@ -1,0 +1,81 @@
+"""The learning curve: raw return over steps, every seed shown."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+from numpy.typing import NDArray
+
+from paac_cli.config.load import read_config
+from paac_cli.config.schema import RunConfig
+from paac_cli.errors import RunDirectoryError
+from paac_cli.reporting.reference import REFERENCES
+from paac_cli.training.run_directory import CONFIG
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+class Curve(NamedTuple):
+    """One run's mean return over steps."""
+
+    name: str
+    config: RunConfig
+    steps: NDArray[np.int64]
+    mean_return: NDArray[np.float64]
+
+
+def read_curve(run: Path) -> Curve:
+    """The curve of the run directory `run`. Raises RunDirectoryError."""
+    try:
+        table = np.genfromtxt(run / "metrics.csv", delimiter=",", names=True, deletechars="", ndmin=1)
+        steps, mean_return = table["steps"], table["rollout/ep_rew_mean"]
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError(f"{run} has no metrics to plot: {error}") from error
+    return Curve(run.resolve().name, read_config(run / CONFIG), steps, mean_return)
+
+
+def plot_runs(runs: list[Path], out: Path) -> None:
+    """Draw the curves of `runs`, which must be of one game under one protocol, to `out`.
+
+    Raises RunDirectoryError where runs cannot be read or must not be compared.
+    """
+    curves = [read_curve(run) for run in runs]
+    games = {(curve.config.env.id, curve.config.env.protocol) for curve in curves}
+    if len(games) > 1:
+        told = "; ".join(f"{game} ({protocol})" for game, protocol in sorted(games, key=str))
+        raise RunDirectoryError(f"scores of different games or protocols must not be compared: {told}")
+    config = curves[0].config
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for curve in curves:
+        axes.plot(curve.steps, curve.mean_return, label=f"{curve.name} (seed {curve.config.seed})", linewidth=1.5)
+    _draw_references(axes, config)
+    protocol = f", protocol {config.env.protocol}" if config.env.protocol else ""
+    axes.set_title(f"{config.env.id}{protocol}")
+    axes.set_xlabel("agent steps" + (" (1 step = 4 frames)" if config.env.is_atari else ""))
+    axes.set_ylabel("mean raw return, last 100 games")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="best", fontsize="small")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=150)
+    except OSError as error:
+        raise RunDirectoryError(f"{out} cannot be written: {error}") from error
+    finally:
+        plt.close(figure)
+
+
+def _draw_references(axes: Axes, config: RunConfig) -> None:
+    reference = REFERENCES.get(config.env.id)
+    if reference is None:
+        return
+    paper = reference.paper_nature if config.network.torso == "nature" else reference.paper_nips
+    axes.axhline(reference.human, color="grey", linestyle="--", linewidth=1, label=f"human {reference.human:g}")
+    axes.axhline(paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper {paper:g}")

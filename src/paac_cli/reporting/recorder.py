@@ -1,0 +1,96 @@
+"""From evaluated games to a film."""
+
+import contextlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.errors import VideoError
+from paac_cli.reporting.video import VideoWriter, enlarge
+from paac_cli.training.evaluation import Game, replay
+
+_PANEL_WIDTH = 240
+_GREY, _WHITE, _BLUE = (150, 150, 150), (240, 240, 240), (90, 170, 250)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class _FilmIsFull(Exception):  # noqa: N818 (no error: it leaves the replay)
+    """The film is as long as it was asked to be."""
+
+
+class _Camera:
+    """Writes frames of games to a film, beside a panel if one is wanted."""
+
+    def __init__(self, video: VideoWriter, max_frames: int | None) -> None:
+        self._video = video
+        self._left = max_frames
+        self.panel: NDArray[np.uint8] | None = None
+
+    def __call__(self, frame: NDArray[np.uint8]) -> None:
+        if self._left == 0:
+            raise _FilmIsFull
+        frame = enlarge(frame, self._video.scale)
+        self._video.write(frame if self.panel is None else _beside(frame, self.panel))
+        if self._left is not None:
+            self._left -= 1
+
+
+def record_games(
+    path: Path,
+    config: EnvConfig,
+    games: list[Game],
+    *,
+    seed: int,
+    fps: float,
+    action_names: tuple[str, ...],
+    overlay: bool,
+    max_frames: int | None = None,
+) -> None:
+    """Write `games` to `path`, every frame of them, or the first `max_frames`.
+
+    seed: under which they were played. overlay: a panel with score, value and action probabilities.
+    Raises VideoError.
+    """
+    with VideoWriter(path, fps) as video, contextlib.suppress(_FilmIsFull):
+        camera = _Camera(video, max_frames)
+        for number, game in enumerate(games):
+            title = f"game {number + 1}/{len(games)}" if len(games) > 1 else ""
+
+            def show(index: int, score: float, game: Game = game, title: str = title) -> None:
+                if overlay:
+                    camera.panel = _panel(game, index, score, title, action_names)
+
+            score = replay(config, game, seed, camera, show)
+            if score != game.score:
+                raise VideoError(f"the game did not replay: scored {game.score:g}, and {score:g} in the film")
+
+
+def _beside(frame: NDArray[np.uint8], panel: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height = frame.shape[0]
+    panel = panel[:height]
+    filler = np.zeros((height - panel.shape[0], panel.shape[1], 3), np.uint8)
+    return np.hstack([frame, np.vstack([panel, filler])])
+
+
+def _panel(game: Game, index: int, score: float, title: str, names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """[height, _PANEL_WIDTH, 3]: what the agent thinks at step `index`."""
+    panel = np.zeros((150 + 28 * len(names), _PANEL_WIDTH, 3), np.uint8)
+
+    def write(text: str, x: int, y: int, colour: tuple[int, int, int], size: float = 0.5) -> None:
+        cv2.putText(panel, text, (x, y), _FONT, size, colour, 1, cv2.LINE_AA)
+
+    write("score", 16, 36, _GREY)
+    write(f"{score:g}", 100, 38, _WHITE, 0.8)
+    write("value", 16, 68, _GREY)
+    write(f"{game.values[index]:+.2f}", 100, 68, _WHITE)
+    write("step", 16, 96, _GREY)
+    write(f"{index:,}  {title}", 100, 96, _WHITE)
+    for row, (name, probability) in enumerate(zip(names, game.probabilities[index], strict=True)):
+        y = 140 + 28 * row
+        chosen = row == game.actions[index]
+        cv2.rectangle(panel, (112, y - 12), (112 + int(112 * probability), y), _BLUE if chosen else _GREY, -1)
+        write(name.lower(), 16, y, _WHITE if chosen else _GREY, 0.4)
+    return panel

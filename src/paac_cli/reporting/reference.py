@@ -1,0 +1,37 @@
+"""Scores to compare with, for the twelve games of the paper.
+
+`random` and `human` are those of the literature's human-normalised score (Mnih et al. 2015, and
+Wang et al. 2016 for the no-op starts); `paper_*` is table 1 of Clemente et al. 2017. All were
+measured with no-op starts, the minimal action set and no sticky actions.
+"""
+
+from typing import NamedTuple
+
+
+class Reference(NamedTuple):
+    """Raw scores of one game."""
+
+    random: float
+    human: float
+    paper_nips: float
+    paper_nature: float
+
+    def human_normalised(self, score: float) -> float:
+        """0 at random play, 1 at human level."""
+        return (score - self.random) / (self.human - self.random)
+
+
+REFERENCES = {
+    "ALE/Amidar-v5": Reference(5.8, 1719.5, 701.8, 1348.3),
+    "ALE/BeamRider-v5": Reference(363.9, 16926.5, 4062.0, 6844.0),
+    "ALE/Boxing-v5": Reference(0.1, 12.1, 99.6, 99.8),
+    "ALE/Breakout-v5": Reference(1.7, 30.5, 470.1, 565.3),
+    "ALE/Centipede-v5": Reference(2090.9, 12017.0, 5747.32, 7368.1),
+    "ALE/MsPacman-v5": Reference(307.3, 6951.6, 2194.7, 1976.0),
+    "ALE/NameThisGame-v5": Reference(2292.3, 8049.0, 9743.7, 14068.0),
+    "ALE/Pong-v5": Reference(-20.7, 14.6, 20.6, 20.9),
+    "ALE/Qbert-v5": Reference(163.9, 13455.0, 16561.7, 17249.2),
+    "ALE/Seaquest-v5": Reference(68.4, 42054.7, 1754.0, 1755.3),
+    "ALE/SpaceInvaders-v5": Reference(148.0, 1668.7, 1077.3, 1427.8),
+    "ALE/UpNDown-v5": Reference(533.4, 11693.2, 88105.3, 100523.3),
+}

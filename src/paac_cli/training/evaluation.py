@@ -1,0 +1,89 @@
+"""Whole games under fixed weights, scored raw."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.algorithms.agent import Agent, Prediction
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.env import EnvSpec, FrameHook, make_env
+from paac_cli.envs.seeding import episode_seed
+from paac_cli.sampling.history import IDLE
+from paac_cli.sampling.pool import WorkerPool
+
+#: Rows of the batch under which every game is evaluated, however many are played. The action noise of
+#: a row and the rounding of a batch depend on its size alone, so game `i` is the same in any evaluation.
+BATCH = 16
+
+
+class Game(NamedTuple):
+    """One evaluated game, with all that is needed to play it again."""
+
+    score: float  #: raw return
+    length: int  #: agent steps
+    env: int  #: row in which it was played
+    episode: int  #: how-manyth game of that row
+    actions: NDArray  #: [L] int32
+    values: NDArray  #: [L] float32, the agent's estimate before each action
+    probabilities: NDArray  #: [L, A] float32
+
+
+def open_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int) -> WorkerPool:
+    """The environments for an evaluation of so many games."""
+    return WorkerPool(config, spec, num_envs=min(BATCH, episodes), rollout_length=1, seed=seed)
+
+
+def play(
+    agent: Agent,
+    pool: WorkerPool,
+    *,
+    episodes: int,
+    seed: int,
+    greedy: bool,
+    on_game: Callable[[], None] = lambda: None,
+) -> list[Game]:
+    """Play so many games on a pool of `open_pool`, and return them in their order.
+
+    Of `N` rows, row `n` plays games n, n + N, n + 2N, ...: its share is fixed beforehand, so that games
+    which end early are not counted more often. on_game: called after each game.
+    """
+    share = np.array([len(range(row, episodes, pool.num_envs)) for row in range(pool.num_envs)])
+    step, clock = pool.reset(), 0
+    obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
+    moves: list[list[Prediction]] = [[] for _ in share]
+    games: list[Game] = []
+    while share.any():
+        obs[: pool.num_envs] = step.obs
+        prediction = agent.predict(obs, seed=seed, step=clock, greedy=greedy)
+        for row in np.flatnonzero(share):
+            moves[row].append(Prediction(*(part[row] for part in prediction)))
+        step = pool.step(np.where(share > 0, prediction.action[: pool.num_envs], IDLE))
+        clock += 1
+        for row, episode, score, length in step.episodes.tolist():
+            games.append(Game(score, length, row, episode, *map(np.array, zip(*moves[row], strict=True))))
+            moves[row] = []
+            share[row] -= 1
+            on_game()
+    return sorted(games, key=lambda game: (game.episode, game.env))
+
+
+def replay(
+    config: EnvConfig, game: Game, seed: int, on_frame: FrameHook, on_step: Callable[[int, float], None]
+) -> float:
+    """Play `game` again in this process, for a film; returns its score.
+
+    on_frame: called with every frame; on_step: called with (index, score so far) before every step.
+    """
+    env = make_env(config, on_frame)
+    try:
+        obs = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
+        on_step(0, 0.0)
+        env.new_game(episode_seed(seed, game.env, game.episode), obs)
+        for index, action in enumerate(game.actions.tolist()):
+            on_step(index, env.score)
+            env.step(action, obs)
+        return env.score
+    finally:
+        env.close()

@@ -1,0 +1,126 @@
+"""The synchronous loop: act, step, learn; and now and then a row of metrics and a checkpoint."""
+
+import time
+from collections.abc import Sequence
+
+from paac_cli.algorithms.agent import Agent, Metrics, make_agent
+from paac_cli.config.schema import RunConfig
+from paac_cli.envs.env import EnvSpec
+from paac_cli.sampling.pool import WorkerPool
+from paac_cli.training.checkpoint import Checkpoint
+from paac_cli.training.progress import Progress
+from paac_cli.training.run_directory import RunDirectory
+from paac_cli.training.sinks import Sink
+from paac_cli.training.stop import StopRequest
+
+
+class Stopwatch:
+    """Splits the time between two reports into named shares."""
+
+    def __init__(self) -> None:
+        self._start = self._mark = time.perf_counter()
+        self._spent = {"act": 0.0, "env": 0.0, "learn": 0.0}
+
+    def lap(self, name: str) -> None:
+        """All since the last lap was `name`."""
+        now = time.perf_counter()
+        self._spent[name] += now - self._mark
+        self._mark = now
+
+    def report(self, steps: int) -> dict[str, float]:
+        """Speed and shares up to the last lap, in which `steps` were made; begins anew."""
+        elapsed = self._mark - self._start
+        shares = {f"time/{name}_share": spent / elapsed for name, spent in self._spent.items()}
+        self._start, self._spent = self._mark, dict.fromkeys(self._spent, 0.0)
+        return {"time/fps": steps / elapsed} | shares
+
+
+class Due:
+    """Tells when the next multiple of `every` steps has been passed."""
+
+    def __init__(self, every: int, steps: int) -> None:
+        self._every = every
+        self._last = steps // every
+
+    def __call__(self, steps: int) -> bool:
+        before, self._last = self._last, steps // self._every
+        return self._last > before
+
+
+def train(
+    config: RunConfig,
+    spec: EnvSpec,
+    pool: WorkerPool,
+    run: RunDirectory,
+    resume_from: Checkpoint | None,
+    sinks: Sequence[Sink],
+    stop: StopRequest,
+) -> Progress:
+    """Train until `total_steps`, `stop_when` or `stop`; leaves a checkpoint of where it ended.
+
+    Everything that is looked at or saved, is so at the end of a rollout, where the agent holds no
+    half-used experience.
+    """
+    agent = make_agent(config, spec.obs_shape, spec.num_actions)
+    progress = Progress(config.training.stop_when, resume_from.counters if resume_from else None)
+    if resume_from is not None:
+        agent.load_state(resume_from.agent)
+        progress.load_arrays(resume_from.progress)
+        step = pool.restore(resume_from.sampling)
+    else:
+        step = pool.reset()
+
+    log_due = Due(config.training.log_every, progress.steps)
+    save_due = Due(config.training.checkpoint_every, progress.steps)
+    logged_at = saved_at = progress.steps
+    metrics: Metrics = {}
+    start = time.perf_counter() - progress.seconds
+    watch = Stopwatch()
+    while progress.steps < config.training.total_steps and not stop:
+        for _ in range(config.algorithm.rollout_length):
+            actions = agent.act(step)
+            watch.lap("act")
+            step = pool.step(actions)
+            watch.lap("env")
+            metrics = agent.learn(step) or metrics
+            watch.lap("learn")
+            progress.add(step)
+        progress.updates += 1
+        progress.seconds = time.perf_counter() - start
+        if log_due(progress.steps):
+            row = _row(config, progress, watch.report(progress.steps - logged_at), metrics)
+            logged_at = progress.steps
+            for sink in sinks:
+                sink.metrics(progress.steps, row)
+        if progress.is_good_enough:
+            break
+        if save_due(progress.steps):
+            saved_at = progress.steps
+            run.save(_checkpoint(config, agent, pool, progress), config.training.keep_checkpoints)
+    if progress.steps > saved_at:
+        run.save(_checkpoint(config, agent, pool, progress), config.training.keep_checkpoints)
+    return progress
+
+
+def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metrics: Metrics) -> dict[str, float]:
+    return {
+        "rollout/ep_rew_mean": progress.mean_return,
+        "rollout/ep_len_mean": progress.mean_length,
+        "rollout/episodes": progress.episodes,
+        "time/frames": progress.steps * config.frames_per_step,
+        "time/updates": progress.updates,
+        "time/time_elapsed": progress.seconds,
+        **timing,
+        **{name: float(value) for name, value in metrics.items()},
+    }
+
+
+def _checkpoint(config: RunConfig, agent: Agent, pool: WorkerPool, progress: Progress) -> Checkpoint:
+    return Checkpoint(
+        config=config,
+        counters=progress.counters,
+        score=progress.score,
+        agent=agent.state(),
+        sampling=pool.snapshot(),
+        progress=progress.to_arrays(),
+    )

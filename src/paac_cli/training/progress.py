@@ -1,0 +1,66 @@
+"""What has been reached: counters, and the raw scores of the latest games."""
+
+import math
+from collections import deque
+
+import numpy as np
+
+from paac_cli.config.schema import StopWhen
+from paac_cli.timestep import TimeStep
+from paac_cli.training.checkpoint import Arrays, Counters
+
+WINDOW = 100  #: games over which the mean return is reported
+
+
+class Progress:
+    """Counts steps and games; holds the scores that `stop_when` and reports look at."""
+
+    def __init__(self, stop_when: StopWhen | None, counters: Counters | None = None) -> None:
+        counters = counters or Counters()
+        self._stop_when = stop_when
+        self.steps, self.updates = counters.steps, counters.updates
+        self.episodes, self.seconds = counters.episodes, counters.seconds
+        window = max(WINDOW, stop_when.episodes if stop_when else 0)
+        self._scores: deque[float] = deque(maxlen=window)
+        self._lengths: deque[int] = deque(maxlen=window)
+
+    def add(self, step: TimeStep) -> None:
+        """Take in one step of all environments."""
+        self.steps += len(step.reward)
+        self.episodes += len(step.episodes)
+        self._scores.extend(step.episodes["score"].tolist())
+        self._lengths.extend(step.episodes["length"].tolist())
+
+    @property
+    def mean_return(self) -> float:
+        """Mean raw score of the last `WINDOW` games, or of as many as there are; NaN before the first."""
+        return float(np.mean(list(self._scores)[-WINDOW:])) if self._scores else math.nan
+
+    @property
+    def mean_length(self) -> float:
+        """Mean length of the same games, in agent steps."""
+        return float(np.mean(list(self._lengths)[-WINDOW:])) if self._lengths else math.nan
+
+    @property
+    def score(self) -> float | None:
+        """The mean return once it rests on `WINDOW` games: what ranks checkpoints."""
+        return self.mean_return if len(self._scores) >= WINDOW else None
+
+    @property
+    def is_good_enough(self) -> bool:
+        """Whether `stop_when` is fulfilled."""
+        wanted = self._stop_when
+        if wanted is None or len(self._scores) < wanted.episodes:
+            return False
+        return float(np.mean(list(self._scores)[-wanted.episodes :])) >= wanted.mean_return
+
+    @property
+    def counters(self) -> Counters:
+        return Counters(steps=self.steps, updates=self.updates, episodes=self.episodes, seconds=self.seconds)
+
+    def to_arrays(self) -> Arrays:
+        return {"scores": np.array(self._scores, np.float64), "lengths": np.array(self._lengths, np.int64)}
+
+    def load_arrays(self, arrays: Arrays) -> None:
+        self._scores.extend(arrays["scores"].tolist())
+        self._lengths.extend(arrays["lengths"].tolist())

@@ -1,0 +1,156 @@
+"""The directory of a run: its config, metrics, checkpoints and films."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from paac_cli.config.load import differences, read_config, to_yaml
+from paac_cli.config.schema import RunConfig
+from paac_cli.errors import CheckpointError, RunDirectoryError
+from paac_cli.training.checkpoint import (
+    MANIFEST,
+    Checkpoint,
+    best_checkpoint,
+    list_checkpoints,
+    load_checkpoint,
+    prune_checkpoints,
+    save_checkpoint,
+)
+
+CONFIG = "config.yaml"
+
+
+class RunDirectory:
+    """One run's place on disk. A context manager: while it is open no other process may train there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.videos = path / "videos"
+        self.metrics_csv = path / "metrics.csv"
+        self.tensorboard = path / "tensorboard"
+        self._lock: int | None = None
+
+    @classmethod
+    def open_for_training(cls, path: Path, config: RunConfig, *, fresh: bool) -> Self:
+        """The run directory at `path`, made where there is none, locked, with `config` written to it.
+
+        fresh: move what is there aside. Raises RunDirectoryError if another run lives there, if its
+        config differs in what shapes learning, or if it cannot be written.
+        """
+        run = cls(path)
+        try:
+            if path.exists() and any(path.iterdir()):
+                run._refuse_foreign()
+                run._acquire()
+                if fresh:
+                    run._move_aside()
+                else:
+                    run._refuse_other_config(config)
+            path.mkdir(parents=True, exist_ok=True)
+            run._acquire()
+            _replace_text(path / CONFIG, to_yaml(config))
+        except OSError as error:
+            raise RunDirectoryError(f"run directory {path} cannot be used: {error}") from error
+        return run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def is_run(self) -> bool:
+        return (self.path / CONFIG).is_file()
+
+    def save(self, checkpoint: Checkpoint, keep: int) -> Path:
+        """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError."""
+        try:
+            path = save_checkpoint(self.checkpoints, checkpoint)
+            prune_checkpoints(self.checkpoints, keep)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {error}; "
+                f"earlier ones in {self.checkpoints} are untouched"
+            ) from error
+        return path
+
+    def latest(self, warn: Callable[[str], None]) -> Checkpoint | None:
+        """The newest valid checkpoint; `warn` hears of each damaged one that is passed over.
+
+        Raises CheckpointError if there are checkpoints and none is valid.
+        """
+        damaged = None
+        for path in reversed(list_checkpoints(self.checkpoints)):
+            try:
+                return load_checkpoint(path)
+            except CheckpointError as error:
+                warn(f"{error}; trying the one before it")
+                damaged = error
+        if damaged is not None:
+            raise CheckpointError(f"no valid checkpoint is left in {self.checkpoints}; --fresh starts over")
+        return None
+
+    def _refuse_foreign(self) -> None:
+        if not self.is_run:
+            raise RunDirectoryError(f"{self.path} is not empty and not a run directory (no {CONFIG}); choose another")
+
+    def _refuse_other_config(self, config: RunConfig) -> None:
+        changed = differences(read_config(self.path / CONFIG), config)
+        if changed:
+            lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
+            raise RunDirectoryError(
+                f"{self.path} holds a run with another config:\n{lines}\n"
+                "--run-dir chooses another directory; --fresh starts over and moves the old run aside"
+            )
+
+    def _move_aside(self) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+            number += 1
+        self.path.rename(aside)
+        self.__exit__()
+
+    def _acquire(self) -> None:
+        if self._lock is not None:
+            return
+        self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunDirectoryError(f"another process is training in {self.path}") from None
+
+
+def find_checkpoint(path: Path, *, last: bool = False) -> Path:
+    """The checkpoint that `path` means: itself, or the best (or the last) of the run directory it is.
+
+    Raises CheckpointError.
+    """
+    if (path / MANIFEST).is_file():
+        return path
+    run = RunDirectory(path)
+    if not path.is_dir() or not (run.is_run or run.checkpoints.is_dir()):
+        raise CheckpointError(f"{path} is neither a run directory nor a checkpoint")
+    found = next(reversed(list_checkpoints(run.checkpoints)), None) if last else best_checkpoint(run.checkpoints)
+    if found is None:
+        raise CheckpointError(f"{path} has no checkpoint yet")
+    return found
+
+
+def newest_run(root: Path) -> Path:
+    """The run in `root` that has the newest checkpoint. Raises CheckpointError."""
+    manifests = sorted(root.rglob(f"checkpoints/step_*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
+    if not manifests:
+        raise CheckpointError(f"no run with a checkpoint in {root}; `paac train --preset pong` makes one")
+    return manifests[-1].parents[2]
+
+
+def _replace_text(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text)
+    temporary.replace(path)

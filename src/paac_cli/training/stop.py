@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM as a wish, not a blow."""
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Self
+
+
+class StopRequest:
+    """While it is entered, SIGINT and SIGTERM only note that the run should stop; a second SIGINT kills.
+
+    Workers end by themselves when the learner is gone, so leaving at once leaves nothing behind.
+    """
+
+    def __init__(self) -> None:
+        self._signal: int | None = None
+        self._previous: dict[int, signal.Handlers] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._note)  # type: ignore[assignment]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def __bool__(self) -> bool:
+        return self._signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal, as shells have it; 0 where none came."""
+        return 0 if self._signal is None else 128 + self._signal
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None and number == signal.SIGINT:
+            os._exit(128 + number)
+        self._signal = number
