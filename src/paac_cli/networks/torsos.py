@@ -140,8 +140,8 @@ def _build(
             continue
         if len(shape) != 3 or min(shape[:2]) < layer.size:
             raise ConfigError(
-                f"network.torso = {torso!r} is for images of at least 36 x 36 pixels, "
-                f"and here layer {index} would see {shape}; use mlp"
+                f"network.torso = {torso!r} is for larger images: "
+                f"its layer {index} would see {shape} of observations; mlp takes any"
             )
         built.append(Convolution(shape[2], layer, initializer, rng, name))
         shape = (*((side - layer.size) // layer.stride + 1 for side in shape[:2]), layer.filters)

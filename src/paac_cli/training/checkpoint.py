@@ -11,7 +11,7 @@ it is code, and reading it runs none.
 """
 
 import hashlib
-import json
+import math
 import os
 import platform
 import shutil
@@ -51,12 +51,25 @@ class Counters(BaseModel):
     seconds: float = 0.0  #: of training, over all sittings
 
 
+class Manifest(BaseModel):
+    """What `manifest.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int
+    counters: Counters
+    score: float | None  #: mean raw return of the latest games, once there are enough of them
+    config: dict[str, Any]
+    versions: dict[str, str]
+    files: dict[str, str]  #: name -> SHA-256
+
+
 class Checkpoint(NamedTuple):
     """All that a run needs to go on, or an agent to be evaluated."""
 
     config: RunConfig
     counters: Counters
-    score: float | None  #: mean raw return of the latest games, once there are enough of them
+    score: float | None  #: as in the manifest
     agent: Arrays
     sampling: Arrays
     progress: Arrays
@@ -69,19 +82,19 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     files = {f"{part}.safetensors": save_arrays(getattr(checkpoint, part)) for part in _PARTS}
-    manifest = {
-        "format": FORMAT,
-        "counters": checkpoint.counters.model_dump(),
-        "score": checkpoint.score,
-        "config": checkpoint.config.model_dump(mode="json"),
-        "versions": {
+    manifest = Manifest(
+        format=FORMAT,
+        counters=checkpoint.counters,
+        score=checkpoint.score,
+        config=checkpoint.config.model_dump(mode="json"),
+        versions={
             "paac": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in ("tensorflow", "numpy", "gymnasium", "ale-py")},
         },
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-    }
-    for file, data in (files | {MANIFEST: json.dumps(manifest, indent=2).encode()}).items():
+        files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    )
+    for file, data in (files | {MANIFEST: manifest.model_dump_json(indent=2).encode()}).items():
         _write_synced(partial / file, data)
     _sync_directory(partial)
     shutil.rmtree(final, ignore_errors=True)
@@ -93,32 +106,28 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
 def load_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in directory `path`, all sums checked. Raises CheckpointError, which names what is wrong."""
     manifest = read_manifest(path)
-    arrays = {part: _read_arrays(path / f"{part}.safetensors", manifest["files"]) for part in _PARTS}
     try:
-        return Checkpoint(
-            config=load_config(manifest["config"], f"{path / MANIFEST}: config"),
-            counters=Counters.model_validate(manifest["counters"]),
-            score=manifest["score"],
-            **arrays,
-        )
-    except (ConfigError, ValidationError, KeyError) as error:
+        config = load_config(manifest.config, f"{path / MANIFEST}: config")
+    except ConfigError as error:
         raise CheckpointError(f"{path} is damaged or foreign: {error}") from error
+    arrays = {part: _read_arrays(path / f"{part}.safetensors", manifest.files) for part in _PARTS}
+    return Checkpoint(config, manifest.counters, manifest.score, **arrays)
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> Manifest:
     """The manifest of the checkpoint in directory `path`. Raises CheckpointError."""
     try:
         if (path / MANIFEST).stat().st_size > _MAX_MANIFEST_BYTES:
             raise CheckpointError(f"{path} is damaged: {MANIFEST} is larger than any of ours")
-        manifest = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
+    except OSError as error:
         raise CheckpointError(f"{path} is no readable checkpoint: {error}") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise CheckpointError(f"{path} is damaged or foreign: {MANIFEST} is not one of ours")
-    if manifest.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} has format {manifest.get('format')!r}; this version of paac reads format {FORMAT}"
-        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise CheckpointError(f"{path} is damaged or foreign: {MANIFEST}: {place} {first['msg']}") from error
+    if manifest.format != FORMAT:
+        raise CheckpointError(f"{path} has format {manifest.format}; this version of paac reads format {FORMAT}")
     return manifest
 
 
@@ -132,10 +141,10 @@ def best_checkpoint(directory: Path) -> Path | None:
     ranked = []
     for path in list_checkpoints(directory):
         try:
-            score = read_manifest(path).get("score")
+            score = read_manifest(path).score
         except CheckpointError:
             continue
-        ranked.append((score if isinstance(score, int | float) else -float("inf"), path))
+        ranked.append((-math.inf if score is None else score, path))
     return max(ranked)[1] if ranked else None
 
 
@@ -147,7 +156,7 @@ def prune_checkpoints(directory: Path, keep: int) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _read_arrays(path: Path, sums: Mapping[str, Any]) -> Arrays:
+def _read_arrays(path: Path, sums: Mapping[str, str]) -> Arrays:
     try:
         data = path.read_bytes()
     except OSError as error:

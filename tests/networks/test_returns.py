@@ -1,0 +1,86 @@
+"""Returns against numbers worked by hand, and against each other."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from paac_cli.networks.returns import advantages
+
+
+def estimate(reward, value, bootstrap, *, terminated=None, truncated=None, final_value=None, gamma=0.5, lam=1.0):
+    """Advantages of one environment, from plain lists."""
+    length = len(reward)
+
+    def column(numbers, dtype):
+        return tf.constant(np.array(numbers, dtype)[:, np.newaxis])
+
+    result = advantages(
+        reward=column(reward, np.float32),
+        value=column(value, np.float32),
+        bootstrap=tf.constant([bootstrap], tf.float32),
+        final_value=column(final_value or [0] * length, np.float32),
+        terminated=column(terminated or [False] * length, np.bool_),
+        truncated=column(truncated or [False] * length, np.bool_),
+        gamma=gamma,
+        gae_lambda=lam,
+    )
+    return result.numpy()[:, 0].tolist()
+
+
+def test_n_step_returns_bootstrap_from_the_last_observation():
+    # R_2 = 1 + 8/2 = 5;  R_1 = 0 + 5/2 = 2.5;  R_0 = 2 + 2.5/2 = 3.25
+    assert estimate([2, 0, 1], [1, 1, 1], 8) == [2.25, 1.5, 4.0]
+
+
+def test_a_true_end_bootstraps_with_zero():
+    # R_2 = 1 + 4 = 5;  R_1 = 0, ended;  R_0 = 2 + 0
+    assert estimate([2, 0, 1], [1, 1, 1], 8, terminated=[False, True, False]) == [1.0, -1.0, 4.0]
+
+
+def test_a_cut_off_episode_bootstraps_with_the_value_of_its_last_observation():
+    # R_1 = 0 + 6/2 = 3, not the value of the next episode's first observation;  R_0 = 2 + 3/2
+    result = estimate([2, 0, 1], [1, 1, 1], 8, truncated=[False, True, False], final_value=[9, 6, 9])
+    assert result == [2.5, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("end", ["terminated", "truncated"])
+def test_an_end_on_the_edge_of_the_rollout_hides_the_bootstrap(end):
+    result = estimate([2, 0, 1], [1, 1, 1], 8, **{end: [False, False, True]}, final_value=[9, 9, 4])
+    last = {"terminated": 1.0, "truncated": 3.0}[end]
+    assert result == [2 + last / 4 - 1, last / 2 - 1, last - 1]
+
+
+def test_lambda_zero_is_the_one_step_error():
+    # delta = r + V(next)/2 - V
+    assert estimate([2, 0, 1], [1, 2, 3], 8, lam=0.0) == [2.0, -0.5, 2.0]
+
+
+def test_lambda_between_by_hand():
+    # deltas 2, -0.5, 2;  A_2 = 2;  A_1 = -0.5 + 2/4 = 0;  A_0 = 2
+    assert estimate([2, 0, 1], [1, 2, 3], 8, lam=0.5) == [2.0, 0.0, 2.0]
+
+
+def test_traces_do_not_cross_the_end_of_an_episode():
+    whole = estimate([2, 0, 1], [1, 2, 3], 8, lam=0.9, terminated=[False, True, False])
+    first = estimate([2, 0], [1, 2], 99, lam=0.9, terminated=[False, True])
+    second = estimate([1], [3], 8, lam=0.9)
+    assert whole == first + second
+
+
+def test_environments_do_not_mix():
+    rng = np.random.default_rng(0)
+    shape = (6, 4)
+    arrays = {
+        "reward": rng.normal(size=shape),
+        "value": rng.normal(size=shape),
+        "final_value": rng.normal(size=shape),
+    }
+    ends = rng.integers(0, 3, shape)
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    arrays |= {"terminated": ends == 1, "truncated": ends == 2}
+    bootstrap = rng.normal(size=4).astype(np.float32)
+    together = advantages(**arrays, bootstrap=tf.constant(bootstrap), gamma=0.9, gae_lambda=0.7)
+    for env in range(4):
+        alone = {name: array[:, env : env + 1] for name, array in arrays.items()}
+        single = advantages(**alone, bootstrap=tf.constant(bootstrap[env : env + 1]), gamma=0.9, gae_lambda=0.7)
+        np.testing.assert_array_equal(single[:, 0], together[:, env])

@@ -1,0 +1,67 @@
+import math
+
+import numpy as np
+
+from paac_cli.config.schema import StopWhen
+from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
+from paac_cli.training.loop import Due
+from paac_cli.training.progress import Progress
+
+
+def step_with(scores, num_envs=4):
+    empty = np.zeros(num_envs)
+    episodes = np.array([(0, 0, score, 10) for score in scores], EPISODE_DTYPE)
+    return TimeStep(empty, empty, empty, empty, empty, episodes, 1, Rollout(empty, empty, empty, empty))
+
+
+def test_steps_are_summed_over_environments():
+    progress = Progress(None)
+    for _ in range(3):
+        progress.add(step_with([]))
+    assert progress.steps == 12
+    assert math.isnan(progress.mean_return)
+
+
+def test_the_mean_is_over_the_last_hundred_games():
+    progress = Progress(None)
+    progress.add(step_with([1000.0] * 50))
+    progress.add(step_with([1.0] * 60))
+    assert progress.mean_return == (40 * 1000 + 60) / 100
+    assert progress.episodes == 110
+
+
+def test_a_score_needs_a_hundred_games():
+    progress = Progress(None)
+    progress.add(step_with([5.0] * 99))
+    assert progress.score is None
+    progress.add(step_with([5.0]))
+    assert progress.score == 5.0
+
+
+def test_stop_when_looks_at_its_own_number_of_games():
+    progress = Progress(StopWhen(mean_return=10, episodes=150))
+    progress.add(step_with([0.0] * 50))
+    progress.add(step_with([10.0] * 149))
+    assert not progress.is_good_enough
+    progress.add(step_with([10.0]))
+    assert progress.is_good_enough
+    assert not Progress(StopWhen(mean_return=-1, episodes=1)).is_good_enough
+
+
+def test_it_goes_on_from_arrays():
+    first = Progress(None)
+    first.add(step_with([float(score) for score in range(130)]))
+    second = Progress(None, first.counters)
+    second.load_arrays(first.to_arrays())
+    assert (second.mean_return, second.mean_length, second.counters) == (
+        first.mean_return,
+        first.mean_length,
+        first.counters,
+    )
+
+
+def test_due_fires_once_per_multiple_even_when_steps_jump():
+    due = Due(100, 0)
+    assert [steps for steps in range(0, 1000, 64) if due(steps)] == [128, 256, 320, 448, 512, 640, 704, 832, 960]
+    assert not Due(100, 250)(299)
+    assert Due(100, 250)(300)
