@@ -50,8 +50,8 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 def test_the_same_state_gives_the_same_bytes(tmp_path):
     first, second = (save_checkpoint(tmp_path / name, make_checkpoint()) for name in "ab")
-    for file in os.listdir(first):
-        assert (first / file).read_bytes() == (second / file).read_bytes()
+    for file in first.iterdir():
+        assert file.read_bytes() == (second / file.name).read_bytes()
 
 
 def test_any_flipped_byte_is_detected(tmp_path):

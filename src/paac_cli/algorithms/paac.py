@@ -131,9 +131,8 @@ class Paac:
         """obs: [T+1, N, ...]; the others: [T, N]."""
         config = self._config
         bootstrap = self._network.values(obs[-1])
-        inputs = tf.reshape(obs[:-1], [-1, *obs.shape[2:]])
         with tf.GradientTape() as tape:
-            logits, value = self._network(inputs)
+            logits, value = self._network(tf.reshape(obs[:-1], [-1, *obs.shape[2:]]))
             advantage = advantages(
                 reward=reward,
                 value=tf.reshape(tf.stop_gradient(value), reward.shape),
@@ -148,5 +147,5 @@ class Paac:
         gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
         learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
         self._optimizer.apply(gradients, learning_rate)
-        self._network.observe(inputs)
+        self._network.observe(obs[-1])  # one screen in T: those between are much alike
         return {**metrics, "train/grad_norm": norm, "train/learning_rate": learning_rate}

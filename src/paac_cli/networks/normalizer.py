@@ -18,10 +18,15 @@ class ObsNormalizer(tf.Module):
         self._mean = tf.Variable(tf.zeros(obs_shape), trainable=False, name="normalizer/mean")
         self._variance = tf.Variable(tf.ones(obs_shape), trainable=False, name="normalizer/variance")
 
-    def __call__(self, obs: tf.Tensor) -> tf.Tensor:
-        """obs: [B, ...] float32. Returns the same shape, within +-5."""
-        scaled = (obs - self._mean) * tf.math.rsqrt(self._variance + _EPSILON)
-        return tf.clip_by_value(scaled, -_CLIP, _CLIP)
+    def __call__(self, obs: tf.Tensor, unit: float) -> tf.Tensor:
+        """obs: [B, ...] float32, in units of `unit` of what `update` takes. Returns the same shape, within +-5.
+
+        Three passes over the batch, and no more: `obs` is large, the moments are small.
+        """
+        gain = tf.math.rsqrt(self._variance + _EPSILON)
+        return tf.raw_ops.ClipByValue(
+            t=obs * (gain * unit) - self._mean * gain, clip_value_min=-_CLIP, clip_value_max=_CLIP
+        )
 
     def update(self, obs: tf.Tensor) -> None:
         """Take `obs` [B, ...] float32 into the moments."""

@@ -99,9 +99,11 @@ class Torso(tf.Module):
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
-        features = _scaled(obs)
+        features = tf.cast(obs, tf.float32)
         if self._normalizer is not None:
-            features = self._normalizer(features)
+            features = self._normalizer(features, _unit(obs))
+        elif _unit(obs) != 1.0:
+            features *= _unit(obs)
         if self._flatten:
             features = _flat(features)
         for layer in self._layers:
@@ -111,12 +113,12 @@ class Torso(tf.Module):
     def observe(self, obs: tf.Tensor) -> None:
         """Take `obs` [B, ...] into the running statistics, if the torso has any."""
         if self._normalizer is not None:
-            self._normalizer.update(_scaled(obs))
+            self._normalizer.update(tf.cast(obs, tf.float32) * _unit(obs))
 
 
-def _scaled(obs: tf.Tensor) -> tf.Tensor:
-    features = tf.cast(obs, tf.float32)
-    return features * (1.0 / 255.0) if obs.dtype == tf.uint8 else features
+def _unit(obs: tf.Tensor) -> float:
+    """What one step of an observation's scale counts: bytes become [0, 1]."""
+    return 1.0 / 255.0 if obs.dtype == tf.uint8 else 1.0
 
 
 def _flat(tensor: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,125 @@
+"""Gymnasium environments whose every answer is known beforehand.
+
+A worker process imports this module when it unpickles a config whose kwargs hold a `Script`, and so
+knows the ids registered here. The directory of this file must be on the learner's `sys.path`.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.env import EnvSpec
+
+#: What `Witness` looks for in `sys.modules`; the last is there in every worker.
+WITNESSED = ("tensorflow", "keras", "matplotlib", "click", "paac_cli.sampling.worker")
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a toy environment will do."""
+
+    length: int = 3  #: steps of an episode
+    ends: Literal["terminated", "truncated", "both", "never"] = "terminated"
+    fails_at: int | None = None  #: this step, counted within the episode, raises
+    fails_with: type[Exception] = ValueError
+    fails_when_made: bool = False
+
+
+class Counting(gymnasium.Env[NDArray[np.int64], int]):
+    """Sees [seed of the episode, steps, sum of actions]; is paid 100 * action + step."""
+
+    observation_space = spaces.Box(0, 2**40, (3,), np.int64)
+    action_space = spaces.Discrete(4)
+
+    def __init__(self, script: Script | None = None) -> None:
+        self._script = script or Script()
+        if self._script.fails_when_made:
+            raise OSError("no coin inserted")
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self._seen = np.array([seed, 0, 0], np.int64)
+        return self._seen.copy(), {}
+
+    def step(self, action: int):
+        self._seen += [0, 1, action]
+        steps, script = int(self._seen[1]), self._script
+        if steps == script.fails_at:
+            raise script.fails_with("the joystick fell off")
+        over = steps >= script.length
+        terminated = over and script.ends in ("terminated", "both")
+        truncated = over and script.ends in ("truncated", "both")
+        return self._seen.copy(), 100.0 * action + steps, terminated, truncated, {}
+
+
+class Witness(Counting):
+    """Sees which of `WITNESSED` its own process has imported, and the id of that process."""
+
+    observation_space = spaces.Box(0, 2**40, (len(WITNESSED) + 1,), np.int64)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        return self._testimony(), {}
+
+    def step(self, action: int):
+        _, *rest = super().step(action)
+        return self._testimony(), *rest
+
+    def _testimony(self) -> NDArray[np.int64]:
+        return np.array([*(name in sys.modules for name in WITNESSED), os.getpid()], np.int64)
+
+
+class DictObservation(Counting):
+    observation_space = spaces.Dict({"position": spaces.Box(0, 1, (2,))})
+
+
+class DiscreteObservation(Counting):
+    observation_space = spaces.Discrete(7)
+
+
+class ContinuousActions(Counting):
+    action_space = spaces.Box(-1, 1, (2,))
+
+
+class ManyActions(Counting):
+    action_space = spaces.MultiDiscrete([2, 3])
+
+
+class ActionsFromOne(Counting):
+    """Discrete(4, start=1); refuses any other action."""
+
+    action_space = spaces.Discrete(4, start=1)
+
+    def step(self, action: int):
+        assert self.action_space.contains(action), action
+        return super().step(action)
+
+
+for _class in (
+    Counting,
+    Witness,
+    DictObservation,
+    DiscreteObservation,
+    ContinuousActions,
+    ManyActions,
+    ActionsFromOne,
+):
+    gymnasium.register(f"{_class.__name__}-v0", entry_point=f"toy_envs:{_class.__name__}", disable_env_checker=True)
+
+
+def config_of(toy: type[Counting], **script: Any) -> EnvConfig:
+    """A config for `toy` that a worker can use; `script` are fields of `Script`."""
+    return EnvConfig(id=f"{toy.__name__}-v0", kwargs={"script": Script(**script)})
+
+
+def spec_of(toy: type[Counting]) -> EnvSpec:
+    """The spec of `toy`, without making one."""
+    box, actions = toy.observation_space, toy.action_space
+    return EnvSpec(box.shape, np.dtype(box.dtype), tuple(str(action) for action in range(actions.n)), 30.0)
