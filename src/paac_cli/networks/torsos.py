@@ -99,11 +99,12 @@ class Torso(tf.Module):
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
-        features = tf.cast(obs, tf.float32)
         if self._normalizer is not None:
-            features = self._normalizer(features, _unit(obs))
-        elif _unit(obs) != 1.0:
-            features *= _unit(obs)
+            features = self._normalizer(obs, _unit(obs))
+        else:
+            features = tf.cast(obs, tf.float32)
+            if _unit(obs) != 1.0:
+                features *= _unit(obs)
         if self._flatten:
             features = _flat(features)
         for layer in self._layers:
