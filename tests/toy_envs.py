@@ -7,6 +7,7 @@ knows the ids registered here. The directory of this file must be on the learner
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
@@ -28,8 +29,9 @@ class Script:
     length: int = 3  #: steps of an episode
     ends: Literal["terminated", "truncated", "both", "never"] = "terminated"
     fails_at: int | None = None  #: this step, counted within the episode, raises
-    fails_with: type[Exception] = ValueError
+    fails_with: type[BaseException] = ValueError
     fails_when_made: bool = False
+    note_when_closed: str | None = None  #: this file appears when the environment is closed
 
 
 class Counting(gymnasium.Env[NDArray[np.int64], int]):
@@ -38,7 +40,7 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
     observation_space = spaces.Box(0, 2**40, (3,), np.int64)
     action_space = spaces.Discrete(4)
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, render_mode: str | None = None) -> None:
         self._script = script or Script()
         if self._script.fails_when_made:
             raise OSError("no coin inserted")
@@ -57,6 +59,10 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
         terminated = over and script.ends in ("terminated", "both")
         truncated = over and script.ends in ("truncated", "both")
         return self._seen.copy(), 100.0 * action + steps, terminated, truncated, {}
+
+    def close(self) -> None:
+        if self._script.note_when_closed is not None:
+            Path(self._script.note_when_closed).touch()
 
 
 class Witness(Counting):
@@ -102,6 +108,13 @@ class ActionsFromOne(Counting):
         return super().step(action)
 
 
+class Plain(Counting):
+    """Knows nothing of rendering, as the simplest environments do."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        super().__init__(script)
+
+
 for _class in (
     Counting,
     Witness,
@@ -110,6 +123,7 @@ for _class in (
     ContinuousActions,
     ManyActions,
     ActionsFromOne,
+    Plain,
 ):
     gymnasium.register(f"{_class.__name__}-v0", entry_point=f"toy_envs:{_class.__name__}", disable_env_checker=True)
 

@@ -48,8 +48,8 @@ def _load_rom(env_id: str) -> ALEInterface:
 class AtariEnv:
     """One game under `config.protocol`; observations are [84, 84, 4] uint8, newest screen last.
 
-    Every game starts from the same snapshot, taken right after the first reset, which is exact in
-    all games and 80 times faster than a reset; no-ops and sticky actions bring the randomness.
+    Every game starts from one snapshot, taken right after the first reset, so that it depends on
+    nothing played before; no-ops and sticky actions bring the randomness.
     """
 
     def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
@@ -93,11 +93,11 @@ class AtariEnv:
         reward = self._play(action)
         self.score += reward
         self.length += 1
-        life_lost = self._ale.lives() < self._lives
+        life_lost = 0 < self._ale.lives() < self._lives  # at 0 some games go on for a while
         self._lives = self._ale.lives()
+        out_of_time = self.length >= MAX_STEPS
         terminated = self._is_over() or (life_lost and self._protocol.life_loss_terminates)
-        truncated = self.length >= MAX_STEPS and not terminated
-        if terminated and not self._is_over():
+        if terminated and not self._is_over() and not out_of_time:
             self._begin_next_life(out)
         else:
             self._push_screen()
@@ -105,14 +105,17 @@ class AtariEnv:
         return Outcome(
             reward=float(np.sign(reward)) if self._protocol.clip_rewards else reward,
             terminated=terminated,
-            truncated=truncated,
-            game_over=self._is_over() or self.length >= MAX_STEPS,
+            truncated=out_of_time and not terminated,
+            game_over=self._is_over() or out_of_time,
         )
 
     def close(self) -> None:
         pass
 
     def _restore_start(self) -> None:
+        # Both are needed: a reset keeps some memory in 17 games (beam_rider among them), and a snapshot
+        # does not hold all of the machine in others (qbert, tetris).
+        self._ale.reset_game()
         self._ale.restoreState(self._start)
         self._screens[:] = 0
         self._screens[1] = self._start_screen

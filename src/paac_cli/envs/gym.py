@@ -18,11 +18,11 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 def _make(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
-    if config.id.partition(":")[0] not in gymnasium.registry and config.id not in gymnasium.registry:
-        known = list(gymnasium.registry)
-        raise EnvironmentSpecError(f"unknown environment {config.id!r}{nearest(config.id, known)}")
+    if ":" not in config.id and config.id not in gymnasium.registry:
+        raise EnvironmentSpecError(f"unknown environment {config.id!r}{nearest(config.id, gymnasium.registry)}")
+    rendering: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # not all know the keyword
     try:
-        return gymnasium.make(config.id, render_mode=render_mode, **config.kwargs)
+        return gymnasium.make(config.id, **rendering, **config.kwargs)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         raise EnvironmentSpecError(f"{config.id} cannot be made: {error}") from error
 

@@ -92,6 +92,7 @@ class WorkerPool:
 
         Raises WorkerError with the worker's traceback if one has failed.
         """
+        assert not self._awaiting_start, "reset or restore comes first"
         self._block["actions"][:] = actions
         for worker in self._workers:
             worker.send(STEP)
@@ -108,6 +109,7 @@ class WorkerPool:
 
     def restore(self, snapshot: dict[str, NDArray]) -> TimeStep:
         """Bring every environment back to where it was, by playing its current game again."""
+        assert len(snapshot["episode"]) == self.num_envs, "the snapshot is of another number of environments"
         return self._replay(ActionLog.from_arrays(snapshot))
 
     def close(self) -> None:

@@ -4,9 +4,11 @@ It speaks one byte over its pipe per step; pickles only at start, at a restore a
 error. When the learner's end of the pipe closes, for whatever reason, the worker is done.
 """
 
+import contextlib
 import os
 import signal
 import traceback
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -36,23 +38,37 @@ def run_worker(connection: Connection, task: WorkerTask) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the learner decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cv2.setNumThreads(0)
-    try:
-        _serve(connection, _Envs(task))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the learner is gone
-    except Exception:
-        connection.send_bytes(ERROR + traceback.format_exc().encode())
+    with contextlib.suppress(_Failed, EOFError, BrokenPipeError, ConnectionResetError):  # or the learner is gone
+        _serve(connection, task)
     os._exit(0)  # not through the clean-up of a process that was forked from a server
 
 
-def _serve(connection: Connection, envs: "_Envs") -> None:
-    connection.send_bytes(READY)
-    while (command := connection.recv_bytes()) != CLOSE:
-        if command == STEP:
-            envs.step()
-        else:
-            envs.restore(connection.recv())
+class _Failed(Exception):  # noqa: N818 (it carries nothing: the learner has been told)
+    """An environment has raised, and the worker is at its end."""
+
+
+@contextlib.contextmanager
+def _errors_go_home(connection: Connection) -> Iterator[None]:
+    """Whatever is raised in here, even what looks like a lost learner, reaches the learner as a traceback."""
+    try:
+        yield
+    except BaseException as error:
+        connection.send_bytes(ERROR + traceback.format_exc().encode())
+        raise _Failed from error
+
+
+def _serve(connection: Connection, task: WorkerTask) -> None:
+    with _errors_go_home(connection):
+        envs = _Envs(task)
+    try:
         connection.send_bytes(READY)
+        while (command := connection.recv_bytes()) != CLOSE:
+            histories = connection.recv() if command == RESTORE else None
+            with _errors_go_home(connection):
+                envs.step() if histories is None else envs.restore(histories)
+            connection.send_bytes(READY)
+    finally:
+        envs.close()
 
 
 class _Envs:
@@ -65,6 +81,10 @@ class _Envs:
         self._episodes = dict.fromkeys(task.envs, 0)
         self._slot = 0
 
+    def close(self) -> None:
+        for env in self._envs.values():
+            env.close()
+
     def restore(self, histories: dict[int, EnvHistory]) -> None:
         """Bring every environment to the end of its history; what it sees goes to slot 0."""
         self._slot = 0
@@ -73,7 +93,10 @@ class _Envs:
             self._envs[n].new_game(episode_seed(self._task.seed, n, episode), self._block["obs"][0, n])
             for action in actions:
                 self._advance(n, action)
-            assert self._episodes[n] == episode, f"environment {n} does not replay: its game ended early"
+            if self._episodes[n] != episode:
+                raise RuntimeError(f"environment {n} does not replay: game {episode} ended early")
+            self._rest(n)
+            self._block["ended"][n] = False
 
     def step(self) -> None:
         """Play the learner's actions. Slot `T` of a rollout is slot 0 of the next."""
@@ -87,8 +110,14 @@ class _Envs:
         for n in self._task.envs:
             if actions[n] == IDLE:
                 obs[self._slot, n] = obs[self._slot - 1, n]
+                self._rest(n)
             else:
                 self._advance(n, int(actions[n]))
+
+    def _rest(self, n: int) -> None:
+        """Nothing happened to environment `n`."""
+        for name in ("reward", "terminated", "truncated"):
+            self._block[name][self._slot, n] = 0
 
     def _advance(self, n: int, action: int) -> None:
         """One step of environment `n`, with same-step autoreset."""

@@ -1,0 +1,334 @@
+"""The rules of each protocol, held against what the emulator really does."""
+
+from itertools import pairwise
+
+import gymnasium
+import numpy as np
+import pytest
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs import atari
+from paac_cli.envs.atari import AtariEnv, game_ids
+from paac_cli.envs.env import describe_env, make_env
+from paac_cli.envs.protocols import MAX_STEPS, PROTOCOLS
+from paac_cli.envs.seeding import episode_seed
+from paac_cli.errors import EnvironmentSpecError
+
+NOOP, FIRE = 0, 1
+
+
+def open_env(game, protocol, on_frame=None):
+    return AtariEnv(EnvConfig(id=f"ALE/{game}-v5", protocol=protocol), on_frame)
+
+
+def empty_obs(env):
+    return np.empty(env.spec.obs_shape, env.spec.obs_dtype)
+
+
+def random_actions(env, count, seed=0):
+    return np.random.default_rng(seed).integers(env.spec.num_actions, size=count).tolist()
+
+
+def play_game(env, seed, actions):
+    """All observations and outcomes of one game, until it is over or the actions are."""
+    out = empty_obs(env)
+    env.new_game(seed, out)
+    seen, outcomes = [out.copy()], []
+    for action in actions:
+        outcomes.append(env.step(action, out))
+        if outcomes[-1].game_over:
+            break
+        seen.append(out.copy())
+    return np.array(seen), outcomes
+
+
+def same_play(one, other):
+    return np.array_equal(one[0], other[0]) and one[1] == other[1]
+
+
+def count_start_frames(env, frames, episode):
+    frames.clear()
+    env.new_game(episode_seed(1, 0, episode), empty_obs(env))
+    return len(frames)
+
+
+# Which games there are
+
+
+def test_every_playable_game_goes_by_its_gymnasium_id():
+    assert len(game_ids()) == 104
+    assert set(game_ids()) <= set(gymnasium.registry)
+
+
+@pytest.mark.parametrize("env_id", ["ALE/Pnog-v5", "ALE/pong-v5", "ALE/Pong-v4"])
+def test_unknown_game_is_refused_and_close_names_are_offered(env_id):
+    with pytest.raises(EnvironmentSpecError, match=rf"{env_id}.*did you mean.*ALE/Pong-v5"):
+        make_env(EnvConfig(id=env_id))
+
+
+@pytest.mark.parametrize("name", ["Combat", "Joust", "MazeCraze", "Warlords"])
+def test_game_that_would_end_the_process_is_refused_with_an_error(name):
+    with pytest.raises(EnvironmentSpecError, match=f"unplayable Atari game 'ALE/{name}-v5'"):
+        make_env(EnvConfig(id=f"ALE/{name}-v5"))
+
+
+# The rules
+
+
+@pytest.mark.parametrize(("protocol", "actions"), [("paac2017", 6), ("baselines", 6), ("machado2018", 18)])
+def test_action_set_is_minimal_or_full_as_the_protocol_says(protocol, actions):
+    spec = describe_env(EnvConfig(id="ALE/Pong-v5", protocol=protocol))
+    assert spec.num_actions == actions
+    assert spec.action_names[:2] == ("NOOP", "FIRE")
+    assert spec.obs_shape == (84, 84, 4)
+    assert spec.obs_dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("protocol", "game", "fewest", "most"),
+    [
+        ("paac2017", "MsPacman", 0 + 16, 30 + 16),  # the frame stack is filled with four steps
+        ("baselines", "MsPacman", 1, 30),
+        ("baselines", "Pong", 1 + 8, 30 + 8),  # fire takes two steps
+        ("machado2018", "Pong", 0, 0),
+    ],
+)
+def test_a_game_begins_with_as_many_frames_as_the_protocol_says(protocol, game, fewest, most):
+    frames = []
+    env = open_env(game, protocol, lambda frame: frames.append(frame.shape))
+    counts = {count_start_frames(env, frames, episode) for episode in range(200)}
+    assert min(counts) == fewest
+    assert max(counts) == most
+
+
+def test_warm_start_fills_the_stack_with_four_different_real_screens():
+    screens, _ = play_game(open_env("Seaquest", "paac2017"), episode_seed(1, 0, 0), [])
+    assert len({screens[0][..., age].tobytes() for age in range(4)}) == 4
+
+
+@pytest.mark.parametrize("protocol", ["baselines", "machado2018"])
+def test_without_warm_start_the_first_screen_fills_the_stack(protocol):
+    screens, _ = play_game(open_env("Seaquest", protocol), episode_seed(1, 0, 0), [])
+    assert len({screens[0][..., age].tobytes() for age in range(4)}) == 1
+    assert screens[0].any()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_newest_screen_comes_last_and_the_others_move_down(protocol):
+    env = open_env("Seaquest", protocol)
+    seen, _ = play_game(env, episode_seed(1, 0, 0), random_actions(env, 40))
+    assert np.array_equal(seen[1:, ..., :3], seen[:-1, ..., 1:])
+    assert all((after[..., 3] != before[..., 3]).any() for before, after in pairwise(seen))
+
+
+def test_nearest_resize_invents_no_shade_and_area_resize_does():
+    def shades(protocol):
+        colours = set()
+        env = open_env("Pong", protocol, lambda frame: colours.update(map(tuple, frame.reshape(-1, 3).tolist())))
+        seen, _ = play_game(env, episode_seed(1, 0, 0), [NOOP] * 3)
+        return len(np.unique(seen)), len(colours)
+
+    seen, colours = shades("paac2017")
+    assert seen <= colours
+    seen, colours = shades("baselines")
+    assert seen > colours
+
+
+def test_only_baselines_ends_an_episode_with_a_lost_life_and_fires_at_each_new_one():
+    env = open_env("Breakout", "baselines")
+    _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 400)
+    assert [outcome.game_over for outcome in outcomes if outcome.terminated] == [False] * 4 + [True]
+
+    for protocol in ("paac2017", "machado2018"):
+        env = open_env("Breakout", protocol)
+        _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 400)
+        assert not any(outcome.terminated for outcome in outcomes)  # nobody fires, so nothing is lost
+        _, outcomes = play_game(env, episode_seed(1, 0, 0), [FIRE] * 400)
+        assert [outcome.game_over for outcome in outcomes if outcome.terminated] == [True]
+
+
+def test_sticky_actions_make_games_differ_and_the_seed_makes_them_the_same():
+    env = open_env("Seaquest", "machado2018")
+    actions = random_actions(env, 60)
+    one = play_game(env, episode_seed(1, 0, 0), actions)
+    assert same_play(one, play_game(env, episode_seed(1, 0, 0), actions))
+    for other_seed in (episode_seed(1, 0, 1), episode_seed(1, 1, 0), episode_seed(2, 0, 0)):
+        other = play_game(env, other_seed, actions)
+        assert np.array_equal(one[0][0], other[0][0])  # no no-ops: the start is always the same
+        assert not same_play(one, other)
+
+
+def test_each_frame_repeats_the_action_before_it_with_probability_one_quarter():
+    frames, repeats = [], 0
+    env = open_env("Seaquest", "machado2018", lambda frame: frames.append(frame.copy()))
+    actions = random_actions(env, 100)
+    play_game(env, episode_seed(1, 0, 0), actions)
+
+    ale = atari._load_rom("ALE/Seaquest-v5")
+    ale.reset_game()
+    rng, last, legal = np.random.default_rng(episode_seed(1, 0, 0)), NOOP, ale.getLegalActionSet()
+    rng.integers(0, 0, endpoint=True)  # how many no-ops
+    for index, frame in enumerate(frames):
+        if rng.random() < 0.25:
+            repeats += 1
+        else:
+            last = actions[index // 4]
+        ale.act(legal[last])
+        assert np.array_equal(frame, ale.getScreenRGB()), f"frame {index}"
+    assert len(frames) == 400
+    assert repeats == pytest.approx(100, abs=30)
+
+
+def test_an_action_does_not_stick_from_one_game_into_the_next():
+    env = open_env("Breakout", "machado2018")
+    left, right = env.spec.action_names.index("LEFT"), env.spec.action_names.index("RIGHT")
+    for episode in range(20):  # a quarter of these games begin with a repeated action
+        plays = []
+        for last_action in (left, right):
+            play_game(env, episode_seed(1, 1, 0), [last_action] * 20)
+            plays.append(play_game(env, episode_seed(1, 0, episode), [NOOP] * 4))
+        assert same_play(*plays)
+
+
+@pytest.mark.parametrize(("protocol", "fewest"), [("paac2017", 0), ("baselines", 1)])
+def test_without_sticky_actions_a_seed_decides_nothing_but_the_number_of_noops(protocol, fewest):
+    def noops(episode):
+        return int(np.random.default_rng(episode_seed(1, 0, episode)).integers(fewest, 30, endpoint=True))
+
+    twin = next(episode for episode in range(1, 1000) if noops(episode) == noops(0))
+    stranger = next(episode for episode in range(1, 1000) if noops(episode) != noops(0))
+    env = open_env("SpaceInvaders", protocol)
+    actions = random_actions(env, 60)
+    one = play_game(env, episode_seed(1, 0, 0), actions)
+    assert same_play(one, play_game(env, episode_seed(1, 0, twin), actions))
+    assert not same_play(one, play_game(env, episode_seed(1, 0, stranger), actions))
+
+
+# Rewards, scores and lengths
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("game", ["MsPacman", "Qbert"])
+def test_rewards_are_clipped_and_the_score_is_raw(game, protocol):
+    env = open_env(game, protocol)
+    out = empty_obs(env)
+    env.new_game(episode_seed(1, 0, 0), out)
+    before, gains = env.score, []
+    for action in random_actions(env, 300):
+        outcome = env.step(action, out)
+        if outcome.terminated:
+            break
+        assert outcome.reward == np.sign(env.score - before)
+        gains.append(env.score - before)
+        before = env.score
+    assert max(gains) >= 10
+
+
+def test_score_and_length_count_the_whole_game_across_lives():
+    env = open_env("SpaceInvaders", "baselines")
+    out = empty_obs(env)
+    env.new_game(episode_seed(1, 0, 0), out)
+    before, lives_lost, scores_at_loss = 0.0, 0, []
+    for steps, action in enumerate(random_actions(env, 3_000), start=1):
+        outcome = env.step(action, out)
+        assert env.score >= before
+        assert env.length == steps
+        before = env.score
+        if outcome.game_over:
+            break
+        if outcome.terminated:
+            lives_lost += 1
+            scores_at_loss.append(env.score)
+    assert outcome.game_over
+    assert lives_lost == 2
+    assert 0 < scores_at_loss[0] <= scores_at_loss[1] <= env.score
+    env.new_game(episode_seed(1, 0, 1), out)
+    assert (env.score, env.length) == (0, 0)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_game_is_truncated_after_the_largest_number_of_steps_and_not_before(protocol, monkeypatch):
+    assert MAX_STEPS == 27_000  # 108,000 frames
+    monkeypatch.setattr(atari, "MAX_STEPS", 20)
+    env = open_env("Pong", protocol)
+    _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 30)
+    assert len(outcomes) == 20
+    assert not any(outcome.truncated or outcome.game_over for outcome in outcomes[:-1])
+    assert outcomes[-1][1:] == (False, True, True)
+
+
+def test_life_lost_with_the_last_step_terminates_and_does_not_truncate(monkeypatch):
+    env = open_env("Breakout", "baselines")
+    _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 100)
+    steps = 1 + [outcome.terminated for outcome in outcomes].index(True)
+    monkeypatch.setattr(atari, "MAX_STEPS", steps)
+    _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 100)
+    assert len(outcomes) == steps
+    assert outcomes[-1][1:] == (True, False, True)
+
+
+# A game is a function of its seed and its actions
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("game", ["Breakout", "Qbert", "Tetris", "YarsRevenge", "Amidar"])
+def test_a_game_does_not_depend_on_what_was_played_before_it(game, protocol):
+    """Qbert, Tetris and Yars' Revenge do not forget everything at a restore; Amidar keeps a screen."""
+    films = {"fresh": [], "used": []}
+    fresh = open_env(game, protocol, lambda frame: films["fresh"].append(frame.tobytes()))
+    used = open_env(game, protocol, lambda frame: films["used"].append(frame.tobytes()))
+    for episode, steps in enumerate((150, 1, 40)):  # none of them runs to its end
+        play_game(used, episode_seed(1, 0, episode), random_actions(used, steps, seed=episode))
+    films["used"].clear()
+
+    actions = random_actions(fresh, 80, seed=99)
+    assert same_play(
+        play_game(fresh, episode_seed(1, 0, 7), actions),
+        play_game(used, episode_seed(1, 0, 7), actions),
+    )
+    assert films["fresh"] == films["used"]
+
+
+def test_no_pixel_of_the_game_before_shows_in_the_first_observation():
+    """After one no-op the very first frame is looked at, of which Koolaid draws only a part."""
+    episode = next(
+        episode
+        for episode in range(1000)
+        if np.random.default_rng(episode_seed(1, 0, episode)).integers(1, 30, endpoint=True) == 1
+    )
+    env = open_env("Koolaid", "baselines")
+    out, _ = play_game(env, episode_seed(1, 0, episode), random_actions(env, 200))
+    again, _ = play_game(env, episode_seed(1, 0, episode), [])
+    assert np.array_equal(out[0], again[0])
+
+
+# Films
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_film_gets_four_frames_a_step_and_does_not_change_the_play(protocol):
+    frames = []
+    filmed = open_env("Seaquest", protocol, lambda frame: frames.append((frame.shape, frame.dtype)))
+    plain = open_env("Seaquest", protocol)
+    actions = random_actions(plain, 50)
+    at_start = count_start_frames(filmed, frames, episode=3)
+    frames.clear()
+    filmed_play = play_game(filmed, episode_seed(1, 0, 3), actions)
+    assert same_play(filmed_play, play_game(plain, episode_seed(1, 0, 3), actions))
+    assert not any(outcome.terminated for outcome in filmed_play[1])
+    assert len(frames) == at_start + 4 * len(actions)
+    assert set(frames) == {((210, 160, 3), np.dtype(np.uint8))}
+
+
+def test_film_also_gets_the_frames_between_two_lives():
+    frames = []
+    env = open_env("Breakout", "baselines", frames.append)
+    out = empty_obs(env)
+    env.new_game(episode_seed(1, 0, 0), out)
+    for _ in range(100):
+        frames.clear()
+        outcome = env.step(NOOP, out)
+        if outcome.terminated:
+            break
+        assert len(frames) == 4
+    assert len(frames) == 4 + 4 + 8  # the step, one step of NOOP, two of fire

@@ -1,0 +1,141 @@
+"""Gymnasium environments: which are taken, and that nothing of them is changed."""
+
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.env import describe_env, make_env
+from paac_cli.envs.gym import GymEnv
+from paac_cli.envs.seeding import episode_seed
+from paac_cli.errors import EnvironmentSpecError
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import toy_envs
+
+
+def play(env, seed, actions):
+    """Observations and outcomes of one game, and nothing after its end."""
+    out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
+    env.new_game(seed, out)
+    seen, outcomes = [out.copy()], []
+    for action in actions:
+        outcomes.append(env.step(action, out))
+        seen.append(out.copy())
+        if outcomes[-1].game_over:
+            break
+    return np.array(seen), outcomes
+
+
+def alternating(count):
+    return [index % 2 for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("toy", "space"),
+    [
+        (toy_envs.DictObservation, "Dict("),
+        (toy_envs.DiscreteObservation, "Discrete(7)"),
+        (toy_envs.ContinuousActions, "Box("),
+        (toy_envs.ManyActions, "MultiDiscrete("),
+    ],
+)
+def test_unsupported_space_is_named_together_with_what_is_supported(toy, space):
+    with pytest.raises(EnvironmentSpecError) as caught:
+        describe_env(EnvConfig(id=f"{toy.__name__}-v0"))
+    kind, supported = ("observation", "Box") if "Observation" in toy.__name__ else ("action", "Discrete")
+    assert f"{toy.__name__}-v0: {kind} space {space}" in str(caught.value)
+    assert str(caught.value).endswith(f"is not supported; {supported} is")
+
+
+def test_unknown_environment_is_refused_and_close_names_are_offered():
+    with pytest.raises(EnvironmentSpecError, match=r"unknown environment 'CartPloe-v1'; did you mean .*CartPole-v1"):
+        describe_env(EnvConfig(id="CartPloe-v1"))
+
+
+def test_argument_that_the_environment_does_not_know_is_refused_by_name():
+    with pytest.raises(EnvironmentSpecError, match=r"CartPole-v1 cannot be made.*gravitation"):
+        describe_env(EnvConfig(id="CartPole-v1", kwargs={"gravitation": 9.81}))
+
+
+def test_environment_named_with_the_module_that_registers_it_is_found():
+    """Gymnasium's own spelling for environments outside Gymnasium."""
+    assert describe_env(EnvConfig(id="toy_envs:Counting-v0")).num_actions == 4
+
+
+def test_environment_that_knows_nothing_of_rendering_can_be_played():
+    assert describe_env(toy_envs.config_of(toy_envs.Plain)) == toy_envs.spec_of(toy_envs.Plain)
+
+
+def test_spec_tells_shape_dtype_actions_and_frames_per_second():
+    spec = describe_env(EnvConfig(id="CartPole-v1"))
+    assert spec == ((4,), np.dtype(np.float32), ("0", "1"), 50.0)
+    assert describe_env(toy_envs.config_of(toy_envs.Counting)) == toy_envs.spec_of(toy_envs.Counting)
+
+
+def test_actions_that_begin_at_one_are_shifted():
+    env = GymEnv(toy_envs.config_of(toy_envs.ActionsFromOne, ends="never"))
+    assert env.spec.action_names == ("1", "2", "3", "4")
+    seen, outcomes = play(env, episode_seed(1, 0, 0), [0, 3, 1])
+    assert seen[:, 2].tolist() == [0, 1, 5, 7]  # sums of the environment's own actions
+    assert [outcome.reward for outcome in outcomes] == [101, 402, 203]
+
+
+def test_environment_gives_what_gymnasium_gives():
+    env, seed = make_env(EnvConfig(id="CartPole-v1")), episode_seed(5, 2, 3)
+    seen, outcomes = play(env, seed, [1] * 50)
+    reference = gymnasium.make("CartPole-v1")
+    first, _ = reference.reset(seed=int(seed.generate_state(1)[0]))
+    assert np.array_equal(seen[0], first)
+    for obs, outcome in zip(seen[1:], outcomes, strict=True):
+        expected, reward, terminated, truncated, _ = reference.step(1)
+        assert np.array_equal(obs, expected)
+        assert outcome == (reward, terminated, truncated, terminated)
+    assert outcomes[-1].terminated
+    assert (env.score, env.length) == (len(outcomes), len(outcomes))
+
+
+def test_same_seed_gives_the_same_game_whatever_was_played_before():
+    fresh, used = make_env(EnvConfig(id="CartPole-v1")), make_env(EnvConfig(id="CartPole-v1"))
+    for episode in range(3):
+        play(used, episode_seed(1, 0, episode), alternating(5 + episode))
+    one, other = play(fresh, episode_seed(1, 0, 9), alternating(60)), play(used, episode_seed(1, 0, 9), alternating(60))
+    assert np.array_equal(one[0], other[0])
+    assert one[1] == other[1]
+    assert used.length == fresh.length == len(one[1])
+    stranger, _ = play(used, episode_seed(1, 1, 9), [])
+    assert not np.array_equal(one[0][0], stranger[0])
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [("terminated", (True, False, True)), ("truncated", (False, True, True)), ("both", (True, False, True))],
+)
+def test_a_true_end_wins_over_a_cut(ends, expected):
+    env = GymEnv(toy_envs.config_of(toy_envs.Counting, length=2, ends=ends))
+    _, outcomes = play(env, episode_seed(1, 0, 0), [0, 0])
+    assert outcomes[0][1:] == (False, False, False)
+    assert outcomes[1][1:] == expected
+
+
+def test_kwargs_reach_the_environment():
+    env = make_env(EnvConfig(id="CartPole-v1", kwargs={"max_episode_steps": 5}))
+    _, outcomes = play(env, episode_seed(1, 0, 0), alternating(10))
+    assert len(outcomes) == 5
+    assert outcomes[-1][1:] == (False, True, True)
+
+
+def test_film_gets_the_first_frame_and_one_a_step_and_does_not_change_the_play():
+    frames, config = [], EnvConfig(id="CartPole-v1")
+    filmed, plain = make_env(config, lambda frame: frames.append(frame.copy())), make_env(config)
+    one, other = play(filmed, episode_seed(1, 0, 0), [1] * 6), play(plain, episode_seed(1, 0, 0), [1] * 6)
+    filmed.close()
+    assert np.array_equal(one[0], other[0])
+    assert one[1] == other[1]
+    assert len(frames) == 7
+    assert frames[0].dtype == np.uint8
+    assert frames[0].shape[2] == 3
+    assert not np.array_equal(frames[0], frames[-1])

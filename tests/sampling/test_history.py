@@ -1,0 +1,63 @@
+"""The action log: what comes out of its arrays is what went in."""
+
+import numpy as np
+import pytest
+
+from paac_cli.sampling.history import IDLE, ActionLog
+
+
+def played(steps):
+    """A log of three environments after `steps`: pairs of (actions, environments whose games ended)."""
+    log = ActionLog(3)
+    for actions, ended in steps:
+        log.append(np.array(actions), np.array(ended, np.int64))
+    return log
+
+
+def content(log):
+    return [(log[n].episode, log[n].actions.tolist()) for n in range(3)]
+
+
+def test_log_holds_the_actions_of_the_current_game_only():
+    log = played([([1, 2, 3], []), ([4, 5, 6], [1]), ([7, 8, 9], [])])
+    assert content(log) == [(0, [1, 4, 7]), (1, [8]), (0, [3, 6, 9])]
+
+
+def test_an_environment_that_rests_has_no_entry():
+    log = played([([1, IDLE, 3], []), ([IDLE, IDLE, 4], [2])])
+    assert content(log) == [(0, [1]), (0, []), (1, [])]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        [([1, 2, 3], [])],
+        [([1, 2, 3], [0, 1, 2])],
+        [([1, 2, 3], [2]), ([4, IDLE, 6], []), ([7, 8, 9], [0])],
+        [([1, 2, 3], [0]), ([4, 5, 6], [0, 1])],
+    ],
+)
+def test_log_survives_the_way_through_arrays(steps):
+    log = played(steps)
+    arrays = log.to_arrays()
+    assert {name: array.dtype for name, array in arrays.items()} == {
+        "episode": np.int64,
+        "length": np.int64,
+        "actions": np.int32,
+    }
+    assert arrays["length"].sum() == len(arrays["actions"])
+    again = ActionLog.from_arrays(arrays)
+    assert content(again) == content(log)
+    assert all(np.array_equal(again.to_arrays()[name], array) for name, array in arrays.items())
+
+
+def test_arrays_and_restored_log_do_not_change_with_the_log_they_came_from():
+    log = played([([1, 2, 3], [])])
+    arrays = log.to_arrays()
+    again = ActionLog.from_arrays(arrays)
+    log.append(np.array([4, 5, 6]), np.array([0]))
+    again.append(np.array([7, 8, 9]), np.array([], np.int64))
+    assert arrays["actions"].tolist() == [1, 2, 3]
+    assert content(again) == [(0, [1, 7]), (0, [2, 8]), (0, [3, 9])]
+    assert content(log) == [(1, []), (0, [2, 5]), (0, [3, 6])]
