@@ -14,7 +14,7 @@ from paac_cli.config.base import ConfigModel
 class RmsPropConfig(ConfigModel):
     """RMSProp of Tieleman and Hinton, with epsilon inside the square root as in TensorFlow 1."""
 
-    name: Literal["rmsprop"] = "rmsprop"
+    name: Annotated[Literal["rmsprop"], Field(description="which optimiser this is")] = "rmsprop"
     decay: Annotated[float, Field(ge=0, lt=1, description="decay of the mean square, in [0, 1)")] = 0.99
     epsilon: Annotated[PositiveFloat, Field(description="added to the mean square, inside the root; > 0")] = 1e-5
     momentum: Annotated[float, Field(ge=0, lt=1, description="momentum, in [0, 1)")] = 0.0
@@ -26,7 +26,7 @@ class RmsPropConfig(ConfigModel):
 class AdamConfig(ConfigModel):
     """Adam (Kingma and Ba 2015), with epsilon outside the square root."""
 
-    name: Literal["adam"] = "adam"
+    name: Annotated[Literal["adam"], Field(description="which optimiser this is")] = "adam"
     beta_1: Annotated[float, Field(ge=0, lt=1, description="decay of the mean, in [0, 1)")] = 0.9
     beta_2: Annotated[float, Field(ge=0, lt=1, description="decay of the mean square, in [0, 1)")] = 0.999
     epsilon: Annotated[PositiveFloat, Field(description="added to the root of the mean square; > 0")] = 1e-8
@@ -38,7 +38,7 @@ OptimizerConfig = Annotated[RmsPropConfig | AdamConfig, Field(discriminator="nam
 class PaacConfig(ConfigModel):
     """Parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
 
-    name: Literal["paac"] = "paac"
+    name: Annotated[Literal["paac"], Field(description="which algorithm this is")] = "paac"
     num_steps: Annotated[PositiveInt, Field(description="steps of every environment per update (T, t_max); >= 1")] = 5
     gamma: Annotated[float, Field(ge=0, le=1, description="discount per step, in [0, 1]")] = 0.99
     gae_lambda: Annotated[

@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ConfigModel(BaseModel):
-    """Frozen; an unknown key is an error; defaults are checked like anything else."""
+    """Frozen; an unknown key is an error, and so is a value of another type: `true` is no number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)

@@ -1,6 +1,7 @@
 """From YAML and overrides to a checked `RunConfig`, with errors that name the way out."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -24,7 +25,7 @@ def load_config(data: Any, source: str, overrides: Mapping[str, Any] | None = No
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(source, item) for item in error.errors())) from error
+        raise ConfigError(_explain(source, error)) from error
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
@@ -32,9 +33,10 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     overrides = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
-        if not equals or not key:
+        key = key.strip()
+        if not equals or not all(key.split(".")):
             raise ConfigError(f"--set {assignment}: write it as key.sub=value")
-        overrides[key.strip()] = yaml_io.parse(text, f"--set {assignment}")
+        overrides[key] = yaml_io.parse(text, f"--set {assignment}")
     return overrides
 
 
@@ -49,7 +51,7 @@ def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
     return {
         key: (old_flat.get(key), new_flat.get(key))
         for key in sorted(old_flat.keys() | new_flat.keys())
-        if old_flat.get(key) != new_flat.get(key)
+        if (key in old_flat, old_flat.get(key)) != (key in new_flat, new_flat.get(key))
         and not any(key == free or key.startswith(free + ".") for free in FREE_ON_RESUME)
     }
 
@@ -89,23 +91,50 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _explain(source: str, item: Any) -> str:
-    location = [str(part) for part in item["loc"]]
-    fields = _fields_at(location[:-1])
-    location = [part for part in location if part in _ALL_KEYS or part == location[-1]]
-    key = ".".join(location) or "the preset"
-    if item["type"] == "extra_forbidden":
-        return f"{source}: unknown key {key}{nearest(location[-1], fields)}"
-    if item["type"] == "missing":
-        return f"{source}: {key} is missing"
-    message = item["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    value = item["input"]
-    if item["type"] == "value_error" or isinstance(value, dict):
-        return f"{source}: {key}: {message}"
-    expected = item.get("ctx", {}).get("expected", "")
-    hint = nearest(value, expected.replace("'", "").replace(" or ", ", ").split(", ")) if isinstance(value, str) else ""
-    return f"{source}: {key} = {value!r}: {message}{hint}"
+def _explain(source: str, error: ValidationError) -> str:
+    """One line per key: where, what was found, what is allowed, what is near."""
+    problems: dict[str, list[str]] = {}
+    for item in error.errors():
+        keys, fields = _resolve(item["loc"])
+        key = ".".join(keys)
+        if item["type"] == "extra_forbidden":
+            problems[f"unknown key {key}{nearest(keys[-1], fields)}"] = []
+        elif item["type"] == "missing":
+            problems[f"{key} is missing"] = []
+        else:
+            value = item["input"]
+            told = key if isinstance(value, dict) else f"{key} = {value!r}"
+            message = item["msg"].removeprefix("Value error, ")
+            allowed = re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", "")))
+            near = nearest(value, allowed) if isinstance(value, str) else ""
+            problems.setdefault(told or "the preset", []).append(message[:1].lower() + message[1:] + near)
+    lines = (": ".join([told, " or ".join(said)]) if said else told for told, said in problems.items())
+    return "\n".join(f"{source}: {line}" for line in lines)
+
+
+def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The keys in pydantic's location of an error, and the fields that are known beside the last of them.
+
+    A location also holds the tags of unions, which are no keys but choose among classes.
+    """
+    models: list[type[BaseModel]] = [RunConfig]
+    keys: list[str] = []
+    fields: list[str] = []
+    for part in location:
+        if not models:  # below a plain value: its index in a list, or the name of a type
+            keys += [str(part)] if isinstance(part, int) else []
+            continue
+        known = {name: field for model in models for name, field in model.model_fields.items()}
+        tagged = [
+            model for model in models if "name" in model.model_fields and model.model_fields["name"].default == part
+        ]
+        if part in known or not tagged:
+            keys.append(str(part))
+            fields = list(known)
+            models = _models(known[str(part)].annotation) if part in known else []
+        else:
+            models = tagged
+    return keys, fields
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -113,25 +142,3 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def _fields_at(location: list[str]) -> list[str]:
-    """The keys that are known at a place in the config."""
-    models: list[type[BaseModel]] = [RunConfig]
-    for part in location:
-        deeper = [
-            m for model in models if part in model.model_fields for m in _models(model.model_fields[part].annotation)
-        ]
-        models = deeper or models  # a union's tag is part of pydantic's location, but no key
-    return [name for model in models for name in model.model_fields]
-
-
-def _all_keys(model: type[BaseModel]) -> set[str]:
-    keys = set(model.model_fields)
-    for field in model.model_fields.values():
-        for sub in _models(field.annotation):
-            keys |= _all_keys(sub)
-    return keys
-
-
-_ALL_KEYS = _all_keys(RunConfig)

@@ -1,8 +1,9 @@
 """Everything that a run needs, as frozen data. One class per section of a preset."""
 
+import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
 
 from paac_cli.config.algorithms import AlgorithmConfig, PaacConfig
 from paac_cli.config.base import ConfigModel
@@ -19,7 +20,7 @@ class EnvConfig(ConfigModel):
         ProtocolName | None, Field(description="named set of Atari rules; baselines where an Atari preset says nothing")
     ] = None
     kwargs: Annotated[
-        dict[str, Any],
+        dict[str, JsonValue],
         Field(
             default_factory=dict,
             description="passed to gymnasium.make; not for Atari, whose protocol says everything",
@@ -43,6 +44,8 @@ class EnvConfig(ConfigModel):
             raise ValueError(f"protocol {self.protocol!r} is for Atari (ALE/...), and id is {self.id!r}")
         if self.kwargs and self.is_atari:
             raise ValueError("kwargs are not for Atari: its protocol says everything")
+        if json.loads(json.dumps(self.kwargs)) != self.kwargs or "Infinity" in json.dumps(self.kwargs):
+            raise ValueError("kwargs must be plain data that JSON can hold")
         return self
 
 
@@ -70,7 +73,7 @@ class NetworkConfig(ConfigModel):
         Field(description="nips and nature: convolutions for images (the paper's two); mlp: dense, for vectors"),
     ]
     hidden_sizes: Annotated[
-        tuple[PositiveInt, ...], Field(min_length=1, description="units of each layer; mlp only")
+        tuple[PositiveInt, ...], Field(strict=False, min_length=1, description="units of each layer; mlp only")
     ] = (64, 64)
     initializer: Annotated[
         Literal["orthogonal", "fan_in_uniform"],

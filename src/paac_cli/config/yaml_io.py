@@ -18,19 +18,31 @@ MAX_DEPTH = 32
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with exponent floats and without aliases, duplicate keys and deep nesting."""
+    """Mappings, lists, strings, numbers, booleans and null; nothing else that YAML knows."""
 
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own way); without dates, which JSON cannot hold
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise _refusal("aliases are not allowed", self.get_mark())
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            raise _refusal("aliases are not allowed", event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise _refusal(f"the tag {event.tag} is not allowed", event.start_mark)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _refusal(f"nested deeper than {MAX_DEPTH}", self.get_mark())
+            raise _refusal(f"nested deeper than {MAX_DEPTH}", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        """`1e6` is a whole number, and may stand where one is asked for."""
+        value = float(super().construct_yaml_float(node))
+        return int(value) if "e" in node.value.lower() and value.is_integer() else value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -42,15 +54,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _refusal(problem: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
+def _refusal(problem: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what the loader would take for a number."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+        list("-+0123456789."),
+    )
 
 
 def parse(text: str, source: str) -> Any:
@@ -78,4 +98,4 @@ def read(path: Path) -> Any:
 
 def dump(data: Any) -> str:
     """`data` as YAML, keys in their own order."""
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

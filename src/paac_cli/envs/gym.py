@@ -20,9 +20,11 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 def _make(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
     if ":" not in config.id and config.id not in gymnasium.registry:
         raise EnvironmentSpecError(f"unknown environment {config.id!r}{nearest(config.id, gymnasium.registry)}")
-    rendering: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}  # not all know the keyword
+    kwargs: dict[str, Any] = dict(config.kwargs)
+    if render_mode is not None:  # not all environments know the keyword
+        kwargs["render_mode"] = render_mode
     try:
-        return gymnasium.make(config.id, **rendering, **config.kwargs)
+        return gymnasium.make(config.id, **kwargs)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         raise EnvironmentSpecError(f"{config.id} cannot be made: {error}") from error
 
