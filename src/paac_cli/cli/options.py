@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,16 @@ def action_choice(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--greedy/--sample", default=False, help="Most probable action, or drawn from the policy.  [default: sample]"
     )(command)
-    return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of games and actions.")(
-        command
-    )
+    return click.option(
+        "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of games and actions."
+    )(command)
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers, of which infinity and NaN are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number

@@ -14,10 +14,10 @@ def presets() -> None:
 @presets.command("list")
 def list_presets() -> None:
     """All presets that ship with paac."""
-    from paac_cli.config.presets import find_preset, preset_names
+    from paac_cli.config.presets import preset_names, read_preset
 
     for name in preset_names():
-        first = find_preset(name).read_text().partition("\n")[0]
+        first = read_preset(name).partition("\n")[0]
         click.echo(f"{name:24}{first.removeprefix('#').strip() if first.startswith('#') else ''}")
 
 
@@ -25,9 +25,9 @@ def list_presets() -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """Print the preset NAME."""
-    from paac_cli.config.presets import find_preset
+    from paac_cli.config.presets import read_preset
 
-    click.echo(find_preset(name).read_text(), nl=False)
+    click.echo(read_preset(name), nl=False)
 
 
 @presets.command()
@@ -35,15 +35,15 @@ def show(name: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def copy(name: str, file: Path) -> None:
     """Copy the preset NAME to FILE, to be changed there."""
-    from paac_cli.config.presets import find_preset
+    from paac_cli.config.presets import read_preset
     from paac_cli.errors import ConfigError
 
-    source = find_preset(name)
+    text = read_preset(name)
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file}: a preset's file ends in .yaml")
     try:
         with file.open("x") as target:
-            target.write(source.read_text())
+            target.write(text)
     except FileExistsError:
         raise ConfigError(f"{file} exists already") from None
     except OSError as error:

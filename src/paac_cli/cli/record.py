@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RUNS, action_choice, checkpoint_choice
+from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_choice
 
 
 @click.command()
@@ -15,8 +15,8 @@ from paac_cli.cli.options import RUNS, action_choice, checkpoint_choice
     help="A run directory or a checkpoint.  [default: the newest run in runs/]",
 )
 @click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="Whole games.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Only so much of it.")
-@click.option("--fps", type=click.FloatRange(1, 1000), help="Frames per second.  [default: real time]")
+@click.option("--seconds", type=FiniteRange(0, min_open=True), help="Only so much of it.")
+@click.option("--fps", type=FiniteRange(1, 1000), help="Frames per second.  [default: real time]")
 @click.option("--overlay", is_flag=True, help="A panel with score, value and action probabilities.")
 @action_choice
 @checkpoint_choice

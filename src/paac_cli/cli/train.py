@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 @click.option("--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any key; repeatable.")
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--seed", type=int, help="Every random draw follows from it.  [seed]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[training.device]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Where the learner runs.  [training.device]")
 @click.option("--total-steps", metavar="STEPS", help="Agent steps, over all environments.  [training.total_steps]")
 @click.option("--num-envs", type=int, metavar="N", help="Environments.  [sampling.num_envs]")
 @click.option("--num-workers", metavar="N|auto", help="Processes that step them.  [sampling.num_workers]")
-@click.option("--run-dir", type=click.Path(path_type=Path), help="[default: runs/<preset>-seed<seed>]")
+@click.option(
+    "--run-dir", type=click.Path(path_type=Path), help="Where the run is kept.  [default: runs/<preset>-seed<seed>]"
+)
 @click.option("--fresh", is_flag=True, help="Start over; what is in the run directory is moved aside.")
 def train(preset: str, assignments: tuple[str, ...], run_dir: Path | None, fresh: bool, **short_cuts: Any) -> None:
     """Train an agent; the same command again goes on where it stopped.
@@ -66,7 +68,9 @@ def _default_directory(preset: str, config: "RunConfig", *, env_given: bool) -> 
 
 
 def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
-    """The order matters: checks first, then the workers, then TensorFlow, which takes seconds to import."""
+    """Workers first, then TensorFlow, which takes seconds to import while they load; and nothing is
+    written before all of it stands.
+    """
     from rich.console import Console
 
     from paac_cli.envs.env import describe_env
@@ -75,45 +79,51 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
     from paac_cli.training.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
 
+    console = Console(highlight=False)
+    run = RunDirectory(directory)
+    run.check(config, fresh=fresh)
+    checkpoint = None if fresh else run.latest(lambda text: console.print(f"Warning: {text}", soft_wrap=True))
+    start = checkpoint.counters.steps if checkpoint else 0
+    if start >= config.training.total_steps:
+        console.print(f"{directory} is trained already: {start:,} steps. --total-steps makes it go on.", soft_wrap=True)
+        return
     spec = describe_env(config.env)
-    console = Console()
     with (
         StopRequest() as stop,
-        RunDirectory.open_for_training(directory, config, fresh=fresh) as run,
-    ):
-        checkpoint = run.latest(lambda text: console.print(f"Warning: {text}", style="yellow", soft_wrap=True))
-        start = checkpoint.counters.steps if checkpoint else 0
-        if start >= config.training.total_steps:
-            console.print(f"{directory} is trained already: {start:,} steps. --total-steps makes it go on.")
-            return
-        with WorkerPool(
+        WorkerPool(
             config.env,
             spec,
             num_envs=config.sampling.num_envs,
             num_workers=config.sampling.num_workers,
             rollout_length=config.algorithm.rollout_length,
             seed=config.seed,
-        ) as pool:
-            import_tensorflow()
-            from paac_cli.training.device import choose_device
-            from paac_cli.training.loop import train as train_loop
-            from paac_cli.training.sinks import CsvSink, Sink, TensorBoardSink
+        ) as pool,
+    ):
+        import_tensorflow()
+        from paac_cli.algorithms.agent import make_agent
+        from paac_cli.training.device import choose_device
+        from paac_cli.training.loop import train as train_loop
+        from paac_cli.training.sinks import CsvSink, Sink, TensorBoardSink
 
-            device = choose_device(config.training.device)
+        device = choose_device(config.training.device)
+        agent = make_agent(config, spec.obs_shape, spec.num_actions)
+        with RunDirectory.open_for_training(directory, config, fresh=fresh) as run:
             view = ConsoleSink(console, config.training.total_steps)
             view.event(_headline(config, directory, pool.num_workers, device, start))
             sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), view]
             try:
-                progress = train_loop(config, spec, pool, run, checkpoint, sinks, stop)
+                progress = train_loop(config, agent, pool, run, checkpoint, sinks, stop)
             finally:
                 for sink in sinks:
                     sink.close()
-        told = f"mean raw return {progress.mean_return:.2f}" if progress.episodes else "no game finished"
-        console.print(f"{progress.steps:,} steps, {progress.episodes:,} games, {told}. Saved in {directory}")
-        if stop:
-            console.print("Stopped. The same command goes on from here.")
-            raise SystemExit(stop.exit_code)
-        console.print(f"  paac eval {directory}\n  paac record --checkpoint {directory}", highlight=False)
+    told = f"mean raw return {progress.mean_return:.2f}" if progress.episodes else "no game finished"
+    console.print(
+        f"{progress.steps:,} steps, {progress.episodes:,} games, {told}. Saved in {directory}", soft_wrap=True
+    )
+    if stop:
+        console.print("Stopped. The same command goes on from here.")
+        click.get_current_context().exit(stop.exit_code)
+    console.print(f"  paac eval {directory}\n  paac record --checkpoint {directory}", soft_wrap=True)
 
 
 def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int) -> str:

@@ -32,3 +32,12 @@ def find_preset(name_or_path: str) -> Path:
             f"unknown preset {name_or_path!r}{nearest(name_or_path, names)} `paac presets list` shows all"
         )
     return presets_directory() / f"{name_or_path}.yaml"
+
+
+def read_preset(name_or_path: str) -> str:
+    """The text of a preset. Raises ConfigError."""
+    path = find_preset(name_or_path)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error

@@ -1,5 +1,6 @@
 """The learning curve: raw return over steps, every seed shown."""
 
+import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,10 +35,14 @@ class Curve(NamedTuple):
 def read_curve(run: Path) -> Curve:
     """The curve of the run directory `run`. Raises RunDirectoryError."""
     try:
-        table = np.genfromtxt(run / "metrics.csv", delimiter=",", names=True, deletechars="", ndmin=1)
-        steps, mean_return = table["steps"], table["rollout/ep_rew_mean"]
-    except (OSError, ValueError) as error:
+        with (run / "metrics.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        steps = np.array([int(row["steps"]) for row in rows])
+        mean_return = np.array([float(row["rollout/ep_rew_mean"]) for row in rows])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunDirectoryError(f"{run} has no metrics to plot: {error}") from error
+    if not rows:
+        raise RunDirectoryError(f"{run} has no metrics to plot yet")
     return Curve(run.resolve().name, read_config(run / CONFIG), steps, mean_return)
 
 

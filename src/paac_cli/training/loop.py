@@ -3,9 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from paac_cli.algorithms.agent import Agent, Metrics, make_agent
+from paac_cli.algorithms.agent import Agent, Metrics
 from paac_cli.config.schema import RunConfig
-from paac_cli.envs.env import EnvSpec
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.progress import Progress
@@ -49,7 +48,7 @@ class Due:
 
 def train(
     config: RunConfig,
-    spec: EnvSpec,
+    agent: Agent,
     pool: WorkerPool,
     run: RunDirectory,
     resume_from: Checkpoint | None,
@@ -61,7 +60,6 @@ def train(
     Everything that is looked at or saved, is so at the end of a rollout, where the agent holds no
     half-used experience.
     """
-    agent = make_agent(config, spec.obs_shape, spec.num_actions)
     progress = Progress(config.training.stop_when, resume_from.counters if resume_from else None)
     if resume_from is not None:
         agent.load_state(resume_from.agent)

@@ -33,6 +33,27 @@ class RunDirectory:
         self.tensorboard = path / "tensorboard"
         self._lock: int | None = None
 
+    def check(self, config: RunConfig, *, fresh: bool) -> None:
+        """Raises RunDirectoryError where `open_for_training` would refuse `config`. Writes nothing."""
+        try:
+            if not self.path.exists() or not any(self.path.iterdir()):
+                return
+        except OSError as error:
+            raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
+        if not self.is_run:
+            raise RunDirectoryError(f"{self.path} is not empty and not a run directory (no {CONFIG}); choose another")
+        if fresh:
+            if self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
+                raise RunDirectoryError(f"--fresh would move {self.path.resolve()} aside, and that is where we are")
+            return
+        changed = differences(read_config(self.path / CONFIG), config)
+        if changed:
+            lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
+            raise RunDirectoryError(
+                f"{self.path} holds a run with another config:\n{lines}\n"
+                "--run-dir chooses another directory; --fresh starts over and moves the old run aside"
+            )
+
     @classmethod
     def open_for_training(cls, path: Path, config: RunConfig, *, fresh: bool) -> Self:
         """The run directory at `path`, made where there is none, locked, with `config` written to it.
@@ -41,14 +62,11 @@ class RunDirectory:
         config differs in what shapes learning, or if it cannot be written.
         """
         run = cls(path)
+        run.check(config, fresh=fresh)
         try:
-            if path.exists() and any(path.iterdir()):
-                run._refuse_foreign()
+            if fresh and run.is_run:
                 run._acquire()
-                if fresh:
-                    run._move_aside()
-                else:
-                    run._refuse_other_config(config)
+                run._move_aside()
             path.mkdir(parents=True, exist_ok=True)
             run._acquire()
             _replace_text(path / CONFIG, to_yaml(config))
@@ -96,19 +114,6 @@ class RunDirectory:
             raise CheckpointError(f"no valid checkpoint is left in {self.checkpoints}; --fresh starts over")
         return None
 
-    def _refuse_foreign(self) -> None:
-        if not self.is_run:
-            raise RunDirectoryError(f"{self.path} is not empty and not a run directory (no {CONFIG}); choose another")
-
-    def _refuse_other_config(self, config: RunConfig) -> None:
-        changed = differences(read_config(self.path / CONFIG), config)
-        if changed:
-            lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
-            raise RunDirectoryError(
-                f"{self.path} holds a run with another config:\n{lines}\n"
-                "--run-dir chooses another directory; --fresh starts over and moves the old run aside"
-            )
-
     def _move_aside(self) -> None:
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
@@ -117,8 +122,6 @@ class RunDirectory:
         self.__exit__()
 
     def _acquire(self) -> None:
-        if self._lock is not None:
-            return
         self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

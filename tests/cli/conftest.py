@@ -1,0 +1,157 @@
+"""Runs of `paac` as a user starts them, and a trained run directory that the tests share."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+#: CartPole in seconds. One rollout is 4 environments * 16 steps = 64 steps; all below are multiples.
+QUICK = [
+    *("--preset", "cartpole", "--num-envs", "4", "--num-workers", "2"),
+    *("--set", "training.stop_when=null", "--set", "training.keep_checkpoints=2"),
+    *("--set", "training.log_every=320", "--set", "training.checkpoint_every=1280"),
+]
+TOTAL_STEPS = 6_400
+
+
+def _environment():
+    """Without what earlier commands in this process have set to keep TensorFlow quiet."""
+    return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+
+
+@pytest.fixture(scope="session")
+def total_steps():
+    return TOTAL_STEPS
+
+
+@pytest.fixture(scope="session")
+def paac():
+    """paac(*args, cwd=None): a real process, run to its end."""
+
+    def run(*args, cwd=None):
+        command = [sys.executable, "-m", "paac_cli", *map(str, args)]
+        return subprocess.run(
+            command, cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=200, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    """invoke(*args): in this process, in an empty directory; nothing but a foreseen exit may come out."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args):
+        from paac_cli.cli.main import main
+
+        result = CliRunner().invoke(main, list(map(str, args)))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def train(paac):
+    """train(run_dir, *more): a quick CartPole run of TOTAL_STEPS; must succeed."""
+
+    def run(run_dir, *more):
+        result = paac("train", *QUICK, "--total-steps", TOTAL_STEPS, "--run-dir", run_dir, *more)
+        assert result.returncode == 0, result.stderr
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(train, tmp_path_factory):
+    """A finished run directory. Look, do not touch: `trained_copy` is for that."""
+    run_dir = tmp_path_factory.mktemp("trained") / "run"
+    train(run_dir)
+    return run_dir
+
+
+@pytest.fixture
+def trained_copy(trained, tmp_path):
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
+
+
+class Sitting:
+    """A training that goes on in the background, in a session of its own, as under a terminal."""
+
+    def __init__(self, run_dir, *more):
+        self.run_dir = run_dir
+        command = [sys.executable, "-m", "paac_cli", "train", *QUICK, "--run-dir", run_dir, "--total-steps", 10**7]
+        self.process = subprocess.Popen(
+            [*map(str, command), *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+            start_new_session=True,
+        )
+
+    def wait_until(self, condition):
+        deadline = time.monotonic() + 100
+        while not condition():
+            assert self.process.poll() is None, self.process.stderr.read()
+            assert time.monotonic() < deadline, "the training does not get there"
+            time.sleep(0.005)
+
+    def wait_for_rows(self, count=1):
+        """Until so many rows of metrics have been written."""
+        csv = self.run_dir / "metrics.csv"
+        self.wait_until(lambda: csv.exists() and csv.read_text().count("\n") > count)
+
+    def wait_for_checkpoint(self):
+        self.wait_until(lambda: any(self.run_dir.glob("checkpoints/step_*")))
+
+    def signal_group(self, number):
+        """As a terminal does for Ctrl-C."""
+        os.killpg(self.process.pid, number)
+
+    def end(self, timeout):
+        """Exit code, standard output and standard error, once it has ended by itself."""
+        out, err = self.process.communicate(timeout=timeout)
+        return self.process.returncode, out, err
+
+    def alive(self):
+        """Command lines of all processes of the session that still live, after a moment to leave."""
+        deadline = time.monotonic() + 5
+        while (found := _session(self.process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
+
+def _session(session):
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+@pytest.fixture
+def start_training():
+    """start_training(run_dir, *more) -> Sitting; whatever is left of it is killed after the test."""
+    sittings = []
+
+    def start(run_dir, *more):
+        sittings.append(Sitting(run_dir, *more))
+        return sittings[-1]
+
+    yield start
+    for sitting in sittings:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(sitting.process.pid, 9)
+        sitting.process.communicate()

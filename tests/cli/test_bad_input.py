@@ -1,0 +1,311 @@
+"""Whatever is wrong with what was asked: one line that says it, exit code 2, and nothing left behind."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from paac_cli.config.load import read_config
+from paac_cli.errors import RunDirectoryError
+from paac_cli.training.run_directory import RunDirectory
+
+CARTPOLE = ["train", "--preset", "cartpole"]
+PONG = ["train", "--preset", "pong"]
+
+
+def assert_one_error(result, *said):
+    """`result`, of a process or of a CliRunner, is one error line with all of `said` in it."""
+    code = result.returncode if hasattr(result, "returncode") else result.exit_code
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert code == 2
+    for text in said:
+        assert text in result.stderr
+
+
+def files_below(directory):
+    return {path.relative_to(directory): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
+
+
+# --- before anything is started
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["train", "--preset", "pnog"], ["'pnog'", "did you mean pong"]),
+        (["train", "--preset", "missing.yaml"], ["no such file: missing.yaml"]),
+        (["presets", "show", "cartpol"], ["'cartpol'", "did you mean cartpole"]),
+        (["presets", "copy", "cartpol", "x.yaml"], ["did you mean cartpole"]),
+        (["presets", "copy", "cartpole", "x.txt"], ["x.txt", ".yaml"]),
+        (["presets", "copy", "cartpole", "no/such/x.yaml"], ["no/such/x.yaml"]),
+        (["presets", "validate", "missing.yaml"], ["missing.yaml"]),
+        ([*CARTPOLE, "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),
+        ([*CARTPOLE, "--set", "algorithm.gamma"], ["--set algorithm.gamma"]),
+        ([*CARTPOLE, "--set", "=1"], ["--set =1"]),
+        ([*CARTPOLE, "--set", "seed=[1"], ["--set seed=[1"]),
+        ([*CARTPOLE, "--set", "network.torso=mpl"], ["'mpl'", "did you mean mlp"]),
+        ([*CARTPOLE, "--set", "network.hidden_sizes=64"], ["network.hidden_sizes = 64"]),
+        ([*CARTPOLE, "--set", "algorithm.optimizer.beta_1=1"], ["algorithm.optimizer.beta_1 = 1"]),
+        ([*CARTPOLE, "--set", "sampling.num_envs=0"], ["sampling.num_envs = 0"]),
+        ([*CARTPOLE, "--set", "sampling.num_envs=x"], ["sampling.num_envs = 'x'"]),
+        ([*CARTPOLE, "--set", "sampling.num_workers=x"], ["sampling.num_workers = 'x'"]),
+        ([*CARTPOLE, "--set", "training.total_steps=x"], ["training.total_steps = 'x'"]),
+        ([*CARTPOLE, "--set", "training.device=tpu"], ["training.device = 'tpu'"]),
+        ([*CARTPOLE, "--set", "seed=-1"], ["seed = -1"]),
+        ([*CARTPOLE, "--num-envs", "0"], ["sampling.num_envs = 0"]),
+        ([*CARTPOLE, "--num-workers", "0"], ["sampling.num_workers = 0"]),
+        ([*CARTPOLE, "--num-workers", "x"], ["sampling.num_workers = 'x'"]),
+        ([*CARTPOLE, "--num-workers", "[1"], ["--num-workers"]),
+        ([*CARTPOLE, "--num-envs", "2", "--num-workers", "3"], ["num_workers (3) must not exceed num_envs (2)"]),
+        ([*CARTPOLE, "--total-steps", "x"], ["training.total_steps = 'x'"]),
+        ([*CARTPOLE, "--total-steps", "0"], ["training.total_steps = 0"]),
+        ([*CARTPOLE, "--total-steps", "1.5"], ["training.total_steps = 1.5"]),
+        ([*CARTPOLE, "--total-steps", "{a: 1}"], ["training.total_steps"]),
+        ([*CARTPOLE, "--seed", "-1"], ["seed = -1"]),
+        ([*CARTPOLE, "--seed", str(2**63)], ["seed"]),
+        ([*CARTPOLE, "--env", ""], ["env.id = ''"]),
+        ([*PONG, "--env", "CartPole-v1"], ["baselines", "CartPole-v1"]),
+        ([*PONG, "--env", "ALE/Pnog-v5"], ["'ALE/Pnog-v5'", "did you mean ALE/Pong-v5"]),
+        ([*PONG, "--env", "ALE/Combat-v5"], ["'ALE/Combat-v5'"]),
+        ([*PONG, "--set", "env.kwargs={mode: 1}"], ["kwargs"]),
+        ([*CARTPOLE, "--env", "CartPoel-v1"], ["'CartPoel-v1'", "did you mean CartPole-v1"]),
+        ([*CARTPOLE, "--env", "no_such_module:Env-v0"], ["no_such_module:Env-v0"]),
+        ([*CARTPOLE, "--env", "FrozenLake-v1"], ["FrozenLake-v1", "Discrete(16)", "Box"]),
+        ([*CARTPOLE, "--env", "Blackjack-v1"], ["Blackjack-v1", "Tuple", "Box"]),
+        ([*CARTPOLE, "--env", "Pendulum-v1"], ["Pendulum-v1", "action space", "Discrete"]),
+        ([*CARTPOLE, "--set", "env.kwargs={gravity: 1}"], ["CartPole-v1", "gravity"]),
+        ([*CARTPOLE, "--set", "env.kwargs={max_episode_steps: x}"], ["CartPole-v1", "max_episode_steps"]),
+        ([*CARTPOLE, "--env", "FrozenLake-v1", "--set", "env.kwargs={map_name: 9x9}"], ["FrozenLake-v1", "9x9"]),
+        (["eval", "missing"], ["missing"]),
+        (["record", "--checkpoint", "missing"], ["missing"]),
+        (["record"], ["no run", "runs"]),
+        (["record", "film.avi"], ["film.avi", ".mp4"]),
+        (["record", "film"], ["film", ".mp4"]),
+        (["record", "film.MOV"], [".mp4, .webm, .gif"]),
+        (["plot", "missing"], ["missing"]),
+        (["plot", "missing", "--out", "curve.jpg"], ["curve.jpg", ".png"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_one_line_says_what_is_wrong(args, said, invoke, tmp_path):
+    assert_one_error(invoke(*args), *said)
+    assert files_below(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["trian"], "trian"),
+        (["train"], "--preset"),
+        ([*CARTPOLE, "--num-envs", "x"], "--num-envs"),
+        ([*CARTPOLE, "--seed", "1.5"], "--seed"),
+        ([*CARTPOLE, "--device", "tpu"], "--device"),
+        ([*CARTPOLE, "--gamma", "1"], "--gamma"),
+        (["eval"], "CHECKPOINT"),
+        (["eval", "x", "--episodes", "0"], "--episodes"),
+        (["eval", "x", "--seed", "-1"], "--seed"),
+        (["eval", "x", "--seed", str(2**64)], "--seed"),
+        (["record", "--seconds", "0"], "--seconds"),
+        (["record", "--seconds", "nan"], "--seconds"),
+        (["record", "--seconds", "inf"], "--seconds"),
+        (["record", "--fps", "0"], "--fps"),
+        (["record", "--fps", "nan"], "--fps"),
+        (["plot"], "RUN"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_usage_is_answered_by_click(args, said, invoke, tmp_path):
+    """Click shows the usage above its error line."""
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert said in last
+    assert files_below(tmp_path) == {}
+
+
+def test_a_file_that_is_no_text_is_no_preset(invoke, tmp_path):
+    (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
+    for args in (["show", "bad.yaml"], ["copy", "bad.yaml", "new.yaml"], ["validate", "bad.yaml"]):
+        assert_one_error(invoke("presets", *args), "bad.yaml")
+    assert not (tmp_path / "new.yaml").exists()
+
+
+def test_copying_a_preset_overwrites_nothing(invoke, tmp_path):
+    own = tmp_path / "own.yaml"
+    assert invoke("presets", "copy", "cartpole", own).exit_code == 0
+    assert invoke("presets", "validate", own).exit_code == 0
+    own.write_text("precious")
+    assert_one_error(invoke("presets", "copy", "pong", own), "own.yaml exists already")
+    assert own.read_text() == "precious"
+
+
+# --- as a process
+
+
+def test_an_error_of_a_process_is_one_line_on_standard_error(paac, tmp_path):
+    for args in ([*CARTPOLE, "--set", "network.torsso=mlp"], [*PONG, "--env", "ALE/Pnog-v5"], ["eval", "missing"]):
+        result = paac(*args, cwd=tmp_path)
+        assert_one_error(result)
+        assert result.stdout == ""
+    assert files_below(tmp_path) == {}
+
+
+def test_traceback_shows_where_an_error_comes_from(paac, tmp_path):
+    result = paac("--traceback", "train", "--preset", "pnog", cwd=tmp_path)
+    assert result.stderr.startswith("Traceback (most recent call last)")
+    assert "ConfigError: unknown preset 'pnog'" in result.stderr
+    assert result.returncode != 0
+
+
+def test_a_torso_that_does_not_fit_leaves_no_run_behind(paac, tmp_path):
+    """A run directory that holds the mistake would refuse the command that puts it right."""
+    result = paac(*CARTPOLE, "--set", "network.torso=nips", cwd=tmp_path)
+    assert_one_error(result, "nips", "mlp")
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_told_with_what_tensorflow_found(paac, tmp_path):
+    result = paac(*CARTPOLE, "--device", "gpu", cwd=tmp_path)
+    assert_one_error(result, "--device gpu", "TensorFlow 2.", "CUDA", "CPU:0")
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+# --- run directories
+
+
+def test_a_run_directory_below_a_file_cannot_be_used(invoke, tmp_path):
+    (tmp_path / "file").write_text("precious")
+    for run_dir in ("file/run", "file"):
+        assert_one_error(invoke(*CARTPOLE, "--run-dir", run_dir), f"run directory {run_dir} cannot be used")
+    assert files_below(tmp_path) == {Path("file"): b"precious"}
+
+
+def test_a_directory_with_other_things_is_left_alone(invoke, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("precious")
+    before = files_below(tmp_path)
+    for more in ([], ["--fresh"]):
+        assert_one_error(invoke(*CARTPOLE, "--run-dir", "home", *more), "home", "not a run directory")
+    assert files_below(tmp_path) == before
+
+
+def test_fresh_in_the_current_directory_loses_nothing(trained_copy, monkeypatch):
+    """Whether it is refused or done: the old run is whole afterwards."""
+    monkeypatch.chdir(trained_copy)
+    before = files_below(trained_copy)
+    try:
+        with RunDirectory.open_for_training(Path(), read_config(Path("config.yaml")), fresh=True):
+            (aside,) = trained_copy.parent.glob("copy.old-*")
+    except RunDirectoryError:
+        aside = trained_copy
+    assert files_below(aside) == before
+
+
+# --- checkpoints: missing, foreign, damaged
+
+
+def flip_a_byte(checkpoint):
+    path = checkpoint / "agent.safetensors"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def truncate_the_manifest(checkpoint):
+    path = checkpoint / "manifest.json"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def truncate_the_agent(checkpoint):
+    path = checkpoint / "agent.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def remove_a_part(checkpoint):
+    (checkpoint / "sampling.safetensors").unlink()
+
+
+def inflate_the_manifest(checkpoint):
+    (checkpoint / "manifest.json").write_text(" " * 2_000_000)
+
+
+def edit_manifest(**changes):
+    def edit(checkpoint):
+        path = checkpoint / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return edit
+
+
+def forge_the_agent(checkpoint):
+    """Garbage whose sum is right."""
+    path, garbage = checkpoint / "manifest.json", b"\x08" + b"\xff" * 63
+    manifest = json.loads(path.read_text())
+    manifest["files"]["agent.safetensors"] = hashlib.sha256(garbage).hexdigest()
+    (checkpoint / "agent.safetensors").write_bytes(garbage)
+    path.write_text(json.dumps(manifest))
+
+
+DAMAGES = {
+    "a byte of the agent flipped": flip_a_byte,
+    "the agent truncated": truncate_the_agent,
+    "the agent forged": forge_the_agent,
+    "the manifest truncated": truncate_the_manifest,
+    "the manifest inflated": inflate_the_manifest,
+    "a part missing": remove_a_part,
+    "another format": edit_manifest(format=99),
+    "a config that is none": edit_manifest(config=3),
+    "counters that are none": edit_manifest(counters={"steps": "many"}),
+    "a score that is none": edit_manifest(score={"a": 1}),
+    "no files": edit_manifest(files={}),
+    "files that are none": edit_manifest(files=3),
+    "the manifest of something else": lambda checkpoint: (checkpoint / "manifest.json").write_text("[1, 2]"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_checkpoint_is_named(name, trained_copy, invoke):
+    checkpoint = max(trained_copy.glob("checkpoints/step_*"))
+    DAMAGES[name](checkpoint)
+    before = files_below(trained_copy)
+    for args in (["eval", checkpoint], ["record", "film.mp4", "--checkpoint", checkpoint]):
+        assert_one_error(invoke(*args), str(checkpoint))
+    assert_one_error(invoke("eval", trained_copy, "--last"), str(checkpoint))
+    assert files_below(trained_copy) == before
+    assert not Path("film.mp4").exists()
+
+
+def test_a_directory_without_a_checkpoint_is_named(trained_copy, invoke, tmp_path):
+    (tmp_path / "empty").mkdir()
+    shutil.rmtree(trained_copy / "checkpoints")
+    for path, said in [("empty", "empty is neither"), (trained_copy, "no checkpoint")]:
+        for args in (["eval", path], ["eval", path, "--last"], ["record", "--checkpoint", path], ["record", path]):
+            assert_one_error(invoke(*args), said)
+
+
+def test_a_run_with_no_valid_checkpoint_is_not_silently_started_over(trained_copy, invoke):
+    for checkpoint in trained_copy.glob("checkpoints/step_*"):
+        flip_a_byte(checkpoint)
+    before = {path: data for path, data in files_below(trained_copy).items() if path.name != "config.yaml"}
+    result = invoke("train", "--preset", trained_copy / "config.yaml", "--run-dir", trained_copy)
+    assert result.exit_code == 2
+    assert "no valid checkpoint is left" in result.stderr
+    assert "--fresh" in result.stderr
+    assert {path: data for path, data in files_below(trained_copy).items() if path.name != "config.yaml"} == before
+
+
+# --- curves
+
+
+@pytest.mark.parametrize("content", [b"", b"steps\n", b"garbage\n", b"\xff\xfe\n", b"steps,rollout/ep_rew_mean\n"])
+def test_metrics_that_are_none_are_named(content, trained_copy, invoke, tmp_path):
+    (trained_copy / "metrics.csv").write_bytes(content)
+    assert_one_error(invoke("plot", trained_copy, "--out", "curve.png"), str(trained_copy))
+    assert not (tmp_path / "curve.png").exists()

@@ -1,0 +1,96 @@
+"""The presets that ship: all load, and those of the paper say what the paper says."""
+
+import pytest
+
+from paac_cli.config.load import read_config
+from paac_cli.config.presets import find_preset, preset_names, presets_directory
+from paac_cli.errors import ConfigError
+
+PAPER_GAMES = {
+    "amidar": "ALE/Amidar-v5",
+    "beam_rider": "ALE/BeamRider-v5",
+    "boxing": "ALE/Boxing-v5",
+    "breakout": "ALE/Breakout-v5",
+    "centipede": "ALE/Centipede-v5",
+    "ms_pacman": "ALE/MsPacman-v5",
+    "name_this_game": "ALE/NameThisGame-v5",
+    "pong": "ALE/Pong-v5",
+    "qbert": "ALE/Qbert-v5",
+    "seaquest": "ALE/Seaquest-v5",
+    "space_invaders": "ALE/SpaceInvaders-v5",
+    "up_n_down": "ALE/UpNDown-v5",
+}
+
+
+def paper(name):
+    return read_config(find_preset(f"paper/{name}"))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_loads_and_begins_with_what_it_is_for(name):
+    assert read_config(find_preset(name)).training.total_steps > 0
+    first = find_preset(name).read_text(encoding="utf-8").partition("\n")[0]
+    assert first.startswith("# ")
+
+
+def test_names_are_paths_without_the_ending():
+    names = preset_names()
+    assert {"cartpole", "pong", "paper/pong"} <= set(names)
+    assert names == sorted(names)
+    assert all((presets_directory() / f"{name}.yaml").is_file() for name in names)
+
+
+def test_a_preset_is_found_by_name_or_by_path(tmp_path):
+    assert find_preset("paper/pong") == presets_directory() / "paper" / "pong.yaml"
+    own = tmp_path / "own.yaml"
+    own.touch()
+    assert find_preset(str(own)) == own
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("pnog", "pong"), ("cartpol", "cartpole"), ("paper/pogn", "paper/pong")])
+def test_an_unknown_preset_names_the_nearest(wrong, right):
+    with pytest.raises(ConfigError) as caught:
+        find_preset(wrong)
+    told = str(caught.value)
+    assert f"unknown preset {wrong!r}; did you mean " in told
+    assert right in told.partition("did you mean ")[2].partition("?")[0].split(", ")
+
+
+@pytest.mark.parametrize("name", ["", "../presets/pong", "/etc/passwd", "paper", "pong.yaml", "paper/", "PONG"])
+def test_nothing_but_names_and_yaml_files_is_a_preset(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"unknown preset|no such file"):
+        find_preset(name)
+
+
+def test_the_paper_has_twelve_games():
+    shipped = {name.removeprefix("paper/") for name in preset_names() if name.startswith("paper/")}
+    assert shipped == set(PAPER_GAMES)
+
+
+@pytest.mark.parametrize("name", PAPER_GAMES)
+def test_presets_of_the_paper_differ_in_the_game_only(name):
+    config, pong = paper(name), paper("pong")
+    assert config.env.id == PAPER_GAMES[name]
+    assert config.model_copy(update={"env": pong.env}) == pong
+    assert config.env.model_copy(update={"id": pong.env.id}) == pong.env
+
+
+def test_presets_of_the_paper_are_set_as_in_the_paper():
+    config = paper("pong")
+    algorithm, optimizer = config.algorithm, config.algorithm.optimizer
+    assert config.env.protocol == "paac2017"
+    assert config.sampling.num_envs == 32
+    assert algorithm.num_steps == 5
+    assert algorithm.gamma == 0.99
+    assert algorithm.gae_lambda == 1.0
+    assert not algorithm.normalize_advantage
+    assert algorithm.learning_rate == 0.0224
+    assert algorithm.lr_anneal_steps == 80_000_000
+    assert algorithm.ent_coef == 0.01
+    assert algorithm.vf_coef == 0.25
+    assert algorithm.loss_scale == 5
+    assert algorithm.max_grad_norm == 40
+    assert (optimizer.name, optimizer.decay, optimizer.epsilon) == ("rmsprop", 0.99, 0.1)
+    assert (optimizer.momentum, optimizer.initial_mean_square) == (0.0, 1.0)
+    assert (config.network.torso, config.network.initializer) == ("nips", "fan_in_uniform")
