@@ -25,14 +25,7 @@ def main() -> None:
     overrides = {"sampling.num_envs": arguments.num_envs} if arguments.num_envs else {}
     config = read_config(find_preset(arguments.preset), overrides)
     spec, num_envs = describe_env(config.env), config.sampling.num_envs
-    with WorkerPool(
-        config.env,
-        spec,
-        num_envs=num_envs,
-        num_workers=config.sampling.num_workers,
-        rollout_length=config.algorithm.rollout_length,
-        seed=config.seed,
-    ) as pool:
+    with WorkerPool.of(config, spec) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import choose_device

@@ -1,12 +1,13 @@
 """Gymnasium environments whose every answer is known beforehand.
 
-A worker process imports this module when it unpickles a config whose kwargs hold a `Script`, and so
-knows the ids registered here. The directory of this file must be on the learner's `sys.path`.
+Their ids, `toy_envs:Counting-v0` and so on, name this module, which a worker process therefore
+imports; the directory of this file is on the learner's `sys.path`, which workers get too.
 """
 
+import builtins
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ class Script:
     length: int = 3  #: steps of an episode
     ends: Literal["terminated", "truncated", "both", "never"] = "terminated"
     fails_at: int | None = None  #: this step, counted within the episode, raises
-    fails_with: type[BaseException] = ValueError
+    fails_with: str = "ValueError"  #: name of a built-in exception
     fails_when_made: bool = False
     note_when_closed: str | None = None  #: this file appears when the environment is closed
 
@@ -40,8 +41,8 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
     observation_space = spaces.Box(0, 2**40, (3,), np.int64)
     action_space = spaces.Discrete(4)
 
-    def __init__(self, script: Script | None = None, render_mode: str | None = None) -> None:
-        self._script = script or Script()
+    def __init__(self, script: dict[str, Any] | None = None, render_mode: str | None = None) -> None:
+        self._script = Script(**script or {})
         if self._script.fails_when_made:
             raise OSError("no coin inserted")
 
@@ -54,7 +55,7 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
         self._seen += [0, 1, action]
         steps, script = int(self._seen[1]), self._script
         if steps == script.fails_at:
-            raise script.fails_with("the joystick fell off")
+            raise getattr(builtins, script.fails_with)("the joystick fell off")
         over = steps >= script.length
         terminated = over and script.ends in ("terminated", "both")
         truncated = over and script.ends in ("truncated", "both")
@@ -111,7 +112,7 @@ class ActionsFromOne(Counting):
 class Plain(Counting):
     """Knows nothing of rendering, as the simplest environments do."""
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: dict[str, Any] | None = None) -> None:
         super().__init__(script)
 
 
@@ -130,7 +131,7 @@ for _class in (
 
 def config_of(toy: type[Counting], **script: Any) -> EnvConfig:
     """A config for `toy` that a worker can use; `script` are fields of `Script`."""
-    return EnvConfig(id=f"{toy.__name__}-v0", kwargs={"script": Script(**script)})
+    return EnvConfig(id=f"toy_envs:{toy.__name__}-v0", kwargs={"script": asdict(Script(**script))})
 
 
 def spec_of(toy: type[Counting]) -> EnvSpec:

@@ -111,6 +111,10 @@ class Sitting:
         csv = self.run_dir / "metrics.csv"
         self.wait_until(lambda: csv.exists() and csv.read_text().count("\n") > count)
 
+    def wait_for_children(self):
+        """Until the first process has been started on the way to the workers."""
+        self.wait_until(lambda: len(_session(self.process.pid)) > 1)
+
     def wait_for_checkpoint(self):
         self.wait_until(lambda: any(self.run_dir.glob("checkpoints/step_*")))
 

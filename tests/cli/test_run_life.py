@@ -231,7 +231,7 @@ def test_a_stop_for_the_whole_group_saves_too(start_training, tmp_path):
 @pytest.mark.parametrize("delay", [0.0, 0.3])
 def test_ctrl_c_while_workers_start_is_heard(delay, start_training, tmp_path):
     sitting = start_training(tmp_path / "run")
-    sitting.wait_until((tmp_path / "run" / "config.yaml").exists)
+    sitting.wait_for_children()
     time.sleep(delay)
     sitting.signal_group(signal.SIGINT)
     returncode, _, errors = sitting.end(timeout=20)

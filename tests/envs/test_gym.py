@@ -1,20 +1,15 @@
 """Gymnasium environments: which are taken, and that nothing of them is changed."""
 
-import sys
-from pathlib import Path
-
 import gymnasium
 import numpy as np
 import pytest
 
+import toy_envs
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.gym import GymEnv
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import EnvironmentSpecError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_envs
 
 
 def play(env, seed, actions):

@@ -19,8 +19,6 @@ from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.history import IDLE
 from paac_cli.sampling.pool import WorkerPool, split_evenly
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from toy_envs import WITNESSED, Counting, Witness, config_of, spec_of
 
 SEED = 7
@@ -444,7 +442,7 @@ def test_traceback_of_a_failed_environment_comes_home():
 @pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError, EOFError, SystemExit])
 def test_an_environment_may_fail_with_any_error(error):
     """Some environments talk to a process of their own, whose end is not that of the learner."""
-    with open_counting(fails_at=1, fails_with=error) as pool:
+    with open_counting(fails_at=1, fails_with=error.__name__) as pool:
         pool.reset()
         with pytest.raises(WorkerError, match=rf"{error.__name__}: the joystick fell off"):
             pool.step(np.zeros(3, int))

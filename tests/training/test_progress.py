@@ -4,6 +4,7 @@ import numpy as np
 
 from paac_cli.config.schema import StopWhen
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
+from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.loop import Due
 from paac_cli.training.progress import Progress
 
@@ -51,8 +52,8 @@ def test_stop_when_looks_at_its_own_number_of_games():
 def test_it_goes_on_from_arrays():
     first = Progress(None)
     first.add(step_with([float(score) for score in range(130)]))
-    second = Progress(None, first.counters)
-    second.load_arrays(first.to_arrays())
+    checkpoint = Checkpoint(None, first.counters, None, {}, {}, first.to_arrays())
+    second = Progress(None, checkpoint)
     assert (second.mean_return, second.mean_length, second.counters) == (
         first.mean_return,
         first.mean_length,

@@ -21,8 +21,6 @@ def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: boo
     CHECKPOINT is a run directory (its best checkpoint) or one checkpoint. Environment, protocol and
     network are those it was trained with.
     """
-    from rich.console import Console
-
     from paac_cli.cli.playing import play_games
 
     played = play_games(checkpoint, episodes=episodes, greedy=greedy, seed=seed, last=last)
@@ -32,22 +30,24 @@ def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: boo
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
-    console = Console(highlight=False)
-    console.print(f"{played.path}, {played.steps:,} steps", soft_wrap=True)
+    click.echo(_in_words(report, played.config.network.torso))
+
+
+def _in_words(report: dict[str, Any], torso: str) -> str:
     rules = f", protocol {report['protocol']}" if report["protocol"] else ""
-    console.print(f"{report['env']}{rules}, actions {report['actions']}, seed {seed}", soft_wrap=True)
-    console.print(
-        f"{episodes} games: mean {report['mean']:.2f}, std {report['std']:.2f}, median {report['median']:.2f}, "
-        f"min {report['min']:g}, max {report['max']:g}, mean length {report['mean_length']:.0f} steps",
-        soft_wrap=True,
-    )
+    lines = [
+        f"{report['checkpoint']}, {report['steps']:,} steps",
+        f"{report['env']}{rules}, actions {report['actions']}, seed {report['seed']}",
+        f"{report['episodes']} games: mean {report['mean']:.2f}, std {report['std']:.2f}, "
+        f"median {report['median']:.2f}, min {report['min']:g}, max {report['max']:g}, "
+        f"mean length {report['mean_length']:.0f} steps",
+    ]
     if "human_normalised" in report:
-        console.print(
-            f"human-normalised {report['human_normalised']:.1%} "
-            f"(random {report['random']:g}, human {report['human']:g}); "
-            f"the PAAC paper's {played.config.network.torso} scored {report['paper']:g} under protocol paac2017",
-            soft_wrap=True,
+        lines.append(
+            f"human-normalised {report['human_normalised']:.1%} (random {report['random']:g}, "
+            f"human {report['human']:g}); the PAAC paper's {torso} scored {report['paper']:g} under protocol paac2017"
         )
+    return "\n".join(lines)
 
 
 def _report(config: Any, scores: list[float], lengths: list[int]) -> dict[str, Any]:

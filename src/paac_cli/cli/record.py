@@ -44,7 +44,7 @@ def record(
     if video is not None:
         check_suffix(video)
     found = find_checkpoint(checkpoint or newest_run(RUNS), last=last)
-    video = video or found.parents[1] / "videos" / f"{found.name}-seed{seed}.mp4"
+    video = video or found.resolve().parents[1] / "videos" / f"{found.name}-seed{seed}.mp4"
 
     from paac_cli.cli.playing import play_games
 

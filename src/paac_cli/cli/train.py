@@ -1,5 +1,6 @@
 """paac train"""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
+    from paac_cli.training.checkpoint import Checkpoint
+    from paac_cli.training.progress import Progress
 
 
 @click.command()
@@ -68,8 +71,30 @@ def _default_directory(preset: str, config: "RunConfig", *, env_given: bool) -> 
 
 
 def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
-    """Workers first, then TensorFlow, which takes seconds to import while they load; and nothing is
-    written before all of it stands.
+    from paac_cli.training.progress import Progress
+    from paac_cli.training.run_directory import RunDirectory
+
+    run = RunDirectory(directory)
+    run.check(config, fresh=fresh)
+    checkpoint = None if fresh else run.latest(lambda text: click.echo(f"Warning: {text}", err=True))
+    progress = Progress(config.training.stop_when, checkpoint)
+    if progress.steps >= config.training.total_steps or progress.is_good_enough:
+        option = "--set training.stop_when=null" if progress.is_good_enough else "--total-steps"
+        click.echo(f"{directory} is trained already: {_standing(progress)}. {option} makes it go on")
+        return
+    exit_code = _train(config, directory, fresh, checkpoint, progress)
+    click.echo(f"{_standing(progress)}, saved in {directory}")
+    if exit_code:
+        click.echo("Stopped. The same command goes on from here")
+        click.get_current_context().exit(exit_code)
+    click.echo(f"  paac eval {shlex.quote(str(directory))}\n  paac record --checkpoint {shlex.quote(str(directory))}")
+
+
+def _train(
+    config: "RunConfig", directory: Path, fresh: bool, checkpoint: "Checkpoint | None", progress: "Progress"
+) -> int:
+    """Train; returns the exit code. First come the workers, then TensorFlow, which takes seconds to
+    import while they load; and nothing is written before all of it stands.
     """
     from rich.console import Console
 
@@ -79,26 +104,8 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
     from paac_cli.training.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
 
-    console = Console(highlight=False)
-    run = RunDirectory(directory)
-    run.check(config, fresh=fresh)
-    checkpoint = None if fresh else run.latest(lambda text: console.print(f"Warning: {text}", soft_wrap=True))
-    start = checkpoint.counters.steps if checkpoint else 0
-    if start >= config.training.total_steps:
-        console.print(f"{directory} is trained already: {start:,} steps. --total-steps makes it go on.", soft_wrap=True)
-        return
     spec = describe_env(config.env)
-    with (
-        StopRequest() as stop,
-        WorkerPool(
-            config.env,
-            spec,
-            num_envs=config.sampling.num_envs,
-            num_workers=config.sampling.num_workers,
-            rollout_length=config.algorithm.rollout_length,
-            seed=config.seed,
-        ) as pool,
-    ):
+    with StopRequest() as stop, WorkerPool.of(config, spec) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import choose_device
@@ -108,22 +115,21 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
         device = choose_device(config.training.device)
         agent = make_agent(config, spec.obs_shape, spec.num_actions)
         with RunDirectory.open_for_training(directory, config, fresh=fresh) as run:
-            view = ConsoleSink(console, config.training.total_steps)
-            view.event(_headline(config, directory, pool.num_workers, device, start))
+            view = ConsoleSink(Console(), config.training.total_steps)
+            view.event(_headline(config, directory, pool.num_workers, device, progress.steps))
+            start = progress.steps
             sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), view]
             try:
-                progress = train_loop(config, agent, pool, run, checkpoint, sinks, stop)
+                train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
             finally:
                 for sink in sinks:
                     sink.close()
+    return stop.exit_code
+
+
+def _standing(progress: "Progress") -> str:
     told = f"mean raw return {progress.mean_return:.2f}" if progress.episodes else "no game finished"
-    console.print(
-        f"{progress.steps:,} steps, {progress.episodes:,} games, {told}. Saved in {directory}", soft_wrap=True
-    )
-    if stop:
-        console.print("Stopped. The same command goes on from here.")
-        click.get_current_context().exit(stop.exit_code)
-    console.print(f"  paac eval {directory}\n  paac record --checkpoint {directory}", soft_wrap=True)
+    return f"{progress.steps:,} steps, {progress.episodes:,} games, {told}"
 
 
 def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int) -> str:

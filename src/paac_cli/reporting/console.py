@@ -8,6 +8,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 _PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 
@@ -29,7 +30,7 @@ class ConsoleSink:
         elif time.monotonic() - self._last_line >= _PLAIN_EVERY:
             self._last_line = time.monotonic()
             line = "  ".join(f"{label} {value}" for label, value in self._cells(steps, row).items())
-            self._console.print(line, soft_wrap=True, highlight=False)
+            self.event(line)
 
     def event(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, highlight=False, markup=False)
@@ -58,7 +59,7 @@ class ConsoleSink:
     def _table(self, steps: int, row: Mapping[str, float]) -> Table:
         table = Table.grid(padding=(0, 2))
         for label, value in self._cells(steps, row).items():
-            table.add_row(f"[dim]{label}[/dim]", value)
+            table.add_row(Text(label, style="dim"), Text(value))
         return table
 
 

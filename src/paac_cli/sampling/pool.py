@@ -8,9 +8,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.schema import EnvConfig, RunConfig
 from paac_cli.envs.env import EnvSpec
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.history import ActionLog
@@ -74,6 +74,18 @@ class WorkerPool:
         self._shares = split_evenly(num_envs, self.num_workers)
         self._workers = _start_workers(env_config, seed, self._shares, self._block)
         self._awaiting_start = True
+
+    @classmethod
+    def of(cls, config: RunConfig, spec: EnvSpec) -> Self:
+        """The pool that a run's config asks for."""
+        return cls(
+            config.env,
+            spec,
+            num_envs=config.sampling.num_envs,
+            num_workers=config.sampling.num_workers,
+            rollout_length=config.algorithm.rollout_length,
+            seed=config.seed,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -195,7 +207,7 @@ def _start_workers(env_config: EnvConfig, seed: int, shares: list[range], block:
     environment = "atari" if env_config.is_atari else "gym"
     context.set_forkserver_preload(["paac_cli.sampling.worker", f"paac_cli.envs.{environment}"])
     workers = []
-    with _sigint_ignored():
+    with _stop_signals_blocked():
         for index, envs in enumerate(shares):
             ours, theirs = context.Pipe()
             process = context.Process(
@@ -211,16 +223,16 @@ def _start_workers(env_config: EnvConfig, seed: int, shares: list[range], block:
 
 
 @contextlib.contextmanager
-def _sigint_ignored() -> Iterator[None]:
-    """Children inherit it, so that an early Ctrl-C finds no half-started worker to die with a traceback."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _stop_signals_blocked() -> Iterator[None]:
+    """Children inherit it: Ctrl-C and a SIGTERM to the whole group reach the learner, which decides, and
+    find no half-started worker that would die with a traceback. Ours are only put off.
+    """
+    resource_tracker.ensure_running()  # when it starts, it unblocks them itself
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _allocate(spec: EnvSpec, num_envs: int, rollout_length: int) -> SharedBlock:

@@ -35,8 +35,8 @@ class WorkerTask(NamedTuple):
 
 def run_worker(connection: Connection, task: WorkerTask) -> None:
     """Main function of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the learner decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for stop in (signal.SIGINT, signal.SIGTERM):  # they may reach the whole group; the learner decides
+        signal.signal(stop, signal.SIG_IGN)
     cv2.setNumThreads(0)
     with contextlib.suppress(_Failed, EOFError, BrokenPipeError, ConnectionResetError):  # or the learner is gone
         _serve(connection, task)

@@ -52,18 +52,17 @@ def train(
     pool: WorkerPool,
     run: RunDirectory,
     resume_from: Checkpoint | None,
+    progress: Progress,
     sinks: Sequence[Sink],
     stop: StopRequest,
-) -> Progress:
+) -> None:
     """Train until `total_steps`, `stop_when` or `stop`; leaves a checkpoint of where it ended.
 
     Everything that is looked at or saved, is so at the end of a rollout, where the agent holds no
-    half-used experience.
+    half-used experience. `progress` stands where `resume_from` does, and is moved on.
     """
-    progress = Progress(config.training.stop_when, resume_from.counters if resume_from else None)
     if resume_from is not None:
         agent.load_state(resume_from.agent)
-        progress.load_arrays(resume_from.progress)
         step = pool.restore(resume_from.sampling)
     else:
         step = pool.reset()
@@ -97,7 +96,6 @@ def train(
             run.save(_checkpoint(config, agent, pool, progress), config.training.keep_checkpoints)
     if progress.steps > saved_at:
         run.save(_checkpoint(config, agent, pool, progress), config.training.keep_checkpoints)
-    return progress
 
 
 def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metrics: Metrics) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from paac_cli.config.schema import StopWhen
 from paac_cli.timestep import TimeStep
-from paac_cli.training.checkpoint import Arrays, Counters
+from paac_cli.training.checkpoint import Arrays, Checkpoint, Counters
 
 WINDOW = 100  #: games over which the mean return is reported
 
@@ -15,14 +15,16 @@ WINDOW = 100  #: games over which the mean return is reported
 class Progress:
     """Counts steps and games; holds the scores that `stop_when` and reports look at."""
 
-    def __init__(self, stop_when: StopWhen | None, counters: Counters | None = None) -> None:
-        counters = counters or Counters()
+    def __init__(self, stop_when: StopWhen | None, checkpoint: Checkpoint | None = None) -> None:
+        """From the start, or from where `checkpoint` stands."""
+        counters = checkpoint.counters if checkpoint else Counters()
         self._stop_when = stop_when
         self.steps, self.updates = counters.steps, counters.updates
         self.episodes, self.seconds = counters.episodes, counters.seconds
         window = max(WINDOW, stop_when.episodes if stop_when else 0)
-        self._scores: deque[float] = deque(maxlen=window)
-        self._lengths: deque[int] = deque(maxlen=window)
+        latest = checkpoint.progress if checkpoint else {}
+        self._scores: deque[float] = deque(latest["scores"].tolist() if latest else (), window)
+        self._lengths: deque[int] = deque(latest["lengths"].tolist() if latest else (), window)
 
     def add(self, step: TimeStep) -> None:
         """Take in one step of all environments."""
@@ -60,7 +62,3 @@ class Progress:
 
     def to_arrays(self) -> Arrays:
         return {"scores": np.array(self._scores, np.float64), "lengths": np.array(self._lengths, np.int64)}
-
-    def load_arrays(self, arrays: Arrays) -> None:
-        self._scores.extend(arrays["scores"].tolist())
-        self._lengths.extend(arrays["lengths"].tolist())
