@@ -201,7 +201,9 @@ def test_fresh_in_the_current_directory_loses_nothing(trained_copy, monkeypatch)
     monkeypatch.chdir(trained_copy)
     before = files_below(trained_copy)
     try:
-        with RunDirectory.open_for_training(Path(), read_config(Path("config.yaml")), fresh=True):
+        with RunDirectory(Path()) as run:
+            run.claim(read_config(Path("config.yaml")), fresh=True)
+            run.create(read_config(Path("config.yaml")), fresh=True)
             (aside,) = trained_copy.parent.glob("copy.old-*")
     except RunDirectoryError:
         aside = trained_copy

@@ -1,6 +1,7 @@
 """The `paac` command. Every command lives in a module that is imported only when it is used."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -57,3 +58,4 @@ def main(traceback: bool) -> None:
       paac eval runs/pong-seed1      play 30 games with the best checkpoint
       paac record pong.mp4           film it
     """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # by way of all clean-up

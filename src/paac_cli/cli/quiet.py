@@ -8,9 +8,9 @@ import tempfile
 def import_tensorflow() -> None:
     """Import TensorFlow with standard error caught: its first log lines obey no log level.
 
-    What was caught is shown only if the import fails. Set TF_CPP_MIN_LOG_LEVEL to see everything.
+    What was caught is shown only if the import fails. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
     """
-    if "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
     from paac_cli.training.checkpoint import Checkpoint
     from paac_cli.training.progress import Progress
+    from paac_cli.training.run_directory import RunDirectory
 
 
 @click.command()
@@ -74,15 +75,15 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
     from paac_cli.training.progress import Progress
     from paac_cli.training.run_directory import RunDirectory
 
-    run = RunDirectory(directory)
-    run.check(config, fresh=fresh)
-    checkpoint = None if fresh else run.latest(lambda text: click.echo(f"Warning: {text}", err=True))
-    progress = Progress(config.training.stop_when, checkpoint)
-    if progress.steps >= config.training.total_steps or progress.is_good_enough:
-        option = "--set training.stop_when=null" if progress.is_good_enough else "--total-steps"
-        click.echo(f"{directory} is trained already: {_standing(progress)}. {option} makes it go on")
-        return
-    exit_code = _train(config, directory, fresh, checkpoint, progress)
+    with RunDirectory(directory) as run:
+        run.claim(config, fresh=fresh)
+        checkpoint = None if fresh else run.latest(lambda text: click.echo(f"Warning: {text}", err=True))
+        progress = Progress(config.training.stop_when, checkpoint)
+        if progress.steps >= config.training.total_steps or progress.is_good_enough:
+            option = "--set training.stop_when=null" if progress.is_good_enough else "--total-steps"
+            click.echo(f"{directory} is trained already: {_standing(progress)}. {option} makes it go on")
+            return
+        exit_code = _train(config, run, fresh, checkpoint, progress)
     click.echo(f"{_standing(progress)}, saved in {directory}")
     if exit_code:
         click.echo("Stopped. The same command goes on from here")
@@ -91,7 +92,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
 
 
 def _train(
-    config: "RunConfig", directory: Path, fresh: bool, checkpoint: "Checkpoint | None", progress: "Progress"
+    config: "RunConfig", run: "RunDirectory", fresh: bool, checkpoint: "Checkpoint | None", progress: "Progress"
 ) -> int:
     """Train; returns the exit code. First come the workers, then TensorFlow, which takes seconds to
     import while they load; and nothing is written before all of it stands.
@@ -101,7 +102,6 @@ def _train(
     from paac_cli.envs.env import describe_env
     from paac_cli.reporting.console import ConsoleSink
     from paac_cli.sampling.pool import WorkerPool
-    from paac_cli.training.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
 
     spec = describe_env(config.env)
@@ -114,16 +114,16 @@ def _train(
 
         device = choose_device(config.training.device)
         agent = make_agent(config, spec.obs_shape, spec.num_actions)
-        with RunDirectory.open_for_training(directory, config, fresh=fresh) as run:
-            view = ConsoleSink(Console(), config.training.total_steps)
-            view.event(_headline(config, directory, pool.num_workers, device, progress.steps))
-            start = progress.steps
-            sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), view]
-            try:
-                train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
-            finally:
-                for sink in sinks:
-                    sink.close()
+        run.create(config, fresh=fresh)
+        start = progress.steps
+        view = ConsoleSink(Console(), config.training.total_steps)
+        view.event(_headline(config, run.path, pool.num_workers, device, start))
+        sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), view]
+        try:
+            train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
+        finally:
+            for sink in sinks:
+                sink.close()
     return stop.exit_code
 
 

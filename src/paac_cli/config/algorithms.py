@@ -39,7 +39,9 @@ class PaacConfig(ConfigModel):
     """Parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
 
     name: Annotated[Literal["paac"], Field(description="which algorithm this is")] = "paac"
-    num_steps: Annotated[PositiveInt, Field(description="steps of every environment per update (T, t_max); >= 1")] = 5
+    num_steps: Annotated[
+        PositiveInt, Field(le=65_536, description="steps of every environment per update (T, t_max); >= 1")
+    ] = 5
     gamma: Annotated[float, Field(ge=0, le=1, description="discount per step, in [0, 1]")] = 0.99
     gae_lambda: Annotated[
         float,
@@ -50,7 +52,7 @@ class PaacConfig(ConfigModel):
     ] = False
     learning_rate: Annotated[PositiveFloat, Field(description="at the first step; > 0")] = 7e-4
     lr_anneal_steps: Annotated[
-        NonNegativeInt, Field(description="steps over which the rate falls linearly to 0; 0 = constant")
+        NonNegativeInt, Field(le=10**15, description="steps over which the rate falls linearly to 0; 0 = constant")
     ] = 0
     ent_coef: Annotated[NonNegativeFloat, Field(description="weight of the entropy bonus; >= 0")] = 0.01
     vf_coef: Annotated[NonNegativeFloat, Field(description="weight of the squared value error; >= 0")] = 0.25

@@ -52,7 +52,9 @@ class EnvConfig(ConfigModel):
 class SamplingConfig(ConfigModel):
     """How many environments, on how many processes."""
 
-    num_envs: Annotated[PositiveInt, Field(description="environments stepped in parallel (N, n_e); >= 1")] = 32
+    num_envs: Annotated[
+        PositiveInt, Field(le=65_536, description="environments stepped in parallel (N, n_e); >= 1")
+    ] = 32
     num_workers: Annotated[
         PositiveInt | Literal["auto"],
         Field(description="worker processes (n_w), at most num_envs; auto = one per core; never changes the result"),
@@ -102,10 +104,12 @@ class StopWhen(ConfigModel):
 class TrainingConfig(ConfigModel):
     """How long, how often, and where."""
 
-    total_steps: Annotated[PositiveInt, Field(description="agent steps, summed over environments; >= 1")]
-    log_every: Annotated[PositiveInt, Field(description="steps between rows of metrics; >= 1")] = 10_000
-    checkpoint_every: Annotated[PositiveInt, Field(description="steps between checkpoints; >= 1")] = 250_000
-    keep_checkpoints: Annotated[PositiveInt, Field(description="latest checkpoints kept, beside the best; >= 1")] = 3
+    total_steps: Annotated[PositiveInt, Field(le=10**15, description="agent steps, summed over environments; >= 1")]
+    log_every: Annotated[PositiveInt, Field(le=10**15, description="steps between rows of metrics; >= 1")] = 10_000
+    checkpoint_every: Annotated[PositiveInt, Field(le=10**15, description="steps between checkpoints; >= 1")] = 250_000
+    keep_checkpoints: Annotated[
+        PositiveInt, Field(le=10**6, description="latest checkpoints kept, beside the best; >= 1")
+    ] = 3
     stop_when: Annotated[StopWhen | None, Field(description="end early at this mean return")] = None
     device: Annotated[Device, Field(description="auto: the GPU where there is one")] = "auto"
 

@@ -13,7 +13,7 @@ import yaml
 
 from paac_cli.errors import ConfigError
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 100_000
 MAX_DEPTH = 32
 
 
@@ -89,9 +89,8 @@ def parse(text: str, source: str) -> Any:
 def read(path: Path) -> Any:
     """The plain data in the file at `path`. Raises ConfigError."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: larger than {MAX_BYTES:,} bytes, that is no preset")
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        with path.open("rb") as file:
+            return parse(file.read(MAX_BYTES + 1).decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 

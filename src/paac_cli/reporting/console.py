@@ -1,5 +1,6 @@
 """What a run shows while it goes: a live table on a terminal, plain lines elsewhere."""
 
+import contextlib
 import math
 import time
 from collections.abc import Mapping
@@ -33,7 +34,8 @@ class ConsoleSink:
             self.event(line)
 
     def event(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+        with contextlib.suppress(BrokenPipeError):  # who reads us may leave; training goes on, metrics.csv has it all
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def close(self) -> None:
         if self._live is not None:

@@ -59,7 +59,12 @@ def plot_runs(runs: list[Path], out: Path) -> None:
     config = curves[0].config
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for curve in curves:
-        axes.plot(curve.steps, curve.mean_return, label=f"{curve.name} (seed {curve.config.seed})", linewidth=1.5)
+        axes.plot(
+            curve.steps,
+            curve.mean_return,
+            label=f"run {curve.name}, seed {curve.config.seed}".replace("$", r"\$"),
+            linewidth=1.5,
+        )
     _draw_references(axes, config)
     protocol = f", protocol {config.env.protocol}" if config.env.protocol else ""
     axes.set_title(f"{config.env.id}{protocol}")

@@ -24,7 +24,7 @@ from paac_cli.envs.env import EnvSpec
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.history import ActionLog
 from paac_cli.sampling.shared_block import SharedBlock
-from paac_cli.sampling.worker import CLOSE, READY, RESTORE, STEP, WorkerTask, run_worker
+from paac_cli.sampling.worker import CLOSE, READY, RESTORE, STEP, STOP_SIGNALS, WorkerTask, run_worker
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
 _CLOSE_TIMEOUT = 5.0  # seconds that a worker has to end by itself
@@ -228,7 +228,7 @@ def _stop_signals_blocked() -> Iterator[None]:
     find no half-started worker that would die with a traceback. Ours are only put off.
     """
     resource_tracker.ensure_running()  # when it starts, it unblocks them itself
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:

@@ -23,6 +23,8 @@ from paac_cli.sampling.shared_block import SharedBlock
 STEP, RESTORE, CLOSE = b"s", b"r", b"c"  # from the learner
 READY, ERROR = b"k", b"e"  # from the worker
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they may reach the whole group; the learner decides
+
 
 class WorkerTask(NamedTuple):
     """All that a worker is told at its start."""
@@ -35,7 +37,7 @@ class WorkerTask(NamedTuple):
 
 def run_worker(connection: Connection, task: WorkerTask) -> None:
     """Main function of a worker process."""
-    for stop in (signal.SIGINT, signal.SIGTERM):  # they may reach the whole group; the learner decides
+    for stop in STOP_SIGNALS:
         signal.signal(stop, signal.SIG_IGN)
     cv2.setNumThreads(0)
     with contextlib.suppress(_Failed, EOFError, BrokenPipeError, ConnectionResetError):  # or the learner is gone

@@ -133,7 +133,9 @@ def read_manifest(path: Path) -> Manifest:
 
 def list_checkpoints(directory: Path) -> list[Path]:
     """The checkpoints in `directory`, oldest first."""
-    return sorted(path for path in directory.glob("step_*") if path.is_dir())
+    return sorted(
+        (path for path in directory.glob("step_*") if path.is_dir()), key=lambda path: (len(path.name), path.name)
+    )
 
 
 def best_checkpoint(directory: Path) -> Path | None:

@@ -33,20 +33,25 @@ class RunDirectory:
         self.tensorboard = path / "tensorboard"
         self._lock: int | None = None
 
-    def check(self, config: RunConfig, *, fresh: bool) -> None:
-        """Raises RunDirectoryError where `open_for_training` would refuse `config`. Writes nothing."""
+    def claim(self, config: RunConfig, *, fresh: bool) -> None:
+        """Lock what is there, if anything, and make sure that `config` may be trained here. Changes nothing.
+
+        Raises RunDirectoryError if another run lives here, if its config differs in what shapes
+        learning, if another process is training, or if the directory cannot be used.
+        """
         try:
-            if not self.path.exists() or not any(self.path.iterdir()):
+            if not self.path.exists() or all(path.name.startswith(".") for path in self.path.iterdir()):
                 return
+            if not self.is_run:
+                raise RunDirectoryError(
+                    f"{self.path} is not empty and not a run directory (no {CONFIG}); choose another"
+                )
+            self._acquire()
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
-        if not self.is_run:
-            raise RunDirectoryError(f"{self.path} is not empty and not a run directory (no {CONFIG}); choose another")
-        if fresh:
-            if self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
-                raise RunDirectoryError(f"--fresh would move {self.path.resolve()} aside, and that is where we are")
-            return
-        changed = differences(read_config(self.path / CONFIG), config)
+        if fresh and self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
+            raise RunDirectoryError(f"--fresh would move {self.path.resolve()} aside, and that is where we are")
+        changed = {} if fresh else differences(read_config(self.path / CONFIG), config)
         if changed:
             lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
             raise RunDirectoryError(
@@ -54,25 +59,19 @@ class RunDirectory:
                 "--run-dir chooses another directory; --fresh starts over and moves the old run aside"
             )
 
-    @classmethod
-    def open_for_training(cls, path: Path, config: RunConfig, *, fresh: bool) -> Self:
-        """The run directory at `path`, made where there is none, locked, with `config` written to it.
+    def create(self, config: RunConfig, *, fresh: bool) -> None:
+        """After `claim`: make the directory where there is none and write `config` to it.
 
-        fresh: move what is there aside. Raises RunDirectoryError if another run lives there, if its
-        config differs in what shapes learning, or if it cannot be written.
+        fresh: move what is there aside. Raises RunDirectoryError.
         """
-        run = cls(path)
-        run.check(config, fresh=fresh)
         try:
-            if fresh and run.is_run:
-                run._acquire()
-                run._move_aside()
-            path.mkdir(parents=True, exist_ok=True)
-            run._acquire()
-            _replace_text(path / CONFIG, to_yaml(config))
+            if fresh and self.is_run:
+                self._move_aside()
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._acquire()
+            _replace_text(self.path / CONFIG, to_yaml(config))
         except OSError as error:
-            raise RunDirectoryError(f"run directory {path} cannot be used: {error}") from error
-        return run
+            raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +121,8 @@ class RunDirectory:
         self.__exit__()
 
     def _acquire(self) -> None:
+        if self._lock is not None:
+            return
         self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

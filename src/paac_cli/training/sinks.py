@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,11 +67,17 @@ class CsvSink:
         if not self._path.exists():
             return []
         lines = [line for line in self._path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        kept = lines[:1] + [line for line in lines[1:] if int(line.partition(",")[0]) <= resume_at]
+        kept = lines[:1] + [line for line in lines[1:] if _steps_of(line) <= resume_at]
         temporary = self._path.with_suffix(".csv.partial")
         temporary.write_text("".join(kept))
         temporary.replace(self._path)
         return next(csv.reader(kept[:1]), [])
+
+
+def _steps_of(line: str) -> float:
+    """The steps of a row of metrics.csv; of a garbled one, infinity."""
+    number = line.partition(",")[0]
+    return int(number) if number.isdecimal() else math.inf
 
 
 class TensorBoardSink:

@@ -1,13 +1,15 @@
-"""Ctrl-C and SIGTERM as a wish, not a blow."""
+"""Ctrl-C, SIGTERM and SIGHUP (a lost terminal) as a wish, not a blow."""
 
 import os
 import signal
 from types import FrameType, TracebackType
 from typing import Self
 
+from paac_cli.sampling.worker import STOP_SIGNALS
+
 
 class StopRequest:
-    """While it is entered, SIGINT and SIGTERM only note that the run should stop; a second SIGINT kills.
+    """While it is entered, these signals only note that the run should stop; a second SIGINT kills.
 
     Workers end by themselves when the learner is gone, so leaving at once leaves nothing behind.
     """
@@ -17,7 +19,7 @@ class StopRequest:
         self._previous: dict[int, signal.Handlers] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             self._previous[number] = signal.signal(number, self._note)  # type: ignore[assignment]
         return self
 
