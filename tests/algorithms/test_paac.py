@@ -72,10 +72,10 @@ class Corridor:
 
 
 def test_loss_by_hand():
-    config = PaacConfig(ent_coef=0.1, vf_coef=0.25, loss_scale=5.0)
+    config = PaacConfig(vf_coef=0.25, loss_scale=5.0)
     logits = tf.math.log([[0.5, 0.5], [0.2, 0.8]])
     value, advantage = tf.constant([1.0, 2.0]), tf.constant([2.0, -1.0])
-    loss, metrics = paac_loss(config, logits, value, tf.constant([0, 1]), advantage)
+    loss, metrics = paac_loss(config, 0.1, logits, value, tf.constant([0, 1]), advantage)
     policy = -(2.0 * np.log(0.5) - 1.0 * np.log(0.8)) / 2
     entropy = (np.log(2) - (0.2 * np.log(0.2) + 0.8 * np.log(0.8))) / 2
     squared = (2.0**2 + 1.0**2) / 2
@@ -89,14 +89,14 @@ def test_the_value_is_not_pushed_by_the_policy_gradient_nor_the_target_by_the_va
     value = tf.Variable([1.0, 2.0])
     with tf.GradientTape() as tape:
         loss, _ = paac_loss(
-            PaacConfig(vf_coef=0.25), tf.zeros((2, 2)), value, tf.constant([0, 1]), tf.constant([2.0, -1.0])
+            PaacConfig(vf_coef=0.25), 0.01, tf.zeros((2, 2)), value, tf.constant([0, 1]), tf.constant([2.0, -1.0])
         )
     # d/dV 0.25 * mean((target - V)^2) = -0.25 * 2 * advantage / 2
     np.testing.assert_allclose(tape.gradient(loss, value), [-0.5, 0.25])
 
 
 def test_normalised_advantages_change_the_policy_term_alone():
-    arguments = (tf.zeros((4, 2)), tf.zeros(4), tf.constant([0, 1, 1, 1]), tf.constant([5.0, 1.0, 1.0, 1.0]))
+    arguments = (0.01, tf.zeros((4, 2)), tf.zeros(4), tf.constant([0, 1, 1, 1]), tf.constant([5.0, 1.0, 1.0, 1.0]))
     _, plain = paac_loss(PaacConfig(), *arguments)
     _, normalised = paac_loss(PaacConfig(normalize_advantage=True), *arguments)
     assert normalised["train/policy_loss"].numpy() == pytest.approx(0.0, abs=1e-6)
@@ -208,3 +208,16 @@ def test_the_learning_rate_follows_the_steps():
     config = make_config(learning_rate=0.1, lr_anneal_steps=2 * N * T)
     metrics = run_updates(make_agent(config, (1,), ACTIONS), corridor(), 3)
     assert [row["train/learning_rate"] for row in metrics] == pytest.approx([0.05, 0.0, 0.0])
+
+
+def test_an_entropy_bonus_that_has_run_out_is_none():
+    """Without entropy bonus, and with the value perfect from the start, a policy has nothing to learn."""
+    options = {"ent_coef": 1.0, "vf_coef": 0.0, "gamma": 0.0, "num_steps": T}
+    for anneal_steps, moves in ((0, True), (1, False)):
+        agent = make_agent(make_config(ent_anneal_steps=anneal_steps, **options), (1,), ACTIONS)
+        state = agent.state()
+        state["value/bias"][:], state["value/kernel"][:] = 1.0, 0.0
+        state["policy/bias"][:] = [1.0, 0.0]
+        agent.load_state(state)
+        run_updates(agent, corridor(), 3)
+        assert (agent.state()["policy/bias"] != state["policy/bias"]).any() == moves

@@ -29,10 +29,16 @@ _WEIGHTS = 1  # first word of the spawn key of the initial weights; episodes hav
 
 
 def paac_loss(
-    config: PaacConfig, logits: tf.Tensor, value: tf.Tensor, action: tf.Tensor, advantage: tf.Tensor
+    config: PaacConfig,
+    ent_coef: tf.Tensor | float,
+    logits: tf.Tensor,
+    value: tf.Tensor,
+    action: tf.Tensor,
+    advantage: tf.Tensor,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The loss [] of a batch, and its parts.
 
+    ent_coef: [], the weight of the entropy by now.
     logits: [B, A]; value: [B]; action: [B] int32; advantage: [B], estimated with `value` before the update.
     """
     target = tf.stop_gradient(value + advantage)
@@ -42,7 +48,7 @@ def paac_loss(
     entropy = tf.reduce_mean(categorical.entropy(logits))
     policy_loss = -tf.reduce_mean(categorical.log_prob(logits, action) * advantage)
     value_loss = tf.reduce_mean(tf.square(target - value))
-    loss = config.loss_scale * (policy_loss - config.ent_coef * entropy + config.vf_coef * value_loss)
+    loss = config.loss_scale * (policy_loss - ent_coef * entropy + config.vf_coef * value_loss)
     return loss, {
         "train/policy_loss": policy_loss,
         "train/value_loss": value_loss,
@@ -130,6 +136,7 @@ class Paac:
     ) -> dict[str, tf.Tensor]:
         """obs: [T+1, N, ...]; the others: [T, N]."""
         config = self._config
+        ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
         bootstrap = self._network.values(obs[-1])
         with tf.GradientTape() as tape:
             logits, value = self._network(tf.reshape(obs[:-1], [-1, *obs.shape[2:]]))
@@ -143,7 +150,9 @@ class Paac:
                 gamma=config.gamma,
                 gae_lambda=config.gae_lambda,
             )
-            loss, metrics = paac_loss(config, logits, value, tf.reshape(action, [-1]), tf.reshape(advantage, [-1]))
+            loss, metrics = paac_loss(
+                config, ent_coef, logits, value, tf.reshape(action, [-1]), tf.reshape(advantage, [-1])
+            )
         gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
         learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
         self._optimizer.apply(gradients, learning_rate)

@@ -55,6 +55,9 @@ class PaacConfig(ConfigModel):
         NonNegativeInt, Field(le=10**15, description="steps over which the rate falls linearly to 0; 0 = constant")
     ] = 0
     ent_coef: Annotated[NonNegativeFloat, Field(description="weight of the entropy bonus; >= 0")] = 0.01
+    ent_anneal_steps: Annotated[
+        NonNegativeInt, Field(le=10**15, description="steps over which ent_coef falls linearly to 0; 0 = constant")
+    ] = 0
     vf_coef: Annotated[NonNegativeFloat, Field(description="weight of the squared value error; >= 0")] = 0.25
     loss_scale: Annotated[
         PositiveFloat, Field(description="the whole loss is multiplied by this; 5 in the authors' code; > 0")

@@ -29,7 +29,8 @@ class RmsProp:
         self._variables = variables
         self._mean_squares = _slots(variables, "rmsprop/mean_square", config.initial_mean_square)
         self._moments = _slots(variables, "rmsprop/momentum", 0.0)
-        self.slots = [*self._mean_squares, *self._moments]
+        # Without momentum the kernel writes it before it reads it: no state to be saved.
+        self.slots = [*self._mean_squares, *(self._moments if config.momentum else ())]
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Change the variables in place. gradients: in the order of the variables."""
