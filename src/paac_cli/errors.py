@@ -34,6 +34,12 @@ class VideoError(PaacError):
     """A film that cannot be written."""
 
 
+class LearningError(PaacError):
+    """Learning has gone bad: what should be a number is none."""
+
+    exit_code = 1
+
+
 class WorkerError(PaacError):
     """A worker process raised or died; the message carries its traceback or exit code."""
 

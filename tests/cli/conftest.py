@@ -15,6 +15,7 @@ from click.testing import CliRunner
 QUICK = [
     *("--preset", "cartpole", "--num-envs", "4", "--num-workers", "2"),
     *("--set", "training.stop_when=null", "--set", "training.keep_checkpoints=2"),
+    *("--set", "algorithm.lr_anneal_steps=0", "--set", "algorithm.num_steps=16"),
     *("--set", "training.log_every=320", "--set", "training.checkpoint_every=1280"),
 ]
 TOTAL_STEPS = 6_400

@@ -8,9 +8,11 @@ import shutil
 import signal
 import struct
 import time
+from pathlib import Path
 
 import av
 import pytest
+from conftest import QUICK
 
 from paac_cli.config.load import read_config
 from paac_cli.training.checkpoint import load_checkpoint
@@ -133,6 +135,37 @@ def test_the_output_gives_commands_that_can_be_copied(tmp_path, train):
     assert f"{run_dir} is trained already" in train(run_dir, "--total-steps", "64").stdout
 
 
+def test_training_outlives_its_reader(start_training, tmp_path):
+    """As in `paac train | head -1`."""
+    sitting = start_training(tmp_path / "run")
+    assert "CartPole-v1" in sitting.process.stdout.readline()
+    sitting.process.stdout.close()
+    sitting.process.stdout = None
+    sitting.wait_for_checkpoint()
+    sitting.signal_group(signal.SIGTERM)
+    sitting.process.wait(10)
+    newest = load_checkpoint(max((tmp_path / "run" / "checkpoints").glob("step_*")))
+    assert newest.counters.steps >= 1_280
+
+
+def test_learning_that_has_gone_bad_is_stopped_and_not_saved(paac, tmp_path):
+    result = paac(
+        "train",
+        *QUICK,
+        "--total-steps",
+        10**5,
+        "--run-dir",
+        "run",
+        "--set",
+        "algorithm.learning_rate=1e30",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert re.search(r"Error: train/\w+ is (nan|inf|-inf) at step 320: learning has gone bad", result.stderr)
+    assert "Traceback" not in result.stderr
+    assert not any((tmp_path / "run").glob("checkpoints/*"))
+
+
 # --- going on
 
 
@@ -169,6 +202,22 @@ def test_fresh_moves_the_old_run_aside(trained_copy, train):
     assert checkpoints(trained_copy) == ["step_000000064"]
     (aside,) = trained_copy.parent.glob("copy.old-*")
     assert everything(aside) == before
+
+
+def test_a_config_edited_in_the_run_directory_is_no_way_around_the_refusal(trained_copy, invoke):
+    config = trained_copy / "config.yaml"
+    config.write_text(config.read_text().replace("gamma: 0.9", "gamma: 0.8"))
+    result = invoke("train", "--preset", config, "--run-dir", trained_copy, "--total-steps", 10**6)
+    assert result.exit_code == 2
+    assert "algorithm.gamma" in result.stderr
+
+
+def test_a_damaged_best_checkpoint_is_named_and_another_one_used(trained_copy, invoke):
+    best = json.loads(invoke("eval", trained_copy, "--episodes", 1, "--json").stdout)["checkpoint"]
+    flip_a_byte(trained_copy / "checkpoints" / Path(best).name / "agent.safetensors")
+    result = invoke("eval", trained_copy, "--episodes", 1, "--json")
+    assert re.search(f"Warning: .*{Path(best).name} is damaged", result.stderr)
+    assert json.loads(result.stdout)["checkpoint"] != best
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(trained_copy, trained, train):

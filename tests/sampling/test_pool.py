@@ -328,10 +328,22 @@ def test_a_restored_pool_goes_on_as_if_nothing_had_happened(config, steps):
         snapshot = pool.snapshot()
         expected = play(pool, actions[steps : steps + 60])
     with open_pool(config, num_workers=3) as pool:
-        step = pool.restore(snapshot)
+        step = pool.restore(snapshot, warn=pytest.fail)
         assert step.slot == 0
         assert np.array_equal(step.obs, here)
         assert_same_play(play(pool, actions[steps : steps + 60]), expected)
+
+
+def test_an_environment_that_does_not_replay_is_named():
+    actions, told = random_actions(CART_POLE, 20, num_envs=3), []
+    with open_pool(CART_POLE) as pool:
+        pool.reset()
+        play(pool, actions)
+        snapshot = pool.snapshot()
+        snapshot["seen"] = snapshot["seen"] ^ np.array([0, 1, 0], np.uint64)  # as if it had seen something else
+        pool.restore(snapshot, warn=told.append)
+    (text,) = told
+    assert "environments [1] did not replay" in text
 
 
 def test_taking_a_snapshot_changes_nothing_and_it_keeps():
@@ -343,10 +355,10 @@ def test_taking_a_snapshot_changes_nothing_and_it_keeps():
         snapshot = pool.snapshot()
         notes += play(pool, actions[30:])
         assert_same_play(notes, expected)
-        pool.restore(snapshot)
+        pool.restore(snapshot, warn=pytest.fail)
         assert_same_play(play(pool, actions[30:]), expected[30:])
         restored_twice = pool.snapshot()
-        pool.restore(restored_twice)
+        pool.restore(restored_twice, warn=pytest.fail)
         assert {name: array.tolist() for name, array in pool.snapshot().items()} == {
             name: array.tolist() for name, array in restored_twice.items()
         }

@@ -11,10 +11,10 @@ from paac_cli.errors import CheckpointError
 from paac_cli.training.checkpoint import (
     Checkpoint,
     Counters,
-    best_checkpoint,
     list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
+    rank_checkpoints,
     save_checkpoint,
 )
 
@@ -131,11 +131,17 @@ def test_the_latest_and_the_best_are_kept(tmp_path):
         save_checkpoint(tmp_path, make_checkpoint(steps, score))
         prune_checkpoints(tmp_path, keep=2)
     assert [path.name[-1] for path in list_checkpoints(tmp_path)] == ["2", "4", "5"]
-    assert best_checkpoint(tmp_path).name.endswith("2")
+    assert [path.name[-1] for path in rank_checkpoints(tmp_path)] == ["2", "4", "5"]
 
 
 def test_without_scores_the_newest_is_the_best(tmp_path):
     for steps in (1, 2):
         save_checkpoint(tmp_path, make_checkpoint(steps))
-    assert best_checkpoint(tmp_path).name.endswith("2")
-    assert best_checkpoint(tmp_path / "nothing") is None
+    assert [path.name[-1] for path in rank_checkpoints(tmp_path)] == ["2", "1"]
+    assert rank_checkpoints(tmp_path / "nothing") == []
+
+
+def test_a_billion_steps_are_more_than_a_million(tmp_path):
+    for steps in (1_000_000_000, 999_999_999):
+        save_checkpoint(tmp_path, make_checkpoint(steps))
+    assert list_checkpoints(tmp_path)[-1].name == "step_1000000000"

@@ -1,8 +1,9 @@
 import csv
+from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from paac_cli.training.sinks import CsvSink, TensorBoardSink
+from paac_cli.training.sinks import METRICS, CsvSink, TensorBoardSink
 
 
 def rows(path):
@@ -50,3 +51,15 @@ def test_tensorboard_reads_it_and_drops_a_lost_future(tmp_path):
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("rollout/ep_rew_mean")] == [(10, 10.0), (20, 20.0), (30, 31.0)]
+
+
+def test_the_readme_explains_every_metric():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert [name for name in METRICS if f"`{name}`" not in readme] == []
+
+
+def test_csv_drops_what_is_no_row(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("steps,a\n10,1\n\0\0\0,2\n20,2\n")
+    CsvSink(path, 20).metrics(30, {"a": 3.0})
+    assert [row["steps"] for row in rows(path)] == ["10", "20", "30"]

@@ -29,10 +29,13 @@ class Agent(Protocol):
     """One algorithm: arrays in, actions out."""
 
     def act(self, step: TimeStep) -> NDArray:
-        """Actions [N] int32 for `step.obs`. The only place where training waits for the device."""
+        """Actions [N] int32 for `step.obs`. Waits for the device, because the environments wait for them."""
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        """Take in what the last actions led to; metrics if this completed an update."""
+        """Take in what the last actions led to; metrics if this completed an update.
+
+        Does not wait for the device but where an episode was cut off, which is rare.
+        """
 
     def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
         """Play without learning: a pure function of its arguments and the weights.

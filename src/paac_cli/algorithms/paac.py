@@ -83,7 +83,7 @@ class Paac:
         return self._actions[row]
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        if step.truncated.any():
+        if step.truncated.any():  # waits for the device: `final_obs` is overwritten at the next step
             self._final_values[step.slot - 1] = self._value(self._tensor(step.final_obs)).numpy()
         if step.slot < len(self._actions):
             return None

@@ -30,10 +30,10 @@ def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: boo
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
-    click.echo(_in_words(report, played.config.network.torso))
+    click.echo(_in_words(report))
 
 
-def _in_words(report: dict[str, Any], torso: str) -> str:
+def _in_words(report: dict[str, Any]) -> str:
     rules = f", protocol {report['protocol']}" if report["protocol"] else ""
     lines = [
         f"{report['checkpoint']}, {report['steps']:,} steps",
@@ -45,7 +45,8 @@ def _in_words(report: dict[str, Any], torso: str) -> str:
     if "human_normalised" in report:
         lines.append(
             f"human-normalised {report['human_normalised']:.1%} (random {report['random']:g}, "
-            f"human {report['human']:g}); the PAAC paper's {torso} scored {report['paper']:g} under protocol paac2017"
+            f"human {report['human']:g}); the PAAC paper's {report['paper_network']} scored {report['paper']:g} "
+            "under protocol paac2017"
         )
     return "\n".join(lines)
 
@@ -69,10 +70,12 @@ def _report(config: Any, scores: list[float], lengths: list[int]) -> dict[str, A
     }
     reference = REFERENCES.get(config.env.id)
     if reference is not None:
+        network, paper = reference.paper(config.network.torso)
         report |= {
             "human_normalised": reference.human_normalised(report["mean"]),
             "random": reference.random,
             "human": reference.human,
-            "paper": reference.paper_nature if config.network.torso == "nature" else reference.paper_nips,
+            "paper_network": network,
+            "paper": paper,
         }
     return report

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
+
 from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -21,17 +23,20 @@ class Played(NamedTuple):
     games: "list[Game]"
 
 
+def warn(text: str) -> None:
+    """Say it on standard error."""
+    click.echo(f"Warning: {text}", err=True)
+
+
 def play_games(path: Path, *, episodes: int, greedy: bool, seed: int, last: bool) -> Played:
     """Play `episodes` games with the checkpoint that `path` means, with a progress bar on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from paac_cli.envs.env import describe_env
-    from paac_cli.training.checkpoint import load_checkpoint
     from paac_cli.training.run_directory import find_checkpoint
 
-    found = find_checkpoint(path, last=last)
-    checkpoint = load_checkpoint(found)
+    found, checkpoint = find_checkpoint(path, last=last, warn=warn)
     config = checkpoint.config
     spec = describe_env(config.env)
 

@@ -36,6 +36,7 @@ def record(
     VIDEO ends in .mp4, .webm or .gif. Without it, the film goes to the run's videos/. The games are
     those that `paac eval` plays with the same seed.
     """
+    from paac_cli.cli.playing import play_games, warn
     from paac_cli.errors import VideoError
     from paac_cli.reporting.video import check_suffix
     from paac_cli.training.run_directory import find_checkpoint, newest_run
@@ -44,13 +45,11 @@ def record(
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_suffix(video)
-    found = find_checkpoint(checkpoint or newest_run(RUNS), last=last)
+    found, _ = find_checkpoint(checkpoint or newest_run(RUNS), last=last, warn=warn)
     if video is None:
         if found.resolve().parent.name != "checkpoints":
             raise VideoError(f"{found} does not lie in a run directory; say where the film shall go")
         video = found.resolve().parents[1] / "videos" / f"{found.name}-seed{seed}.mp4"
-
-    from paac_cli.cli.playing import play_games
 
     played = play_games(found, episodes=episodes, greedy=greedy, seed=seed, last=last)
 

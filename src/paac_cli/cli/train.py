@@ -1,5 +1,6 @@
 """paac train"""
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.options import RUNS
+from paac_cli.cli.playing import warn
 from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -77,12 +79,15 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
 
     with RunDirectory(directory) as run:
         run.claim(config, fresh=fresh)
-        checkpoint = None if fresh else run.latest(lambda text: click.echo(f"Warning: {text}", err=True))
+        checkpoint = None if fresh else run.latest(warn)
+        if checkpoint is not None:
+            run.refuse_change(checkpoint.config, config)
         progress = Progress(config.training.stop_when, checkpoint)
         if progress.steps >= config.training.total_steps or progress.is_good_enough:
             option = "--set training.stop_when=null" if progress.is_good_enough else "--total-steps"
             click.echo(f"{directory} is trained already: {_standing(progress)}. {option} makes it go on")
             return
+        _warn_of_idle_steps(config)
         exit_code = _train(config, run, fresh, checkpoint, progress)
     click.echo(f"{_standing(progress)}, saved in {directory}")
     if exit_code:
@@ -97,8 +102,6 @@ def _train(
     """Train; returns the exit code. First come the workers, then TensorFlow, which takes seconds to
     import while they load; and nothing is written before all of it stands.
     """
-    from rich.console import Console
-
     from paac_cli.envs.env import describe_env
     from paac_cli.reporting.console import ConsoleSink
     from paac_cli.sampling.pool import WorkerPool
@@ -116,15 +119,23 @@ def _train(
         agent = make_agent(config, spec.obs_shape, spec.num_actions)
         run.create(config, fresh=fresh)
         start = progress.steps
-        view = ConsoleSink(Console(), config.training.total_steps)
-        view.event(_headline(config, run.path, pool.num_workers, device, start))
-        sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), view]
-        try:
-            train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
-        finally:
+        with contextlib.ExitStack() as closing:
+            sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start)]
+            sinks.append(ConsoleSink(config.training.total_steps))
             for sink in sinks:
-                sink.close()
+                closing.callback(sink.close)
+            sinks[-1].event(_headline(config, run.path, pool.num_workers, device, start))
+            train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
     return stop.exit_code
+
+
+def _warn_of_idle_steps(config: "RunConfig") -> None:
+    learning, total = config.algorithm.lr_anneal_steps, config.training.total_steps
+    if 0 < learning < total:
+        warn(
+            f"the learning rate is 0 from step {learning:,} on, and total_steps is {total:,}; "
+            "a run that shall learn for longer needs another algorithm.lr_anneal_steps from its start"
+        )
 
 
 def _standing(progress: "Progress") -> str:

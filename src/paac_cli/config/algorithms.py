@@ -40,7 +40,7 @@ class PaacConfig(ConfigModel):
 
     name: Annotated[Literal["paac"], Field(description="which algorithm this is")] = "paac"
     num_steps: Annotated[
-        PositiveInt, Field(le=65_536, description="steps of every environment per update (T, t_max); >= 1")
+        PositiveInt, Field(le=1024, description="steps of every environment per update (T, t_max); >= 1")
     ] = 5
     gamma: Annotated[float, Field(ge=0, le=1, description="discount per step, in [0, 1]")] = 0.99
     gae_lambda: Annotated[

@@ -16,7 +16,8 @@ from paac_cli.envs.protocols import FRAME_SKIP, FRAME_STACK, FRAMES_PER_SECOND, 
 from paac_cli.errors import EnvironmentSpecError
 
 _NOOP = 0
-_INTERPOLATION = {"area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
+#: The authors resized with Pillow, which takes the nearest pixel centre; so does INTER_NEAREST_EXACT alone.
+_INTERPOLATION = {"area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST_EXACT}
 #: Packaged ROMs with which `loadROM` ends the process: they have no single-player mode.
 _UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
 

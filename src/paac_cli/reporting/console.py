@@ -14,11 +14,18 @@ from rich.text import Text
 _PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
-class ConsoleSink:
-    """Shows metrics; a sink of the training loop."""
+class _PatientConsole(Console):
+    """Falls silent when its reader leaves, as in `paac train | head`, where Rich would end the program."""
 
-    def __init__(self, console: Console, total_steps: int) -> None:
-        self._console = console
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+class ConsoleSink:
+    """Shows metrics; a sink of the training loop. Whatever becomes of the terminal, training goes on."""
+
+    def __init__(self, total_steps: int) -> None:
+        self._console = console = _PatientConsole()
         self._total_steps = total_steps
         self._live = Live(console=console, refresh_per_second=2, transient=False) if console.is_terminal else None
         self._last_line = -math.inf
@@ -34,12 +41,13 @@ class ConsoleSink:
             self.event(line)
 
     def event(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # who reads us may leave; training goes on, metrics.csv has it all
+        with contextlib.suppress(OSError):  # a full disk below `> log`; metrics.csv is what counts
             self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def close(self) -> None:
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
 
     def _cells(self, steps: int, row: Mapping[str, float]) -> dict[str, str]:
         fps = row["time/fps"]

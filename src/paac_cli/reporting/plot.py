@@ -86,6 +86,6 @@ def _draw_references(axes: Axes, config: RunConfig) -> None:
     reference = REFERENCES.get(config.env.id)
     if reference is None:
         return
-    paper = reference.paper_nature if config.network.torso == "nature" else reference.paper_nips
+    network, paper = reference.paper(config.network.torso)
     axes.axhline(reference.human, color="grey", linestyle="--", linewidth=1, label=f"human {reference.human:g}")
-    axes.axhline(paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper {paper:g}")
+    axes.axhline(paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper, {network}: {paper:g}")

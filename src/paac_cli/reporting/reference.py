@@ -16,6 +16,10 @@ class Reference(NamedTuple):
     paper_nips: float
     paper_nature: float
 
+    def paper(self, torso: str) -> tuple[str, float]:
+        """The paper's network to compare `torso` with, and what it scored."""
+        return ("nature", self.paper_nature) if torso == "nature" else ("nips", self.paper_nips)
+
     def human_normalised(self, score: float) -> float:
         """0 at random play, 1 at human level."""
         return (score - self.random) / (self.human - self.random)

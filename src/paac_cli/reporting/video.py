@@ -86,8 +86,9 @@ class VideoWriter:
 
     def write(self, frame: NDArray[np.uint8]) -> None:
         """Add one frame [height, width, 3] RGB; all must have one size. Raises VideoError."""
+        due = self._frames * self._fps >= self._written * self._source_fps
         self._frames += 1
-        if self._frames * self._fps < (self._written + 1) * self._source_fps:
+        if not due:
             return
         height, width = (side - side % 2 for side in frame.shape[:2])  # the codecs want even sides
         try:

@@ -5,11 +5,10 @@ after another and writes straight into the slot that the learner reads when all 
 """
 
 import contextlib
+import hashlib
 import multiprocessing
-import os
 import signal
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -24,21 +23,11 @@ from paac_cli.envs.env import EnvSpec
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.history import ActionLog
 from paac_cli.sampling.shared_block import SharedBlock
+from paac_cli.sampling.shares import available_cores, split_evenly
 from paac_cli.sampling.worker import CLOSE, READY, RESTORE, STEP, STOP_SIGNALS, WorkerTask, run_worker
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
 _CLOSE_TIMEOUT = 5.0  # seconds that a worker has to end by itself
-
-
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
-
-
-def split_evenly(num_envs: int, num_workers: int) -> list[range]:
-    """Contiguous shares of the environments whose sizes differ by at most one."""
-    bounds = [num_envs * worker // num_workers for worker in range(num_workers + 1)]
-    return [range(first, last) for first, last in pairwise(bounds)]
 
 
 class WorkerPool:
@@ -116,13 +105,25 @@ class WorkerPool:
         return step
 
     def snapshot(self) -> dict[str, NDArray]:
-        """All that `restore` needs to bring every environment back to this very state."""
-        return self._log.to_arrays()
+        """All that `restore` needs to bring every environment back to this very state: the actions of its
+        current game, and a digest of what it sees, by which it is known again.
+        """
+        return self._log.to_arrays() | {"seen": self._digests()}
 
-    def restore(self, snapshot: dict[str, NDArray]) -> TimeStep:
-        """Bring every environment back to where it was, by playing its current game again."""
+    def restore(self, snapshot: dict[str, NDArray], warn: Callable[[str], None]) -> TimeStep:
+        """Bring every environment back to where it was, by playing its current game again.
+
+        `warn` hears of environments that then see something else: they do not replay.
+        """
         assert len(snapshot["episode"]) == self.num_envs, "the snapshot is of another number of environments"
-        return self._replay(ActionLog.from_arrays(snapshot))
+        step = self._replay(ActionLog.from_arrays(snapshot))
+        strayed = np.flatnonzero(self._digests() != snapshot["seen"])
+        if len(strayed):
+            warn(
+                f"environments {strayed.tolist()} did not replay to what they saw before: this run is only "
+                "approximately the one that was stopped (a generator of their own, or another version of them?)"
+            )
+        return step
 
     def close(self) -> None:
         """End all workers, whatever state they are in. May be called twice."""
@@ -133,6 +134,11 @@ class WorkerPool:
         if self._workers:
             self._block.close()
         self._workers = []
+
+    def _digests(self) -> NDArray[np.uint64]:
+        """[N] of the present observations."""
+        rows = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in self._block["obs"][self._slot])
+        return np.frombuffer(b"".join(rows), np.uint64)
 
     def _replay(self, log: ActionLog) -> TimeStep:
         self._log = log

@@ -138,21 +138,25 @@ def list_checkpoints(directory: Path) -> list[Path]:
     )
 
 
-def best_checkpoint(directory: Path) -> Path | None:
-    """The readable checkpoint with the highest score; the newest where none has one."""
-    ranked = []
-    for path in list_checkpoints(directory):
+def rank_checkpoints(directory: Path) -> list[Path]:
+    """The checkpoints in `directory`, the best score first; among equals, and without scores, the newest.
+
+    One whose manifest cannot be read has no score.
+    """
+
+    def score(path: Path) -> float:
         try:
-            score = read_manifest(path).score
+            found = read_manifest(path).score
         except CheckpointError:
-            continue
-        ranked.append((-math.inf if score is None else score, path))
-    return max(ranked)[1] if ranked else None
+            return -math.inf
+        return -math.inf if found is None else found
+
+    return sorted(reversed(list_checkpoints(directory)), key=score, reverse=True)
 
 
 def prune_checkpoints(directory: Path, keep: int) -> None:
     """Delete all but the `keep` newest and the best, and what an interrupted save left."""
-    kept = {*list_checkpoints(directory)[-keep:], best_checkpoint(directory)}
+    kept = {*list_checkpoints(directory)[-keep:], *rank_checkpoints(directory)[:1]}
     for path in [*list_checkpoints(directory), *directory.glob(f"{_PARTIAL}*")]:
         if path not in kept:
             shutil.rmtree(path, ignore_errors=True)

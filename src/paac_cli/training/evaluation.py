@@ -1,5 +1,6 @@
 """Whole games under fixed weights, scored raw."""
 
+from array import array
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -30,6 +31,24 @@ class Game(NamedTuple):
     probabilities: NDArray  #: [L, A] float32
 
 
+class _Moves:
+    """What was predicted in one game so far, packed: a game may have 27,000 steps."""
+
+    def __init__(self) -> None:
+        self._actions, self._values, self._probabilities = array("i"), array("f"), array("f")
+
+    def add(self, prediction: Prediction, row: int) -> None:
+        self._actions.append(int(prediction.action[row]))
+        self._values.append(float(prediction.value[row]))
+        self._probabilities.extend(prediction.probability[row].tolist())
+
+    def to_arrays(self) -> tuple[NDArray, NDArray, NDArray]:
+        """Actions [L], values [L], probabilities [L, A]."""
+        length = len(self._actions)
+        probabilities = np.array(self._probabilities, np.float32).reshape(length, -1)
+        return np.array(self._actions, np.int32), np.array(self._values, np.float32), probabilities
+
+
 def open_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int) -> WorkerPool:
     """The environments for an evaluation of so many games."""
     return WorkerPool(config, spec, num_envs=min(BATCH, episodes), rollout_length=1, seed=seed)
@@ -52,18 +71,18 @@ def play(
     share = np.array([len(range(row, episodes, pool.num_envs)) for row in range(pool.num_envs)])
     step, clock = pool.reset(), 0
     obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
-    moves: list[list[Prediction]] = [[] for _ in share]
+    moves = [_Moves() for _ in share]
     games: list[Game] = []
     while share.any():
         obs[: pool.num_envs] = step.obs
         prediction = agent.predict(obs, seed=seed, step=clock, greedy=greedy)
         for row in np.flatnonzero(share):
-            moves[row].append(Prediction(*(part[row] for part in prediction)))
+            moves[row].add(prediction, int(row))
         step = pool.step(np.where(share > 0, prediction.action[: pool.num_envs], IDLE))
         clock += 1
         for row, episode, score, length in step.episodes.tolist():
-            games.append(Game(score, length, row, episode, *map(np.array, zip(*moves[row], strict=True))))
-            moves[row] = []
+            games.append(Game(score, length, row, episode, *moves[row].to_arrays()))
+            moves[row] = _Moves()
             share[row] -= 1
             on_game()
     return sorted(games, key=lambda game: (game.episode, game.env))

@@ -1,10 +1,12 @@
 """The synchronous loop: act, step, learn; and now and then a row of metrics and a checkpoint."""
 
+import math
 import time
 from collections.abc import Sequence
 
 from paac_cli.algorithms.agent import Agent, Metrics
 from paac_cli.config.schema import RunConfig
+from paac_cli.errors import LearningError
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.progress import Progress
@@ -25,6 +27,10 @@ class Stopwatch:
         now = time.perf_counter()
         self._spent[name] += now - self._mark
         self._mark = now
+
+    def skip(self) -> None:
+        """All since the last lap was something else."""
+        self._mark = time.perf_counter()
 
     def report(self, steps: int) -> dict[str, float]:
         """Speed and shares up to the last lap, in which `steps` were made; begins anew."""
@@ -63,7 +69,7 @@ def train(
     """
     if resume_from is not None:
         agent.load_state(resume_from.agent)
-        step = pool.restore(resume_from.sampling)
+        step = pool.restore(resume_from.sampling, warn=lambda text: _tell(sinks, f"Warning: {text}"))
     else:
         step = pool.reset()
 
@@ -74,15 +80,18 @@ def train(
     start = time.perf_counter() - progress.seconds
     watch = Stopwatch()
     while progress.steps < config.training.total_steps and not stop:
+        watch.skip()
         for _ in range(config.algorithm.rollout_length):
             actions = agent.act(step)
             watch.lap("act")
             step = pool.step(actions)
             watch.lap("env")
-            metrics = agent.learn(step) or metrics
+            learned = agent.learn(step)
             watch.lap("learn")
             progress.add(step)
-        progress.updates += 1
+            if learned is not None:
+                metrics = learned
+                progress.updates += 1
         progress.seconds = time.perf_counter() - start
         if log_due(progress.steps):
             row = _row(config, progress, watch.report(progress.steps - logged_at), metrics)
@@ -98,7 +107,19 @@ def train(
         run.save(_checkpoint(config, agent, pool, progress), config.training.keep_checkpoints)
 
 
+def _tell(sinks: Sequence[Sink], text: str) -> None:
+    for sink in sinks:
+        sink.event(text)
+
+
 def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metrics: Metrics) -> dict[str, float]:
+    numbers = {name: float(value) for name, value in metrics.items()}
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise LearningError(
+                f"{name} is {number} at step {progress.steps:,}: learning has gone bad. Nothing is saved from here; "
+                "the checkpoints are those of before. A lower algorithm.learning_rate or max_grad_norm may help"
+            )
     return {
         "rollout/ep_rew_mean": progress.mean_return,
         "rollout/ep_len_mean": progress.mean_length,
@@ -107,7 +128,7 @@ def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metric
         "time/updates": progress.updates,
         "time/time_elapsed": progress.seconds,
         **timing,
-        **{name: float(value) for name, value in metrics.items()},
+        **numbers,
     }
 
 

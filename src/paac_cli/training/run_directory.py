@@ -12,10 +12,10 @@ from paac_cli.errors import CheckpointError, RunDirectoryError
 from paac_cli.training.checkpoint import (
     MANIFEST,
     Checkpoint,
-    best_checkpoint,
     list_checkpoints,
     load_checkpoint,
     prune_checkpoints,
+    rank_checkpoints,
     save_checkpoint,
 )
 
@@ -51,7 +51,12 @@ class RunDirectory:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
         if fresh and self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
             raise RunDirectoryError(f"--fresh would move {self.path.resolve()} aside, and that is where we are")
-        changed = {} if fresh else differences(read_config(self.path / CONFIG), config)
+        if not fresh:
+            self.refuse_change(read_config(self.path / CONFIG), config)
+
+    def refuse_change(self, old: RunConfig, new: RunConfig) -> None:
+        """Raises RunDirectoryError if a run under `old` cannot go on under `new`."""
+        changed = differences(old, new)
         if changed:
             lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
             raise RunDirectoryError(
@@ -98,20 +103,9 @@ class RunDirectory:
         return path
 
     def latest(self, warn: Callable[[str], None]) -> Checkpoint | None:
-        """The newest valid checkpoint; `warn` hears of each damaged one that is passed over.
-
-        Raises CheckpointError if there are checkpoints and none is valid.
-        """
-        damaged = None
-        for path in reversed(list_checkpoints(self.checkpoints)):
-            try:
-                return load_checkpoint(path)
-            except CheckpointError as error:
-                warn(f"{error}; trying the one before it")
-                damaged = error
-        if damaged is not None:
-            raise CheckpointError(f"no valid checkpoint is left in {self.checkpoints}; --fresh starts over")
-        return None
+        """The newest valid checkpoint, None where there is none yet; see `first_valid`."""
+        paths = list_checkpoints(self.checkpoints)[::-1]
+        return first_valid(paths, warn)[1] if paths else None
 
     def _move_aside(self) -> None:
         number = 1
@@ -130,20 +124,33 @@ class RunDirectory:
             raise RunDirectoryError(f"another process is training in {self.path}") from None
 
 
-def find_checkpoint(path: Path, *, last: bool = False) -> Path:
-    """The checkpoint that `path` means: itself, or the best (or the last) of the run directory it is.
+def first_valid(paths: list[Path], warn: Callable[[str], None]) -> tuple[Path, Checkpoint]:
+    """The first of `paths` that can be read; `warn` hears of each damaged one that is passed over.
+
+    Raises CheckpointError if none can.
+    """
+    for path in paths:
+        try:
+            return path, load_checkpoint(path)
+        except CheckpointError as error:
+            warn(f"{error}; passed over")
+    raise CheckpointError(f"no valid checkpoint is left in {paths[0].parent}; --fresh starts over")
+
+
+def find_checkpoint(path: Path, *, last: bool, warn: Callable[[str], None]) -> tuple[Path, Checkpoint]:
+    """The checkpoint that `path` means: itself, or the best (or the last) valid one of a run directory.
 
     Raises CheckpointError.
     """
     if (path / MANIFEST).is_file():
-        return path
+        return path, load_checkpoint(path)
     run = RunDirectory(path)
     if not path.is_dir() or not (run.is_run or run.checkpoints.is_dir()):
         raise CheckpointError(f"{path} is neither a run directory nor a checkpoint")
-    found = next(reversed(list_checkpoints(run.checkpoints)), None) if last else best_checkpoint(run.checkpoints)
-    if found is None:
+    paths = list_checkpoints(run.checkpoints)[::-1] if last else rank_checkpoints(run.checkpoints)
+    if not paths:
         raise CheckpointError(f"{path} has no checkpoint yet")
-    return found
+    return first_valid(paths, warn)
 
 
 def newest_run(root: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -39,5 +40,9 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None and number == signal.SIGINT:
+            if sys.stdout.isatty():
+                os.write(1, b"\x1b[?25h\n")  # the live view had hidden the cursor
             os._exit(128 + number)
+        if number == signal.SIGINT and sys.stderr.isatty():
+            os.write(2, b"\nStopping after this update. Ctrl-C again leaves at once, without saving.\n")
         self._signal = number
