@@ -118,11 +118,13 @@ class RunConfig(ConfigModel):
     """A preset: everything that a run needs."""
 
     seed: Annotated[NonNegativeInt, Field(lt=2**63, description="every random draw of the run follows from it")] = 1
-    env: EnvConfig
-    sampling: SamplingConfig = SamplingConfig()
-    algorithm: AlgorithmConfig = PaacConfig()
-    network: NetworkConfig
-    training: TrainingConfig
+    env: Annotated[EnvConfig, Field(description="which environment, and under which rules")]
+    sampling: Annotated[SamplingConfig, Field(description="how many environments, on how many processes")] = (
+        SamplingConfig()
+    )
+    algorithm: Annotated[AlgorithmConfig, Field(description="how it learns")] = PaacConfig()
+    network: Annotated[NetworkConfig, Field(description="what it learns with")]
+    training: Annotated[TrainingConfig, Field(description="how long, how often, and where")]
 
     @property
     def frames_per_step(self) -> int:

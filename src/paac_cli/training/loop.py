@@ -102,9 +102,9 @@ def train(
             break
         if save_due(progress.steps):
             saved_at = progress.steps
-            run.save(_checkpoint(config, agent, pool, progress), config.training.keep_checkpoints)
+            _save(config, agent, pool, run, progress, metrics)
     if progress.steps > saved_at:
-        run.save(_checkpoint(config, agent, pool, progress), config.training.keep_checkpoints)
+        _save(config, agent, pool, run, progress, metrics)
 
 
 def _tell(sinks: Sequence[Sink], text: str) -> None:
@@ -113,13 +113,6 @@ def _tell(sinks: Sequence[Sink], text: str) -> None:
 
 
 def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metrics: Metrics) -> dict[str, float]:
-    numbers = {name: float(value) for name, value in metrics.items()}
-    for name, number in numbers.items():
-        if not math.isfinite(number):
-            raise LearningError(
-                f"{name} is {number} at step {progress.steps:,}: learning has gone bad. Nothing is saved from here; "
-                "the checkpoints are those of before. A lower algorithm.learning_rate or max_grad_norm may help"
-            )
     return {
         "rollout/ep_rew_mean": progress.mean_return,
         "rollout/ep_len_mean": progress.mean_length,
@@ -128,12 +121,28 @@ def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metric
         "time/updates": progress.updates,
         "time/time_elapsed": progress.seconds,
         **timing,
-        **numbers,
+        **_finite(progress, metrics),
     }
 
 
-def _checkpoint(config: RunConfig, agent: Agent, pool: WorkerPool, progress: Progress) -> Checkpoint:
-    return Checkpoint(
+def _finite(progress: Progress, metrics: Metrics) -> dict[str, float]:
+    """The metrics as numbers; waits for the device. Raises LearningError if one is NaN or infinite."""
+    numbers = {name: float(value) for name, value in metrics.items()}
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise LearningError(
+                f"{name} is {number} at step {progress.steps:,}: learning has gone bad. Nothing is saved from here; "
+                "the checkpoints are those of before. A lower algorithm.learning_rate or max_grad_norm may help"
+            )
+    return numbers
+
+
+def _save(
+    config: RunConfig, agent: Agent, pool: WorkerPool, run: RunDirectory, progress: Progress, metrics: Metrics
+) -> None:
+    """Save a checkpoint, unless learning has gone bad."""
+    _finite(progress, metrics)
+    checkpoint = Checkpoint(
         config=config,
         counters=progress.counters,
         score=progress.score,
@@ -141,3 +150,4 @@ def _checkpoint(config: RunConfig, agent: Agent, pool: WorkerPool, progress: Pro
         sampling=pool.snapshot(),
         progress=progress.to_arrays(),
     )
+    run.save(checkpoint, config.training.keep_checkpoints)
