@@ -280,7 +280,8 @@ def test_a_damaged_checkpoint_is_named(name, trained_copy, invoke):
     for args in (["eval", checkpoint], ["record", "film.mp4", "--checkpoint", checkpoint]):
         assert_one_error(invoke(*args), str(checkpoint))
     result = invoke("eval", trained_copy, "--last", "--episodes", 1)  # the one before it does as well
-    assert (result.exit_code, result.stderr.count(str(checkpoint))) == (0, 1)
+    assert result.exit_code == 0
+    assert f"Warning: {checkpoint}" in result.stderr
     assert files_below(trained_copy) == before
     assert not Path("film.mp4").exists()
 
