@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from paac_cli.cli.options import action_choice, checkpoint_choice
+from paac_cli.cli.options import action_choice, checkpoint_choice, warn
 
 
 @click.command("eval")
@@ -22,10 +22,12 @@ def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: boo
     network are those it was trained with.
     """
     from paac_cli.cli.playing import play_games
+    from paac_cli.training.run_directory import find_checkpoint
 
-    played = play_games(checkpoint, episodes=episodes, greedy=greedy, seed=seed, last=last)
+    path, found = find_checkpoint(checkpoint, last=last, warn=warn)
+    played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)
     report = _report(played.config, [game.score for game in played.games], [game.length for game in played.games])
-    report |= {"checkpoint": str(played.path), "steps": played.steps, "actions": "greedy" if greedy else "sampled"}
+    report |= {"checkpoint": str(path), "steps": found.counters.steps, "actions": "greedy" if greedy else "sampled"}
     report["seed"] = seed
     if as_json:
         click.echo(json.dumps(report, indent=2))

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""What several commands share: options, and how they warn."""
 
 import math
 from collections.abc import Callable
@@ -10,6 +10,11 @@ import click
 RUNS = Path("runs")  #: where runs go unless told otherwise
 
 checkpoint_choice = click.option("--last", is_flag=True, help="Of a run directory, the last checkpoint, not the best.")
+
+
+def warn(text: str) -> None:
+    """Say it on standard error."""
+    click.echo(f"Warning: {text}", err=True)
 
 
 def action_choice(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,42 +1,31 @@
-"""What `eval` and `record` share: from a path to played games."""
+"""What `eval` and `record` share: from a checkpoint to played games."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-import click
 
 from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
     from paac_cli.envs.env import EnvSpec
+    from paac_cli.training.checkpoint import Checkpoint
     from paac_cli.training.evaluation import Game
 
 
 class Played(NamedTuple):
     """Games, and what they were played with."""
 
-    path: Path
     config: "RunConfig"
     spec: "EnvSpec"
-    steps: int
     games: "list[Game]"
 
 
-def warn(text: str) -> None:
-    """Say it on standard error."""
-    click.echo(f"Warning: {text}", err=True)
-
-
-def play_games(path: Path, *, episodes: int, greedy: bool, seed: int, last: bool) -> Played:
-    """Play `episodes` games with the checkpoint that `path` means, with a progress bar on standard error."""
+def play_games(checkpoint: "Checkpoint", *, episodes: int, greedy: bool, seed: int) -> Played:
+    """Play `episodes` games with `checkpoint`, with a progress bar on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from paac_cli.envs.env import describe_env
-    from paac_cli.training.run_directory import find_checkpoint
 
-    found, checkpoint = find_checkpoint(path, last=last, warn=warn)
     config = checkpoint.config
     spec = describe_env(config.env)
 
@@ -56,4 +45,4 @@ def play_games(path: Path, *, episodes: int, greedy: bool, seed: int, last: bool
         agent.load_state(checkpoint.agent)
         task = bar.add_task("games", total=episodes)
         games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_game=lambda: bar.advance(task))
-    return Played(found, config, spec, checkpoint.counters.steps, games)
+    return Played(config, spec, games)

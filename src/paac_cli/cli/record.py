@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_choice
+from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_choice, warn
 
 
 @click.command()
@@ -36,22 +36,22 @@ def record(
     VIDEO ends in .mp4, .webm or .gif. Without it, the film goes to the run's videos/. The games are
     those that `paac eval` plays with the same seed.
     """
-    from paac_cli.cli.playing import play_games, warn
+    from paac_cli.cli.playing import play_games
     from paac_cli.errors import VideoError
     from paac_cli.reporting.video import check_suffix
-    from paac_cli.training.run_directory import find_checkpoint, newest_run
+    from paac_cli.training.run_directory import RunDirectory, find_checkpoint, newest_run
 
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_suffix(video)
-    found, _ = find_checkpoint(checkpoint or newest_run(RUNS), last=last, warn=warn)
+    path, found = find_checkpoint(checkpoint or newest_run(RUNS), last=last, warn=warn)
     if video is None:
-        if found.resolve().parent.name != "checkpoints":
-            raise VideoError(f"{found} does not lie in a run directory; say where the film shall go")
-        video = found.resolve().parents[1] / "videos" / f"{found.name}-seed{seed}.mp4"
+        if path.resolve().parent.name != "checkpoints":
+            raise VideoError(f"{path} does not lie in a run directory; say where the film shall go")
+        video = RunDirectory(path.resolve().parents[1]).videos / f"{path.name}-seed{seed}.mp4"
 
-    played = play_games(found, episodes=episodes, greedy=greedy, seed=seed, last=last)
+    played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)
 
     from paac_cli.reporting.recorder import record_games
 
@@ -67,4 +67,4 @@ def record(
         max_frames=None if seconds is None else max(1, round(seconds * rate)),
     )
     scores = ", ".join(f"{game.score:g}" for game in played.games)
-    click.echo(f"{video}: raw return {scores}, by {found}, seed {seed}")
+    click.echo(f"{video}: raw return {scores}, by {path}, seed {seed}")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS
-from paac_cli.cli.playing import warn
+from paac_cli.cli.options import RUNS, warn
 from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:

@@ -93,9 +93,7 @@ class Torso(tf.Module):
         layers = {"nips": NIPS, "nature": NATURE}.get(config.torso) or [
             Dense(units, "tanh") for units in config.hidden_sizes
         ]
-        self._flatten = config.torso == "mlp"
-        shape = (int(np.prod(obs_shape)),) if self._flatten else obs_shape
-        self._layers, self.num_features = _build(layers, shape, initializer, rng, config.torso)
+        self._layers, self.num_features = _build(layers, obs_shape, initializer, rng, config.torso)
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
@@ -105,8 +103,6 @@ class Torso(tf.Module):
             features = tf.cast(obs, tf.float32)
             if _unit(obs) != 1.0:
                 features *= _unit(obs)
-        if self._flatten:
-            features = _flat(features)
         for layer in self._layers:
             features = layer(_flat(features) if isinstance(layer, Linear) else features)
         return features

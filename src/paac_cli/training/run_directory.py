@@ -90,17 +90,16 @@ class RunDirectory:
     def is_run(self) -> bool:
         return (self.path / CONFIG).is_file()
 
-    def save(self, checkpoint: Checkpoint, keep: int) -> Path:
+    def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError."""
         try:
-            path = save_checkpoint(self.checkpoints, checkpoint)
+            save_checkpoint(self.checkpoints, checkpoint)
             prune_checkpoints(self.checkpoints, keep)
         except OSError as error:
             raise RunDirectoryError(
                 f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {error}; "
                 f"earlier ones in {self.checkpoints} are untouched"
             ) from error
-        return path
 
     def latest(self, warn: Callable[[str], None]) -> Checkpoint | None:
         """The newest valid checkpoint, None where there is none yet; see `first_valid`."""
