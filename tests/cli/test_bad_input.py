@@ -214,7 +214,7 @@ def test_fresh_in_the_current_directory_loses_nothing(trained_copy, monkeypatch)
 
 
 def flip_a_byte(checkpoint):
-    path = checkpoint / "agent.safetensors"
+    path = checkpoint / "policy.safetensors"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -226,12 +226,12 @@ def truncate_the_manifest(checkpoint):
 
 
 def truncate_the_agent(checkpoint):
-    path = checkpoint / "agent.safetensors"
+    path = checkpoint / "policy.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
 
 
 def remove_a_part(checkpoint):
-    (checkpoint / "sampling.safetensors").unlink()
+    (checkpoint / "policy.safetensors").unlink()
 
 
 def inflate_the_manifest(checkpoint):
@@ -250,8 +250,8 @@ def forge_the_agent(checkpoint):
     """Garbage whose sum is right."""
     path, garbage = checkpoint / "manifest.json", b"\x08" + b"\xff" * 63
     manifest = json.loads(path.read_text())
-    manifest["files"]["agent.safetensors"] = hashlib.sha256(garbage).hexdigest()
-    (checkpoint / "agent.safetensors").write_bytes(garbage)
+    manifest["files"]["policy.safetensors"] = hashlib.sha256(garbage).hexdigest()
+    (checkpoint / "policy.safetensors").write_bytes(garbage)
     path.write_text(json.dumps(manifest))
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import shutil
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ from paac_cli.training.checkpoint import (
     Checkpoint,
     Counters,
     list_checkpoints,
+    list_policies,
     load_checkpoint,
-    prune_checkpoints,
-    rank_checkpoints,
-    save_checkpoint,
+    load_policy,
 )
+from paac_cli.training.checkpoint import save_checkpoint as save_and_keep
 
 
 def make_checkpoint(steps=1000, score=None):
@@ -25,15 +26,20 @@ def make_checkpoint(steps=1000, score=None):
         config=read_config(find_preset("cartpole")),
         counters=Counters(steps=steps, updates=10, episodes=3, seconds=1.5),
         score=score,
-        agent={"policy/kernel": rng.normal(size=(4, 2)).astype(np.float32), "steps": np.array(steps, np.int64)},
+        policy={"policy/kernel": rng.normal(size=(4, 2)).astype(np.float32)},
+        learner={"steps": np.array(steps, np.int64)},
         sampling={"episode": np.arange(3), "length": np.array([2, 0, 1]), "actions": np.array([1, 0, 1], np.int32)},
         progress={"scores": np.array([1.0, 2.0]), "lengths": np.array([10, 20])},
     )
 
 
+def save_checkpoint(directory, checkpoint):
+    return save_and_keep(directory, checkpoint, keep=5)
+
+
 def assert_same(first, second):
     assert first[:3] == second[:3]
-    for part in ("agent", "sampling", "progress"):
+    for part in ("policy", "learner", "sampling", "progress"):
         ours, theirs = getattr(first, part), getattr(second, part)
         assert ours.keys() == theirs.keys()
         for name, array in ours.items():
@@ -109,39 +115,72 @@ def test_rubbish_as_a_manifest_is_named(tmp_path, text):
 
 def test_an_interrupted_save_leaves_the_earlier_checkpoint_and_is_swept_away(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, make_checkpoint(1000))
-    calls = []
+    synced = []
+    count_syncs = lambda descriptor: synced.append(descriptor)  # noqa: E731
+    monkeypatch.setattr(os, "fsync", count_syncs)
+    save_checkpoint(tmp_path / "elsewhere", make_checkpoint(2000))
 
-    def fail_at_the_third_file(descriptor):
-        calls.append(descriptor)
-        if len(calls) == 3:
-            raise OSError(28, "No space left on device")
+    for last_words in range(len(synced)):
+        calls = []
 
-    monkeypatch.setattr(os, "fsync", fail_at_the_third_file)
-    with pytest.raises(OSError, match="No space"):
-        save_checkpoint(tmp_path, make_checkpoint(2000))
-    assert [path.name for path in list_checkpoints(tmp_path)] == ["step_000001000"]
+        def fail(descriptor, calls=calls, last_words=last_words):
+            calls.append(descriptor)
+            if len(calls) > last_words:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="No space"):
+            save_checkpoint(tmp_path, make_checkpoint(2000))
+        if last_words < len(synced) - 1:  # at the last sync the new one already stands
+            assert [path.name for path in list_checkpoints(tmp_path)] == ["step_000001000"]
+        assert_same(load_checkpoint(tmp_path / "step_000001000"), make_checkpoint(1000))
+        load_policy(list_policies(tmp_path)[0])
+
     monkeypatch.undo()
+    shutil.rmtree(tmp_path / "elsewhere")
     save_checkpoint(tmp_path, make_checkpoint(3000))
-    prune_checkpoints(tmp_path, keep=5)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_000001000", "step_000003000"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best_000003000",
+        "step_000001000",
+        "step_000002000",
+        "step_000003000",
+    ]
 
 
-def test_the_latest_and_the_best_are_kept(tmp_path):
+def test_the_latest_are_kept_and_of_the_best_its_policy(tmp_path):
     for steps, score in [(1, None), (2, 9.0), (3, 5.0), (4, 7.0), (5, 6.0)]:
-        save_checkpoint(tmp_path, make_checkpoint(steps, score))
-        prune_checkpoints(tmp_path, keep=2)
-    assert [path.name[-1] for path in list_checkpoints(tmp_path)] == ["2", "4", "5"]
-    assert [path.name[-1] for path in rank_checkpoints(tmp_path)] == ["2", "4", "5"]
+        save_and_keep(tmp_path, make_checkpoint(steps, score), keep=2)
+    assert [path.name[-1] for path in list_checkpoints(tmp_path)] == ["5", "4"]
+    (best,) = list_policies(tmp_path)
+    assert sorted(path.name for path in best.iterdir()) == ["manifest.json", "policy.safetensors"]
+    policy, whole = load_policy(best), make_checkpoint(2, 9.0)
+    assert policy[:3] == whole[:3]
+    np.testing.assert_array_equal(policy.policy["policy/kernel"], whole.policy["policy/kernel"])
+    with pytest.raises(CheckpointError, match="can be played, but a run cannot go on from it"):
+        load_checkpoint(best)
+
+
+def test_a_policy_is_read_without_the_rest(tmp_path):
+    path = save_checkpoint(tmp_path, make_checkpoint())
+    (path / "learner.safetensors").unlink()
+    assert load_policy(path).policy.keys() == {"policy/kernel"}
+
+
+def test_a_damaged_best_gives_way_to_the_next(tmp_path):
+    save_checkpoint(tmp_path, make_checkpoint(1, 9.0))
+    (tmp_path / "best_000000001" / "manifest.json").write_text("")
+    save_checkpoint(tmp_path, make_checkpoint(2, 1.0))
+    assert [path.name for path in list_policies(tmp_path)] == ["best_000000002"]
 
 
 def test_without_scores_the_newest_is_the_best(tmp_path):
     for steps in (1, 2):
         save_checkpoint(tmp_path, make_checkpoint(steps))
-    assert [path.name[-1] for path in rank_checkpoints(tmp_path)] == ["2", "1"]
-    assert rank_checkpoints(tmp_path / "nothing") == []
+    assert [path.name[-1] for path in list_policies(tmp_path)] == ["2"]
+    assert list_policies(tmp_path / "nothing") == []
 
 
 def test_a_billion_steps_are_more_than_a_million(tmp_path):
     for steps in (1_000_000_000, 999_999_999):
         save_checkpoint(tmp_path, make_checkpoint(steps))
-    assert list_checkpoints(tmp_path)[-1].name == "step_1000000000"
+    assert list_checkpoints(tmp_path)[0].name == "step_1000000000"

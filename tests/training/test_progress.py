@@ -52,7 +52,7 @@ def test_stop_when_looks_at_its_own_number_of_games():
 def test_it_goes_on_from_arrays():
     first = Progress(None)
     first.add(step_with([float(score) for score in range(130)]))
-    checkpoint = Checkpoint(None, first.counters, None, {}, {}, first.to_arrays())
+    checkpoint = Checkpoint(None, first.counters, None, {}, {}, {}, first.to_arrays())
     second = Progress(None, checkpoint)
     assert (second.mean_return, second.mean_length, second.counters) == (
         first.mean_return,

@@ -25,8 +25,25 @@ class Prediction(NamedTuple):
     probability: NDArray  #: [B, A] float32, of each action under the policy
 
 
+class State(Protocol):
+    """Something that a checkpoint holds."""
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Name -> array, all that it takes to come back here."""
+
+    def assign(self, arrays: Mapping[str, NDArray]) -> None:
+        """Take up what `to_arrays` gave. Raises CheckpointError where names, shapes or dtypes do not fit."""
+
+
 class Agent(Protocol):
-    """One algorithm: arrays in, actions out."""
+    """One algorithm: arrays in, actions out.
+
+    policy:  what `predict` depends on: weights, and the statistics by which observations are scaled.
+    learner: what learning needs beside it: optimiser slots, counters, experience.
+    """
+
+    policy: State
+    learner: State
 
     def act(self, step: TimeStep) -> NDArray:
         """Actions [N] int32 for `step.obs`. Waits for the device, because the environments wait for them."""
@@ -42,12 +59,6 @@ class Agent(Protocol):
 
         obs: [B, ...]. greedy: the most probable action; otherwise drawn, with noise keyed by (seed, step, row).
         """
-
-    def state(self) -> dict[str, NDArray]:
-        """All that a checkpoint must hold: name -> array."""
-
-    def load_state(self, state: Mapping[str, NDArray]) -> None:
-        """Take up a `state`. Raises CheckpointError where names, shapes or dtypes do not fit."""
 
 
 def make_agent(config: RunConfig, obs_shape: tuple[int, ...], num_actions: int) -> Agent:

@@ -8,14 +8,12 @@ with `A_t = R_t - V(s_t)` held constant and `R_t` the n-step return (or, with ga
 lambda-return), bootstrapped from `V(s_T)` under the same parameters that chose the actions.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Prediction
-from paac_cli.algorithms.variables import assign_arrays, variables_to_arrays
+from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.networks import categorical
@@ -68,6 +66,8 @@ class Paac:
         self._weights = self._network.trainable_variables
         self._optimizer = make_optimizer(self._config.optimizer, self._weights)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
+        self.policy = Variables(self._network.variables)
+        self.learner = Variables([*self._optimizer.slots, self._steps])
         self._seed = tf.constant(config.seed, tf.int64)
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs), np.int32)
@@ -101,15 +101,6 @@ class Paac:
         key = tf.constant([seed, step], tf.int64)
         action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
         return Prediction(action.numpy(), value.numpy(), probability.numpy())
-
-    def state(self) -> dict[str, NDArray]:
-        return variables_to_arrays(self._variables())
-
-    def load_state(self, state: Mapping[str, NDArray]) -> None:
-        assign_arrays(self._variables(), state)
-
-    def _variables(self) -> list[tf.Variable]:
-        return [*self._network.variables, *self._optimizer.slots, self._steps]
 
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
         logits, _ = self._network(obs)

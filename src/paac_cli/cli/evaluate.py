@@ -22,9 +22,9 @@ def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: boo
     network are those it was trained with.
     """
     from paac_cli.cli.playing import play_games
-    from paac_cli.training.run_directory import find_checkpoint
+    from paac_cli.training.run_directory import find_policy
 
-    path, found = find_checkpoint(checkpoint, last=last, warn=warn)
+    path, found = find_policy(checkpoint, last=last, warn=warn)
     played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)
     report = _report(played.config, [game.score for game in played.games], [game.length for game in played.games])
     report |= {"checkpoint": str(path), "steps": found.counters.steps, "actions": "greedy" if greedy else "sampled"}

@@ -7,7 +7,7 @@ from paac_cli.cli.quiet import import_tensorflow
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
     from paac_cli.envs.env import EnvSpec
-    from paac_cli.training.checkpoint import Checkpoint
+    from paac_cli.training.checkpoint import TrainedPolicy
     from paac_cli.training.evaluation import Game
 
 
@@ -19,14 +19,14 @@ class Played(NamedTuple):
     games: "list[Game]"
 
 
-def play_games(checkpoint: "Checkpoint", *, episodes: int, greedy: bool, seed: int) -> Played:
-    """Play `episodes` games with `checkpoint`, with a progress bar on standard error."""
+def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: int) -> Played:
+    """Play `episodes` games with `trained`, with a progress bar on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from paac_cli.envs.env import describe_env
 
-    config = checkpoint.config
+    config = trained.config
     spec = describe_env(config.env)
 
     import_tensorflow()
@@ -42,7 +42,7 @@ def play_games(checkpoint: "Checkpoint", *, episodes: int, greedy: bool, seed: i
     ):
         choose_device("cpu")  # few rows at a time: a GPU would wait for the emulators
         agent = make_agent(config, spec.obs_shape, spec.num_actions)
-        agent.load_state(checkpoint.agent)
+        agent.policy.assign(trained.policy)
         task = bar.add_task("games", total=episodes)
         games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_game=lambda: bar.advance(task))
     return Played(config, spec, games)

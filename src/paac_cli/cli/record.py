@@ -39,13 +39,13 @@ def record(
     from paac_cli.cli.playing import play_games
     from paac_cli.errors import VideoError
     from paac_cli.reporting.video import check_suffix
-    from paac_cli.training.run_directory import RunDirectory, find_checkpoint, newest_run
+    from paac_cli.training.run_directory import RunDirectory, find_policy, newest_run
 
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_suffix(video)
-    path, found = find_checkpoint(checkpoint or newest_run(RUNS), last=last, warn=warn)
+    path, found = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn)
     if video is None:
         if path.resolve().parent.name != "checkpoints":
             raise VideoError(f"{path} does not lie in a run directory; say where the film shall go")

@@ -2,9 +2,15 @@
 
     step_000250000/
         manifest.json            format, config, counters, score, versions, SHA-256 of every file
-        agent.safetensors        weights, optimiser slots, counters of the algorithm
+        policy.safetensors       weights and statistics: all that playing takes
+        learner.safetensors      optimiser slots, counters, experience: what learning needs beside it
         sampling.safetensors     the environments' histories, which are their state
         progress.safetensors     scores and lengths of the latest games
+    best_000200000/
+        manifest.json
+        policy.safetensors
+
+A run goes on from a `step_`; the best policy so far is kept by itself, because it is only played.
 
 Written beside, synced, and renamed into place: a checkpoint is whole or it is not there. Nothing in
 it is code, and reading it runs none.
@@ -15,7 +21,7 @@ import math
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +39,8 @@ from paac_cli.errors import CheckpointError, ConfigError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_PARTS = ("agent", "sampling", "progress")
+_POLICY = "policy"
+_PARTS = (_POLICY, "learner", "sampling", "progress")
 _MAX_MANIFEST_BYTES = 1_000_000
 _PARTIAL = ".partial-"
 
@@ -64,24 +71,86 @@ class Manifest(BaseModel):
     files: dict[str, str]  #: name -> SHA-256
 
 
-class Checkpoint(NamedTuple):
-    """All that a run needs to go on, or an agent to be evaluated."""
+class TrainedPolicy(NamedTuple):
+    """All that it takes to play as well as the agent did."""
 
     config: RunConfig
     counters: Counters
     score: float | None  #: as in the manifest
-    agent: Arrays
+    policy: Arrays
+
+
+class Checkpoint(NamedTuple):
+    """All that a run needs to go on."""
+
+    config: RunConfig
+    counters: Counters
+    score: float | None  #: as in the manifest
+    policy: Arrays
+    learner: Arrays
     sampling: Arrays
     progress: Arrays
 
 
-def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
-    """Write `checkpoint` as a new directory in `directory`; returns its path. Raises OSError."""
-    name = f"step_{checkpoint.counters.steps:09d}"
+def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
+    """Write `checkpoint` as a new directory in `directory`; returns its path.
+
+    If its policy is the best so far, that is kept by itself as well. Deletes all but the `keep` newest, and
+    what an interrupted save left. Raises OSError.
+    """
+    best = list_policies(directory)
+    if not best or _rank(checkpoint.score) >= _score_of(best[0]):
+        # Comes first: a run that is killed in between goes on from before, and comes to the same best again.
+        _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
+    path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, _PARTS)
+    for old in [*list_policies(directory)[1:], *list_checkpoints(directory)[keep:], *directory.glob(f"{_PARTIAL}*")]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in directory `path`, all sums checked. Raises CheckpointError, which names what is wrong."""
+    manifest, config = _read_head(path)
+    return Checkpoint(config, manifest.counters, manifest.score, *(_read_arrays(path, p, manifest) for p in _PARTS))
+
+
+def load_policy(path: Path) -> TrainedPolicy:
+    """Only what playing takes, of a checkpoint or of a best policy. Raises CheckpointError."""
+    manifest, config = _read_head(path)
+    return TrainedPolicy(config, manifest.counters, manifest.score, _read_arrays(path, _POLICY, manifest))
+
+
+def list_checkpoints(directory: Path) -> list[Path]:
+    """The checkpoints in `directory`, newest first."""
+    return _list(directory, "step_*")
+
+
+def list_policies(directory: Path) -> list[Path]:
+    """The best policies in `directory`, newest first, which is best first; there is one unless a save was cut off."""
+    return _list(directory, "best_*")
+
+
+def _list(directory: Path, pattern: str) -> list[Path]:
+    found = (path for path in directory.glob(pattern) if path.is_dir())
+    return sorted(found, key=lambda path: (len(path.name), path.name), reverse=True)
+
+
+def _rank(score: float | None) -> float:
+    return -math.inf if score is None else score
+
+
+def _score_of(path: Path) -> float:
+    try:
+        return _rank(read_manifest(path).score)
+    except CheckpointError:
+        return -math.inf
+
+
+def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[str]) -> Path:
     partial, final = directory / f"{_PARTIAL}{name}", directory / name
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    files = {f"{part}.safetensors": save_arrays(getattr(checkpoint, part)) for part in _PARTS}
+    files = {_file(part): save_arrays(getattr(checkpoint, part)) for part in parts}
     manifest = Manifest(
         format=FORMAT,
         counters=checkpoint.counters,
@@ -103,15 +172,12 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> Path:
     return final
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint in directory `path`, all sums checked. Raises CheckpointError, which names what is wrong."""
+def _read_head(path: Path) -> tuple[Manifest, RunConfig]:
     manifest = read_manifest(path)
     try:
-        config = load_config(manifest.config, f"{path / MANIFEST}: config")
+        return manifest, load_config(manifest.config, f"{path / MANIFEST}: config")
     except ConfigError as error:
         raise CheckpointError(f"{path} is damaged or foreign: {error}") from error
-    arrays = {part: _read_arrays(path / f"{part}.safetensors", manifest.files) for part in _PARTS}
-    return Checkpoint(config, manifest.counters, manifest.score, **arrays)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -131,48 +197,24 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def list_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints in `directory`, oldest first."""
-    return sorted(
-        (path for path in directory.glob("step_*") if path.is_dir()), key=lambda path: (len(path.name), path.name)
-    )
+def _file(part: str) -> str:
+    return f"{part}.safetensors"
 
 
-def rank_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints in `directory`, the best score first; among equals, and without scores, the newest.
-
-    One whose manifest cannot be read has no score.
-    """
-
-    def score(path: Path) -> float:
-        try:
-            found = read_manifest(path).score
-        except CheckpointError:
-            return -math.inf
-        return -math.inf if found is None else found
-
-    return sorted(reversed(list_checkpoints(directory)), key=score, reverse=True)
-
-
-def prune_checkpoints(directory: Path, keep: int) -> None:
-    """Delete all but the `keep` newest and the best, and what an interrupted save left."""
-    kept = {*list_checkpoints(directory)[-keep:], *rank_checkpoints(directory)[:1]}
-    for path in [*list_checkpoints(directory), *directory.glob(f"{_PARTIAL}*")]:
-        if path not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _read_arrays(path: Path, sums: Mapping[str, str]) -> Arrays:
+def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:
+    file = _file(part)
+    if file not in manifest.files:
+        raise CheckpointError(f"{path} has no {file}: it can be played, but a run cannot go on from it")
     try:
-        data = path.read_bytes()
+        data = (path / file).read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{path.parent} is damaged: {error}") from error
-    if hashlib.sha256(data).hexdigest() != sums.get(path.name):
-        raise CheckpointError(f"{path.parent} is damaged: {path.name} does not match its SHA-256")
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    if hashlib.sha256(data).hexdigest() != manifest.files[file]:
+        raise CheckpointError(f"{path} is damaged: {file} does not match its SHA-256")
     try:
         return load_arrays(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path.parent} is damaged: {path.name}: {error}") from error
+        raise CheckpointError(f"{path} is damaged: {file}: {error}") from error
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -68,7 +68,8 @@ def train(
     half-used experience. `progress` stands where `resume_from` does, and is moved on.
     """
     if resume_from is not None:
-        agent.load_state(resume_from.agent)
+        agent.policy.assign(resume_from.policy)
+        agent.learner.assign(resume_from.learner)
         step = pool.restore(resume_from.sampling, warn=lambda text: _tell(sinks, f"Warning: {text}"))
     else:
         step = pool.reset()
@@ -146,7 +147,8 @@ def _save(
         config=config,
         counters=progress.counters,
         score=progress.score,
-        agent=agent.state(),
+        policy=agent.policy.to_arrays(),
+        learner=agent.learner.to_arrays(),
         sampling=pool.snapshot(),
         progress=progress.to_arrays(),
     )

@@ -4,7 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from paac_cli.config.load import differences, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
@@ -12,14 +12,17 @@ from paac_cli.errors import CheckpointError, RunDirectoryError
 from paac_cli.training.checkpoint import (
     MANIFEST,
     Checkpoint,
+    TrainedPolicy,
     list_checkpoints,
+    list_policies,
     load_checkpoint,
-    prune_checkpoints,
-    rank_checkpoints,
+    load_policy,
     save_checkpoint,
 )
 
 CONFIG = "config.yaml"
+
+Loaded = TypeVar("Loaded", Checkpoint, TrainedPolicy)
 
 
 class RunDirectory:
@@ -93,8 +96,7 @@ class RunDirectory:
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError."""
         try:
-            save_checkpoint(self.checkpoints, checkpoint)
-            prune_checkpoints(self.checkpoints, keep)
+            save_checkpoint(self.checkpoints, checkpoint, keep)
         except OSError as error:
             raise RunDirectoryError(
                 f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {error}; "
@@ -102,9 +104,9 @@ class RunDirectory:
             ) from error
 
     def latest(self, warn: Callable[[str], None]) -> Checkpoint | None:
-        """The newest valid checkpoint, None where there is none yet; see `first_valid`."""
-        paths = list_checkpoints(self.checkpoints)[::-1]
-        return first_valid(paths, warn)[1] if paths else None
+        """The newest valid checkpoint, None where there is none yet; see `_first_valid`."""
+        paths = list_checkpoints(self.checkpoints)
+        return _first_valid(paths, load_checkpoint, warn)[1] if paths else None
 
     def _move_aside(self) -> None:
         number = 1
@@ -123,38 +125,38 @@ class RunDirectory:
             raise RunDirectoryError(f"another process is training in {self.path}") from None
 
 
-def first_valid(paths: list[Path], warn: Callable[[str], None]) -> tuple[Path, Checkpoint]:
-    """The first of `paths` that can be read; `warn` hears of each damaged one that is passed over.
+def _first_valid(paths: list[Path], load: Callable[[Path], Loaded], warn: Callable[[str], None]) -> tuple[Path, Loaded]:
+    """The first of `paths` that `load` can read; `warn` hears of each damaged one that is passed over.
 
     Raises CheckpointError if none can.
     """
     for path in paths:
         try:
-            return path, load_checkpoint(path)
+            return path, load(path)
         except CheckpointError as error:
             warn(f"{error}; passed over")
     raise CheckpointError(f"no valid checkpoint is left in {paths[0].parent}; --fresh starts over")
 
 
-def find_checkpoint(path: Path, *, last: bool, warn: Callable[[str], None]) -> tuple[Path, Checkpoint]:
-    """The checkpoint that `path` means: itself, or the best (or the last) valid one of a run directory.
+def find_policy(path: Path, *, last: bool, warn: Callable[[str], None]) -> tuple[Path, TrainedPolicy]:
+    """The policy that `path` means: a checkpoint's own, or the best (or the last) valid one of a run directory.
 
     Raises CheckpointError.
     """
     if (path / MANIFEST).is_file():
-        return path, load_checkpoint(path)
+        return path, load_policy(path)
     run = RunDirectory(path)
     if not path.is_dir() or not (run.is_run or run.checkpoints.is_dir()):
         raise CheckpointError(f"{path} is neither a run directory nor a checkpoint")
-    paths = list_checkpoints(run.checkpoints)[::-1] if last else rank_checkpoints(run.checkpoints)
+    paths = [*([] if last else list_policies(run.checkpoints)), *list_checkpoints(run.checkpoints)]
     if not paths:
         raise CheckpointError(f"{path} has no checkpoint yet")
-    return first_valid(paths, warn)
+    return _first_valid(paths, load_policy, warn)
 
 
 def newest_run(root: Path) -> Path:
     """The run in `root` that has the newest checkpoint. Raises CheckpointError."""
-    manifests = sorted(root.rglob(f"checkpoints/step_*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
+    manifests = sorted(root.rglob(f"checkpoints/*_*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
     if not manifests:
         raise CheckpointError(f"no run with a checkpoint in {root}; `paac train --preset pong` makes one")
     return manifests[-1].parents[2]
