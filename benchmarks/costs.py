@@ -32,9 +32,9 @@ def main() -> None:
         from paac_cli.training.loop import Stopwatch
 
         print(f"{config.env.id}: {num_envs} environments, {pool.num_workers} workers, {choose_device('auto')}")
-        agent = make_agent(config, spec.obs_shape, spec.num_actions)
+        agent = make_agent(config, spec)
         rng = np.random.default_rng(0)
-        random_actions = rng.integers(0, spec.num_actions, (1000, num_envs))
+        random_actions = rng.integers(0, spec.action.num_actions, (1000, num_envs))
         step = pool.reset()
         for measured in ("sampling", "learner", "training"):
             watch, steps, warm, started = Stopwatch(), 0, False, time.perf_counter()

@@ -17,7 +17,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.env import EnvSpec
+from paac_cli.spec import EnvSpec, one_of
 
 #: What `Witness` looks for in `sys.modules`; the last is there in every worker.
 WITNESSED = ("tensorflow", "keras", "matplotlib", "click", "paac_cli.sampling.worker")
@@ -83,20 +83,12 @@ class Witness(Counting):
         return np.array([*(name in sys.modules for name in WITNESSED), os.getpid()], np.int64)
 
 
-class DictObservation(Counting):
-    observation_space = spaces.Dict({"position": spaces.Box(0, 1, (2,))})
+class TextObservation(Counting):
+    observation_space = spaces.Dict({"position": spaces.Box(0, 1, (2,)), "words": spaces.Text(5)})
 
 
-class DiscreteObservation(Counting):
-    observation_space = spaces.Discrete(7)
-
-
-class ContinuousActions(Counting):
-    action_space = spaces.Box(-1, 1, (2,))
-
-
-class ManyActions(Counting):
-    action_space = spaces.MultiDiscrete([2, 3])
+class TupleActions(Counting):
+    action_space = spaces.Tuple([spaces.Discrete(2), spaces.Discrete(3)])
 
 
 class ActionsFromOne(Counting):
@@ -119,10 +111,8 @@ class Plain(Counting):
 for _class in (
     Counting,
     Witness,
-    DictObservation,
-    DiscreteObservation,
-    ContinuousActions,
-    ManyActions,
+    TextObservation,
+    TupleActions,
     ActionsFromOne,
     Plain,
 ):
@@ -137,4 +127,4 @@ def config_of(toy: type[Counting], **script: Any) -> EnvConfig:
 def spec_of(toy: type[Counting]) -> EnvSpec:
     """The spec of `toy`, without making one."""
     box, actions = toy.observation_space, toy.action_space
-    return EnvSpec(box.shape, np.dtype(box.dtype), tuple(str(action) for action in range(actions.n)), 30.0)
+    return EnvSpec(box.shape, np.dtype(box.dtype), one_of(tuple(str(action) for action in range(actions.n))), 30.0)

@@ -9,9 +9,12 @@ from paac_cli.algorithms.paac import paac_loss
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.load import load_config
 from paac_cli.errors import CheckpointError
+from paac_cli.networks.distributions import Categorical
+from paac_cli.spec import EnvSpec, one_of
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
-N, T, ACTIONS = 4, 3, 2
+N, T = 4, 3
+SPEC = EnvSpec((1,), np.dtype(np.float32), one_of(("left", "right")), 30.0)
 
 
 def make_config(num_envs=N, num_steps=T, seed=1, **algorithm):
@@ -75,7 +78,7 @@ def test_loss_by_hand():
     config = PaacConfig(vf_coef=0.25, loss_scale=5.0)
     logits = tf.math.log([[0.5, 0.5], [0.2, 0.8]])
     value, advantage = tf.constant([1.0, 2.0]), tf.constant([2.0, -1.0])
-    loss, metrics = paac_loss(config, 0.1, logits, value, tf.constant([0, 1]), advantage)
+    loss, metrics = paac_loss(config, 0.1, Categorical(2), logits, value, tf.constant([0, 1]), advantage)
     policy = -(2.0 * np.log(0.5) - 1.0 * np.log(0.8)) / 2
     entropy = (np.log(2) - (0.2 * np.log(0.2) + 0.8 * np.log(0.8))) / 2
     squared = (2.0**2 + 1.0**2) / 2
@@ -89,14 +92,27 @@ def test_the_value_is_not_pushed_by_the_policy_gradient_nor_the_target_by_the_va
     value = tf.Variable([1.0, 2.0])
     with tf.GradientTape() as tape:
         loss, _ = paac_loss(
-            PaacConfig(vf_coef=0.25), 0.01, tf.zeros((2, 2)), value, tf.constant([0, 1]), tf.constant([2.0, -1.0])
+            PaacConfig(vf_coef=0.25),
+            0.01,
+            Categorical(2),
+            tf.zeros((2, 2)),
+            value,
+            tf.constant([0, 1]),
+            tf.constant([2.0, -1.0]),
         )
     # d/dV 0.25 * mean((target - V)^2) = -0.25 * 2 * advantage / 2
     np.testing.assert_allclose(tape.gradient(loss, value), [-0.5, 0.25])
 
 
 def test_normalised_advantages_change_the_policy_term_alone():
-    arguments = (0.01, tf.zeros((4, 2)), tf.zeros(4), tf.constant([0, 1, 1, 1]), tf.constant([5.0, 1.0, 1.0, 1.0]))
+    arguments = (
+        0.01,
+        Categorical(2),
+        tf.zeros((4, 2)),
+        tf.zeros(4),
+        tf.constant([0, 1, 1, 1]),
+        tf.constant([5.0, 1.0, 1.0, 1.0]),
+    )
     _, plain = paac_loss(PaacConfig(), *arguments)
     _, normalised = paac_loss(PaacConfig(normalize_advantage=True), *arguments)
     assert normalised["train/policy_loss"].numpy() == pytest.approx(0.0, abs=1e-6)
@@ -113,7 +129,7 @@ def test_normalised_advantages_change_the_policy_term_alone():
 )
 def test_the_value_learned_where_episodes_end_is_the_closed_form_one(length, truncates, expected):
     agent = make_agent(
-        make_config(num_envs=8, num_steps=5, gamma=0.9, vf_coef=0.5, ent_coef=0.0, optimizer={"name": "adam"}), (1,), 2
+        make_config(num_envs=8, num_steps=5, gamma=0.9, vf_coef=0.5, ent_coef=0.0, optimizer={"name": "adam"}), SPEC
     )
     corridor = Corridor(8, 5, length=length, truncates=truncates)
     step = corridor.timestep()
@@ -150,16 +166,16 @@ def set_state(agent, state):
 
 
 def test_one_update_per_rollout_and_one_trace_each_after_many_updates():
-    agent = make_agent(make_config(), (1,), ACTIONS)
+    agent = make_agent(make_config(), SPEC)
     assert len(run_updates(agent, corridor(), 50)) == 50
-    for function in (agent._act, agent._update, agent._value):
+    for function in (agent._act, agent._update, agent._final_values._value):
         assert function.experimental_get_tracing_count() == 1
 
 
 def test_the_state_of_one_gives_another_the_same_run():
-    first = make_agent(make_config(), (1,), ACTIONS)
+    first = make_agent(make_config(), SPEC)
     run_updates(first, corridor(), 4)
-    second = make_agent(make_config(seed=1), (1,), ACTIONS)
+    second = make_agent(make_config(seed=1), SPEC)
     set_state(second, state_of(first))
     assert run_updates(first, corridor(), 4) == run_updates(second, corridor(), 4)
     for name, array in state_of(first).items():
@@ -167,7 +183,7 @@ def test_the_state_of_one_gives_another_the_same_run():
 
 
 def test_a_state_holds_weights_slots_and_counters_and_is_a_copy():
-    agent = make_agent(make_config(), (1,), ACTIONS)
+    agent = make_agent(make_config(), SPEC)
     state = state_of(agent)
     assert state["steps"] == 0
     assert {"policy/kernel", "rmsprop/mean_square/policy/kernel"} <= state.keys()
@@ -180,7 +196,7 @@ def test_a_state_holds_weights_slots_and_counters_and_is_a_copy():
 
 @pytest.mark.parametrize("damage", ["missing", "unknown", "shape", "dtype"])
 def test_a_state_that_does_not_fit_is_refused_whole(damage):
-    agent = make_agent(make_config(), (1,), ACTIONS)
+    agent = make_agent(make_config(), SPEC)
     before, state = state_of(agent), {name: array + 1 for name, array in agent.policy.to_arrays().items()}
     bias = state.pop("policy/bias")
     state |= {
@@ -196,14 +212,12 @@ def test_a_state_that_does_not_fit_is_refused_whole(damage):
 
 
 def test_the_seed_alone_decides():
-    first, same, other = (
-        run_updates(make_agent(make_config(seed=seed), (1,), ACTIONS), corridor(), 3) for seed in (1, 1, 2)
-    )
+    first, same, other = (run_updates(make_agent(make_config(seed=seed), SPEC), corridor(), 3) for seed in (1, 1, 2))
     assert first == same != other
 
 
 def test_greedy_takes_the_most_probable_and_sampling_follows_the_policy():
-    agent = make_agent(make_config(), (1,), ACTIONS)
+    agent = make_agent(make_config(), SPEC)
     obs = np.random.default_rng(0).normal(size=(400, 1)).astype(np.float32)
     greedy = agent.predict(obs, seed=0, step=0, greedy=True)
     np.testing.assert_array_equal(greedy.action, greedy.probability.argmax(axis=1))
@@ -215,7 +229,7 @@ def test_greedy_takes_the_most_probable_and_sampling_follows_the_policy():
 
 def test_the_learning_rate_follows_the_steps():
     config = make_config(learning_rate=0.1, lr_anneal_steps=2 * N * T)
-    metrics = run_updates(make_agent(config, (1,), ACTIONS), corridor(), 3)
+    metrics = run_updates(make_agent(config, SPEC), corridor(), 3)
     assert [row["train/learning_rate"] for row in metrics] == pytest.approx([0.05, 0.0, 0.0])
 
 
@@ -223,7 +237,7 @@ def test_an_entropy_bonus_that_has_run_out_is_none():
     """Without entropy bonus, and with the value perfect from the start, a policy has nothing to learn."""
     options = {"ent_coef": 1.0, "vf_coef": 0.0, "gamma": 0.0, "num_steps": T}
     for anneal_steps, moves in ((0, True), (1, False)):
-        agent = make_agent(make_config(ent_anneal_steps=anneal_steps, **options), (1,), ACTIONS)
+        agent = make_agent(make_config(ent_anneal_steps=anneal_steps, **options), SPEC)
         state = state_of(agent)
         state["value/bias"][:], state["value/kernel"][:] = 1.0, 0.0
         state["policy/bias"][:] = [1.0, 0.0]

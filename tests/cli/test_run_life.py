@@ -73,9 +73,9 @@ def test_metrics_have_the_documented_names_and_rising_steps(trained, total_steps
         assert row["time/frames"] == row["steps"]
         assert int(row["time/updates"]) * 64 == int(row["steps"])
         assert float(row["rollout/ep_rew_mean"]) == float(row["rollout/ep_len_mean"]) > 0
-        assert (
-            0.3 < sum(float(row[f"time/{name}_share"]) for name in ("act", "env", "learn")) < 1.001
-        )  # the rest: files
+        shares = [float(row[f"time/{name}_share"]) for name in ("act", "env", "learn")]
+        assert min(shares) > 0
+        assert sum(shares) < 1.001  # the rest: files
 
 
 def test_tensorboard_events_say_the_same_as_the_table(trained):

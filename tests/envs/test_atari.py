@@ -28,7 +28,7 @@ def empty_obs(env):
 
 
 def random_actions(env, count, seed=0):
-    return np.random.default_rng(seed).integers(env.spec.num_actions, size=count).tolist()
+    return np.random.default_rng(seed).integers(env.spec.action.num_actions, size=count).tolist()
 
 
 def play_game(env, seed, actions):
@@ -80,8 +80,8 @@ def test_game_that_would_end_the_process_is_refused_with_an_error(name):
 @pytest.mark.parametrize(("protocol", "actions"), [("paac2017", 6), ("baselines", 6), ("machado2018", 18)])
 def test_action_set_is_minimal_or_full_as_the_protocol_says(protocol, actions):
     spec = describe_env(EnvConfig(id="ALE/Pong-v5", protocol=protocol))
-    assert spec.num_actions == actions
-    assert spec.action_names[:2] == ("NOOP", "FIRE")
+    assert spec.action.num_actions == actions
+    assert spec.action.names[:2] == ("NOOP", "FIRE")
     assert spec.obs_shape == (84, 84, 4)
     assert spec.obs_dtype == np.uint8
 
@@ -193,7 +193,7 @@ def test_each_frame_repeats_the_action_before_it_with_probability_one_quarter():
 
 def test_an_action_does_not_stick_from_one_game_into_the_next():
     env = open_env("Breakout", "machado2018")
-    left, right = env.spec.action_names.index("LEFT"), env.spec.action_names.index("RIGHT")
+    left, right = env.spec.action.names.index("LEFT"), env.spec.action.names.index("RIGHT")
     for episode in range(20):  # a quarter of these games begin with a repeated action
         plays = []
         for last_action in (left, right):

@@ -101,7 +101,7 @@ def test_baselines_protocol_equals_gymnasium_step_by_step(name, fires, has_lives
     reference, game = build_reference(env_id)
     assert isinstance(reference.env, FireReset) == fires
     env = AtariEnv(EnvConfig(id=env_id, protocol="baselines"))
-    assert list(env.spec.action_names) == reference.unwrapped.get_action_meanings()
+    assert list(env.spec.action.names) == reference.unwrapped.get_action_meanings()
 
     out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
     env.new_game(episode_seed(SEED, 0, 0), out)
@@ -109,7 +109,7 @@ def test_baselines_protocol_equals_gymnasium_step_by_step(name, fires, has_lives
     assert np.array_equal(out, np.moveaxis(seen, 0, -1))
 
     games, lost_lives = 0, 0
-    actions = np.random.default_rng(SEED).integers(env.spec.num_actions, size=STEPS).tolist()
+    actions = np.random.default_rng(SEED).integers(env.spec.action.num_actions, size=STEPS).tolist()
     for index, action in enumerate(actions):
         outcome = env.step(action, out)
         seen, reward, terminated, _, _ = reference.step(action)

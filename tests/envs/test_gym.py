@@ -10,6 +10,7 @@ from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.gym import GymEnv
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import EnvironmentSpecError
+from paac_cli.spec import EnvSpec, one_of
 
 
 def play(env, seed, actions):
@@ -32,18 +33,16 @@ def alternating(count):
 @pytest.mark.parametrize(
     ("toy", "space"),
     [
-        (toy_envs.DictObservation, "Dict("),
-        (toy_envs.DiscreteObservation, "Discrete(7)"),
-        (toy_envs.ContinuousActions, "Box("),
-        (toy_envs.ManyActions, "MultiDiscrete("),
+        (toy_envs.TextObservation, "observation space Text("),
+        (toy_envs.TupleActions, "action space Tuple(Discrete(2), Discrete(3))"),
     ],
 )
 def test_unsupported_space_is_named_together_with_what_is_supported(toy, space):
     with pytest.raises(EnvironmentSpecError) as caught:
         describe_env(EnvConfig(id=f"{toy.__name__}-v0"))
-    kind, supported = ("observation", "Box") if "Observation" in toy.__name__ else ("action", "Discrete")
-    assert f"{toy.__name__}-v0: {kind} space {space}" in str(caught.value)
-    assert str(caught.value).endswith(f"is not supported; {supported} is")
+    assert f"{toy.__name__}-v0: {space}" in str(caught.value)
+    assert "is not supported; " in str(caught.value)
+    assert ("(at words)" in str(caught.value)) == (toy is toy_envs.TextObservation)
 
 
 def test_unknown_environment_is_refused_and_close_names_are_offered():
@@ -58,7 +57,7 @@ def test_argument_that_the_environment_does_not_know_is_refused_by_name():
 
 def test_environment_named_with_the_module_that_registers_it_is_found():
     """Gymnasium's own spelling for environments outside Gymnasium."""
-    assert describe_env(EnvConfig(id="toy_envs:Counting-v0")).num_actions == 4
+    assert describe_env(EnvConfig(id="toy_envs:Counting-v0")).action.num_actions == 4
 
 
 def test_environment_that_knows_nothing_of_rendering_can_be_played():
@@ -67,13 +66,13 @@ def test_environment_that_knows_nothing_of_rendering_can_be_played():
 
 def test_spec_tells_shape_dtype_actions_and_frames_per_second():
     spec = describe_env(EnvConfig(id="CartPole-v1"))
-    assert spec == ((4,), np.dtype(np.float32), ("0", "1"), 50.0)
+    assert spec == EnvSpec((4,), np.dtype(np.float32), one_of(("0", "1")), 50.0)
     assert describe_env(toy_envs.config_of(toy_envs.Counting)) == toy_envs.spec_of(toy_envs.Counting)
 
 
 def test_actions_that_begin_at_one_are_shifted():
     env = GymEnv(toy_envs.config_of(toy_envs.ActionsFromOne, ends="never"))
-    assert env.spec.action_names == ("1", "2", "3", "4")
+    assert env.spec.action.names == ("1", "2", "3", "4")
     seen, outcomes = play(env, episode_seed(1, 0, 0), [0, 3, 1])
     assert seen[:, 2].tolist() == [0, 1, 5, 7]  # sums of the environment's own actions
     assert [outcome.reward for outcome in outcomes] == [101, 402, 203]

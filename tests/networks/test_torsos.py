@@ -7,13 +7,15 @@ from paac_cli.errors import ConfigError
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import fan_in_uniform, orthogonal
 from paac_cli.networks.normalizer import ObsNormalizer
+from paac_cli.spec import EnvSpec, one_of
 
 SCREENS = (84, 84, 4)
 
 
 def network(torso, obs_shape=SCREENS, num_actions=6, **options):
     config = NetworkConfig(torso=torso, **options)
-    return ActorCritic(config, obs_shape, num_actions, np.random.default_rng(0))
+    spec = EnvSpec(obs_shape, np.dtype(np.uint8), one_of(("",) * num_actions), 60.0)
+    return ActorCritic(config, spec, np.random.default_rng(0))
 
 
 def shapes(model):

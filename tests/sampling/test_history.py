@@ -3,15 +3,23 @@
 import numpy as np
 import pytest
 
-from paac_cli.sampling.history import IDLE, ActionLog
+from paac_cli.sampling.history import ActionLog
+from paac_cli.spec import ActionSpec, one_of
+
+ACTION = one_of(("a", "b", "c"))
+REST = -1  # stands for an environment that does not play
 
 
 def played(steps):
     """A log of three environments after `steps`: pairs of (actions, environments whose games ended)."""
-    log = ActionLog(3)
+    log = ActionLog(3, ACTION)
     for actions, ended in steps:
-        log.append(np.array(actions), np.array(ended, np.int64))
+        append(log, actions, ended)
     return log
+
+
+def append(log, actions, ended=()):
+    log.append(np.array(actions), np.array(actions) != REST, np.array(ended, np.int64))
 
 
 def content(log):
@@ -24,7 +32,7 @@ def test_log_holds_the_actions_of_the_current_game_only():
 
 
 def test_an_environment_that_rests_has_no_entry():
-    log = played([([1, IDLE, 3], []), ([IDLE, IDLE, 4], [2])])
+    log = played([([1, REST, 3], []), ([REST, REST, 4], [2])])
     assert content(log) == [(0, [1]), (0, []), (1, [])]
 
 
@@ -34,7 +42,7 @@ def test_an_environment_that_rests_has_no_entry():
         [],
         [([1, 2, 3], [])],
         [([1, 2, 3], [0, 1, 2])],
-        [([1, 2, 3], [2]), ([4, IDLE, 6], []), ([7, 8, 9], [0])],
+        [([1, 2, 3], [2]), ([4, REST, 6], []), ([7, 8, 9], [0])],
         [([1, 2, 3], [0]), ([4, 5, 6], [0, 1])],
     ],
 )
@@ -47,7 +55,7 @@ def test_log_survives_the_way_through_arrays(steps):
         "actions": np.int32,
     }
     assert arrays["length"].sum() == len(arrays["actions"])
-    again = ActionLog.from_arrays(arrays)
+    again = ActionLog.from_arrays(arrays, ACTION)
     assert content(again) == content(log)
     assert all(np.array_equal(again.to_arrays()[name], array) for name, array in arrays.items())
 
@@ -55,9 +63,21 @@ def test_log_survives_the_way_through_arrays(steps):
 def test_arrays_and_restored_log_do_not_change_with_the_log_they_came_from():
     log = played([([1, 2, 3], [])])
     arrays = log.to_arrays()
-    again = ActionLog.from_arrays(arrays)
-    log.append(np.array([4, 5, 6]), np.array([0]))
-    again.append(np.array([7, 8, 9]), np.array([], np.int64))
+    again = ActionLog.from_arrays(arrays, ACTION)
+    append(log, [4, 5, 6], [0])
+    append(again, [7, 8, 9])
     assert arrays["actions"].tolist() == [1, 2, 3]
     assert content(again) == [(0, [1, 7]), (0, [2, 8]), (0, [3, 9])]
     assert content(log) == [(1, []), (0, [2, 5]), (0, [3, 6])]
+
+
+@pytest.mark.parametrize("action", [ActionSpec((2,), ()), ActionSpec((2,), (4, 4))])
+def test_actions_of_any_kind_come_back(action):
+    log = ActionLog(2, action)
+    played = np.array([[[1, 2], [3, 0]], [[0, 1], [2, 2]], [[3, 3], [1, 1]]], action.dtype)
+    for row in played:
+        log.append(row, np.array([True, row[0, 0] != 0]), np.array([], np.int64))
+    log = ActionLog.from_arrays(log.to_arrays(), action)
+    np.testing.assert_array_equal(log[0].actions, played[:, 0])
+    np.testing.assert_array_equal(log[1].actions, played[[0, 2], 1])
+    assert log[0].actions.dtype == action.dtype

@@ -17,7 +17,6 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import WorkerError
-from paac_cli.sampling.history import IDLE
 from paac_cli.sampling.pool import WorkerPool, split_evenly
 from toy_envs import WITNESSED, Counting, Witness, config_of, spec_of
 
@@ -50,7 +49,7 @@ def open_counting(num_envs=3, num_workers=2, rollout_length=4, **script):
 
 def random_actions(config, steps, num_envs, seed=0):
     """[steps, num_envs], the same for the same arguments."""
-    return np.random.default_rng(seed).integers(describe_env(config).num_actions, size=(steps, num_envs))
+    return np.random.default_rng(seed).integers(describe_env(config).action.num_actions, size=(steps, num_envs))
 
 
 def play(pool, actions):
@@ -275,7 +274,7 @@ def test_a_resting_environment_is_untouched():
         pool.reset()
         pool.step(np.array([1, 1, 1]))
         for _ in range(6):  # longer than a rollout
-            step = pool.step(np.array([1, IDLE, 1]))
+            step = pool.step(np.array([1, 3, 1]), active=np.array([True, False, True]))
             assert step.obs[1].tolist() == [counting_seed(1, 0), 1, 1]
         step = pool.step(np.array([1, 1, 1]))
         assert step.obs[:, 1].tolist() == [8, 2, 8]
@@ -286,7 +285,7 @@ def test_a_resting_environment_earns_nothing_and_ends_nothing():
         pool.reset()
         pool.step(np.array([1, 1, 1]))
         assert pool.step(np.array([1, 1, 1])).terminated.all()
-        step = pool.step(np.array([1, IDLE, 1]))
+        step = pool.step(np.array([1, 3, 1]), active=np.array([True, False, True]))
         assert step.reward.tolist() == [101, 0, 101]
         assert not step.terminated.any()
         assert len(step.episodes) == 0

@@ -8,21 +8,28 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
+from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
 #: Name as in TensorBoard -> scalar tensor. Making it a float waits for the device: only sinks do.
 Metrics = Mapping[str, tf.Tensor]
 
-#: Algorithm's name -> module:class. The one line that a new algorithm adds to the code that was there.
-ALGORITHMS = {"paac": "paac_cli.algorithms.paac:Paac"}
+#: Algorithm's name -> module:class. The one line that a new algorithm adds to the code that was there;
+#: one from outside has module:class as its name.
+ALGORITHMS = {
+    "paac": "paac_cli.algorithms.paac:Paac",
+    "ppo": "paac_cli.algorithms.ppo:Ppo",
+    "dqn": "paac_cli.algorithms.dqn:Dqn",
+    "nstep_q": "paac_cli.algorithms.nstep_q:NstepQ",
+}
 
 
 class Prediction(NamedTuple):
     """What an agent makes of `B` observations outside training."""
 
-    action: NDArray  #: [B] int32
+    action: NDArray  #: [B, ...] as the environment's spec says
     value: NDArray  #: [B] float32, expected discounted return as learned
-    probability: NDArray  #: [B, A] float32, of each action under the policy
+    probability: NDArray  #: [B, A] float32, of each choice under the policy; [B, 0] where an action is not one choice
 
 
 class State(Protocol):
@@ -46,7 +53,7 @@ class Agent(Protocol):
     learner: State
 
     def act(self, step: TimeStep) -> NDArray:
-        """Actions [N] int32 for `step.obs`. Waits for the device, because the environments wait for them."""
+        """Actions [N, ...] for `step.obs`. Waits for the device, because the environments wait for them."""
 
     def learn(self, step: TimeStep) -> Metrics | None:
         """Take in what the last actions led to; metrics if this completed an update.
@@ -61,8 +68,12 @@ class Agent(Protocol):
         """
 
 
-def make_agent(config: RunConfig, obs_shape: tuple[int, ...], num_actions: int) -> Agent:
-    """The agent that `config.algorithm` names. Raises ConfigError where network and observations do not fit."""
-    module, _, name = ALGORITHMS[config.algorithm.name].partition(":")
-    agent: Agent = getattr(import_module(module), name)(config, obs_shape, num_actions)
+def make_agent(config: RunConfig, spec: EnvSpec) -> Agent:
+    """The agent that `config.algorithm` names.
+
+    Raises ConfigError where network and observations, or algorithm and actions, do not fit.
+    """
+    place: str = ALGORITHMS.get(config.algorithm.name, config.algorithm.name)
+    module, _, class_name = place.partition(":")
+    agent: Agent = getattr(import_module(module), class_name)(config, spec)
     return agent

@@ -13,23 +13,26 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Prediction
+from paac_cli.algorithms.randomness import weights_generator
+from paac_cli.algorithms.rollouts import FinalValues, merged
 from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.networks import categorical
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.aliases import TensorAliases
+from paac_cli.networks.distributions import Distribution
+from paac_cli.networks.normalizer import RewardNormalizer
 from paac_cli.networks.optimizers import linear_schedule, make_optimizer
 from paac_cli.networks.returns import advantages
+from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
-
-_WEIGHTS = 1  # first word of the spawn key of the initial weights; episodes have 0
 
 
 def paac_loss(
     config: PaacConfig,
     ent_coef: tf.Tensor | float,
-    logits: tf.Tensor,
+    distribution: Distribution,
+    parameters: tf.Tensor,
     value: tf.Tensor,
     action: tf.Tensor,
     advantage: tf.Tensor,
@@ -37,14 +40,15 @@ def paac_loss(
     """The loss [] of a batch, and its parts.
 
     ent_coef: [], the weight of the entropy by now.
-    logits: [B, A]; value: [B]; action: [B] int32; advantage: [B], estimated with `value` before the update.
+    parameters: [B, P] of the policy; value: [B]; action: [B, ...]; advantage: [B],
+    estimated with `value` before the update.
     """
     target = tf.stop_gradient(value + advantage)
     explained = 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)
     if config.normalize_advantage:
         advantage = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
-    entropy = tf.reduce_mean(categorical.entropy(logits))
-    policy_loss = -tf.reduce_mean(categorical.log_prob(logits, action) * advantage)
+    entropy = tf.reduce_mean(distribution.entropy(parameters))
+    policy_loss = -tf.reduce_mean(distribution.log_prob(parameters, action) * advantage)
     value_loss = tf.reduce_mean(tf.square(target - value))
     loss = config.loss_scale * (policy_loss - ent_coef * entropy + config.vf_coef * value_loss)
     return loss, {
@@ -58,23 +62,25 @@ def paac_loss(
 class Paac:
     """The agent: see the module's docstring, and `Agent` for the contract."""
 
-    def __init__(self, config: RunConfig, obs_shape: tuple[int, ...], num_actions: int) -> None:
+    def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
+        assert isinstance(config.algorithm, PaacConfig)
         self._config = config.algorithm
         num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
-        rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(_WEIGHTS,)))
-        self._network = ActorCritic(config.network, obs_shape, num_actions, rng)
+        self._network = ActorCritic(config.network, spec, weights_generator(config.seed))
         self._weights = self._network.trainable_variables
         self._optimizer = make_optimizer(self._config.optimizer, self._weights)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self.policy = Variables(self._network.variables)
-        self.learner = Variables([*self._optimizer.slots, self._steps])
+        self._rewards = RewardNormalizer(num_envs, self._config.gamma) if self._config.normalize_reward else None
+        self.learner = Variables(
+            [*self._optimizer.slots, self._steps, *(self._rewards.variables if self._rewards else ())]
+        )
         self._seed = tf.constant(config.seed, tf.int64)
         self._tensor = TensorAliases()
-        self._actions = np.zeros((num_steps, num_envs), np.int32)
-        self._final_values = np.zeros((num_steps, num_envs), np.float32)
+        self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
+        self._final_values = FinalValues(num_steps, num_envs, self._network.values)
         self._act = tf.function(self._act_graph)
-        self._predict = tf.function(self._predict_graph)
-        self._value = tf.function(self._network.values)
+        self._predict = tf.function(self._network.play)
         self._update = tf.function(self._update_graph)
 
     def act(self, step: TimeStep) -> NDArray:
@@ -83,8 +89,7 @@ class Paac:
         return self._actions[row]
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        if step.truncated.any():  # waits for the device: `final_obs` is overwritten at the next step
-            self._final_values[step.slot - 1] = self._value(self._tensor(step.final_obs)).numpy()
+        self._final_values.note(step)
         if step.slot < len(self._actions):
             return None
         rollout = step.rollout
@@ -94,7 +99,7 @@ class Paac:
             rollout.reward,
             rollout.terminated,
             rollout.truncated,
-            self._final_values,
+            self._final_values.values,
         )
 
     def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
@@ -103,18 +108,10 @@ class Paac:
         return Prediction(action.numpy(), value.numpy(), probability.numpy())
 
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
-        logits, _ = self._network(obs)
-        actions = categorical.sample(logits, tf.stack([self._seed, self._steps]))
+        parameters, _ = self._network(obs)
+        actions = self._network.distribution.sample(parameters, tf.stack([self._seed, self._steps]))
         self._steps.assign_add(obs.shape[0])
         return actions
-
-    def _predict_graph(
-        self, obs: tf.Tensor, key: tf.Tensor, greedy: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        logits, value = self._network(obs)
-        best = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        action = tf.where(greedy, best, categorical.sample(logits, key))
-        return action, value, tf.nn.softmax(logits)
 
     def _update_graph(
         self,
@@ -125,12 +122,14 @@ class Paac:
         truncated: tf.Tensor,
         final_value: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """obs: [T+1, N, ...]; the others: [T, N]."""
+        """obs: [T+1, N, ...]; action: [T, N, ...]; the others: [T, N]."""
         config = self._config
         ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
+        if self._rewards is not None:
+            reward = self._rewards(reward, terminated | truncated)
         bootstrap = self._network.values(obs[-1])
         with tf.GradientTape() as tape:
-            logits, value = self._network(tf.reshape(obs[:-1], [-1, *obs.shape[2:]]))
+            parameters, value = self._network(merged(obs[:-1]))
             advantage = advantages(
                 reward=reward,
                 value=tf.reshape(tf.stop_gradient(value), reward.shape),
@@ -142,7 +141,7 @@ class Paac:
                 gae_lambda=config.gae_lambda,
             )
             loss, metrics = paac_loss(
-                config, ent_coef, logits, value, tf.reshape(action, [-1]), tf.reshape(advantage, [-1])
+                config, ent_coef, self._network.distribution, parameters, value, merged(action), merged(advantage)
             )
         gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
         learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)

@@ -12,25 +12,43 @@ from paac_cli.errors import CheckpointError
 class Variables:
     """A `State` made of variables, which it knows by their names."""
 
-    def __init__(self, variables: Iterable[tf.Variable]) -> None:
-        self._by_name = {variable.name.removesuffix(":0"): variable for variable in variables}
+    def __init__(self, variables: Iterable[tf.Variable], **groups: Iterable[tf.Variable]) -> None:
+        """groups: variables whose names begin with that of their group, e.g. those of a second network."""
+        self._by_name = {_name(variable): variable for variable in variables}
+        for group, members in groups.items():
+            self._by_name |= {f"{group}/{_name(variable)}": variable for variable in members}
 
     def to_arrays(self) -> dict[str, NDArray]:
         return {name: np.array(variable.numpy()) for name, variable in self._by_name.items()}
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
         """Set every variable; none is set unless all fit."""
-        missing, unknown = self._by_name.keys() - arrays.keys(), arrays.keys() - self._by_name.keys()
-        if missing or unknown:
-            raise CheckpointError(
-                f"the checkpoint does not fit its config: missing {sorted(missing)}, unknown {sorted(unknown)}"
-            )
-        for name, variable in self._by_name.items():
-            array = arrays[name]
-            if array.shape != tuple(variable.shape) or array.dtype != variable.dtype.as_numpy_dtype:
-                raise CheckpointError(
-                    f"the checkpoint does not fit its config: {name} is {array.dtype} {array.shape}, "
-                    f"not {variable.dtype.name} {tuple(variable.shape)}"
-                )
+        check_fit(arrays, {name: (v.shape, v.dtype.as_numpy_dtype) for name, v in self._by_name.items()})
         for name, variable in self._by_name.items():
             variable.assign(arrays[name])
+
+
+def check_fit(arrays: Mapping[str, NDArray], wanted: Mapping[str, tuple[Iterable[int], type]]) -> None:
+    """Raises CheckpointError unless `arrays` are of just these names, shapes and dtypes."""
+    missing, unknown = wanted.keys() - arrays.keys(), arrays.keys() - wanted.keys()
+    if missing or unknown:
+        raise CheckpointError(
+            f"the checkpoint does not fit its config: missing {sorted(missing)}, unknown {sorted(unknown)}"
+        )
+    for name, (shape, dtype) in wanted.items():
+        array = arrays[name]
+        if array.shape != tuple(shape) or array.dtype != dtype:
+            raise CheckpointError(
+                f"the checkpoint does not fit its config: {name} is {array.dtype} {array.shape}, "
+                f"not {np.dtype(dtype)} {tuple(shape)}"
+            )
+
+
+def copy_variables(source: Iterable[tf.Variable], target: Iterable[tf.Variable]) -> None:
+    """Give the variables of one network the values of another's."""
+    for theirs, ours in zip(source, target, strict=True):
+        ours.assign(theirs)
+
+
+def _name(variable: tf.Variable) -> str:
+    return variable.name.removesuffix(":0")

@@ -6,7 +6,7 @@ from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
-    from paac_cli.envs.env import EnvSpec
+    from paac_cli.spec import EnvSpec
     from paac_cli.training.checkpoint import TrainedPolicy
     from paac_cli.training.evaluation import Game
 
@@ -41,7 +41,7 @@ def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: i
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         choose_device("cpu")  # few rows at a time: a GPU would wait for the emulators
-        agent = make_agent(config, spec.obs_shape, spec.num_actions)
+        agent = make_agent(config, spec)
         agent.policy.assign(trained.policy)
         task = bar.add_task("games", total=episodes)
         games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_game=lambda: bar.advance(task))

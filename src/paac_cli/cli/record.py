@@ -62,7 +62,7 @@ def record(
         played.games,
         seed=seed,
         fps=rate,
-        action_names=played.spec.action_names,
+        action_names=played.spec.action.names,
         overlay=overlay,
         max_frames=None if seconds is None else max(1, round(seconds * rate)),
     )

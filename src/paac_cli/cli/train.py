@@ -115,7 +115,7 @@ def _train(
         from paac_cli.training.sinks import CsvSink, Sink, TensorBoardSink
 
         device = choose_device(config.training.device)
-        agent = make_agent(config, spec.obs_shape, spec.num_actions)
+        agent = make_agent(config, spec)
         run.create(config, fresh=fresh)
         start = progress.steps
         with contextlib.ExitStack() as closing:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
 
-from paac_cli.config.algorithms import AlgorithmConfig, PaacConfig
+from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
 
 ProtocolName = Literal["paac2017", "baselines", "machado2018"]
@@ -27,6 +27,18 @@ class EnvConfig(ConfigModel):
         ),
     ]
 
+    grayscale: Annotated[bool, Field(description="turn coloured images grey; for images of Gymnasium")] = False
+    resize: Annotated[
+        tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None,
+        Field(strict=False, description="[height, width] of images after resizing; for images of Gymnasium"),
+    ] = None
+    frame_stack: Annotated[
+        PositiveInt,
+        Field(
+            le=64, description="images that are shown together, side by side on the last axis; for images of Gymnasium"
+        ),
+    ] = 1
+
     @property
     def is_atari(self) -> bool:
         return self.id.startswith("ALE/")
@@ -42,8 +54,15 @@ class EnvConfig(ConfigModel):
     def _protocol_is_for_atari(self) -> Self:
         if self.protocol is not None and not self.is_atari:
             raise ValueError(f"protocol {self.protocol!r} is for Atari (ALE/...), and id is {self.id!r}")
-        if self.kwargs and self.is_atari:
-            raise ValueError("kwargs are not for Atari: its protocol says everything")
+        given = {
+            "kwargs": self.kwargs,
+            "grayscale": self.grayscale,
+            "resize": self.resize,
+            "frame_stack": self.frame_stack > 1,
+        }
+        if self.is_atari and any(given.values()):
+            names = " and ".join(name for name, value in given.items() if value)
+            raise ValueError(f"{names} not for Atari: its protocol says everything")
         if json.loads(json.dumps(self.kwargs)) != self.kwargs or "Infinity" in json.dumps(self.kwargs):
             raise ValueError("kwargs must be plain data that JSON can hold")
         return self
@@ -122,9 +141,14 @@ class RunConfig(ConfigModel):
     sampling: Annotated[SamplingConfig, Field(description="how many environments, on how many processes")] = (
         SamplingConfig()
     )
-    algorithm: Annotated[AlgorithmConfig, Field(description="how it learns")] = PaacConfig()
+    algorithm: Annotated[Algorithm, Field(description="how it learns")] = PaacConfig()
     network: Annotated[NetworkConfig, Field(description="what it learns with")]
     training: Annotated[TrainingConfig, Field(description="how long, how often, and where")]
+
+    @model_validator(mode="after")
+    def _algorithm_fits_sampling(self) -> Self:
+        self.algorithm.check(self.sampling.num_envs)
+        return self
 
     @property
     def frames_per_step(self) -> int:

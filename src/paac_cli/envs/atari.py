@@ -6,14 +6,16 @@ generator, because the emulator's snapshots do not hold them.
 
 import cv2
 import numpy as np
-from ale_py import Action, ALEInterface, LoggerMode, roms
+from ale_py import Action as Button
+from ale_py import ALEInterface, LoggerMode, roms
 from numpy.typing import NDArray
 
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.env import EnvSpec, FrameHook, Outcome
+from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.protocols import FRAME_SKIP, FRAME_STACK, FRAMES_PER_SECOND, MAX_STEPS, PROTOCOLS, SCREEN_SIZE
 from paac_cli.errors import EnvironmentSpecError
+from paac_cli.spec import EnvSpec, one_of
 
 _NOOP = 0
 #: The authors resized with Pillow, which takes the nearest pixel centre; so does INTER_NEAREST_EXACT alone.
@@ -64,7 +66,7 @@ class AtariEnv:
         self._actions = (
             self._ale.getLegalActionSet() if self._protocol.full_action_set else self._ale.getMinimalActionSet()
         )
-        self._fires = self._protocol.fire_on_reset and len(self._actions) >= 3 and self._actions[1] == Action.FIRE
+        self._fires = self._protocol.fire_on_reset and len(self._actions) >= 3 and self._actions[1] == Button.FIRE
         self._on_frame = on_frame
         self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)
         # Four screens of one pixel are one little-endian word: to age the stack is to shift it.
@@ -76,8 +78,9 @@ class AtariEnv:
         self.spec = EnvSpec(
             obs_shape=(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK),
             obs_dtype=np.dtype(np.uint8),
-            action_names=tuple(action.name for action in self._actions),
+            action=one_of(tuple(action.name for action in self._actions)),
             fps=FRAMES_PER_SECOND,
+            frame_stack=FRAME_STACK,
         )
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
@@ -90,8 +93,8 @@ class AtariEnv:
             self._ale.getScreenGrayscale(self._screens[1])
         self._begin_episode(out)
 
-    def step(self, action: int, out: NDArray) -> Outcome:
-        reward = self._play(action)
+    def step(self, action: Action, out: NDArray) -> Outcome:
+        reward = self._play(int(action))
         self.score += reward
         self.length += 1
         life_lost = 0 < self._ale.lives() < self._lives  # at 0 some games go on for a while
@@ -158,7 +161,7 @@ class AtariEnv:
                 self._ale.getScreenGrayscale(self._screens[frame - (FRAME_SKIP - 2)])
         return reward
 
-    def _act(self, chosen: Action) -> float:
+    def _act(self, chosen: Button) -> float:
         """One emulator frame."""
         if self._protocol.sticky == 0.0 or self._rng.random() >= self._protocol.sticky:
             self._sticky_action = chosen

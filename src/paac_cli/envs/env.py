@@ -7,22 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
+from paac_cli.spec import EnvSpec
 
 #: Called with every frame a person would see: [height, width, 3] uint8 RGB, valid during the call.
 FrameHook = Callable[[NDArray[np.uint8]], None]
 
 
-class EnvSpec(NamedTuple):
-    """All that the learner and shared memory need to know of an environment."""
-
-    obs_shape: tuple[int, ...]
-    obs_dtype: np.dtype
-    action_names: tuple[str, ...]
-    fps: float  #: frames per second of real-time play, for films
-
-    @property
-    def num_actions(self) -> int:
-        return len(self.action_names)
+#: One environment's action: a whole number, or an array [...] that is valid during the call.
+Action = np.integer | NDArray
 
 
 class Outcome(NamedTuple):
@@ -44,7 +36,7 @@ class Env(Protocol):
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
         """Start a game that is a function of `seed` alone; its first observation goes to `out`."""
 
-    def step(self, action: int, out: NDArray) -> Outcome:
+    def step(self, action: Action, out: NDArray) -> Outcome:
         """Play `action`; what is then seen goes to `out`.
 
         Where a lost life ends the episode but not the game, the next life begins by itself and `out`

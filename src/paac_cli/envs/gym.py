@@ -1,17 +1,19 @@
-"""Any Gymnasium environment with a `Box` observation and `Discrete` actions."""
+"""Any Gymnasium environment whose observations and actions are made of numbers."""
 
 import os
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
+from gymnasium import wrappers
 from numpy.typing import NDArray
 
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.env import EnvSpec, FrameHook, Outcome
+from paac_cli.envs.env import Action, FrameHook, Outcome
+from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
 from paac_cli.errors import EnvironmentSpecError
+from paac_cli.spec import EnvSpec
 
 # pygame, which draws the classic-control environments, must not look for a screen.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -24,9 +26,23 @@ def _make(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]
     if render_mode is not None:  # not all environments know the keyword
         kwargs["render_mode"] = render_mode
     try:
-        return gymnasium.make(config.id, **kwargs)
-    except Exception as error:  # whatever its constructor thinks of our arguments
+        return _with_screens(gymnasium.make(config.id, **kwargs), config)
+    except Exception as error:  # whatever its constructor thinks of our arguments, and we of its screens
         raise EnvironmentSpecError(f"{config.id} cannot be made: {error}") from error
+
+
+def _with_screens(env: gymnasium.Env[Any, Any], config: EnvConfig) -> gymnasium.Env[Any, Any]:
+    """`env` with its screens as `config` wants them. Raises ValueError where it shows none."""
+    shape = env.observation_space.shape or ()
+    if not (config.grayscale or config.resize or config.frame_stack > 1):
+        return env
+    if len(shape) not in (2, 3) or env.observation_space.dtype != np.uint8:
+        raise ValueError(f"grayscale, resize and frame_stack are for images, and it shows {env.observation_space}")
+    if config.grayscale and len(shape) == 3:
+        env = wrappers.GrayscaleObservation(env)
+    if config.resize:
+        env = wrappers.ResizeObservation(env, config.resize)
+    return wrappers.FrameStackObservation(env, config.frame_stack) if config.frame_stack > 1 else env
 
 
 class GymEnv:
@@ -35,17 +51,27 @@ class GymEnv:
     def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
         self._env = _make(config, None if on_frame is None else "rgb_array")
         self._on_frame = on_frame
-        self.spec = self._describe(config.id)
-        self._first_action = int(self._env.action_space.start)  # type: ignore[attr-defined]
+        self._actions = ActionTranslator(self._env.action_space, config.id)
+        self._observations = ObservationTranslator(self._env.observation_space, config.frame_stack, config.id)
+        self.spec = EnvSpec(
+            obs_shape=self._observations.shape,
+            obs_dtype=self._observations.dtype,
+            action=self._actions.spec,
+            fps=float(self._env.metadata.get("render_fps") or 30),
+            frame_stack=config.frame_stack,
+            parts=self._observations.parts,
+        )
         self.score, self.length = 0.0, 0
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
-        out[...], _ = self._env.reset(seed=int(seed.generate_state(1)[0]))
+        obs, _ = self._env.reset(seed=int(seed.generate_state(1)[0]))
+        self._observations.write(obs, out)
         self.score, self.length = 0.0, 0
         self._show_frame()
 
-    def step(self, action: int, out: NDArray) -> Outcome:
-        out[...], reward, terminated, truncated, _ = self._env.step(self._first_action + action)
+    def step(self, action: Action, out: NDArray) -> Outcome:
+        obs, reward, terminated, truncated, _ = self._env.step(self._actions.translate(action))
+        self._observations.write(obs, out)
         self.score += float(reward)
         self.length += 1
         self._show_frame()
@@ -64,13 +90,3 @@ class GymEnv:
             frame = self._env.render()
             assert isinstance(frame, np.ndarray)
             self._on_frame(frame)
-
-    def _describe(self, env_id: str) -> EnvSpec:
-        observation, action = self._env.observation_space, self._env.action_space
-        if not isinstance(observation, spaces.Box):
-            raise EnvironmentSpecError(f"{env_id}: observation space {observation} is not supported; Box is")
-        if not isinstance(action, spaces.Discrete):
-            raise EnvironmentSpecError(f"{env_id}: action space {action} is not supported; Discrete is")
-        fps = float(self._env.metadata.get("render_fps") or 30)
-        names = tuple(str(action.start + index) for index in range(action.n))
-        return EnvSpec(observation.shape, np.dtype(observation.dtype), names, fps)

@@ -4,35 +4,66 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
+from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
+from paac_cli.networks.normalizer import RunningMoments
 from paac_cli.networks.torsos import Dense, Linear, Torso
+from paac_cli.spec import EnvSpec
 
 
 class ActorCritic(tf.Module):
-    """`obs [B, ...] -> logits [B, A], values [B]`.
+    """`obs [B, ...] -> parameters of the policy [B, P], values [B]`; `distribution` makes actions of the former.
 
     The policy head starts at a hundredth of the usual scale where the initializer has one, so that
     the first policy is close to uniform (Andrychowicz et al. 2020, arXiv 2006.05990, section 3.2).
+    The deviations of real-numbered actions are variables of their own, the same for every observation.
     """
 
     def __init__(
-        self, config: NetworkConfig, obs_shape: tuple[int, ...], num_actions: int, rng: np.random.Generator
+        self,
+        config: NetworkConfig,
+        spec: EnvSpec,
+        rng: np.random.Generator,
+        value_moments: RunningMoments | None = None,
     ) -> None:
+        """value_moments: in whose units the value head learns; what leaves here is in those of the returns."""
         super().__init__()
         initializer = INITIALIZERS[config.initializer]
-        self._torso = Torso(config, obs_shape, initializer, rng)
+        self.distribution = distribution_over(spec.action)
+        self._value_moments = value_moments
+        self._torso = Torso(config, spec.obs_shape, initializer, rng)
         features = self._torso.num_features
-        self._policy = Linear(features, Dense(num_actions, "linear"), initializer, rng, "policy", gain=0.01)
+        self._log_std = None if spec.action.choices else tf.Variable(tf.zeros(spec.action.shape), name="policy/log_std")
+        outputs = self.distribution.num_parameters if self._log_std is None else spec.action.shape[0]
+        self._policy = Linear(features, Dense(outputs, "linear"), initializer, rng, "policy", gain=0.01)
         self._value = Linear(features, Dense(1, "linear"), initializer, rng, "value", gain=1.0)
 
     def __call__(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features = self._torso(obs)
-        return self._policy(features), tf.squeeze(self._value(features), axis=1)
+        parameters = self._policy(features)
+        if self._log_std is not None:
+            parameters = tf.concat([parameters, tf.broadcast_to(self._log_std, tf.shape(parameters))], axis=1)
+        return parameters, self._value_of(features)
 
     def values(self, obs: tf.Tensor) -> tf.Tensor:
         """[B, ...] -> [B]"""
-        return tf.squeeze(self._value(self._torso(obs)), axis=1)
+        return self._value_of(self._torso(obs))
+
+    def play(self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [B, ...], values [B] and, where an action is one choice, probabilities [B, A], else [B, 0].
+
+        seed: [2] int64; greedy: [] bool, whether actions are the most probable, or drawn.
+        """
+        parameters, value = self(obs)
+        best, drawn = self.distribution.mode(parameters), self.distribution.sample(parameters, seed)
+        probability = tf.nn.softmax(parameters) if best.shape.rank == 1 else parameters[:, :0]
+        return tf.where(greedy, best, drawn), value, probability
 
     def observe(self, obs: tf.Tensor) -> None:
         """Take `obs` [B, ...] into the running statistics of the torso, if it has any."""
         self._torso.observe(obs)
+
+    def _value_of(self, features: tf.Tensor) -> tf.Tensor:
+        value = tf.squeeze(self._value(features), axis=1)
+        moments = self._value_moments
+        return value if moments is None else value * moments.deviation + moments.mean

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from paac_cli.config.algorithms import AdamConfig, OptimizerConfig, RmsPropConfig
+from paac_cli.config.algorithms import AdamConfig, OptimizerConfig, RAdamConfig, RmsPropConfig
 
 
 def _slots(variables: Sequence[tf.Variable], name: str, initial: float) -> list[tf.Variable]:
@@ -81,17 +81,58 @@ class Adam:
         self._power_2.assign(self._power_2 * self._config.beta_2)
 
 
-Optimizer = RmsProp | Adam
+class RAdam:
+    """Rectified Adam (Liu et al. 2020, arXiv 1908.03265, algorithm 2).
+
+    The root of the mean square divides once its estimate is good enough (rho > 5), and then only by as
+    much as it is trusted; before that a step is `lr * mean`.
+    """
+
+    def __init__(self, config: RAdamConfig, variables: Sequence[tf.Variable]) -> None:
+        self._config = config
+        self._variables = variables
+        self._means = _slots(variables, "radam/mean", 0.0)
+        self._mean_squares = _slots(variables, "radam/mean_square", 0.0)
+        self._updates = tf.Variable(0, trainable=False, dtype=tf.int64, name="radam/updates")
+        self.slots = [*self._means, *self._mean_squares, self._updates]
+
+    def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
+        """Change the variables in place. gradients: in the order of the variables."""
+        beta_1, beta_2, epsilon = self._config.beta_1, self._config.beta_2, self._config.epsilon
+        t = tf.cast(self._updates.assign_add(1), tf.float64)
+        power_1, power_2 = beta_1**t, beta_2**t
+        limit = 2.0 / (1.0 - beta_2) - 1.0
+        rho = limit - 2.0 * t * power_2 / (1.0 - power_2)
+        trust = (rho - 4.0) * (rho - 2.0) * limit / ((limit - 4.0) * (limit - 2.0) * rho)
+        is_trusted = rho > 5.0
+        rectified = tf.cast(tf.sqrt(tf.where(is_trusted, trust, 1.0)), tf.float32)
+        unbias_1, unbias_2 = (tf.cast(1.0 / (1.0 - power), tf.float32) for power in (power_1, power_2))
+        slots = zip(self._variables, self._means, self._mean_squares, gradients, strict=True)
+        for variable, mean, mean_square, gradient in slots:
+            mean.assign(beta_1 * mean + (1.0 - beta_1) * gradient)
+            mean_square.assign(beta_2 * mean_square + (1.0 - beta_2) * tf.square(gradient))
+            root = tf.sqrt(mean_square * unbias_2) + epsilon
+            variable.assign_sub(
+                learning_rate * mean * unbias_1 * tf.where(is_trusted, rectified / root, tf.ones_like(root))
+            )
+
+
+Optimizer = RmsProp | Adam | RAdam
 
 
 def make_optimizer(config: OptimizerConfig, variables: Sequence[tf.Variable]) -> Optimizer:
     """The optimiser that `config` names, with slots for `variables`."""
-    return RmsProp(config, variables) if isinstance(config, RmsPropConfig) else Adam(config, variables)
+    if isinstance(config, RmsPropConfig):
+        return RmsProp(config, variables)
+    return Adam(config, variables) if isinstance(config, AdamConfig) else RAdam(config, variables)
 
 
 def linear_schedule(initial: float, anneal_steps: int, steps: tf.Tensor) -> tf.Tensor:
     """`initial`, falling linearly to 0 over `anneal_steps` (0: constant). steps: [] int64. Returns [] float32."""
-    if anneal_steps == 0:
-        return tf.constant(initial, tf.float32)
-    left = 1.0 - tf.cast(steps, tf.float64) / anneal_steps
-    return tf.cast(initial * tf.maximum(left, 0.0), tf.float32)
+    return between(initial, 0.0, anneal_steps, steps) if anneal_steps else tf.constant(initial, tf.float32)
+
+
+def between(start: float, end: float, anneal_steps: int, steps: tf.Tensor) -> tf.Tensor:
+    """`start`, going linearly to `end` over `anneal_steps` (0: at once). steps: [] int64. Returns [] float32."""
+    way = tf.minimum(tf.cast(steps, tf.float64) / max(anneal_steps, 1), 1.0) if anneal_steps else 1.0
+    return tf.cast(start + (end - start) * way, tf.float32)

@@ -12,6 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 _PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
+#: Label -> metric and its digits, of those that say most about learning; an algorithm has some of them.
+_LEARNING = {
+    "entropy": ("train/entropy", 3),
+    "epsilon": ("train/epsilon", 3),
+    "value loss": ("train/value_loss", 4),
+    "loss": ("train/loss", 4),
+    "mean Q": ("train/q_mean", 3),
+}
 
 
 class _PatientConsole(Console):
@@ -61,8 +69,7 @@ class ConsoleSink:
             "time": f"{_clock(row['time/time_elapsed'])}, at most {_clock(left)} to go",
             "return": "no game finished yet" if math.isnan(mean_return) else f"{mean_return:.2f} (last 100 games)",
             "games": f"{row['rollout/episodes']:,.0f}",
-            "entropy": f"{row.get('train/entropy', math.nan):.3f}",
-            "value loss": f"{row.get('train/value_loss', math.nan):.4f}",
+            **{label: f"{row[name]:.{digits}f}" for label, (name, digits) in _LEARNING.items() if name in row},
             "spent on": shares,
         }
 

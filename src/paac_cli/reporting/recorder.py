@@ -90,7 +90,7 @@ def _panel(game: Game, index: int, score: float, title: str, names: tuple[str, .
     write(f"{index:,}  {title}", 100, 96, _WHITE)
     for row, (name, probability) in enumerate(zip(names, game.probabilities[index], strict=True)):
         y = 140 + 28 * row
-        chosen = row == game.actions[index]
+        chosen = bool(game.actions[index] == row)
         cv2.rectangle(panel, (112, y - 12), (112 + int(112 * probability), y), _BLUE if chosen else _GREY, -1)
         write(name.lower(), 16, y, _WHITE if chosen else _GREY, 0.4)
     return panel

@@ -4,54 +4,59 @@ A game is a function of its seed and its actions, so this log *is* the state of 
 whoever plays it again stands at the same place, bit by bit.
 """
 
-from array import array
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-IDLE = -1  #: as an action: this environment rests, and nothing of it changes
+from paac_cli.spec import ActionSpec
 
 
 class EnvHistory(NamedTuple):
     """All that is needed to bring one environment to where it was."""
 
     episode: int  #: how-manyth game of this environment, from 0
-    actions: "array[int]"  #: played since that game began
+    actions: NDArray  #: [L, ...] played since that game began
 
 
 class ActionLog:
     """The history of each of `N` environments, kept by the learner, who sends the actions."""
 
-    def __init__(self, num_envs: int) -> None:
-        self._histories = [EnvHistory(0, array("i")) for _ in range(num_envs)]
+    def __init__(self, num_envs: int, action: ActionSpec) -> None:
+        self._action = action
+        self._episodes = [0] * num_envs
+        self._played = [bytearray() for _ in range(num_envs)]  # packed: a game may have 27,000 steps
 
     def __getitem__(self, env: int) -> EnvHistory:
-        return self._histories[env]
+        actions = np.frombuffer(bytes(self._played[env]), self._action.dtype)
+        return EnvHistory(self._episodes[env], actions.reshape(-1, *self._action.shape))
 
-    def append(self, actions: NDArray[np.integer], ended: NDArray[np.int64]) -> None:
-        """Note the `actions` [N] of one step, and the environments [K] whose games `ended` with it."""
-        for history, action in zip(self._histories, actions.tolist(), strict=True):
-            if action != IDLE:
-                history.actions.append(action)
+    def append(self, actions: NDArray, active: NDArray[np.bool_], ended: NDArray[np.int64]) -> None:
+        """Note one step: the `actions` [N, ...] of the `active` [N] environments, and the environments [K]
+        whose games `ended` with it.
+        """
+        packed = np.ascontiguousarray(actions, self._action.dtype).tobytes()
+        size = len(packed) // len(self._played)
+        for env in np.flatnonzero(active).tolist():
+            self._played[env] += packed[env * size : (env + 1) * size]
         for env in ended.tolist():
-            self._histories[env] = EnvHistory(self._histories[env].episode + 1, array("i"))
+            self._episodes[env] += 1
+            self._played[env] = bytearray()
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """The whole log as `episode` [N], `length` [N] and `actions` [sum of lengths]."""
+        """The whole log as `episode` [N], `length` [N] and `actions` [sum of lengths, ...]."""
+        actions = [self[env].actions for env in range(len(self._played))]
         return {
-            "episode": np.array([history.episode for history in self._histories], np.int64),
-            "length": np.array([len(history.actions) for history in self._histories], np.int64),
-            "actions": np.concatenate([np.array(history.actions, np.int32) for history in self._histories]),
+            "episode": np.array(self._episodes, np.int64),
+            "length": np.array([len(played) for played in actions], np.int64),
+            "actions": np.concatenate(actions),
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray]) -> Self:
+    def from_arrays(cls, arrays: dict[str, NDArray], action: ActionSpec) -> Self:
         """The log that gave `arrays`."""
-        log = cls(len(arrays["episode"]))
+        log = cls(len(arrays["episode"]), action)
+        log._episodes = arrays["episode"].tolist()
         parts = np.split(arrays["actions"], np.cumsum(arrays["length"])[:-1])
-        log._histories = [
-            EnvHistory(int(episode), array("i", part.tolist()))
-            for episode, part in zip(arrays["episode"], parts, strict=True)
-        ]
+        log._played = [bytearray(part.tobytes()) for part in parts]
         return log

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig, RunConfig
-from paac_cli.envs.env import EnvSpec
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.history import ActionLog
 from paac_cli.sampling.shared_block import SharedBlock
 from paac_cli.sampling.shares import available_cores, split_evenly
 from paac_cli.sampling.worker import CLOSE, READY, RESTORE, STEP, STOP_SIGNALS, WorkerTask, run_worker
+from paac_cli.spec import EnvSpec
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
 _CLOSE_TIMEOUT = 5.0  # seconds that a worker has to end by itself
@@ -59,7 +59,8 @@ class WorkerPool:
         )
         self._rollout_length = rollout_length
         self._slot = 0
-        self._log = ActionLog(num_envs)
+        self._action = spec.action
+        self._log = ActionLog(num_envs, self._action)
         self._shares = split_evenly(num_envs, self.num_workers)
         self._workers = _start_workers(env_config, seed, self._shares, self._block)
         self._awaiting_start = True
@@ -86,22 +87,25 @@ class WorkerPool:
 
     def reset(self) -> TimeStep:
         """Every environment at the start of its first game."""
-        return self._replay(ActionLog(self.num_envs))
+        return self._replay(ActionLog(self.num_envs, self._action))
 
-    def step(self, actions: NDArray[np.integer]) -> TimeStep:
-        """Play `actions` [N]; `IDLE` (-1) lets an environment rest. Returns views, copies nothing.
+    def step(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> TimeStep:
+        """Play `actions` [N, ...]. Returns views, copies nothing.
+
+        active: [N], which environments play; the others rest, and nothing of them changes. None: all.
 
         Raises WorkerError with the worker's traceback if one has failed.
         """
         assert not self._awaiting_start, "reset or restore comes first"
         self._block["actions"][:] = actions
+        self._block["active"][:] = True if active is None else active
         for worker in self._workers:
             worker.send(STEP)
         for worker in self._workers:
             worker.await_ready()
         self._slot = self._slot % self._rollout_length + 1
         step = self._timestep()
-        self._log.append(actions, step.episodes["env"])
+        self._log.append(self._block["actions"], self._block["active"], step.episodes["env"])
         return step
 
     def snapshot(self) -> dict[str, NDArray]:
@@ -116,7 +120,7 @@ class WorkerPool:
         `warn` hears of environments that then see something else: they do not replay.
         """
         assert len(snapshot["episode"]) == self.num_envs, "the snapshot is of another number of environments"
-        step = self._replay(ActionLog.from_arrays(snapshot))
+        step = self._replay(ActionLog.from_arrays(snapshot, self._action))
         strayed = np.flatnonzero(self._digests() != snapshot["seen"])
         if len(strayed):
             warn(
@@ -250,7 +254,8 @@ def _allocate(spec: EnvSpec, num_envs: int, rollout_length: int) -> SharedBlock:
             "terminated": ((slots, num_envs), np.bool_),
             "truncated": ((slots, num_envs), np.bool_),
             "final_obs": ((num_envs, *spec.obs_shape), spec.obs_dtype),
-            "actions": ((num_envs,), np.int32),
+            "actions": ((num_envs, *spec.action.shape), spec.action.dtype),
+            "active": ((num_envs,), np.bool_),
             "episodes": ((num_envs,), EPISODE_DTYPE),
             "ended": ((num_envs,), np.bool_),
         }

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import cv2
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.env import Env, make_env
+from paac_cli.envs.env import Action, Env, make_env
 from paac_cli.envs.seeding import episode_seed
-from paac_cli.sampling.history import IDLE, EnvHistory
+from paac_cli.sampling.history import EnvHistory
 from paac_cli.sampling.shared_block import SharedBlock
 
 STEP, RESTORE, CLOSE = b"s", b"r", b"c"  # from the learner
@@ -102,7 +102,7 @@ class _Envs:
 
     def step(self) -> None:
         """Play the learner's actions. Slot `T` of a rollout is slot 0 of the next."""
-        obs, actions = self._block["obs"], self._block["actions"]
+        obs, actions, active = (self._block[name] for name in ("obs", "actions", "active"))
         mine = slice(self._task.envs.start, self._task.envs.stop)
         if self._slot == len(obs) - 1:
             obs[0, mine] = obs[self._slot, mine]
@@ -110,18 +110,18 @@ class _Envs:
         self._slot += 1
         self._block["ended"][mine] = False
         for n in self._task.envs:
-            if actions[n] == IDLE:
+            if active[n]:
+                self._advance(n, actions[n])
+            else:
                 obs[self._slot, n] = obs[self._slot - 1, n]
                 self._rest(n)
-            else:
-                self._advance(n, int(actions[n]))
 
     def _rest(self, n: int) -> None:
         """Nothing happened to environment `n`."""
         for name in ("reward", "terminated", "truncated"):
             self._block[name][self._slot, n] = 0
 
-    def _advance(self, n: int, action: int) -> None:
+    def _advance(self, n: int, action: Action) -> None:
         """One step of environment `n`, with same-step autoreset."""
         block, slot, env = self._block, self._slot, self._envs[n]
         out = block["obs"][slot, n]

@@ -16,7 +16,6 @@ Written beside, synced, and renamed into place: a checkpoint is whole or it is n
 it is code, and reading it runs none.
 """
 
-import hashlib
 import math
 import os
 import platform
@@ -26,16 +25,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
 from paac_cli import __version__
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, ConfigError
+from paac_cli.training.arrays import Arrays, read_arrays, write_arrays, write_synced
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -43,8 +39,6 @@ _POLICY = "policy"
 _PARTS = (_POLICY, "learner", "sampling", "progress")
 _MAX_MANIFEST_BYTES = 1_000_000
 _PARTIAL = ".partial-"
-
-Arrays = dict[str, NDArray]
 
 
 class Counters(BaseModel):
@@ -150,7 +144,7 @@ def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[s
     partial, final = directory / f"{_PARTIAL}{name}", directory / name
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    files = {_file(part): save_arrays(getattr(checkpoint, part)) for part in parts}
+    sums = {_file(part): write_arrays(partial / _file(part), getattr(checkpoint, part)) for part in parts}
     manifest = Manifest(
         format=FORMAT,
         counters=checkpoint.counters,
@@ -161,10 +155,9 @@ def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[s
             "python": platform.python_version(),
             **{name: version(name) for name in ("tensorflow", "numpy", "gymnasium", "ale-py")},
         },
-        files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        files=sums,
     )
-    for file, data in (files | {MANIFEST: manifest.model_dump_json(indent=2).encode()}).items():
-        _write_synced(partial / file, data)
+    write_synced(partial / MANIFEST, [manifest.model_dump_json(indent=2).encode()])
     _sync_directory(partial)
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
@@ -206,22 +199,9 @@ def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:
     if file not in manifest.files:
         raise CheckpointError(f"{path} has no {file}: it can be played, but a run cannot go on from it")
     try:
-        data = (path / file).read_bytes()
-    except OSError as error:
+        return read_arrays(path / file, manifest.files[file])
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
-    if hashlib.sha256(data).hexdigest() != manifest.files[file]:
-        raise CheckpointError(f"{path} is damaged: {file} does not match its SHA-256")
-    try:
-        return load_arrays(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged: {file}: {error}") from error
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync_directory(path: Path) -> None:

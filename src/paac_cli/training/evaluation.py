@@ -1,6 +1,5 @@
 """Whole games under fixed weights, scored raw."""
 
-from array import array
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,10 +8,10 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent, Prediction
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.env import EnvSpec, FrameHook, make_env
+from paac_cli.envs.env import FrameHook, make_env
 from paac_cli.envs.seeding import episode_seed
-from paac_cli.sampling.history import IDLE
 from paac_cli.sampling.pool import WorkerPool
+from paac_cli.spec import EnvSpec
 
 #: Rows of the batch under which every game is evaluated, however many are played. The action noise of
 #: a row and the rounding of a batch depend on its size alone, so game `i` is the same in any evaluation.
@@ -26,27 +25,28 @@ class Game(NamedTuple):
     length: int  #: agent steps
     env: int  #: row in which it was played
     episode: int  #: how-manyth game of that row
-    actions: NDArray  #: [L] int32
+    actions: NDArray  #: [L, ...]
     values: NDArray  #: [L] float32, the agent's estimate before each action
-    probabilities: NDArray  #: [L, A] float32
+    probabilities: NDArray  #: [L, A] float32, or [L, 0] where an action is not one choice
 
 
 class _Moves:
     """What was predicted in one game so far, packed: a game may have 27,000 steps."""
 
     def __init__(self) -> None:
-        self._actions, self._values, self._probabilities = array("i"), array("f"), array("f")
+        self._packed = [bytearray() for _ in Prediction._fields]
 
     def add(self, prediction: Prediction, row: int) -> None:
-        self._actions.append(int(prediction.action[row]))
-        self._values.append(float(prediction.value[row]))
-        self._probabilities.extend(prediction.probability[row].tolist())
+        for packed, field in zip(self._packed, prediction, strict=True):
+            packed += field[row].tobytes()
 
-    def to_arrays(self) -> tuple[NDArray, NDArray, NDArray]:
-        """Actions [L], values [L], probabilities [L, A]."""
-        length = len(self._actions)
-        probabilities = np.array(self._probabilities, np.float32).reshape(length, -1)
-        return np.array(self._actions, np.int32), np.array(self._values, np.float32), probabilities
+    def to_arrays(self, like: Prediction) -> tuple[NDArray, ...]:
+        """Actions [L, ...], values [L], probabilities [L, A], of the shapes and dtypes in `like`."""
+        length = len(self._packed[1]) // like.value.itemsize
+        return tuple(
+            np.frombuffer(bytes(packed), field.dtype).reshape(length, *field.shape[1:])
+            for packed, field in zip(self._packed, like, strict=True)
+        )
 
 
 def open_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int) -> WorkerPool:
@@ -78,10 +78,10 @@ def play(
         prediction = agent.predict(obs, seed=seed, step=clock, greedy=greedy)
         for row in np.flatnonzero(share):
             moves[row].add(prediction, int(row))
-        step = pool.step(np.where(share > 0, prediction.action[: pool.num_envs], IDLE))
+        step = pool.step(prediction.action[: pool.num_envs], active=share > 0)
         clock += 1
         for row, episode, score, length in step.episodes.tolist():
-            games.append(Game(score, length, row, episode, *moves[row].to_arrays()))
+            games.append(Game(score, length, row, episode, *moves[row].to_arrays(prediction)))
             moves[row] = _Moves()
             share[row] -= 1
             on_game()
@@ -100,7 +100,7 @@ def replay(
         obs = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
         on_step(0, 0.0)
         env.new_game(episode_seed(seed, game.env, game.episode), obs)
-        for index, action in enumerate(game.actions.tolist()):
+        for index, action in enumerate(game.actions):
             on_step(index, env.score)
             env.step(action, obs)
         return env.score

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,9 +45,7 @@ class CsvSink:
         self._header = self._trim(resume_at)
 
     def metrics(self, steps: int, row: Mapping[str, float]) -> None:
-        if not self._header:
-            self._header = ["steps", *row]
-            self._append(self._header)
+        self._add_columns([name for name in ("steps", *row) if name not in self._header])
         self._append([steps, *(f"{row[name]:.6g}" if name in row else "" for name in self._header[1:])])
 
     def event(self, text: str) -> None:
@@ -56,11 +54,22 @@ class CsvSink:
     def close(self) -> None:
         pass
 
-    def _append(self, cells: list[object] | list[str]) -> None:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(cells)
+    def _append(self, cells: list[object]) -> None:
         with self._path.open("a") as file:
-            file.write(line.getvalue())
+            file.write(_line(cells))
+
+    def _add_columns(self, names: list[str]) -> None:
+        """An algorithm that first gathers experience has no metrics of learning until it learns."""
+        if not names:
+            return
+        rows = csv.reader(self._path.read_text().splitlines()[1:]) if self._header else ()
+        self._header += names
+        self._write([_line(self._header), *(_line([*row, *[""] * len(names)]) for row in rows)])
+
+    def _write(self, lines: Iterable[str]) -> None:
+        temporary = self._path.with_suffix(".csv.partial")
+        temporary.write_text("".join(lines))
+        temporary.replace(self._path)
 
     def _trim(self, resume_at: int) -> list[str]:
         """Drop rows after `resume_at` and a torn last line; returns the header."""
@@ -68,10 +77,14 @@ class CsvSink:
             return []
         lines = [line for line in self._path.read_text().splitlines(keepends=True) if line.endswith("\n")]
         kept = lines[:1] + [line for line in lines[1:] if _steps_of(line) <= resume_at]
-        temporary = self._path.with_suffix(".csv.partial")
-        temporary.write_text("".join(kept))
-        temporary.replace(self._path)
+        self._write(kept)
         return next(csv.reader(kept[:1]), [])
+
+
+def _line(cells: Sequence[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
 
 
 def _steps_of(line: str) -> float:

@@ -1,0 +1,216 @@
+"""PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347).
+
+Every `T` steps, `num_epochs` times over all `N * T` of them in minibatches:
+
+    ratio = pi(a|s) / pi_old(a|s)
+    loss  = mean( -min(ratio * A, clip(ratio, 1 - clip_coef, 1 + clip_coef) * A)        (eq. 7)
+                  - ent_coef * H(pi(.|s)) + vf_coef * (R - V(s))^2 )
+
+with `A` the generalised advantage estimates under the parameters that chose the actions, and
+`R = A + V_old(s)`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from paac_cli.algorithms.agent import Metrics, Prediction
+from paac_cli.algorithms.randomness import minibatches, weights_generator
+from paac_cli.algorithms.rollouts import FinalValues, merged
+from paac_cli.algorithms.variables import Variables
+from paac_cli.config.algorithms import PpoConfig
+from paac_cli.config.schema import RunConfig
+from paac_cli.networks.actor_critic import ActorCritic
+from paac_cli.networks.aliases import TensorAliases
+from paac_cli.networks.distributions import Distribution
+from paac_cli.networks.normalizer import RewardNormalizer, RunningMoments
+from paac_cli.networks.optimizers import linear_schedule, make_optimizer
+from paac_cli.networks.returns import advantages
+from paac_cli.spec import EnvSpec
+from paac_cli.timestep import TimeStep
+
+_OBSERVED_EVERY = 8  # of the screens of a rollout so many-th goes into running statistics: neighbours are much alike
+_ADAPT, _MIN_LEARNING_RATE = 1.5, 1e-6  # of the rate that follows the KL divergence, as in rl_games
+
+
+class Batch(NamedTuple):
+    """Steps to learn from, all `[B, ...]`, as they were under the parameters that chose the actions."""
+
+    obs: tf.Tensor
+    action: tf.Tensor
+    log_prob: tf.Tensor
+    value: tf.Tensor
+    advantage: tf.Tensor
+
+
+def ppo_loss(
+    config: PpoConfig,
+    ent_coef: tf.Tensor | float,
+    distribution: Distribution,
+    parameters: tf.Tensor,
+    value: tf.Tensor,
+    value_unit: tf.Tensor | float,
+    batch: Batch,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The loss [] of a batch, and its parts.
+
+    parameters: [B, P] of the policy by now; value: [B] by now; value_unit: [], what value errors are measured in.
+    """
+    advantage, target = batch.advantage, batch.advantage + batch.value
+    explained = 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)
+    if config.normalize_advantage:
+        advantage = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
+    log_ratio = distribution.log_prob(parameters, batch.action) - batch.log_prob
+    ratio = tf.exp(log_ratio)
+    clipped = tf.clip_by_value(ratio, 1.0 - config.clip_coef, 1.0 + config.clip_coef)
+    policy_loss = -tf.reduce_mean(tf.minimum(ratio * advantage, clipped * advantage))
+
+    error = tf.square((target - value) / value_unit)
+    if config.clip_value is not None:
+        reach = config.clip_value * value_unit
+        near = batch.value + tf.clip_by_value(value - batch.value, -reach, reach)
+        error = tf.maximum(error, tf.square((target - near) / value_unit))
+    value_loss = tf.reduce_mean(error)
+
+    entropy = tf.reduce_mean(distribution.entropy(parameters))
+    return policy_loss - ent_coef * entropy + config.vf_coef * value_loss, {
+        "train/policy_loss": policy_loss,
+        "train/value_loss": value_loss,
+        "train/entropy": entropy,
+        "train/explained_variance": explained,
+        "train/approx_kl": tf.reduce_mean(ratio - 1.0 - log_ratio),  # Schulman 2020, "Approximating KL divergence"
+        "train/clip_fraction": tf.reduce_mean(tf.cast(tf.abs(ratio - 1.0) > config.clip_coef, tf.float32)),
+    }
+
+
+class Ppo:
+    """The agent: see the module's docstring, and `Agent` for the contract."""
+
+    def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
+        assert isinstance(config.algorithm, PpoConfig)
+        self._config = config.algorithm
+        self._seed = config.seed
+        num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
+        self._values = RunningMoments((), "value_normalizer") if self._config.normalize_value else None
+        self._network = ActorCritic(config.network, spec, weights_generator(config.seed), self._values)
+        self._weights = self._network.trainable_variables
+        self._optimizer = make_optimizer(self._config.optimizer, self._weights)
+        self._rewards = RewardNormalizer(num_envs, self._config.gamma) if self._config.normalize_reward else None
+        self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
+        self._rate = tf.Variable(self._config.learning_rate, trainable=False, name="learning_rate")
+        self.policy = Variables(self._network.variables)
+        self.learner = Variables(
+            [*self._optimizer.slots, self._steps, self._rate, *(self._rewards.variables if self._rewards else ())]
+        )
+        self._tensor = TensorAliases()
+        self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
+        self._log_probs, self._old_values = (np.zeros((num_steps, num_envs), np.float32) for _ in range(2))
+        self._final_values = FinalValues(num_steps, num_envs, self._network.values)
+        self._act = tf.function(self._act_graph)
+        self._predict = tf.function(self._network.play)
+        self._prepare = tf.function(self._prepare_graph)
+        self._update = tf.function(self._update_graph)
+        self._observe = tf.function(self._network.observe)
+
+    def act(self, step: TimeStep) -> NDArray:
+        row = step.slot % len(self._actions)
+        action, log_prob, value = self._act(self._tensor(step.obs))
+        self._actions[row] = action.numpy()
+        self._log_probs[row], self._old_values[row] = log_prob.numpy(), value.numpy()
+        return self._actions[row]
+
+    def learn(self, step: TimeStep) -> Metrics | None:
+        self._final_values.note(step)
+        if step.slot < len(self._actions):
+            return None
+        config, rollout = self._config, step.rollout
+        batch = self._prepare(
+            self._tensor(rollout.obs),
+            self._actions,
+            self._log_probs,
+            self._old_values,
+            rollout.reward,
+            rollout.terminated,
+            rollout.truncated,
+            self._final_values.values,
+        )
+        metrics: Metrics = {}
+        epochs = minibatches(
+            self._seed,
+            int(self._steps),
+            size=rollout.reward.size,
+            num_epochs=config.num_epochs,
+            num_minibatches=config.num_minibatches,
+        )
+        for epoch in epochs:
+            for rows in epoch:
+                metrics = self._update(batch, rows)
+            if config.stops_at_kl is not None and float(metrics["train/approx_kl"]) > 1.5 * config.stops_at_kl:
+                break
+        self._observe(merged(self._tensor(rollout.obs)[-1::-_OBSERVED_EVERY]))
+        return metrics
+
+    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
+        key = tf.constant([seed, step], tf.int64)
+        action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
+        return Prediction(action.numpy(), value.numpy(), probability.numpy())
+
+    def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        parameters, value = self._network(obs)
+        distribution = self._network.distribution
+        action = distribution.sample(parameters, tf.stack([tf.constant(self._seed, tf.int64), self._steps]))
+        self._steps.assign_add(obs.shape[0])
+        return action, distribution.log_prob(parameters, action), value
+
+    def _prepare_graph(
+        self,
+        obs: tf.Tensor,
+        action: tf.Tensor,
+        log_prob: tf.Tensor,
+        value: tf.Tensor,
+        reward: tf.Tensor,
+        terminated: tf.Tensor,
+        truncated: tf.Tensor,
+        final_value: tf.Tensor,
+    ) -> Batch:
+        """obs: [T+1, N, ...]; action: [T, N, ...]; the others: [T, N]. The observations go to the device here, once."""
+        if self._rewards is not None:
+            reward = self._rewards(reward, terminated | truncated)
+        advantage = advantages(
+            reward=reward,
+            value=value,
+            bootstrap=self._network.values(obs[-1]),
+            final_value=final_value,
+            terminated=terminated,
+            truncated=truncated,
+            gamma=self._config.gamma,
+            gae_lambda=self._config.gae_lambda,
+        )
+        if self._values is not None:
+            self._values.update(merged(advantage + value))
+        return Batch(*(merged(array) for array in (obs[:-1], action, log_prob, value, advantage)))
+
+    def _update_graph(self, batch: Batch, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One step of the optimiser, on these rows [B] of the batch."""
+        config = self._config
+        batch = Batch(*(tf.gather(array, rows) for array in batch))
+        ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
+        unit = 1.0 if self._values is None else self._values.deviation
+        with tf.GradientTape() as tape:
+            parameters, value = self._network(batch.obs)
+            loss, metrics = ppo_loss(config, ent_coef, self._network.distribution, parameters, value, unit, batch)
+        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
+        rate = self._learning_rate(metrics["train/approx_kl"])
+        self._optimizer.apply(gradients, rate)
+        return {**metrics, "train/grad_norm": norm, "train/learning_rate": rate}
+
+    def _learning_rate(self, kl: tf.Tensor) -> tf.Tensor:
+        """By the schedule; or, where it follows the KL divergence, after this one has had its say."""
+        config = self._config
+        if config.target_kl is None or config.on_kl != "adapt":
+            return linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
+        lower, higher = self._rate / _ADAPT, self._rate * _ADAPT
+        rate = tf.where(kl > 2.0 * config.target_kl, lower, tf.where(kl < 0.5 * config.target_kl, higher, self._rate))
+        return self._rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, config.max_learning_rate))

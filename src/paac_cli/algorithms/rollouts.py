@@ -1,0 +1,29 @@
+"""What on-policy algorithms do with a rollout, whatever they learn from it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from paac_cli.networks.aliases import TensorAliases
+from paac_cli.timestep import TimeStep
+
+
+class FinalValues:
+    """What the last observations of cut-off episodes were worth, which no later step shows."""
+
+    def __init__(self, num_steps: int, num_envs: int, value: Callable[[tf.Tensor], tf.Tensor]) -> None:
+        """value: observations [N, ...] -> [N]."""
+        self.values = np.zeros((num_steps, num_envs), np.float32)  #: [T, N]; counts only where `truncated`
+        self._value = tf.function(value)
+        self._tensor = TensorAliases()
+
+    def note(self, step: TimeStep) -> None:
+        """To be called at every step: `final_obs` is overwritten at the next. Waits for the device if there is one."""
+        if step.truncated.any():
+            self.values[step.slot - 1] = self._value(self._tensor(step.final_obs)).numpy()
+
+
+def merged(array: tf.Tensor) -> tf.Tensor:
+    """[T, N, ...] -> [T * N, ...]"""
+    return tf.reshape(array, [-1, *array.shape[2:]])

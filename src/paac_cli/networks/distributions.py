@@ -1,0 +1,111 @@
+"""How a policy's parameters [B, P] become actions [B, ...]: one class per kind of action.
+
+`sample` is a pure function of the parameters and `seed` [2] int64; the noise of a row depends on its
+place alone, not on what the other rows hold.
+"""
+
+import math
+from typing import Protocol
+
+import tensorflow as tf
+
+from paac_cli.spec import ActionSpec
+
+
+class Distribution(Protocol):
+    """The distribution over actions, one per row of parameters."""
+
+    num_parameters: int  #: P
+
+    def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Draw actions [B, ...]."""
+
+    def mode(self, parameters: tf.Tensor) -> tf.Tensor:
+        """The most probable actions [B, ...]."""
+
+    def log_prob(self, parameters: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        """Log-probability (or its density's logarithm) [B] of `actions` [B, ...]."""
+
+    def entropy(self, parameters: tf.Tensor) -> tf.Tensor:
+        """Entropy [B] in nats."""
+
+
+class Categorical:
+    """One choice among `A`: parameters are logits [B, A], actions [B] int32."""
+
+    def __init__(self, num_choices: int) -> None:
+        self.num_parameters = num_choices
+
+    def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.mode(parameters + _gumbel(tf.shape(parameters), seed))
+
+    def mode(self, parameters: tf.Tensor) -> tf.Tensor:
+        return tf.argmax(parameters, axis=-1, output_type=tf.int32)
+
+    def log_prob(self, parameters: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=actions, logits=parameters)
+
+    def entropy(self, parameters: tf.Tensor) -> tf.Tensor:
+        log_p = tf.nn.log_softmax(parameters)
+        return -tf.reduce_sum(tf.exp(log_p) * log_p, axis=-1)
+
+
+class MultiCategorical:
+    """`D` independent choices: parameters are their logits side by side, actions [B, D] int32."""
+
+    def __init__(self, num_choices: tuple[int, ...]) -> None:
+        self.num_parameters = sum(num_choices)
+        self._parts = [Categorical(number) for number in num_choices]
+
+    def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.mode(parameters + _gumbel(tf.shape(parameters), seed))
+
+    def mode(self, parameters: tf.Tensor) -> tf.Tensor:
+        return tf.stack([part.mode(logits) for part, logits in self._split(parameters)], axis=1)
+
+    def log_prob(self, parameters: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        parts = enumerate(self._split(parameters))
+        return tf.add_n([part.log_prob(logits, actions[:, column]) for column, (part, logits) in parts])
+
+    def entropy(self, parameters: tf.Tensor) -> tf.Tensor:
+        return tf.add_n([part.entropy(logits) for part, logits in self._split(parameters)])
+
+    def _split(self, parameters: tf.Tensor) -> list[tuple[Categorical, tf.Tensor]]:
+        pieces = tf.split(parameters, [part.num_parameters for part in self._parts], axis=1)
+        return list(zip(self._parts, pieces, strict=True))
+
+
+class DiagonalGaussian:
+    """`D` independent real numbers: parameters are means, then log deviations; actions [B, D] float32."""
+
+    def __init__(self, size: int) -> None:
+        self.num_parameters = 2 * size
+
+    def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        mean, log_std = tf.split(parameters, 2, axis=1)
+        return mean + tf.exp(log_std) * tf.random.stateless_normal(tf.shape(mean), seed, alg="philox")
+
+    def mode(self, parameters: tf.Tensor) -> tf.Tensor:
+        return tf.split(parameters, 2, axis=1)[0]
+
+    def log_prob(self, parameters: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        mean, log_std = tf.split(parameters, 2, axis=1)
+        distance = (actions - mean) * tf.exp(-log_std)
+        return -tf.reduce_sum(0.5 * tf.square(distance) + log_std + 0.5 * math.log(2 * math.pi), axis=1)
+
+    def entropy(self, parameters: tf.Tensor) -> tf.Tensor:
+        _, log_std = tf.split(parameters, 2, axis=1)
+        return tf.reduce_sum(log_std + 0.5 * math.log(2 * math.pi * math.e), axis=1)
+
+
+def distribution_over(action: ActionSpec) -> Distribution:
+    """The distribution that fits actions of this kind."""
+    if not action.choices:
+        return DiagonalGaussian(action.shape[0])
+    return Categorical(action.choices[0]) if action.shape == () else MultiCategorical(action.choices)
+
+
+def _gumbel(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Noise that makes the largest logit a sample (the Gumbel-max trick)."""
+    uniform = tf.random.stateless_uniform(shape, seed, minval=1e-20, maxval=1.0, dtype=tf.float32, alg="philox")
+    return -tf.math.log(-tf.math.log(uniform))

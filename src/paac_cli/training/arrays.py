@@ -1,0 +1,97 @@
+"""Named arrays on disk, in the safetensors format, larger than memory if need be.
+
+The safetensors library checks what is read; it is not used for writing, because it would put all
+bytes together in memory first, and a replay buffer has gigabytes.
+"""
+
+import hashlib
+import itertools
+import json
+import mmap
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+Arrays = dict[str, NDArray]
+
+_ALIGNMENT = 8
+_CHUNK = 1 << 24
+#: NumPy's dtypes under the names of the format.
+_DTYPES = {
+    name: np.dtype(dtype)
+    for name, dtype in {
+        "BOOL": "bool", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
+        "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+    }.items()
+}  # fmt: skip
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> str:
+    """Write `arrays` to `path` and sync; returns the SHA-256 of the file. Raises OSError."""
+    in_order = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))  # so that all lie aligned
+    header: dict[str, object] = {}
+    end = 0
+    for name, array in in_order:
+        start, end = end, end + array.nbytes
+        header[name] = {"dtype": _NAMES[array.dtype], "shape": array.shape, "data_offsets": (start, end)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    pieces = itertools.chain.from_iterable(_bytes_of(array) for _, array in in_order)
+    return write_synced(path, itertools.chain([len(text).to_bytes(8, "little"), text], pieces))
+
+
+def _bytes_of(array: NDArray) -> Iterator[bytes | memoryview]:
+    """The bytes of an array, copied only as far as it is a view with gaps, and then a part at a time."""
+    if array.flags.c_contiguous:
+        whole = array.reshape(-1).view(np.uint8).data
+        yield from (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
+    elif array.ndim == 1:
+        yield array.tobytes()
+    else:
+        for part in array:
+            yield from _bytes_of(part)
+
+
+def write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
+    """Write `pieces` to `path` and sync; returns the SHA-256 of the file. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def read_arrays(path: Path, sha256: str) -> Arrays:
+    """The arrays in `path`, mapped, not read: memory is taken where they are looked at. Changing them changes no file.
+
+    Raises OSError, or ValueError where the file is not what `sha256` says, or none of this format.
+    """
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise ValueError(f"{path.name} does not match its SHA-256")
+        try:
+            with safe_open(path, framework="np"):
+                pass  # the header and all that it says of the data have been checked
+        except SafetensorError as error:
+            raise ValueError(f"{path.name}: {error}") from error
+        file.seek(0)
+        start = 8 + int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(start - 8))
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    arrays = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"{path.name}: {name} is of {entry['dtype']}, which is none of ours")
+        offset = start + entry["data_offsets"][0]
+        arrays[name] = np.ndarray(tuple(entry["shape"]), _DTYPES[entry["dtype"]], memory, offset)
+    return arrays
