@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--preset", required=True, metavar="NAME|FILE", help="A preset by name, or a YAML file.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any key; repeatable.")
+@click.option(
+    "--algorithm", metavar="NAME|MODULE:CLASS", help="Another algorithm, with its defaults.  [algorithm={name: ...}]"
+)
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--seed", type=int, help="Every random draw follows from it.  [seed]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Where the learner runs.  [training.device]")
@@ -30,7 +33,14 @@ if TYPE_CHECKING:
     "--run-dir", type=click.Path(path_type=Path), help="Where the run is kept.  [default: runs/<preset>-seed<seed>]"
 )
 @click.option("--fresh", is_flag=True, help="Start over; what is in the run directory is moved aside.")
-def train(preset: str, assignments: tuple[str, ...], run_dir: Path | None, fresh: bool, **short_cuts: Any) -> None:
+def train(
+    preset: str,
+    assignments: tuple[str, ...],
+    algorithm: str | None,
+    run_dir: Path | None,
+    fresh: bool,
+    **short_cuts: Any,
+) -> None:
     """Train an agent; the same command again goes on where it stopped.
 
     Ctrl-C and SIGTERM finish the update, save a checkpoint and say how to go on.
@@ -39,8 +49,10 @@ def train(preset: str, assignments: tuple[str, ...], run_dir: Path | None, fresh
     from paac_cli.config.presets import find_preset
 
     path = find_preset(preset)
-    config = read_config(path, parse_assignments(assignments) | _overrides(short_cuts))
-    directory = run_dir or _default_directory(preset, config, env_given=short_cuts["env"] is not None)
+    section = {"algorithm": {"name": algorithm}} if algorithm else {}
+    config = read_config(path, section | parse_assignments(assignments) | _overrides(short_cuts))
+    others = [other for other in (algorithm, short_cuts["env"]) if other]
+    directory = run_dir or _default_directory(preset, others, config.seed)
     _run(config, directory, fresh)
 
 
@@ -65,11 +77,12 @@ def _overrides(short_cuts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _default_directory(preset: str, config: "RunConfig", *, env_given: bool) -> Path:
+def _default_directory(preset: str, others: list[str], seed: int) -> Path:
+    """Named after the preset, what stands in its place (`others`), and the seed."""
     stem = preset.removesuffix(".yaml").removesuffix(".yml")
     name = Path(stem).name if preset != stem else stem.replace("/", "-")
-    env = "-" + config.env.id.removeprefix("ALE/").replace("/", "-") if env_given else ""
-    return RUNS / f"{name}{env}-seed{config.seed}"
+    others = [other.removeprefix("ALE/").replace("/", "-").replace(":", "-") for other in others]
+    return RUNS / "-".join([name, *others, f"seed{seed}"])
 
 
 def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
@@ -129,7 +142,7 @@ def _train(
 
 
 def _warn_of_idle_steps(config: "RunConfig") -> None:
-    learning, total = config.algorithm.lr_anneal_steps, config.training.total_steps
+    learning, total = getattr(config.algorithm, "lr_anneal_steps", 0), config.training.total_steps
     if 0 < learning < total:
         warn(
             f"the learning rate is 0 from step {learning:,} on, and total_steps is {total:,}; "

@@ -1,0 +1,78 @@
+"""Every algorithm through the whole program, and one from outside."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import paac_cli
+from paac_cli.algorithms.agent import ALGORITHMS
+from paac_cli.training.checkpoint import list_checkpoints
+
+SOURCE = Path(paac_cli.__file__).parent
+
+#: Short rollouts and an early start of learning, so that all that an algorithm does happens in 2,560 steps.
+QUICK = {
+    "paac": ["algorithm.num_steps=8"],
+    "ppo": ["algorithm.num_steps=8", "algorithm.num_minibatches=2", "algorithm.normalize_value=true"],
+    "nstep_q": ["algorithm.num_steps=8", "algorithm.target_update_steps=640"],
+    "dqn": [
+        "algorithm.learning_starts=320",
+        "algorithm.steps_per_update=16",
+        "algorithm.buffer_size=1000",
+        "algorithm.target_update_steps=640",
+        "algorithm.prioritized_alpha=0.6",
+        "algorithm.n_step=3",
+        "algorithm.batch_size=16",
+    ],
+}
+
+
+def train_briefly(paac, name, run_dir, total_steps, *more):
+    sets = [*QUICK[name], "network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
+    sets += ["training.stop_when=null"]
+    result = paac(
+        *("train", "--preset", "cartpole", "--algorithm", name, "--num-envs", 4, "--run-dir", run_dir),
+        *("--total-steps", total_steps, *more),
+        *(word for assignment in sets for word in ("--set", assignment)),
+    )
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def arrays_of(run_dir):
+    newest = list_checkpoints(run_dir / "checkpoints")[0]
+    return newest.name, {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_run_in_two_sittings_on_other_workers_is_the_run_in_one(name, paac, tmp_path):
+    train_briefly(paac, name, tmp_path / "one", 2560)
+    train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1)
+    result = train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 3)
+    assert "going on at step 1,280" in result.stdout
+    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+
+
+def test_one_from_outside_learns_and_is_evaluated(paac, tmp_path):
+    shutil.copy(Path(__file__).parents[1] / "reinforce.py", tmp_path / "mine.py")
+    arguments = ["--preset", "cartpole", "--algorithm", "mine:Reinforce", "--total-steps", 60_000]
+    result = paac("train", *arguments, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "runs" / "cartpole-mine-Reinforce-seed1"
+    assert "gamma: 0.98" in (run / "config.yaml").read_text()
+    report = json.loads(paac("eval", run, "--episodes", 16, "--json", cwd=tmp_path).stdout)
+    assert report["mean"] > 100  # random play: 22
+    again = paac("train", *arguments[:-1], 64_000, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
+    assert "going on at step 60,416" in again.stdout
+
+
+def test_the_loop_the_pool_and_the_checkpoints_name_no_algorithm():
+    classes = [place.partition(":")[2] for place in ALGORITHMS.values()]
+    modules = [place.partition(":")[0] for place in ALGORITHMS.values()]
+    names = "|".join([*(ALGORITHMS.keys() - {"paac"}), *classes, *modules])  # the program is called paac, too
+    for floor in ("training", "sampling", "envs"):
+        for path in (SOURCE / floor).glob("*.py"):
+            assert not re.search(rf"\b({names})\b|isinstance\([^)]*algorithm", path.read_text()), path
