@@ -1,0 +1,85 @@
+"""DQN: its loss by hand, and when it does what."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from corridor import SPEC, corridor_for, make_config, run, state_of
+from paac_cli.algorithms.agent import make_agent
+from paac_cli.algorithms.dqn import _side_by_side, huber
+
+SETTINGS = {
+    "learning_starts": 40,
+    "batch_size": 8,
+    "steps_per_update": 8,
+    "buffer_size": 400,
+    "target_update_steps": 16,
+    "epsilon_anneal_steps": 80,
+}
+
+
+def make(**options):
+    return make_agent(make_config("dqn", **SETTINGS | options), SPEC)
+
+
+def test_huber_by_hand():
+    np.testing.assert_allclose(huber(tf.constant([0.0, 0.5, -1.0, 3.0])), [0.0, 0.125, 0.5, 2.5])
+
+
+@pytest.mark.parametrize(("double", "next_value"), [(False, 30.0), (True, 20.0)])
+def test_errors_by_hand(double, next_value):
+    agent = make(double=double)
+    for network, bias in ((agent._network, [1.0, 7.0]), (agent._target, [30.0, 20.0])):
+        q = next(variable for variable in network.variables if "q/bias" in variable.name)
+        kernel = next(variable for variable in network.variables if "q/kernel" in variable.name)
+        q.assign(bias)
+        kernel.assign(tf.zeros_like(kernel))
+    screens = np.zeros((2, 1, 1), np.float32)
+    reward, discount = np.array([5, 6], np.float32), np.array([0.5, 0.0], np.float32)
+    weight = np.array([1.0, 0.5], np.float32)
+    metrics, error = agent._update_graph(
+        *map(tf.constant, (screens, np.array([0, 1], np.int32), reward, discount, screens, weight))
+    )
+    expected = [5 + 0.5 * next_value - 1.0, 6 - 7.0]
+    np.testing.assert_allclose(error, expected)
+    assert metrics["train/loss"].numpy() == pytest.approx(((expected[0] - 0.5) + 0.5 * 0.5) / 2)
+    assert metrics["train/q_mean"].numpy() == pytest.approx(4.0)
+
+
+def test_it_learns_when_it_should():
+    agent = make()
+    corridor = corridor_for(make_config("dqn", **SETTINGS))
+    assert run(agent, corridor, 10) == []  # 40 steps
+    assert run(agent, corridor, 1) == []  # 44
+    assert len(run(agent, corridor, 1)) == 1  # 48: the first 8 after the start
+    assert len(run(agent, corridor, 20)) == 10
+
+
+def test_the_target_network_follows_at_its_interval():
+    agent, corridor = make(), corridor_for(make_config("dqn", **SETTINGS))
+    run(agent, corridor, 14)  # 56 steps: an update, and a copy at 48
+    assert (state_of(agent)["target/q/bias"] != state_of(agent)["q/bias"]).any()
+    run(agent, corridor, 2)  # 64
+    assert (state_of(agent)["target/q/bias"] == state_of(agent)["q/bias"]).all()
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_experience_is_part_of_the_state_unless_it_shall_not_be(saved):
+    agent = make(save_buffer=saved)
+    run(agent, corridor_for(make_config("dqn", **SETTINGS)), 20)
+    assert any(name.startswith("replay/") for name in agent.learner.to_arrays()) == saved
+
+
+def test_dueling_has_a_head_for_the_value():
+    agent = make(dueling=True)
+    assert "value/kernel" in state_of(agent)
+    assert "value/kernel" not in state_of(make())
+    run(agent, corridor_for(make_config("dqn", **SETTINGS)), 30)
+
+
+def test_replayed_screens_are_put_together_as_they_were_seen():
+    obs = np.arange(2 * 5 * 4 * 6).reshape(2, 5, 4, 6)  # three screens of two channels
+    screens = np.stack([obs[..., 2 * k : 2 * k + 2] for k in range(3)], axis=1)
+    np.testing.assert_array_equal(_side_by_side(tf.constant(screens)), obs)
+    single = np.arange(6).reshape(2, 1, 3)
+    np.testing.assert_array_equal(_side_by_side(tf.constant(single)), single[:, 0])

@@ -1,0 +1,92 @@
+"""n-step Q-learning and Sarsa: their targets by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from corridor import SPEC, corridor_for, make_config, run, state_of
+from paac_cli.algorithms.agent import make_agent
+
+GAMMA, T, N = 0.5, 3, 2
+REWARD = np.array([[1, 10], [2, 20], [4, 40]], np.float32)
+VALUE = np.array([[100, 1], [200, 2], [400, 4]], np.float32)  # v(s_0), v(s_1), v(s_2)
+
+
+def targets(agent, terminated=(), truncated=()):
+    """The returns [T, N] of one rollout, with v(s_T) = Q of a network whose biases are set to 8 and 2."""
+    ends = np.zeros((2, T, N), np.bool_)
+    for which, places in enumerate((terminated, truncated)):
+        for t, n in places:
+            ends[which, t, n] = True
+    state = agent.policy.to_arrays()
+    state["q/kernel"][:], state["q/bias"][:] = 0.0, [8.0, 2.0]
+    agent.policy.assign(state)
+    final_value = np.full((T, N), 64, np.float32)
+    obs = tf.zeros((T + 1, N, 1))
+    return agent._targets(obs, VALUE, REWARD, *ends, final_value)[1].numpy().reshape(T, N)
+
+
+def make(**options):
+    options = {"num_steps": T, "gamma": GAMMA, "epsilon_start": 0.5, "epsilon_end": 0.5} | options
+    return make_agent(make_config("nstep_q", num_envs=N, **options), SPEC)
+
+
+def test_one_step_targets_look_one_step_ahead():
+    # r + 0.5 * v of the next state; the last: max(8, 2)
+    expected = [[1 + 100, 10 + 1], [2 + 200, 20 + 2], [4 + 4, 40 + 4]]
+    np.testing.assert_allclose(targets(make(q_lambda=0.0)), expected)
+
+
+def test_n_step_targets_look_to_the_end_of_the_rollout():
+    last = [4 + 0.5 * 8, 40 + 0.5 * 8]
+    middle = [2 + 0.5 * last[0], 20 + 0.5 * last[1]]
+    expected = [[1 + 0.5 * middle[0], 10 + 0.5 * middle[1]], middle, last]
+    np.testing.assert_allclose(targets(make(q_lambda=1.0)), expected)
+
+
+def test_targets_between_mix_both_at_every_step():
+    last = [8.0, 44.0]
+    middle = [2 + 0.5 * (0.25 * last[0] + 0.75 * 400), 20 + 0.5 * (0.25 * last[1] + 0.75 * 4)]
+    first = [1 + 0.5 * (0.25 * middle[0] + 0.75 * 200), 10 + 0.5 * (0.25 * middle[1] + 0.75 * 2)]
+    np.testing.assert_allclose(targets(make(q_lambda=0.25)), [first, middle, last])
+
+
+@pytest.mark.parametrize("q_lambda", [0.0, 0.7, 1.0])
+def test_nothing_is_seen_beyond_the_end_of_an_episode(q_lambda):
+    found = targets(make(q_lambda=q_lambda), terminated=[(1, 0)], truncated=[(1, 1)])
+    assert found[1].tolist() == [2.0, 20 + 0.5 * 64]
+    assert targets(make(q_lambda=q_lambda), terminated=[(2, 0)], truncated=[(2, 1)])[2].tolist() == [4, 40 + 32]
+
+
+def test_sarsa_takes_the_mean_of_what_would_be_done_where_nothing_has_been():
+    # epsilon 0.5: 0.5 * 8 + 0.5 * (8 + 2) / 2 = 6.5
+    np.testing.assert_allclose(targets(make(rule="sarsa", q_lambda=0.0))[-1], [4 + 3.25, 40 + 3.25])
+
+
+@pytest.mark.parametrize(("rule", "of"), [("q_learning", np.max), ("sarsa", None)])
+def test_a_state_is_worth_its_best_action_or_the_one_taken(rule, of):
+    agent = make(rule=rule, epsilon_start=1.0, epsilon_end=1.0)
+    obs = np.random.default_rng(0).normal(size=(64, 1)).astype(np.float32)
+    q = agent._network(obs).numpy()
+    action, value = (tensor.numpy() for tensor in agent._act_graph(tf.constant(obs)))
+    expected = q.max(axis=1) if of else q[np.arange(64), action]
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    assert set(action) == {0, 1}
+
+
+def test_the_target_network_follows_at_its_interval_and_is_part_of_the_state():
+    config = make_config("nstep_q", num_steps=4, target_update_steps=32)  # 16 steps an update
+    agent = make_agent(config, SPEC)
+    corridor = corridor_for(config)
+    run(agent, corridor, 4)
+    state = state_of(agent)
+    assert (state["target/q/bias"] != state["q/bias"]).any()
+    run(agent, corridor, 4)
+    state = state_of(agent)
+    assert (state["target/q/bias"] == state["q/bias"]).all()
+
+
+def test_epsilon_falls_from_start_to_end():
+    config = make_config("nstep_q", num_steps=4, epsilon_start=0.9, epsilon_end=0.1, epsilon_anneal_steps=64)
+    epsilons = [row["train/epsilon"] for row in run(make_agent(config, SPEC), corridor_for(config), 24)]
+    assert epsilons == pytest.approx([0.7, 0.5, 0.3, 0.1, 0.1, 0.1])
