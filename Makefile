@@ -8,7 +8,9 @@ ARGS ?=
 # By the environment, so that the pins hold for what builds the package too.
 PIP_INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
 
-.PHONY: train test check format bench clean
+.PHONY: install train test check format bench learn clean
+
+install: $(VENV)/.installed
 
 train: $(VENV)/.installed
 	$(BIN)/paac train --preset pong $(ARGS)
@@ -29,6 +31,10 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/costs.py
 
+# Trains every preset that is known to learn, three seeds each, and writes results/learning. An hour or so.
+learn: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/learn.py $(ARGS)
+
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
@@ -40,11 +46,11 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo 'Installing into $(VENV): some 700 MB, TensorFlow above all; minutes the first time'
+	@echo 'Installing into $(VENV): a download of some 700 MB, 2.6 GB on disk, TensorFlow above all; minutes the first time'
 	$(PIP_INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo 'Installing into $(VENV): some 700 MB, TensorFlow above all; minutes the first time'
+	@echo 'Installing into $(VENV): a download of some 700 MB, 2.6 GB on disk, TensorFlow above all; minutes the first time'
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed

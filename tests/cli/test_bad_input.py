@@ -41,7 +41,7 @@ def files_below(directory):
         (["presets", "show", "cartpol"], ["'cartpol'", "did you mean cartpole"]),
         (["presets", "copy", "cartpol", "x.yaml"], ["did you mean cartpole"]),
         (["presets", "copy", "cartpole", "x.txt"], ["x.txt", ".yaml"]),
-        (["presets", "copy", "cartpole", "no/such/x.yaml"], ["no/such/x.yaml"]),
+        (["presets", "copy", "cartpole", "/proc/no/x.yaml"], ["/proc/no/x.yaml"]),
         (["presets", "validate", "missing.yaml"], ["missing.yaml"]),
         ([*CARTPOLE, "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),
         ([*CARTPOLE, "--set", "algorithm.gamma"], ["--set algorithm.gamma"]),

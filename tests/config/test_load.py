@@ -89,7 +89,7 @@ def test_true_is_no_number(key):
 )
 def test_an_unknown_key_is_named_with_its_source_and_the_nearest(assignment, key, near):
     text = message(load_set, assignment)
-    assert f"here.yaml: unknown key {key};" in text
+    assert f"--set {assignment.partition('=')[0]}: unknown key {key};" in text
     assert near in text.partition("did you mean")[2]
 
 
@@ -126,8 +126,15 @@ def test_the_nearest_key_is_one_that_would_be_taken():
 )
 def test_a_wrong_value_is_named_in_one_line_with_its_source_and_key(assignment, said):
     text = message(load_set, assignment)
-    assert text.startswith(f"here.yaml: {said}")
+    assert text.startswith(f"--set {assignment.partition('=')[0]}: {said}")
     assert "\n" not in text
+
+
+def test_what_the_file_says_is_blamed_on_the_file_and_what_a_flag_says_on_the_flag():
+    wrong = MINIMAL | {"sampling": {"num_envs": 0}}
+    assert message(load_config, wrong, "here.yaml").startswith("here.yaml: sampling.num_envs = 0")
+    text = message(load_config, MINIMAL, "here.yaml", {"sampling.num_envs": 0}, {"sampling.num_envs": "--num-envs"})
+    assert text.startswith("--num-envs: sampling.num_envs = 0")
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,11 @@ def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: boo
 
 def _in_words(report: dict[str, Any]) -> str:
     rules = f", protocol {report['protocol']}" if report["protocol"] else ""
+    games = "1 game" if report["episodes"] == 1 else f"{report['episodes']} games"
     lines = [
         f"{report['checkpoint']}, {report['steps']:,} steps",
         f"{report['env']}{rules}, actions {report['actions']}, seed {report['seed']}",
-        f"{report['episodes']} games: mean {report['mean']:.2f}, std {report['std']:.2f}, "
+        f"{games}: mean {report['mean']:.2f}, std {report['std']:.2f}, "
         f"median {report['median']:.2f}, min {report['min']:g}, max {report['max']:g}, "
         f"mean length {report['mean_length']:.0f} steps",
     ]

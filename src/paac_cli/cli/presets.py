@@ -42,6 +42,7 @@ def copy(name: str, file: Path) -> None:
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file}: a preset's file ends in .yaml")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x") as target:
             target.write(text)
     except FileExistsError:

@@ -15,7 +15,9 @@ from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_ch
     help="A run directory or a checkpoint.  [default: the newest run in runs/]",
 )
 @click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="Whole games.")
-@click.option("--seconds", type=FiniteRange(0, min_open=True), help="Only so much of it.")
+@click.option(
+    "--seconds", type=FiniteRange(0, min_open=True), help="Only so much of the film; the games are played whole."
+)
 @click.option("--fps", type=FiniteRange(1, 1000), help="Frames per second.  [default: real time]")
 @click.option("--overlay", is_flag=True, help="A panel with score, value and action probabilities.")
 @action_choice
@@ -47,9 +49,10 @@ def record(
         check_suffix(video)
     path, found = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn)
     if video is None:
-        if path.resolve().parent.name != "checkpoints":
+        path = path if path.parent.name else path.resolve()
+        if path.parent.name != "checkpoints":
             raise VideoError(f"{path} does not lie in a run directory; say where the film shall go")
-        video = RunDirectory(path.resolve().parents[1]).videos / f"{path.name}-seed{seed}.mp4"
+        video = RunDirectory(path.parents[1]).videos / f"{path.name}-seed{seed}.mp4"
 
     played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)
 

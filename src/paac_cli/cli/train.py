@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @click.option("--num-envs", type=int, metavar="N", help="Environments.  [sampling.num_envs]")
 @click.option("--num-workers", metavar="N|auto", help="Processes that step them.  [sampling.num_workers]")
 @click.option(
-    "--run-dir", type=click.Path(path_type=Path), help="Where the run is kept.  [default: runs/<preset>-seed<seed>]"
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="Where the run is kept.  [default: runs/<preset>[-<algorithm>][-<env>]-seed<seed>]",
 )
 @click.option("--fresh", is_flag=True, help="Start over; what is in the run directory is moved aside.")
 def train(
@@ -49,32 +51,47 @@ def train(
     from paac_cli.config.presets import find_preset
 
     path = find_preset(preset)
-    section = {"algorithm": {"name": algorithm}} if algorithm else {}
-    config = read_config(path, section | parse_assignments(assignments) | _overrides(short_cuts))
+    overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
+    overrides |= parse_assignments(assignments) | _overrides(short_cuts)
+    config = read_config(path, overrides, {"algorithm": "--algorithm"} | _FLAGS)
+    if short_cuts["env"] and not any(key.startswith("training.stop_when") for key in overrides):
+        config = _without_goal(path, config, overrides)
     others = [other for other in (algorithm, short_cuts["env"]) if other]
     directory = run_dir or _default_directory(preset, others, config.seed)
     _run(config, directory, fresh)
+
+
+#: Key -> the short cut for it.
+_FLAGS = {
+    "env.id": "--env",
+    "seed": "--seed",
+    "training.device": "--device",
+    "training.total_steps": "--total-steps",
+    "sampling.num_envs": "--num-envs",
+    "sampling.num_workers": "--num-workers",
+}
 
 
 def _overrides(short_cuts: dict[str, Any]) -> dict[str, Any]:
     """The short cuts that were given, under the keys that they stand for."""
     from paac_cli.config import yaml_io
 
-    keys = {
-        "env": "env.id",
-        "seed": "seed",
-        "device": "training.device",
-        "total_steps": "training.total_steps",
-        "num_envs": "sampling.num_envs",
-        "num_workers": "sampling.num_workers",
-    }
+    given = {key: short_cuts[flag.removeprefix("--").replace("-", "_")] for key, flag in _FLAGS.items()}
+    as_text = ("training.total_steps", "sampling.num_workers")  # in any spelling of YAML's
     return {
-        keys[name]: yaml_io.parse(value, f"--{name.replace('_', '-')}")
-        if name in ("total_steps", "num_workers")
-        else value
-        for name, value in short_cuts.items()
+        key: yaml_io.parse(value, _FLAGS[key]) if key in as_text else value
+        for key, value in given.items()
         if value is not None
     }
+
+
+def _without_goal(path: Path, config: "RunConfig", overrides: dict[str, Any]) -> "RunConfig":
+    """A return that is good in one environment says nothing in another."""
+    from paac_cli.config.load import read_config
+
+    if config.training.stop_when is None or read_config(path).env.id == config.env.id:
+        return config
+    return read_config(path, overrides | {"training.stop_when": None}, _FLAGS)
 
 
 def _default_directory(preset: str, others: list[str], seed: int) -> Path:
@@ -101,7 +118,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
             return
         _warn_of_idle_steps(config)
         exit_code = _train(config, run, fresh, checkpoint, progress)
-    click.echo(f"{_standing(progress)}, saved in {directory}")
+    click.echo(f"{_standing(progress)}{', goal reached' if progress.is_good_enough else ''}, saved in {directory}")
     if exit_code:
         click.echo("Stopped. The same command goes on from here")
         click.get_current_context().exit(exit_code)
@@ -129,6 +146,8 @@ def _train(
 
         device = choose_device(config.training.device)
         agent = make_agent(config, spec)
+        if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
+            warn(f"torso mlp takes images {spec.obs_shape} for mere numbers; network.torso=nips or nature sees them")
         run.create(config, fresh=fresh)
         start = progress.steps
         with contextlib.ExitStack() as closing:
@@ -160,5 +179,10 @@ def _headline(config: "RunConfig", directory: Path, num_workers: int, device: st
     begin = f"going on at step {start:,}" if start else "starting"
     return (
         f"{config.env.id}{rules}, {config.algorithm.name}, {config.network.torso}: {config.sampling.num_envs} "
-        f"environments on {num_workers} workers, learner on {device}; {begin}, in {directory}"
+        f"environments on {num_workers} workers, learner on {device}; {begin}, {_until(config)}, in {directory}"
     )
+
+
+def _until(config: "RunConfig") -> str:
+    goal, end = config.training.stop_when, f"to step {config.training.total_steps:,}"
+    return f"{end} or a mean return of {goal.mean_return:g} over {goal.episodes} games" if goal else end

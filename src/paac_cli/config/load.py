@@ -13,19 +13,24 @@ from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.errors import ConfigError
 
 
-def load_config(data: Any, source: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+def load_config(
+    data: Any, source: str, overrides: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None
+) -> RunConfig:
     """Check plain `data` after putting `overrides` (dotted key -> value) into it.
 
-    Raises ConfigError, which names `source`, the key, the value, what is allowed and the nearest key.
+    flags: dotted key -> what it was given by on the command line, where that is not --set. Raises ConfigError,
+    which names the `source` or the flag, the key, the value, what is allowed and the nearest key.
     """
+    overrides = overrides or {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: a preset is a mapping with the sections {', '.join(RunConfig.model_fields)}")
-    for key, value in (overrides or {}).items():
+    for key, value in overrides.items():
         data = _put(data, key.split("."), value, key)
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_explain(source, error)) from error
+        given_by = {key: (flags or {}).get(key, f"--set {key}") for key in overrides}
+        raise ConfigError(_explain(source, given_by, error)) from error
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
@@ -56,9 +61,11 @@ def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def read_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """The config in the YAML file at `path`. Raises ConfigError."""
-    return load_config(yaml_io.read(path), str(path), overrides)
+def read_config(
+    path: Path, overrides: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None
+) -> RunConfig:
+    """The config in the YAML file at `path`; the rest as `load_config` has it. Raises ConfigError."""
+    return load_config(yaml_io.read(path), str(path), overrides, flags)
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
@@ -91,25 +98,32 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _explain(source: str, error: ValidationError) -> str:
+def _explain(source: str, given_by: Mapping[str, str], error: ValidationError) -> str:
     """One line per key: where, what was found, what is allowed, what is near."""
-    problems: dict[str, list[str]] = {}
+    problems: dict[tuple[str, str], list[str]] = {}
     for item in error.errors():
         keys, fields = _resolve(item["loc"])
         key = ".".join(keys)
+        made_by_flag = item["type"] == "extra_forbidden"  # a key that is not known may be there for what is below it
+        below = [flag for given, flag in given_by.items() if made_by_flag and f"{given}.".startswith(f"{key}.")]
+        place = next(
+            (flag for given, flag in given_by.items() if f"{key}.".startswith(f"{given}.")), (*below, source)[0]
+        )
         if item["type"] == "extra_forbidden":
-            problems[f"unknown key {key}{nearest(keys[-1], fields)}"] = []
+            problems[place, f"unknown key {key}{nearest(keys[-1], fields)}"] = []
         elif item["type"] == "missing":
-            problems[f"{key} is missing"] = []
+            problems[place, f"{key} is missing"] = []
         else:
             value = item["input"]
             told = key if isinstance(value, dict) else f"{key} = {value!r}"
             message = item["msg"].removeprefix("Value error, ")
             allowed = re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", "")))
             near = nearest(value, allowed) if isinstance(value, str) else ""
-            problems.setdefault(told or "the preset", []).append(message[:1].lower() + message[1:] + near)
-    lines = (": ".join([told, " or ".join(said)]) if said else told for told, said in problems.items())
-    return "\n".join(f"{source}: {line}" for line in lines)
+            problems.setdefault((place, told or "the preset"), []).append(message[:1].lower() + message[1:] + near)
+    return "\n".join(
+        ": ".join([place, told, " or ".join(said)] if said else [place, told])
+        for (place, told), said in problems.items()
+    )
 
 
 def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:

@@ -53,7 +53,10 @@ class EnvConfig(ConfigModel):
     @model_validator(mode="after")
     def _protocol_is_for_atari(self) -> Self:
         if self.protocol is not None and not self.is_atari:
-            raise ValueError(f"protocol {self.protocol!r} is for Atari (ALE/...), and id is {self.id!r}")
+            raise ValueError(
+                f"protocol {self.protocol!r} is for Atari (ALE/...), and id is {self.id!r}; "
+                "start from a preset that is not Atari's, such as cartpole"
+            )
         given = {
             "kwargs": self.kwargs,
             "grayscale": self.grayscale,

@@ -88,4 +88,6 @@ def _draw_references(axes: Axes, config: RunConfig) -> None:
         return
     network, paper = reference.paper(config.network.torso)
     axes.axhline(reference.human, color="grey", linestyle="--", linewidth=1, label=f"human {reference.human:g}")
-    axes.axhline(paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper, {network}: {paper:g}")
+    axes.axhline(
+        paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper, {network}, protocol paac2017: {paper:g}"
+    )

@@ -104,6 +104,8 @@ def train(
         if save_due(progress.steps):
             saved_at = progress.steps
             _save(config, agent, pool, run, progress, metrics)
+    if stop:
+        _tell(sinks, "Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
     if progress.steps > saved_at:
         _save(config, agent, pool, run, progress, metrics)
 

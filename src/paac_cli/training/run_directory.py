@@ -150,7 +150,8 @@ def find_policy(path: Path, *, last: bool, warn: Callable[[str], None]) -> tuple
         raise CheckpointError(f"{path} is neither a run directory nor a checkpoint")
     paths = [*([] if last else list_policies(run.checkpoints)), *list_checkpoints(run.checkpoints)]
     if not paths:
-        raise CheckpointError(f"{path} has no checkpoint yet")
+        only_best = " but its best policy; leave --last out" if list_policies(run.checkpoints) else " yet"
+        raise CheckpointError(f"{path} has no checkpoint{only_best}")
     return _first_valid(paths, load_policy, warn)
 
 

@@ -42,7 +42,6 @@ class StopRequest:
         if self._signal is not None and number == signal.SIGINT:
             if sys.stdout.isatty():
                 os.write(1, b"\x1b[?25h\n")  # the live view had hidden the cursor
+            os.write(2, b"Left at once: what came after the last checkpoint is not saved\n")
             os._exit(128 + number)
-        if number == signal.SIGINT and sys.stderr.isatty():
-            os.write(2, b"\nStopping after this update. Ctrl-C again leaves at once, without saving.\n")
         self._signal = number
