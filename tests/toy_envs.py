@@ -7,6 +7,7 @@ imports; the directory of this file is on the learner's `sys.path`, which worker
 import builtins
 import os
 import sys
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -108,6 +109,119 @@ class Plain(Counting):
         super().__init__(script)
 
 
+#: By name, so that a config can hold it.
+ACTION_SPACES: dict[str, spaces.Space[Any]] = {
+    "choices": spaces.MultiDiscrete([3, 2, 4]),
+    "choices from elsewhere": spaces.MultiDiscrete([3, 2], start=[1, -5]),
+    "grid of choices": spaces.MultiDiscrete([[2, 3, 2], [4, 2, 5]]),
+    "small choices": spaces.MultiDiscrete([3, 2], dtype=np.uint8),
+    "buttons": spaces.MultiBinary(3),
+    "grid of buttons": spaces.MultiBinary((2, 2)),
+    "bounded": spaces.Box(np.float32([-2, 0]), np.float32([2, 10])),
+    "unbounded": spaces.Box(-np.inf, np.inf, (2,)),
+    "half bounded": spaces.Box(np.float32([0, -np.inf, -4]), np.float32([np.inf, 0.5, 4])),
+    "as large as can be": spaces.Box(np.finfo(np.float32).min, np.finfo(np.float32).max, (2,)),
+    "grid": spaces.Box(-1, 1, (2, 3)),
+    "double": spaces.Box(-0.1, 0.3, (2,), np.float64),
+    "half precision": spaces.Box(-1, 3, (2,), np.float16),
+    "one number": spaces.Box(-3, 5, ()),
+    "whole numbers": spaces.Box(-3, 3, (2,), np.int64),
+    "nothing": spaces.Box(-1, 1, (0,)),
+}
+
+
+class Echo(gymnasium.Env):
+    """Sees its latest action, and half of what it saw before beside it; refuses what is no action of its space."""
+
+    def __init__(self, actions: str, script: dict[str, Any] | None = None, render_mode: str | None = None) -> None:
+        self.action_space = ACTION_SPACES[actions]
+        self.observation_space = spaces.Box(-np.inf, np.inf, (2, int(np.prod(self.action_space.shape))), np.float64)
+        self._script = Script(**script or {})
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self._steps, self._seen = 0, self.np_random.random(self.observation_space.shape)
+        return self._seen.copy(), {}
+
+    def step(self, action: NDArray):
+        assert isinstance(action, np.ndarray), type(action)
+        assert self.action_space.contains(action), action
+        self._steps += 1
+        self._seen = np.array([action.ravel(), self._seen.sum(axis=0) / 2])
+        over = self._steps >= self._script.length
+        return self._seen.copy(), 1.0, over and self._script.ends == "terminated", over, {}
+
+
+#: By name, so that a config can hold it.
+OBSERVATION_SPACES: dict[str, spaces.Space[Any]] = {
+    "number": spaces.Box(-1, 1, ()),
+    "vector": spaces.Box(-1, 1, (3,)),
+    "doubles": spaces.Box(-1, 1, (2, 3), np.float64),
+    "choice": spaces.Discrete(4, start=-1),
+    "choices": spaces.MultiDiscrete([2, 3], start=[5, 0]),
+    "grid of choices": spaces.MultiDiscrete([[2, 3], [4, 2]]),
+    "buttons": spaces.MultiBinary((2, 2)),
+    "pair": spaces.Tuple([spaces.Discrete(3), spaces.Box(-1, 1, (2,))]),
+    "bytes": spaces.Dict(
+        {"screen": spaces.Box(0, 255, (2, 3), np.uint8), "memory": spaces.Box(0, 255, (4,), np.uint8)}
+    ),
+    "robot": spaces.Dict(
+        {
+            "camera": spaces.Box(0, 255, (2, 2, 3), np.uint8),
+            "arm": spaces.Dict({"angles": spaces.Box(-np.pi, np.pi, (3,)), "grip": spaces.Discrete(2)}),
+            "mode": spaces.Discrete(3, dtype=np.uint8),
+            "legs": spaces.Tuple([spaces.MultiBinary(2), spaces.Box(-1, 1, ())]),
+        }
+    ),
+}
+
+
+class Sampled(gymnasium.Env):
+    """Sees what its space gives at random: each time the same for the same seed and the same actions before."""
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, shows: str, script: dict[str, Any] | None = None, render_mode: str | None = None) -> None:
+        self.observation_space = deepcopy(OBSERVATION_SPACES[shows])
+        self._script = Script(**script or {})
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        self.observation_space.seed(seed)
+        self._steps = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action: int):
+        self._steps += 1
+        for _ in range(action):
+            self.observation_space.sample()
+        return self.observation_space.sample(), 1.0, self._steps >= self._script.length, False, {}
+
+
+class Screens(gymnasium.Env):
+    """Shows screens of 8 x 12 pixels, in tiles of 2 x 4 of one colour that tells the tile, the channel and the step."""
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, channels: int = 3, script: dict[str, Any] | None = None, render_mode: str | None = None) -> None:
+        self._channels, self._script = channels, Script(**script or {})
+        self.observation_space = spaces.Box(0, 255, (8, 12, channels) if channels else (8, 12), np.uint8)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        self._steps = 0
+        return self.screen(self._channels, 0), {}
+
+    def step(self, action: int):
+        self._steps += 1
+        return self.screen(self._channels, self._steps), 1.0, self._steps >= self._script.length, False, {}
+
+    @staticmethod
+    def screen(channels: int, step: int, height: int = 8, width: int = 12) -> NDArray[np.uint8]:
+        """What is shown after `step` steps, and what that is in any size that cuts no tile; channels 0: grey."""
+        row, column, channel = np.indices((height, width, channels or 1))
+        tiles = (4 * row // height) * 60 + (3 * column // width) * 20 + channel * 5 + step
+        return tiles.astype(np.uint8) if channels else tiles[:, :, 0].astype(np.uint8)
+
+
 for _class in (
     Counting,
     Witness,
@@ -115,6 +229,9 @@ for _class in (
     TupleActions,
     ActionsFromOne,
     Plain,
+    Echo,
+    Sampled,
+    Screens,
 ):
     gymnasium.register(f"{_class.__name__}-v0", entry_point=f"toy_envs:{_class.__name__}", disable_env_checker=True)
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.dqn import _side_by_side, huber
+from paac_cli.algorithms.replay import ReplayBuffer
 
 SETTINGS = {
     "learning_starts": 40,
@@ -83,3 +84,17 @@ def test_replayed_screens_are_put_together_as_they_were_seen():
     np.testing.assert_array_equal(_side_by_side(tf.constant(screens)), obs)
     single = np.arange(6).reshape(2, 1, 3)
     np.testing.assert_array_equal(_side_by_side(tf.constant(single)), single[:, 0])
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(80, [0.76, 0.82, 0.88, 0.94, 1.0, 1.0]), (0, [0.4] * 6)])
+def test_beta_rises_over_its_steps_and_is_constant_if_it_has_none(steps, expected, monkeypatch):
+    asked, sample = [], ReplayBuffer.sample
+
+    def sample_and_note(buffer, rng, size, beta):
+        asked.append(beta)
+        return sample(buffer, rng, size, beta)
+
+    monkeypatch.setattr(ReplayBuffer, "sample", sample_and_note)
+    agent = make(prioritized_alpha=0.6, prioritized_beta=0.4, prioritized_beta_steps=steps)
+    run(agent, corridor_for(make_config("dqn", **SETTINGS)), 22)  # draws after 48, 56, ... 88 steps
+    assert asked == pytest.approx(expected)

@@ -3,6 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 import toy_envs
 from paac_cli.config.schema import EnvConfig
@@ -133,3 +134,97 @@ def test_film_gets_the_first_frame_and_one_a_step_and_does_not_change_the_play()
     assert frames[0].dtype == np.uint8
     assert frames[0].shape[2] == 3
     assert not np.array_equal(frames[0], frames[-1])
+
+
+# Screens
+
+
+def screens(channels=3, script=None, **config):
+    """A toy environment of 8 x 12 pixels under `config`."""
+    return EnvConfig(id="Screens-v0", kwargs={"channels": channels, "script": script or {"length": 9}}, **config)
+
+
+def shown(config, steps=4):
+    """Observations from the first to that after `steps`."""
+    env = make_env(config)
+    seen, _ = play(env, episode_seed(1, 0, 0), [0] * steps)
+    assert seen[0].shape == env.spec.obs_shape
+    assert seen.dtype == env.spec.obs_dtype
+    return seen.astype(int)
+
+
+def grey(step, height=8, width=12):
+    """Luma of the toy's screen, as ITU-R BT.709 weighs red, green and blue, without what is after the point."""
+    rgb = toy_envs.Screens.screen(3, step, height, width)
+    return (rgb @ np.array([0.2125, 0.7154, 0.0721])).astype(int)
+
+
+@pytest.mark.parametrize("channels", [0, 3])
+def test_screens_that_nobody_changes_are_shown_as_they_are(channels):
+    seen = shown(screens(channels))
+    assert seen.tolist() == [toy_envs.Screens.screen(channels, step).tolist() for step in range(5)]
+
+
+def test_a_grey_screen_has_one_channel_of_what_its_colours_weigh():
+    seen = shown(screens(grayscale=True))
+    assert seen.shape == (5, 8, 12, 1)
+    assert seen[..., 0].tolist() == [grey(step).tolist() for step in range(5)]
+
+
+def test_a_screen_without_channels_is_grey_already():
+    assert shown(screens(0, grayscale=True)).tolist() == shown(screens(0)).tolist()
+
+
+@pytest.mark.parametrize("channels", [0, 1, 3])
+@pytest.mark.parametrize(("height", "width"), [(4, 3), (4, 12), (8, 6)])
+def test_height_comes_first_when_a_screen_is_resized(channels, height, width):
+    seen = shown(screens(channels, resize=(height, width)))
+    assert seen.tolist() == [toy_envs.Screens.screen(channels, step, height, width).tolist() for step in range(5)]
+
+
+@pytest.mark.parametrize("channels", [0, 1, 3])
+def test_stacked_screens_lie_on_the_last_axis_from_the_oldest_to_the_newest(channels):
+    config = screens(channels, frame_stack=3)
+    assert describe_env(config).frame_stack == 3
+    screen = [toy_envs.Screens.screen(channels, step).reshape(8, 12, -1) for step in range(5)]
+    order = [(0, 0, 0), (0, 0, 1), (0, 1, 2), (1, 2, 3), (2, 3, 4)]  # the first one is repeated
+    expected = [np.concatenate([screen[step] for step in steps], axis=-1).tolist() for steps in order]
+    assert shown(config).tolist() == expected
+
+
+def test_a_stack_begins_anew_with_every_game():
+    env = make_env(screens(frame_stack=3))
+    first, _ = play(env, episode_seed(1, 0, 0), [0] * 5)
+    again, _ = play(env, episode_seed(1, 0, 1), [0] * 5)
+    assert np.array_equal(first, again)
+
+
+def test_screens_are_made_grey_then_small_then_stacked():
+    seen = shown(screens(grayscale=True, resize=(4, 6), frame_stack=2))
+    assert seen.shape == (5, 4, 6, 2)
+    order = [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4)]
+    assert seen.tolist() == [np.stack([grey(step, 4, 6) for step in steps], axis=-1).tolist() for steps in order]
+
+
+@pytest.mark.parametrize(
+    "option", [{"grayscale": True}, {"resize": (4, 6)}, {"frame_stack": 2}], ids=lambda option: next(iter(option))
+)
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"), [("CartPole-v1", {}), ("Sampled-v0", {"shows": "bytes"}), ("Sampled-v0", {"shows": "choice"})]
+)
+def test_what_is_for_images_is_refused_where_there_are_none(env_id, kwargs, option):
+    with pytest.raises(EnvironmentSpecError, match=rf"{env_id} cannot be made: .* are for images, and it shows"):
+        describe_env(EnvConfig(id=env_id, kwargs=kwargs, **option))
+
+
+def test_grey_is_for_three_colours():
+    with pytest.raises(EnvironmentSpecError, match=r"Screens-v0 cannot be made: .*3 channels.*\(8, 12, 4\)"):
+        describe_env(screens(4, grayscale=True))
+
+
+@pytest.mark.parametrize(
+    "option", [{"grayscale": True}, {"resize": (4, 6)}, {"frame_stack": 2}], ids=lambda option: next(iter(option))
+)
+def test_what_an_atari_protocol_says_is_not_said_again(option):
+    with pytest.raises(ValidationError, match=f"{next(iter(option))} not for Atari: its protocol says everything"):
+        EnvConfig(id="ALE/Pong-v5", **option)

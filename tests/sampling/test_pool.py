@@ -16,9 +16,10 @@ import pytest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.spaces import ActionTranslator
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.pool import WorkerPool, split_evenly
-from toy_envs import WITNESSED, Counting, Witness, config_of, spec_of
+from toy_envs import ACTION_SPACES, OBSERVATION_SPACES, WITNESSED, Counting, Witness, config_of, spec_of
 
 SEED = 7
 BREAKOUT = EnvConfig(id="ALE/Breakout-v5", protocol="baselines")
@@ -374,6 +375,64 @@ def test_reset_of_a_used_pool_begins_anew():
         assert len(again.episodes) == 0
         assert not again.terminated.any()
         assert np.array_equal(again.obs, first["obs"])
+
+
+# Observations and actions of every kind
+
+
+def random_choices(action, steps, num_envs):
+    """[steps, num_envs, ...], real numbers also beyond the bounds, with all the bits that they can have."""
+    rng = np.random.default_rng(0)
+    if not action.choices:
+        return rng.normal(scale=1.5, size=(steps, num_envs, *action.shape)).astype(np.float32)
+    return rng.integers(action.choices, size=(steps, num_envs, *action.shape))
+
+
+def assert_a_restored_pool_goes_on(config, length):
+    """`length`: of an episode; 3 environments are restored in the midst of their second."""
+    spec = describe_env(config)
+    actions = random_choices(spec.action, 3 * length, num_envs=3)
+    here = length + length // 2
+    with open_pool(config, spec, num_workers=2) as pool:
+        pool.reset()
+        notes = play(pool, actions[:here])
+        snapshot = pool.snapshot()
+        expected = play(pool, actions[here:])
+    assert len(notes[length - 1]["episodes"]) == 3
+    assert snapshot["actions"].dtype == spec.action.dtype
+    played = np.concatenate([actions[length:here, n] for n in range(3)])
+    assert snapshot["actions"].tolist() == played.tolist()  # to the last bit
+    with open_pool(config, spec, num_workers=2) as pool:
+        assert np.array_equal(pool.restore(snapshot, warn=pytest.fail).obs, notes[-1]["obs"])
+        assert_same_play(play(pool, actions[here:]), expected)
+    return notes, actions
+
+
+@pytest.mark.parametrize("name", [name for name in ACTION_SPACES if name not in ("whole numbers", "nothing")])
+@pytest.mark.parametrize("ends", ["terminated", "truncated"])
+def test_actions_of_every_kind_reach_the_environments_and_are_played_again(name, ends):
+    """The environments refuse what is no action of theirs, and see the ones they get, to the last bit."""
+    config = EnvConfig(id="toy_envs:Echo-v0", kwargs={"actions": name, "script": {"length": 6, "ends": ends}})
+    notes, actions = assert_a_restored_pool_goes_on(config, length=6)
+    translator = ActionTranslator(ACTION_SPACES[name], "Echo-v0")
+    for note, row in zip(notes[:5], actions, strict=False):
+        assert note["obs"][:, 0].tolist() == [translator.translate(action).ravel().tolist() for action in row]
+
+
+@pytest.mark.parametrize("name", OBSERVATION_SPACES)
+def test_observations_of_every_kind_are_seen_and_come_back(name):
+    config = EnvConfig(id="toy_envs:Sampled-v0", kwargs={"shows": name, "script": {"length": 6}})
+    notes, actions = assert_a_restored_pool_goes_on(config, length=6)
+    first, expected = play_without_pool(config, actions)
+    assert_same_play(notes, expected[: len(notes)])
+    assert first.dtype == notes[0]["obs"].dtype
+    assert len(np.unique(first.reshape(3, -1), axis=0)) > 1  # environments see different things
+
+
+def test_stacked_screens_are_seen_and_come_back():
+    config = EnvConfig(id="toy_envs:Screens-v0", frame_stack=4, resize=(4, 6), kwargs={"script": {"length": 7}})
+    notes, actions = assert_a_restored_pool_goes_on(config, length=7)
+    assert_same_play(notes, play_without_pool(config, actions)[1][: len(notes)])
 
 
 # What a worker is made of

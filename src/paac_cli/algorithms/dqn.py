@@ -108,8 +108,7 @@ class Dqn:
 
     def _learn_from_replay(self, update: int) -> Metrics:
         config = self._config
-        beta = float(between(config.prioritized_beta, 1.0, config.prioritized_beta_steps, self._steps))
-        batch = self._buffer.sample(replay_generator(self._seed, update), config.batch_size, beta)
+        batch = self._buffer.sample(replay_generator(self._seed, update), config.batch_size, self._beta)
         metrics: Metrics
         metrics, error = self._update(
             batch.screens, batch.action, batch.reward, batch.discount, batch.next_screens, batch.weight
@@ -122,6 +121,11 @@ class Dqn:
         key = tf.constant([seed, step], tf.int64)
         action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
         return Prediction(action.numpy(), value.numpy(), probability.numpy())
+
+    @property
+    def _beta(self) -> float:
+        start, steps = self._config.prioritized_beta, self._config.prioritized_beta_steps
+        return float(between(start, 1.0, steps, self._steps)) if steps else start
 
     @property
     def _epsilon(self) -> tf.Tensor:

@@ -110,7 +110,7 @@ class ReplayBuffer:
         if self._priorities is None:
             return
         priority = np.abs(error).astype(np.float64) + 1e-6
-        self._highest_priority = np.maximum(self._highest_priority, priority.max())
+        np.maximum(self._highest_priority, priority.max(), out=self._highest_priority)
         still_there = self._priorities.leaves(place) > 0.0
         self._priorities.set(place[still_there], priority[still_there] ** self._alpha)
 

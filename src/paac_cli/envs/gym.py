@@ -39,7 +39,7 @@ def _with_screens(env: gymnasium.Env[Any, Any], config: EnvConfig) -> gymnasium.
     if len(shape) not in (2, 3) or env.observation_space.dtype != np.uint8:
         raise ValueError(f"grayscale, resize and frame_stack are for images, and it shows {env.observation_space}")
     if config.grayscale and len(shape) == 3:
-        env = wrappers.GrayscaleObservation(env)
+        env = wrappers.GrayscaleObservation(env, keep_dim=True)  # convolutions look for channels
     if config.resize:
         env = wrappers.ResizeObservation(env, config.resize)
     return wrappers.FrameStackObservation(env, config.frame_stack) if config.frame_stack > 1 else env

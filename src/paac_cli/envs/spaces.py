@@ -17,9 +17,9 @@ _LEAVES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary
 class ObservationTranslator:
     """Observations as rows of memory.
 
-    A `Box` is written as it is; a stack of screens [K, H, W(, C)] with its screens side by side on the
-    last axis. All else becomes one vector: whole numbers one-hot, the entries of `Dict` and `Tuple`
-    one after another.
+    A `Box` is written as it is (a single number as a vector of one); a stack of screens [K, H, W(, C)]
+    with its screens side by side on the last axis. All else becomes one vector: whole numbers one-hot,
+    the entries of `Dict` and `Tuple` one after another, as the space has them (a `Dict` sorts its keys).
     """
 
     def __init__(self, space: spaces.Space[Any], frame_stack: int, env_id: str) -> None:
@@ -27,15 +27,16 @@ class ObservationTranslator:
         self._stacked = frame_stack > 1
         self.parts: tuple[ObsPart, ...] = ()
         if isinstance(space, spaces.Box):
-            self.shape, self.dtype = _on_last_axis_shape(space.shape) if self._stacked else space.shape, space.dtype
+            self.shape = _on_last_axis_shape(space.shape) if self._stacked else space.shape or (1,)
+            self.dtype = space.dtype
             self._leaves = None
             return
         self._leaves = list(_walk(space, (), env_id))
-        named = [(".".join(map(str, path)), leaf) for path, leaf in self._leaves]
-        self.parts = tuple(ObsPart(name, _part_shape(leaf), leaf.dtype == np.uint8) for name, leaf in named if name)
-        self.shape = (sum(spaces.flatdim(leaf) for _, leaf in named),)
-        boxes = all(isinstance(leaf, spaces.Box) and leaf.dtype == np.uint8 for _, leaf in named)
-        self.dtype = np.dtype(np.uint8 if boxes else np.float32)
+        self.parts = tuple(
+            ObsPart(".".join(map(str, path)), _part_shape(leaf), _is_bytes(leaf)) for path, leaf in self._leaves if path
+        )
+        self.shape = (sum(spaces.flatdim(leaf) for _, leaf in self._leaves),)
+        self.dtype = np.dtype(np.uint8 if all(_is_bytes(leaf) for _, leaf in self._leaves) else np.float32)
 
     def write(self, obs: Any, out: NDArray) -> None:
         """Put `obs`, an element of the space, into `out`, of `shape` and `dtype`."""
@@ -67,9 +68,10 @@ class ActionTranslator:
             self.spec = ActionSpec((size,), (2,) * size)
         elif isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and space.shape != (0,):
             self.spec = ActionSpec((int(np.prod(space.shape)),), ())
-            bounded = np.isfinite(space.low) & np.isfinite(space.high)
-            self._centre = np.where(bounded, (space.high + space.low) / 2, 0.0)
-            self._reach = np.where(bounded, (space.high - space.low) / 2, 1.0)
+            with np.errstate(all="ignore"):
+                centre, reach = (space.high + space.low) / 2, (space.high - space.low) / 2
+            bounded = np.isfinite(reach)  # bounds as far apart as numbers can be are none
+            self._centre, self._reach = np.where(bounded, centre, 0.0), np.where(bounded, reach, 1.0)
         else:
             raise EnvironmentSpecError(
                 f"{env_id}: action space {space} is not supported; "
@@ -83,7 +85,7 @@ class ActionTranslator:
             return int(space.start) + int(action)
         numbers = np.reshape(np.asarray(action), space.shape)
         if isinstance(space, spaces.Box):
-            return np.clip(self._centre + self._reach * numbers, space.low, space.high).astype(space.dtype)
+            return np.asarray(np.clip(self._centre + self._reach * numbers, space.low, space.high), space.dtype)
         first = space.start if isinstance(space, spaces.MultiDiscrete) else 0
         return (numbers + first).astype(space.dtype)
 
@@ -108,6 +110,10 @@ def _walk(space: spaces.Space[Any], path: tuple[str | int, ...], env_id: str) ->
 
 def _part_shape(leaf: spaces.Space[Any]) -> tuple[int, ...]:
     return leaf.shape if isinstance(leaf, spaces.Box) else (spaces.flatdim(leaf),)
+
+
+def _is_bytes(leaf: spaces.Space[Any]) -> bool:
+    return isinstance(leaf, spaces.Box) and leaf.dtype == np.uint8
 
 
 def _on_last_axis(stack: NDArray) -> NDArray:

@@ -54,7 +54,8 @@ class ObsNormalizer(tf.Module):
 class RewardNormalizer(tf.Module):
     """Divides rewards by the deviation of the discounted return, as each environment has it step by step.
 
-    As Gymnasium's NormalizeReward, after Engstrom et al. 2020 (arXiv 2005.12729, section 3).
+    After Engstrom et al. 2020 (arXiv 2005.12729, section 3), as the VecNormalize of OpenAI baselines: every episode
+    begins at 0. Gymnasium's NormalizeReward forgets one step earlier, and goes on where an episode was cut off.
     """
 
     def __init__(self, num_envs: int, gamma: float) -> None:

@@ -84,8 +84,8 @@ class Adam:
 class RAdam:
     """Rectified Adam (Liu et al. 2020, arXiv 1908.03265, algorithm 2).
 
-    The root of the mean square divides once its estimate is good enough (rho > 5), and then only by as
-    much as it is trusted; before that a step is `lr * mean`.
+    The root of the mean square divides once its estimate is good enough (rho > 5 as in the authors' code;
+    4 in the paper), and then only by as much as it is trusted; before that a step is `lr * mean`.
     """
 
     def __init__(self, config: RAdamConfig, variables: Sequence[tf.Variable]) -> None:

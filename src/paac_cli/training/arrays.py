@@ -11,6 +11,7 @@ import mmap
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,14 +85,21 @@ def read_arrays(path: Path, sha256: str) -> Arrays:
             raise ValueError(f"{path.name}: {error}") from error
         file.seek(0)
         start = 8 + int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(start - 8))
+        header = json.loads(file.read(start - 8), object_pairs_hook=_all_different)
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     arrays = {}
     for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        if entry["dtype"] not in _DTYPES:
-            raise ValueError(f"{path.name}: {name} is of {entry['dtype']}, which is none of ours")
-        offset = start + entry["data_offsets"][0]
-        arrays[name] = np.ndarray(tuple(entry["shape"]), _DTYPES[entry["dtype"]], memory, offset)
+        match entry:
+            case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [offset, _]} if dtype in _DTYPES:
+                arrays[name] = np.ndarray(tuple(shape), _DTYPES[dtype], memory, start + offset)
+            case _ if name != "__metadata__":
+                raise ValueError(f"{path.name}: {name} is {entry}, which is no array of ours")
     return arrays
+
+
+def _all_different(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which no name may come twice: readers would choose differently."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("the header names something twice")
+    return found

@@ -1,0 +1,208 @@
+"""Gymnasium's spaces as arrays: every number in its place, and every action one that the environment takes."""
+
+import warnings
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
+from paac_cli.errors import EnvironmentSpecError
+from paac_cli.spec import ActionSpec, ObsPart
+from toy_envs import ACTION_SPACES, OBSERVATION_SPACES
+
+FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)
+
+
+def observe(space, obs):
+    """What `obs` becomes in memory."""
+    translator = ObservationTranslator(space, 1, "Toy-v0")
+    assert space.contains(obs)
+    out = np.full(translator.shape, 99, translator.dtype)
+    translator.write(obs, out)
+    return out
+
+
+def act(name, numbers):
+    """What the environment gets for `numbers`, of the space of that name."""
+    space = ACTION_SPACES[name]
+    translator = ActionTranslator(space, "Toy-v0")
+    ours = np.array(numbers, translator.spec.dtype)
+    assert ours.shape == translator.spec.shape
+    theirs = translator.translate(ours)
+    assert isinstance(theirs, np.ndarray)
+    assert theirs.dtype == space.dtype
+    assert space.contains(theirs)
+    return theirs.tolist()
+
+
+# Observations
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64, np.bool_])
+def test_a_box_is_written_as_it_is(dtype):
+    space = spaces.Box(0, 1, (2, 3), dtype)
+    translator = ObservationTranslator(space, 1, "Toy-v0")
+    assert (translator.shape, translator.dtype, translator.parts) == ((2, 3), np.dtype(dtype), ())
+    obs = space.sample()
+    assert observe(space, obs).tolist() == obs.tolist()
+
+
+def test_a_single_number_becomes_a_vector_of_one():
+    """An array of no axes has no rows into which one could write."""
+    assert observe(OBSERVATION_SPACES["number"], np.array(0.25, np.float32)).tolist() == [0.25]
+
+
+def test_a_choice_is_one_hot_counted_from_its_start():
+    space = OBSERVATION_SPACES["choice"]  # -1, 0, 1 or 2
+    assert observe(space, np.int64(-1)).tolist() == [1, 0, 0, 0]
+    assert observe(space, np.int64(2)).tolist() == [0, 0, 0, 1]
+    assert ObservationTranslator(space, 1, "Toy-v0").dtype == FLOAT
+
+
+def test_several_choices_are_one_hot_one_after_another():
+    assert observe(OBSERVATION_SPACES["choices"], np.array([6, 2])).tolist() == [0, 1, 0, 0, 1]
+    grid = np.array([[1, 0], [3, 1]])  # of 2, 3, 4 and 2
+    assert observe(OBSERVATION_SPACES["grid of choices"], grid).tolist() == [0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1]
+
+
+def test_buttons_are_zeros_and_ones_row_by_row():
+    assert observe(OBSERVATION_SPACES["buttons"], np.array([[1, 0], [1, 1]], np.int8)).tolist() == [1, 0, 1, 1]
+
+
+def test_the_entries_of_a_tuple_follow_one_another():
+    space = OBSERVATION_SPACES["pair"]
+    assert observe(space, (np.int64(1), np.float32([-0.5, 0.25]))).tolist() == [0, 1, 0, -0.5, 0.25]
+    assert ObservationTranslator(space, 1, "Toy-v0").parts == (ObsPart("0", (3,), False), ObsPart("1", (2,), False))
+
+
+def test_a_nested_dict_is_laid_out_in_the_order_of_its_keys():
+    """Bytes among real numbers are written as real numbers from 0 to 255, and the parts tell which they are."""
+    space = OBSERVATION_SPACES["robot"]
+    translator = ObservationTranslator(space, 1, "Toy-v0")
+    assert translator.parts == (
+        ObsPart("arm.angles", (3,), False),
+        ObsPart("arm.grip", (2,), False),
+        ObsPart("camera", (2, 2, 3), True),
+        ObsPart("legs.0", (2,), False),
+        ObsPart("legs.1", (), False),
+        ObsPart("mode", (3,), False),  # though its number is stored in a byte, what is written is one-hot
+    )
+    assert (translator.shape, translator.dtype) == ((3 + 2 + 12 + 2 + 1 + 3,), FLOAT)
+    obs = {
+        "mode": np.uint8(2),
+        "legs": (np.int8([0, 1]), np.array(0.5, np.float32)),
+        "camera": np.arange(244, 256, dtype=np.uint8).reshape(2, 2, 3),
+        "arm": {"grip": np.int64(0), "angles": np.float32([-3, 0, 3])},
+    }
+    assert observe(space, obs).tolist() == [-3, 0, 3, 1, 0, *range(244, 256), 0, 1, 0.5, 0, 0, 1]
+
+
+def test_bytes_alone_stay_bytes():
+    space = OBSERVATION_SPACES["bytes"]
+    translator = ObservationTranslator(space, 1, "Toy-v0")
+    assert (translator.shape, translator.dtype) == ((10,), BYTE)
+    assert translator.parts == (ObsPart("memory", (4,), True), ObsPart("screen", (2, 3), True))
+    obs = {"screen": np.uint8([[5, 6, 7], [8, 9, 255]]), "memory": np.uint8([1, 2, 3, 4])}
+    assert observe(space, obs).tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 255]
+
+
+@pytest.mark.parametrize("name", OBSERVATION_SPACES)
+def test_the_parts_fill_the_row(name):
+    translator = ObservationTranslator(OBSERVATION_SPACES[name], 1, "Toy-v0")
+    if translator.parts:
+        assert translator.shape == (sum(int(np.prod(part.shape)) for part in translator.parts),)
+
+
+@pytest.mark.parametrize(
+    ("space", "where"),
+    [
+        (spaces.Text(5), r"Text\(.*\) is not"),
+        (spaces.Tuple([spaces.Discrete(2), spaces.Text(5)]), r"Text\(.*\) \(at 1\)"),
+        (spaces.Dict({"a": spaces.Dict({"b": spaces.Sequence(spaces.Discrete(2))})}), r"Sequence\(.*\) \(at a\.b\)"),
+    ],
+)
+def test_an_observation_that_is_not_made_of_numbers_is_refused_by_name(space, where):
+    with pytest.raises(EnvironmentSpecError, match=rf"^Toy-v0: observation space {where}"):
+        ObservationTranslator(space, 1, "Toy-v0")
+
+
+# Actions
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        ("choices", ActionSpec((3,), (3, 2, 4))),
+        ("grid of choices", ActionSpec((6,), (2, 3, 2, 4, 2, 5))),
+        ("buttons", ActionSpec((3,), (2, 2, 2))),
+        ("grid of buttons", ActionSpec((4,), (2, 2, 2, 2))),
+        ("bounded", ActionSpec((2,), ())),
+        ("grid", ActionSpec((6,), ())),
+        ("one number", ActionSpec((1,), ())),
+    ],
+)
+def test_actions_are_vectors_of_whole_or_of_real_numbers(name, spec):
+    found = ActionTranslator(ACTION_SPACES[name], "Toy-v0").spec
+    assert found == spec
+    assert found.dtype == (np.int32 if spec.choices else np.float32)
+    assert found.num_actions is None
+    assert all(type(number) is int for number in found.choices + found.shape)
+
+
+def test_choices_are_counted_from_their_start():
+    assert act("choices", [2, 0, 3]) == [2, 0, 3]
+    assert act("choices from elsewhere", [0, 0]) == [1, -5]
+    assert act("choices from elsewhere", [2, 1]) == [3, -4]
+    assert act("small choices", [2, 1]) == [2, 1]
+
+
+def test_a_grid_is_filled_row_by_row():
+    assert act("grid of choices", [1, 2, 0, 3, 1, 4]) == [[1, 2, 0], [3, 1, 4]]
+    assert act("grid of buttons", [1, 0, 0, 1]) == [[1, 0], [0, 1]]
+    assert act("grid", [-1, -0.5, 0, 0.25, 0.5, 1]) == [[-1, -0.5, 0], [0.25, 0.5, 1]]
+
+
+def test_minus_one_and_one_are_the_bounds_and_what_lies_beyond_is_cut_off():
+    assert act("bounded", [-1, -1]) == [-2, 0]
+    assert act("bounded", [1, 1]) == [2, 10]
+    assert act("bounded", [0, 0]) == [0, 5]
+    assert act("bounded", [0.5, -0.5]) == [1, 2.5]
+    assert act("bounded", [-7, 1.25]) == [-2, 10]
+    assert act("one number", [0.5]) == 3
+    assert act("half precision", [-1, 0.5]) == [-1, 2]
+
+
+def test_double_bounds_are_kept_in_double_precision():
+    assert act("double", [-1, 1]) == [pytest.approx(-0.1, rel=1e-15), pytest.approx(0.3, rel=1e-15)]
+    assert act("double", [-2, 2]) == [-0.1, 0.3]
+
+
+def test_without_bounds_a_number_is_taken_as_it_is():
+    assert act("unbounded", [-1234.5, 0.25]) == [-1234.5, 0.25]
+
+
+def test_with_one_bound_a_number_is_taken_as_it_is_up_to_there():
+    assert act("half bounded", [-0.5, -7, 0.5]) == [0, -7, 2]
+    assert act("half bounded", [3, 0.75, -1]) == [3, 0.5, -4]
+
+
+def test_bounds_as_far_apart_as_numbers_can_be_are_none():
+    assert act("as large as can be", [0, -7.25]) == [0, -7.25]
+
+
+@pytest.mark.parametrize("name", [name for name in ACTION_SPACES if name not in ("whole numbers", "nothing")])
+def test_nothing_is_complained_about_in_the_making_of_an_action(name):
+    """What NumPy or Gymnasium have to say, every worker would say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shape = ActionTranslator(ACTION_SPACES[name], "Toy-v0").spec.shape
+        act(name, np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["whole numbers", "nothing"])
+def test_an_action_that_is_no_choice_and_no_real_number_is_refused_by_name(name):
+    with pytest.raises(
+        EnvironmentSpecError, match=r"^Toy-v0: action space Box\(.*\) is not supported; Discrete, Multi"
+    ):
+        ActionTranslator(ACTION_SPACES[name], "Toy-v0")
