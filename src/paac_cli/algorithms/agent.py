@@ -1,6 +1,6 @@
 """The seam: all that the loop, evaluation and checkpoints know of an algorithm."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import NamedTuple, Protocol
 
@@ -30,6 +30,21 @@ class Prediction(NamedTuple):
     action: NDArray  #: [B, ...] as the environment's spec says
     value: NDArray  #: [B] float32, expected discounted return as learned
     probability: NDArray  #: [B, A] float32, of each choice under the policy; [B, 0] where an action is not one choice
+
+
+class Predictor:
+    """`Agent.predict`, of a network that can play."""
+
+    def __init__(
+        self, play: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+    ) -> None:
+        """play: (observations [B, ...], seed [2] int64, greedy [] bool) -> the three of a `Prediction`."""
+        self._play = tf.function(play)
+
+    def __call__(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
+        key = tf.constant([seed, step], tf.int64)
+        action, value, probability = self._play(tf.convert_to_tensor(obs), key, tf.constant(greedy))
+        return Prediction(action.numpy(), value.numpy(), probability.numpy())
 
 
 class State(Protocol):

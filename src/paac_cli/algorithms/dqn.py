@@ -16,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Prediction
+from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.randomness import replay_generator, weights_generator
 from paac_cli.algorithms.replay import ReplayBuffer
+from paac_cli.algorithms.rollouts import OBSERVED_EVERY
 from paac_cli.algorithms.variables import Variables, copy_variables
 from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
@@ -27,8 +28,6 @@ from paac_cli.networks.optimizers import between, linear_schedule, make_optimize
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
-
-_OBSERVED_EVERY = 8  # of the screens so many-th goes into running statistics: neighbours are much alike
 
 
 class _Learner:
@@ -78,7 +77,7 @@ class Dqn:
         self._tensor = TensorAliases()
         self._actions = np.zeros(self._num_envs, np.int32)
         self._act = tf.function(self._act_graph)
-        self._predict = tf.function(partial(self._network.play, epsilon=settings.epsilon_end))
+        self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end))
         self._update = tf.function(self._update_graph)
         self._observe = tf.function(self._network.observe)
 
@@ -93,7 +92,7 @@ class Dqn:
         self._buffer.add(self._actions, step)
         steps = int(self._steps)
         before = steps - self._num_envs
-        if steps // self._num_envs % _OBSERVED_EVERY == 0:
+        if steps // self._num_envs % OBSERVED_EVERY == 0:
             self._observe(self._tensor(step.obs))
         metrics: Metrics | None = None
         for update in range(self._updates_due(before), self._updates_due(steps)):
@@ -116,11 +115,6 @@ class Dqn:
         if config.prioritized_alpha:
             self._buffer.set_priorities(batch.place, error.numpy())
         return metrics
-
-    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
-        key = tf.constant([seed, step], tf.int64)
-        action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
-        return Prediction(action.numpy(), value.numpy(), probability.numpy())
 
     @property
     def _beta(self) -> float:

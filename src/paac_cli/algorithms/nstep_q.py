@@ -17,9 +17,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Prediction
+from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.randomness import minibatches, weights_generator
-from paac_cli.algorithms.rollouts import FinalValues, merged
+from paac_cli.algorithms.rollouts import OBSERVED_EVERY, FinalValues, merged
 from paac_cli.algorithms.variables import Variables, copy_variables
 from paac_cli.config.algorithms import NstepQConfig
 from paac_cli.config.schema import RunConfig
@@ -30,8 +30,6 @@ from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
 from paac_cli.networks.returns import advantages
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
-
-_OBSERVED_EVERY = 8  # of the screens of a rollout so many-th goes into running statistics: neighbours are much alike
 
 
 class NstepQ:
@@ -48,11 +46,11 @@ class NstepQ:
         if self._config.target_update_steps:
             self._target = QNetwork(config.network, spec, weights_generator(config.seed))
         self._optimizer = make_optimizer(self._config.optimizer, self._weights)
-        self._rewards = RewardNormalizer(num_envs, self._config.gamma) if self._config.normalize_reward else None
+        self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, self._steps, *(self._rewards.variables if self._rewards else ())],
+            [*self._optimizer.slots, self._steps, *self._rewards.variables],
             target=self._target.variables if self._target else (),
         )
         self._tensor = TensorAliases()
@@ -60,7 +58,7 @@ class NstepQ:
         self._values = np.zeros((num_steps, num_envs), np.float32)
         self._final_values = FinalValues(num_steps, num_envs, self._next_values)
         self._act = tf.function(self._act_graph)
-        self._predict = tf.function(partial(self._network.play, epsilon=self._config.epsilon_end))
+        self.predict = Predictor(partial(self._network.play, epsilon=self._config.epsilon_end))
         self._targets = tf.function(self._targets_graph)
         self._update = tf.function(self._update_graph)
         self._observe = tf.function(self._network.observe)
@@ -95,17 +93,12 @@ class NstepQ:
         ):
             for rows in epoch:
                 metrics = self._update(obs, actions, targets, rows)
-        self._observe(merged(self._tensor(rollout.obs)[-1::-_OBSERVED_EVERY]))
+        self._observe(merged(self._tensor(rollout.obs)[-1::-OBSERVED_EVERY]))
         if self._target is not None:
             before = steps - rollout.reward.size
             if steps // config.target_update_steps > before // config.target_update_steps:
                 copy_variables(self._network.variables, self._target.variables)
         return metrics
-
-    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
-        key = tf.constant([seed, step], tf.int64)
-        action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
-        return Prediction(action.numpy(), value.numpy(), probability.numpy())
 
     @property
     def _epsilon(self) -> tf.Tensor:
@@ -140,8 +133,7 @@ class NstepQ:
         final_value: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """obs: [T+1, N, ...]; the others: [T, N]. Returns observations [T * N, ...] and their returns [T * N]."""
-        if self._rewards is not None:
-            reward = self._rewards(reward, terminated | truncated)
+        reward = self._rewards(reward, terminated | truncated)
         # R - v is the lambda-weighted sum of the errors of v: the same sum as an advantage's.
         advantage = advantages(
             reward=reward,

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Prediction
+from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.randomness import weights_generator
 from paac_cli.algorithms.rollouts import FinalValues, merged
 from paac_cli.algorithms.variables import Variables
@@ -71,16 +71,14 @@ class Paac:
         self._optimizer = make_optimizer(self._config.optimizer, self._weights)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self.policy = Variables(self._network.variables)
-        self._rewards = RewardNormalizer(num_envs, self._config.gamma) if self._config.normalize_reward else None
-        self.learner = Variables(
-            [*self._optimizer.slots, self._steps, *(self._rewards.variables if self._rewards else ())]
-        )
+        self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
+        self.learner = Variables([*self._optimizer.slots, self._steps, *self._rewards.variables])
         self._seed = tf.constant(config.seed, tf.int64)
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
         self._act = tf.function(self._act_graph)
-        self._predict = tf.function(self._network.play)
+        self.predict = Predictor(self._network.play)
         self._update = tf.function(self._update_graph)
 
     def act(self, step: TimeStep) -> NDArray:
@@ -102,11 +100,6 @@ class Paac:
             self._final_values.values,
         )
 
-    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
-        key = tf.constant([seed, step], tf.int64)
-        action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
-        return Prediction(action.numpy(), value.numpy(), probability.numpy())
-
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
         parameters, _ = self._network(obs)
         actions = self._network.distribution.sample(parameters, tf.stack([self._seed, self._steps]))
@@ -125,8 +118,7 @@ class Paac:
         """obs: [T+1, N, ...]; action: [T, N, ...]; the others: [T, N]."""
         config = self._config
         ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
-        if self._rewards is not None:
-            reward = self._rewards(reward, terminated | truncated)
+        reward = self._rewards(reward, terminated | truncated)
         bootstrap = self._network.values(obs[-1])
         with tf.GradientTape() as tape:
             parameters, value = self._network(merged(obs[:-1]))

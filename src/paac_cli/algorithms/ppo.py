@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Prediction
+from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.randomness import minibatches, weights_generator
-from paac_cli.algorithms.rollouts import FinalValues, merged
+from paac_cli.algorithms.rollouts import OBSERVED_EVERY, FinalValues, merged
 from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import PpoConfig
 from paac_cli.config.schema import RunConfig
@@ -31,7 +31,6 @@ from paac_cli.networks.returns import advantages
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
-_OBSERVED_EVERY = 8  # of the screens of a rollout so many-th goes into running statistics: neighbours are much alike
 _ADAPT, _MIN_LEARNING_RATE = 1.5, 1e-6  # of the rate that follows the KL divergence, as in rl_games
 
 
@@ -97,19 +96,17 @@ class Ppo:
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed), self._values)
         self._weights = self._network.trainable_variables
         self._optimizer = make_optimizer(self._config.optimizer, self._weights)
-        self._rewards = RewardNormalizer(num_envs, self._config.gamma) if self._config.normalize_reward else None
+        self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self._rate = tf.Variable(self._config.learning_rate, trainable=False, name="learning_rate")
         self.policy = Variables(self._network.variables)
-        self.learner = Variables(
-            [*self._optimizer.slots, self._steps, self._rate, *(self._rewards.variables if self._rewards else ())]
-        )
+        self.learner = Variables([*self._optimizer.slots, self._steps, self._rate, *self._rewards.variables])
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
         self._log_probs, self._old_values = (np.zeros((num_steps, num_envs), np.float32) for _ in range(2))
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
         self._act = tf.function(self._act_graph)
-        self._predict = tf.function(self._network.play)
+        self.predict = Predictor(self._network.play)
         self._prepare = tf.function(self._prepare_graph)
         self._update = tf.function(self._update_graph)
         self._observe = tf.function(self._network.observe)
@@ -149,13 +146,8 @@ class Ppo:
                 metrics = self._update(batch, rows)
             if config.stops_at_kl is not None and float(metrics["train/approx_kl"]) > 1.5 * config.stops_at_kl:
                 break
-        self._observe(merged(self._tensor(rollout.obs)[-1::-_OBSERVED_EVERY]))
+        self._observe(merged(self._tensor(rollout.obs)[-1::-OBSERVED_EVERY]))
         return metrics
-
-    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
-        key = tf.constant([seed, step], tf.int64)
-        action, value, probability = self._predict(tf.convert_to_tensor(obs), key, tf.constant(greedy))
-        return Prediction(action.numpy(), value.numpy(), probability.numpy())
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         parameters, value = self._network(obs)
@@ -176,8 +168,7 @@ class Ppo:
         final_value: tf.Tensor,
     ) -> Batch:
         """obs: [T+1, N, ...]; action: [T, N, ...]; the others: [T, N]. The observations go to the device here, once."""
-        if self._rewards is not None:
-            reward = self._rewards(reward, terminated | truncated)
+        reward = self._rewards(reward, terminated | truncated)
         advantage = advantages(
             reward=reward,
             value=value,

@@ -8,6 +8,10 @@ import tensorflow as tf
 from paac_cli.networks.aliases import TensorAliases
 from paac_cli.timestep import TimeStep
 
+OBSERVED_EVERY = (
+    8  #: of the screens that are seen one in so many goes into running statistics: neighbours are much alike
+)
+
 
 class FinalValues:
     """What the last observations of cut-off episodes were worth, which no later step shows."""

@@ -58,14 +58,19 @@ class RewardNormalizer(tf.Module):
     begins at 0. Gymnasium's NormalizeReward forgets one step earlier, and goes on where an episode was cut off.
     """
 
-    def __init__(self, num_envs: int, gamma: float) -> None:
+    def __init__(self, num_envs: int, gamma: float, *, enabled: bool = True) -> None:
+        """enabled: without it rewards stay as they are, and there are no variables."""
         super().__init__()
-        self._gamma = gamma
+        self._gamma, self._enabled = gamma, enabled
+        if not enabled:
+            return
         self._return = tf.Variable(tf.zeros(num_envs), trainable=False, name="reward_normalizer/return")
         self._moments = RunningMoments((), "reward_normalizer")
 
     def __call__(self, reward: tf.Tensor, ended: tf.Tensor) -> tf.Tensor:
         """The rewards [T, N] of a rollout, divided; ended: [T, N] bool, the episode ended with that step."""
+        if not self._enabled:
+            return reward
         running, returns = self._return, []
         for t in range(reward.shape[0]):
             running = self._gamma * running + reward[t]
