@@ -115,6 +115,12 @@ def test_the_nearest_key_is_one_that_would_be_taken():
         ("network.hidden_sizes=[64, 0]", "network.hidden_sizes.1 = 0: "),
         ("network.hidden_sizes=[]", "network.hidden_sizes = []: "),
         ("network.hidden_sizes=64", "network.hidden_sizes = 64: "),
+        ("network.torso='toy_models:'", "network.torso = 'toy_models:': "),
+        ("network.torso=':make'", "network.torso = ':make': "),
+        ("network.torso=.models:make", "network.torso = '.models:make': "),
+        ("network.torsos=mlp", "network.torsos = 'mlp': "),
+        ("network.torsos={camera: 3}", "network.torsos.camera = 3: "),
+        ("network.layer_norm=1", "network.layer_norm = 1: "),
         ("seed=-1", "seed = -1: "),
         ("seed=9223372036854775808", "seed = 9223372036854775808: "),
         ("env.id=3", "env.id = 3: "),
@@ -142,6 +148,8 @@ def test_what_the_file_says_is_blamed_on_the_file_and_what_a_flag_says_on_the_fl
     [
         ("network.torso", "natur", "nature"),
         ("network.torso", "mpl", "mlp"),
+        ("network.torsos.camera", "natur", "nature"),
+        ("network.activation", "rlu", "relu"),
         ("network.initializer", "ortogonal", "orthogonal"),
         ("env.protocol", "baselins", "baselines"),
         ("training.device", "cpus", "cpu"),
@@ -193,6 +201,34 @@ def test_kwargs_are_not_for_atari():
 def test_hidden_sizes_are_for_mlp_only():
     text = message(load, network__torso="nips", network__hidden_sizes=[32])
     assert "hidden_sizes is for torso mlp, and torso is nips" in text
+
+
+@pytest.mark.parametrize(("name", "value"), [("hidden_sizes", [32]), ("activation", "relu")])
+def test_what_is_for_mlp_only_is_taken_where_any_torso_is_one(name, value):
+    network = {"torso": "a.b:make", name: value}
+    text = message(load_config, {**MINIMAL, "network": network}, "here.yaml")
+    assert text == f"here.yaml: network: {name} is for torso mlp, and torso is a.b:make"
+    network["torsos"] = {"camera": "impala"}
+    text = message(load_config, {**MINIMAL, "network": network}, "here.yaml")
+    assert text == f"here.yaml: network: {name} is for torso mlp, and torso is a.b:make and impala"
+    assert load(network={**network, "torsos": {"camera": "mlp"}}).network.torsos == {"camera": "mlp"}
+
+
+def test_layer_norm_is_not_for_a_model_from_outside():
+    text = message(load, network={"torso": "a:make", "layer_norm": True})
+    assert "layer_norm is for the torsos of this project, and torso is a:make" in text
+    assert load(network={"torso": "a:make", "torsos": {"camera": "nips"}, "layer_norm": True}).network.layer_norm
+
+
+def test_torsos_of_parts_survive_being_written_and_read():
+    config = load(network__torsos={"arm.angles": "mlp", "0": "a.b:make"}, network__activation="relu")
+    assert load_config(yaml_io.parse(to_yaml(config), "dumped"), "dumped") == config
+    assert differences(load(), config) == {
+        "network.torsos": ({}, None),
+        "network.torsos.arm.angles": (None, "mlp"),
+        "network.torsos.0": (None, "a.b:make"),
+        "network.activation": (None, "relu"),
+    }
 
 
 def test_an_atari_id_gets_the_protocol_that_is_the_default():

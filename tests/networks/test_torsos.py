@@ -1,13 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from paac_cli.algorithms.variables import Variables
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import fan_in_uniform, orthogonal
 from paac_cli.networks.normalizer import ObsNormalizer
+from paac_cli.networks.q_network import QNetwork
 from paac_cli.spec import EnvSpec, one_of
+from paac_cli.training.checkpoint import load_policy
 
 SCREENS = (84, 84, 4)
 
@@ -43,6 +48,22 @@ def test_arch_nature_of_the_paper():
     assert found["torso/3/kernel"] == (7 * 7 * 64, 512)
 
 
+def test_the_large_network_of_impala():
+    found = shapes(network("impala"))
+    channels = {0: [4, *[16] * 4], 1: [16, *[32] * 4], 2: [32] * 5}
+    expected = {}
+    for section, inputs in channels.items():
+        filters = 16 if section == 0 else 32
+        for index, channel in enumerate(inputs):
+            expected[f"torso/{section}/{index}/kernel"] = (3, 3, channel, filters)
+            expected[f"torso/{section}/{index}/bias"] = (filters,)
+    # 84 -> 42 -> 21 -> 11
+    expected |= {"torso/3/kernel": (11 * 11 * 32, 256), "torso/3/bias": (256,)}
+    assert {name: shape for name, shape in found.items() if name.startswith("torso/")} == expected
+    # (592 + 4 * 2320) + (4640 + 4 * 9248) + 5 * 9248 + 991_488
+    assert sum(np.prod(shape) for shape in expected.values()) == 1_089_232
+
+
 def test_mlp_flattens_what_it_is_given():
     found = shapes(network("mlp", obs_shape=(2, 3), hidden_sizes=(8, 5)))
     assert found["torso/0/kernel"] == (6, 8)
@@ -56,10 +77,142 @@ def test_bytes_are_scaled_and_floats_are_not():
     np.testing.assert_allclose(as_bytes, as_floats, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("activation", "function"), [(None, np.tanh), ("tanh", np.tanh), ("relu", lambda x: np.maximum(x, 0))]
+)
+def test_mlp_by_hand(activation, function):
+    model = network("mlp", obs_shape=(2,), hidden_sizes=(3, 2), activation=activation)
+    obs = np.array([[1.0, -2.0], [0.5, 3.0]], np.float32)
+    arrays = Variables(model.variables).to_arrays()
+    features = obs
+    for index in range(2):
+        features = function(features @ arrays[f"torso/{index}/kernel"] + arrays[f"torso/{index}/bias"])
+    value = features @ arrays["value/kernel"] + arrays["value/bias"]
+    np.testing.assert_allclose(model.values(tf.constant(obs)), value[:, 0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_impala_is_the_figure_of_the_paper_in_keras(layer_norm):
+    """Figure 3 of Espeholt et al. 2018, right-hand side, and experiment.py of deepmind/scalable_agent."""
+    layers = tf.keras.layers
+    rng = np.random.default_rng(0)
+    model = network("impala", obs_shape=(9, 7, 3), layer_norm=layer_norm)
+    for variable in model.trainable_variables:
+        if not variable.name.endswith("kernel:0"):
+            variable.assign(rng.normal(variable.numpy(), 0.5))  # neither biases nor shifts are 0
+    arrays = Variables(model.variables).to_arrays()
+
+    def weighted(layer, place, inputs):
+        outputs = layer(inputs)
+        layer.set_weights([arrays[f"{place}/kernel"], arrays[f"{place}/bias"]])
+        outputs = layer(inputs)
+        if layer_norm:
+            norm = layers.LayerNormalization(epsilon=1e-6)
+            norm.build(outputs.shape)
+            norm.set_weights([arrays[f"{place}/scale"], arrays[f"{place}/shift"]])
+            outputs = norm(outputs)
+        return outputs
+
+    obs = rng.integers(0, 255, (4, 9, 7, 3)).astype(np.uint8)
+    features = tf.constant(obs.astype(np.float32) / 255)
+    for section, filters in enumerate((16, 32, 32)):
+
+        def conv(index, inputs, section=section, filters=filters):
+            return weighted(layers.Conv2D(filters, 3, padding="same"), f"torso/{section}/{index}", inputs)
+
+        features = layers.MaxPooling2D(3, 2, padding="same")(conv(0, features))
+        for block in (1, 3):
+            inner = conv(block, tf.nn.relu(features))
+            features = features + conv(block + 1, tf.nn.relu(inner))
+    features = layers.Flatten()(tf.nn.relu(features))
+    features = tf.nn.relu(weighted(layers.Dense(256), "torso/3", features))
+    value = features @ arrays["value/kernel"] + arrays["value/bias"]
+    np.testing.assert_allclose(model.values(tf.constant(obs)), value[:, 0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(4,), (84, 84)])
+def test_impala_refuses_what_is_no_image(shape):
+    with pytest.raises(ConfigError, match="torso = 'impala' is for larger images"):
+        network("impala", obs_shape=shape)
+    assert network("impala", obs_shape=(5, 7, 3))(tf.zeros((2, 5, 7, 3), tf.uint8))[0].shape == (2, 6)
+
+
 @pytest.mark.parametrize("shape", [(4,), (16, 16, 3), (84, 84)])
 def test_a_convolution_refuses_what_is_no_large_image(shape):
     with pytest.raises(ConfigError, match="torso = 'nips' is for larger images"):
         network("nips", obs_shape=shape)
+
+
+# --- LayerNorm, and that without it nothing has changed
+
+
+@pytest.mark.parametrize("torso", ["nips", "nature", "impala", "mlp"])
+def test_layer_norm_adds_a_scale_and_a_shift_to_each_layer_of_the_torso_and_changes_no_draw(torso):
+    plain, normed = network(torso), network(torso, layer_norm=True)
+    before, after = Variables(plain.variables).to_arrays(), Variables(normed.variables).to_arrays()
+    biases = {name: array for name, array in before.items() if name.startswith("torso/") and name.endswith("/bias")}
+    added = {name: after[name] for name in after.keys() - before.keys()}
+    assert {name: array.shape for name, array in added.items()} == {
+        name.replace("/bias", end): array.shape for name, array in biases.items() for end in ("/scale", "/shift")
+    }
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, after[name])
+    for name, array in added.items():
+        np.testing.assert_array_equal(array, np.full(array.shape, name.endswith("/scale")))
+    obs = tf.constant(np.random.default_rng(0).integers(0, 255, (2, *SCREENS)), tf.uint8)
+    assert np.abs(plain(obs)[0] - normed(obs)[0]).max() > 1e-4
+
+
+def test_without_layer_norm_weights_are_drawn_one_layer_after_the_other():
+    """What a checkpoint resumes, and a seed repeats, hangs on the order of these draws."""
+    arrays = Variables(network("nips", initializer="fan_in_uniform").variables).to_arrays()
+    rng, drawn = np.random.default_rng(0), {}
+    for place in ("torso/0", "torso/1", "torso/2", "policy", "value"):
+        drawn[f"{place}/kernel"], drawn[f"{place}/bias"] = fan_in_uniform(arrays[f"{place}/kernel"].shape, 1.0, rng)
+    assert arrays.keys() == drawn.keys()
+    for name, array in drawn.items():
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_the_trained_policy_of_the_results_plays_as_ever():
+    (path,) = (Path(__file__).parents[2] / "results/pong/seed1/checkpoints").glob("best_*")
+    trained = load_policy(path)
+    spec = EnvSpec(SCREENS, np.dtype(np.uint8), one_of(("",) * 6), 60.0)
+    model = ActorCritic(trained.config.network, spec, np.random.default_rng(0))
+    Variables(model.variables).assign(trained.policy)
+    obs = np.random.default_rng(0).integers(0, 255, (2, *SCREENS)).astype(np.uint8)
+
+    def weights(place):
+        return trained.policy[f"{place}/kernel"], trained.policy[f"{place}/bias"]
+
+    features = obs.astype(np.float32) / 255
+    if trained.config.network.normalize_obs:
+        mean, variance = (trained.policy[f"normalizer/{name}"] for name in ("mean", "variance"))
+        features = np.clip((features - mean) / np.sqrt(variance + 1e-5), -5, 5)
+    for index, stride in enumerate((4, 2)):
+        kernel, bias = weights(f"torso/{index}")
+        features = tf.nn.relu(tf.nn.conv2d(features, kernel, stride, "VALID") + bias)
+    kernel, bias = weights("torso/2")
+    features = tf.nn.relu(tf.reshape(features, (2, -1)) @ kernel + bias)
+    kernel, bias = weights("policy")
+    assert trained.config.network.torso == "nips"
+    np.testing.assert_allclose(model(tf.constant(obs))[0], features @ kernel + bias, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [ActorCritic, QNetwork])
+@pytest.mark.parametrize(
+    "options", [{"torso": "impala"}, {"torso": "impala", "layer_norm": True}, {"torso": "mlp", "layer_norm": True}]
+)
+def test_the_gradient_reaches_every_variable(kind, options):
+    spec = EnvSpec((12, 12, 3), np.dtype(np.uint8), one_of(("",) * 3), 60.0)
+    model = kind(NetworkConfig(**options), spec, np.random.default_rng(0))
+    obs = tf.constant(np.random.default_rng(0).integers(0, 255, (4, 12, 12, 3)), tf.uint8)
+    with tf.GradientTape() as tape:
+        loss = tf.add_n([tf.reduce_sum(tf.square(output - 1.0)) for output in tf.nest.flatten(model(obs))])
+    for variable, gradient in zip(
+        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
+    ):
+        assert np.abs(gradient).max() > 0, variable.name
 
 
 def test_orthogonal_columns_or_rows():

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -134,9 +134,11 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     models: list[type[BaseModel]] = [RunConfig]
     keys: list[str] = []
     fields: list[str] = []
+    is_mapping = False
     for part in location:
-        if not models:  # below a plain value: its index in a list, or the name of a type
-            keys += [str(part)] if isinstance(part, int) else []
+        if not models:  # below a plain value: its index in a list, its key in a mapping, or the name of a type
+            keys += [str(part)] if isinstance(part, int) or is_mapping else []
+            is_mapping = False
             continue
         known = {name: field for model in models for name, field in model.model_fields.items()}
         tagged = [
@@ -145,7 +147,8 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
         if part in known or not tagged:
             keys.append(str(part))
             fields = list(known)
-            models = _models(known[str(part)].annotation) if part in known else []
+            annotation = known[str(part)].annotation if part in known else None
+            models, is_mapping = _models(annotation), get_origin(annotation) is dict
         else:
             models = tagged
     return keys, fields

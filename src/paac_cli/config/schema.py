@@ -1,9 +1,18 @@
 """Everything that a run needs, as frozen data. One class per section of a preset."""
 
 import json
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    WithJsonSchema,
+    model_validator,
+)
 
 from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
@@ -89,19 +98,58 @@ class SamplingConfig(ConfigModel):
         return self
 
 
+_FUNCTION = r"\w+(\.\w+)*:\w+"
+
+
+def _is_function(torso: str) -> str:
+    if not re.fullmatch(_FUNCTION, torso):
+        raise ValueError("module:function that makes a Keras model")
+    return torso
+
+
+Torso = (
+    Literal["nips", "nature", "impala", "mlp"]
+    | Annotated[str, AfterValidator(_is_function), WithJsonSchema({"type": "string", "pattern": f"^{_FUNCTION}$"})]
+)
+
+
 class NetworkConfig(ConfigModel):
     """The torso shared by policy and value."""
 
     torso: Annotated[
-        Literal["nips", "nature", "mlp"],
-        Field(description="nips and nature: convolutions for images (the paper's two); mlp: dense, for vectors"),
+        Torso,
+        Field(
+            description="nips and nature: convolutions for images (the paper's two); impala: residual ones, larger; "
+            "mlp: dense, for vectors; module:function: the keras.Model that function(obs_shape) returns"
+        ),
+    ]
+    torsos: Annotated[
+        dict[str, Torso],
+        Field(
+            default_factory=dict,
+            description="part of the observation -> torso of its own, where it is a Dict or Tuple; "
+            "all other parts go through `torso` as one vector",
+        ),
     ]
     hidden_sizes: Annotated[
         tuple[PositiveInt, ...], Field(strict=False, min_length=1, description="units of each layer; mlp only")
     ] = (64, 64)
+    activation: Annotated[
+        Literal["relu", "tanh"] | None, Field(description="after each layer; mlp only, whose null = tanh")
+    ] = None
+    layer_norm: Annotated[
+        bool,
+        Field(
+            description="LayerNorm before each activation of the torso, over the last axis; "
+            "not for a keras.Model, which may have its own"
+        ),
+    ] = False
     initializer: Annotated[
         Literal["orthogonal", "fan_in_uniform"],
-        Field(description="orthogonal, or the paper's uniform in +-1/sqrt(fan_in) for weights and biases"),
+        Field(
+            description="orthogonal, or the paper's uniform in +-1/sqrt(fan_in) for weights and biases; "
+            "a keras.Model has its own"
+        ),
     ] = "orthogonal"
 
     normalize_obs: Annotated[
@@ -110,9 +158,13 @@ class NetworkConfig(ConfigModel):
     ] = False
 
     @model_validator(mode="after")
-    def _hidden_sizes_are_for_mlp(self) -> Self:
-        if self.torso != "mlp" and "hidden_sizes" in self.model_fields_set and self.hidden_sizes != (64, 64):
-            raise ValueError(f"hidden_sizes is for torso mlp, and torso is {self.torso}")
+    def _options_fit_the_torsos(self) -> Self:
+        torsos = {self.torso, *self.torsos.values()}
+        for name in ("hidden_sizes", "activation"):
+            if "mlp" not in torsos and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for torso mlp, and torso is {' and '.join(sorted(torsos))}")
+        if self.layer_norm and all(":" in torso for torso in torsos):
+            raise ValueError(f"layer_norm is for the torsos of this project, and torso is {self.torso}")
         return self
 
 

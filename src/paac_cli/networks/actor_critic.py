@@ -6,8 +6,9 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
+from paac_cli.networks.layers import Dense, Linear
 from paac_cli.networks.normalizer import RunningMoments
-from paac_cli.networks.torsos import Dense, Linear, Torso
+from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
 
@@ -31,7 +32,7 @@ class ActorCritic(tf.Module):
         initializer = INITIALIZERS[config.initializer]
         self.distribution = distribution_over(spec.action)
         self._value_moments = value_moments
-        self._torso = Torso(config, spec.obs_shape, initializer, rng)
+        self._torso = Torso(config, spec, initializer, rng)
         features = self._torso.num_features
         self._log_std = None if spec.action.choices else tf.Variable(tf.zeros(spec.action.shape), name="policy/log_std")
         outputs = self.distribution.num_parameters if self._log_std is None else spec.action.shape[0]

@@ -1,6 +1,7 @@
 """Running mean and variance of what is seen, and what is shifted and scaled by them."""
 
 import tensorflow as tf
+from numpy.typing import NDArray
 
 _EPSILON = 1e-5
 _CLIP = 5.0
@@ -38,8 +39,9 @@ class ObsNormalizer(tf.Module):
         super().__init__()
         self._moments = RunningMoments(obs_shape, "normalizer")
 
-    def __call__(self, obs: tf.Tensor, unit: float) -> tf.Tensor:
-        """obs: [B, ...] of any numeric dtype, in units of `unit` of what `update` takes.
+    def __call__(self, obs: tf.Tensor, unit: float | NDArray) -> tf.Tensor:
+        """obs: [B, ...] of any numeric dtype, in units of `unit` ([], or one for each element)
+        of what `update` takes.
 
         Returns the same shape in float32, within +-5.
         """

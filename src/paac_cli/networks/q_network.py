@@ -6,7 +6,8 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import INITIALIZERS
-from paac_cli.networks.torsos import Dense, Linear, Torso
+from paac_cli.networks.layers import Dense, Linear
+from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
 
@@ -27,7 +28,7 @@ class QNetwork(tf.Module):
                 "algorithms paac and ppo take the others"
             )
         initializer = INITIALIZERS[config.initializer]
-        self._torso = Torso(config, spec.obs_shape, initializer, rng)
+        self._torso = Torso(config, spec, initializer, rng)
         features = self._torso.num_features
         self._q = Linear(features, Dense(spec.action.num_actions, "linear"), initializer, rng, "q")
         self._value = Linear(features, Dense(1, "linear"), initializer, rng, "value") if dueling else None

@@ -1,147 +1,164 @@
-"""From observations to features.
+"""From observations to features."""
 
-A torso is a list of layers; a layer is a kernel, a bias and what is done with them. Variables are
-named `torso/0/kernel` and so on: the names under which a checkpoint holds them.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from paac_cli.config.load import nearest
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import Initializer
+from paac_cli.networks.keras_torso import KerasTorso
+from paac_cli.networks.layers import Conv, Convolution, Dense, Linear, Residual, ResidualSection
 from paac_cli.networks.normalizer import ObsNormalizer
+from paac_cli.spec import EnvSpec
 
-
-class Conv(NamedTuple):
-    """Convolution, VALID padding, then ReLU."""
-
-    filters: int
-    size: int
-    stride: int
-
-
-class Dense(NamedTuple):
-    """Matrix product, then the activation named."""
-
-    units: int
-    activation: str = "relu"
-
-
-#: arch_nips of the paper: the network of Mnih et al. 2013.
-NIPS = (Conv(16, 8, 4), Conv(32, 4, 2), Dense(256))
-#: arch_nature of the paper: the network of Mnih et al. 2015.
-NATURE = (Conv(32, 8, 4), Conv(64, 4, 2), Conv(64, 3, 1), Dense(512))
-
-_GAIN = {"relu": np.sqrt(2.0), "tanh": np.sqrt(2.0), "linear": 1.0}
-_ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
-
-
-class Linear(tf.Module):
-    """`inputs [B, I] -> [B, units]`, with an activation."""
-
-    def __init__(
-        self,
-        inputs: int,
-        layer: Dense,
-        initializer: Initializer,
-        rng: np.random.Generator,
-        name: str,
-        gain: float | None = None,
-    ) -> None:
-        super().__init__()
-        kernel, bias = initializer((inputs, layer.units), _GAIN[layer.activation] if gain is None else gain, rng)
-        self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
-        self._bias = tf.Variable(bias, name=f"{name}/bias")
-        self._activation = _ACTIVATIONS[layer.activation]
-
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        return self._activation(tf.nn.bias_add(tf.matmul(inputs, self._kernel), self._bias))
-
-
-class Convolution(tf.Module):
-    """`inputs [B, H, W, C] -> [B, H', W', filters]`, with ReLU."""
-
-    def __init__(
-        self, channels: int, layer: Conv, initializer: Initializer, rng: np.random.Generator, name: str
-    ) -> None:
-        super().__init__()
-        kernel, bias = initializer((layer.size, layer.size, channels, layer.filters), _GAIN["relu"], rng)
-        self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
-        self._bias = tf.Variable(bias, name=f"{name}/bias")
-        self._stride = layer.stride
-
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        outputs = tf.nn.conv2d(inputs, self._kernel, strides=self._stride, padding="VALID")
-        return tf.nn.relu(tf.nn.bias_add(outputs, self._bias))
+_LAYERS: dict[str, Sequence[Conv | Residual | Dense]] = {
+    # arch_nips of the paper: the network of Mnih et al. 2013
+    "nips": (Conv(16, 8, 4), Conv(32, 4, 2), Dense(256)),
+    # arch_nature of the paper: the network of Mnih et al. 2015
+    "nature": (Conv(32, 8, 4), Conv(64, 4, 2), Conv(64, 3, 1), Dense(512)),
+    # the large one of Espeholt et al. 2018 (arXiv 1802.01561, fig. 3), without its LSTM
+    "impala": (Residual(16), Residual(32), Residual(32, "relu"), Dense(256)),
+}
 
 
 class Torso(tf.Module):
-    """The layers that `config` names, for observations of `obs_shape`.
+    """The torsos that `config` names, each on its part of the observation: `obs [B, ...] -> [B, num_features]`.
 
-    Raises ConfigError where the observations do not fit the torso.
+    Named parts come first, in the order of the observation, then all others together.
+    Raises ConfigError where the observations do not fit the torsos.
     """
 
     def __init__(
-        self, config: NetworkConfig, obs_shape: tuple[int, ...], initializer: Initializer, rng: np.random.Generator
+        self, config: NetworkConfig, spec: EnvSpec, initializer: Initializer, rng: np.random.Generator
     ) -> None:
         super().__init__()
-        self._normalizer = ObsNormalizer(obs_shape) if config.normalize_obs else None
-        layers = {"nips": NIPS, "nature": NATURE}.get(config.torso) or [
-            Dense(units, "tanh") for units in config.hidden_sizes
-        ]
-        self._layers, self.num_features = _build(layers, obs_shape, initializer, rng, config.torso)
+        self._normalizer = ObsNormalizer(spec.obs_shape) if config.normalize_obs else None
+        self._part_units = _part_units(spec)
+        self._branches = [_Branch(config, view, initializer, rng) for view in _views(config, spec)]
+        self.num_features = sum(branch.num_features for branch in self._branches)
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
+        unit = self._unit(obs)
         if self._normalizer is not None:
-            features = self._normalizer(obs, _unit(obs))
+            scaled = self._normalizer(obs, unit)
         else:
-            features = tf.cast(obs, tf.float32)
-            if _unit(obs) != 1.0:
-                features *= _unit(obs)
-        for layer in self._layers:
-            features = layer(_flat(features) if isinstance(layer, Linear) else features)
-        return features
+            scaled = tf.cast(obs, tf.float32)
+            if np.any(unit != 1.0):
+                scaled *= unit
+        return tf.concat([branch(scaled) for branch in self._branches], axis=1)
 
     def observe(self, obs: tf.Tensor) -> None:
         """Take `obs` [B, ...] into the running statistics, if the torso has any."""
         if self._normalizer is not None:
-            self._normalizer.update(tf.cast(obs, tf.float32) * _unit(obs))
+            self._normalizer.update(tf.cast(obs, tf.float32) * self._unit(obs))
+
+    def _unit(self, obs: tf.Tensor) -> float | NDArray:
+        """What one step of an observation's scale counts, of all numbers or of each: bytes become [0, 1]."""
+        return 1.0 / 255.0 if obs.dtype == tf.uint8 else self._part_units
 
 
-def _unit(obs: tf.Tensor) -> float:
-    """What one step of an observation's scale counts: bytes become [0, 1]."""
-    return 1.0 / 255.0 if obs.dtype == tf.uint8 else 1.0
+class _View(NamedTuple):
+    """What one torso sees of an observation."""
+
+    torso: str
+    key: str  #: where the config names the torso
+    name: str  #: what the names of its variables begin with
+    shape: tuple[int, ...]
+    columns: tuple[range, ...] = ()  #: of the vector that holds all parts; none = the observation as it is
+
+
+class _Branch(tf.Module):
+    """One torso, on what it sees of observations [B, ...]."""
+
+    def __init__(self, config: NetworkConfig, view: _View, initializer: Initializer, rng: np.random.Generator) -> None:
+        super().__init__()
+        self._columns, self._shape = view.columns, view.shape
+        self._layers: list[Callable[[tf.Tensor], tf.Tensor]]
+        if ":" in view.torso:
+            torso = KerasTorso(view.torso, view.shape, rng, view.name, view.key)
+            self._layers, self.num_features = [torso], torso.num_features
+        else:
+            self._layers, self.num_features = _build(config, view, initializer, rng)
+
+    def __call__(self, obs: tf.Tensor) -> tf.Tensor:
+        """Features [B, num_features] of observations [B, ...] float32."""
+        if self._columns:
+            seen = tf.concat([obs[:, columns.start : columns.stop] for columns in self._columns], axis=1)
+            obs = tf.reshape(seen, [-1, *self._shape])
+        for layer in self._layers:
+            obs = layer(_flat(obs) if isinstance(layer, Linear) else obs)
+        return obs
+
+
+def _views(config: NetworkConfig, spec: EnvSpec) -> list[_View]:
+    """Which torso sees what. Raises ConfigError where the config names a part that is not there."""
+    if not config.torsos:
+        return [_View(config.torso, "network.torso", "torso", spec.obs_shape)]
+    names = [part.name for part in spec.parts]
+    if not names:
+        raise ConfigError("network.torsos is for observations of several parts (Dict, Tuple), and these have none")
+    for name in config.torsos:
+        if name not in names:
+            known = ", ".join(names)
+            raise ConfigError(f"network.torsos: unknown part {name!r}; observations have {known}{nearest(name, names)}")
+    views: list[_View] = []
+    rest: list[range] = []
+    start = 0
+    for part in spec.parts:
+        columns = range(start, start + int(np.prod(part.shape)))
+        start = columns.stop
+        if part.name in config.torsos:
+            torso, key = config.torsos[part.name], f"network.torsos.{part.name}"
+            views.append(_View(torso, key, f"torso/{part.name}", part.shape, (columns,)))
+        else:
+            rest.append(columns)
+    if rest:
+        views.append(_View(config.torso, "network.torso", "torso", (sum(map(len, rest)),), tuple(rest)))
+    return views
+
+
+def _build(
+    config: NetworkConfig, view: _View, initializer: Initializer, rng: np.random.Generator
+) -> tuple[list[Callable[[tf.Tensor], tf.Tensor]], int]:
+    """The layers of one of our own torsos, and how many features they give."""
+    layers = _LAYERS.get(view.torso) or [Dense(units, config.activation or "tanh") for units in config.hidden_sizes]
+    built: list[Callable[[tf.Tensor], tf.Tensor]] = []
+    shape, layer_norm = view.shape, config.layer_norm
+    for index, layer in enumerate(layers):
+        name = f"{view.name}/{index}"
+        if isinstance(layer, Dense):
+            built.append(Linear(int(np.prod(shape)), layer, initializer, rng, name, layer_norm=layer_norm))
+            shape = (layer.units,)
+            continue
+        if len(shape) != 3 or (isinstance(layer, Conv) and min(shape[:2]) < layer.size):
+            raise ConfigError(
+                f"{view.key} = {view.torso!r} is for larger images: "
+                f"its layer {index} would see {shape} of observations; mlp takes any"
+            )
+        if isinstance(layer, Conv):
+            built.append(Convolution(shape[2], layer, initializer, rng, name, layer_norm=layer_norm))
+            sides = [(side - layer.size) // layer.stride + 1 for side in shape[:2]]
+        else:
+            built.append(ResidualSection(shape[2], layer, initializer, rng, name, layer_norm=layer_norm))
+            sides = [(side + 1) // 2 for side in shape[:2]]
+        shape = (*sides, layer.filters)
+    return built, int(np.prod(shape))
+
+
+def _part_units(spec: EnvSpec) -> float | NDArray:
+    """What one step of each number counts in an observation [D] of several parts: bytes become [0, 1]."""
+    if not spec.parts:
+        return 1.0
+    units = [np.full(int(np.prod(part.shape)), 1.0 / 255.0 if part.is_bytes else 1.0) for part in spec.parts]
+    return np.concatenate(units).astype(np.float32)
 
 
 def _flat(tensor: tf.Tensor) -> tf.Tensor:
     """[B, ...] -> [B, product of the rest], with the static shape kept."""
     return tf.reshape(tensor, [-1, int(np.prod(tensor.shape[1:]))])
-
-
-def _build(
-    layers: Sequence[Conv | Dense],
-    shape: tuple[int, ...],
-    initializer: Initializer,
-    rng: np.random.Generator,
-    torso: str,
-) -> tuple[list[tf.Module], int]:
-    built: list[tf.Module] = []
-    for index, layer in enumerate(layers):
-        name = f"torso/{index}"
-        if isinstance(layer, Dense):
-            built.append(Linear(int(np.prod(shape)), layer, initializer, rng, name))
-            shape = (layer.units,)
-            continue
-        if len(shape) != 3 or min(shape[:2]) < layer.size:
-            raise ConfigError(
-                f"network.torso = {torso!r} is for larger images: "
-                f"its layer {index} would see {shape} of observations; mlp takes any"
-            )
-        built.append(Convolution(shape[2], layer, initializer, rng, name))
-        shape = (*((side - layer.size) // layer.stride + 1 for side in shape[:2]), layer.filters)
-    return built, int(np.prod(shape))

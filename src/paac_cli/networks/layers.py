@@ -1,0 +1,141 @@
+"""What torsos and heads are made of: each layer as data, and as variables.
+
+Variables are named after their place: `torso/0/kernel` is the name under which a checkpoint holds it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from paac_cli.networks.initializers import Initializer
+
+
+class Conv(NamedTuple):
+    """Convolution, then the activation named."""
+
+    filters: int
+    size: int
+    stride: int
+    padding: str = "VALID"
+    activation: str = "relu"
+
+
+class Residual(NamedTuple):
+    """Convolution, max-pooling to half the size, two residual blocks, then the activation named."""
+
+    filters: int
+    activation: str = "linear"
+
+
+class Dense(NamedTuple):
+    """Matrix product, then the activation named."""
+
+    units: int
+    activation: str = "relu"
+
+
+_GAIN = {"relu": np.sqrt(2.0), "tanh": np.sqrt(2.0), "linear": 1.0}
+_ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
+
+
+class LayerNorm(tf.Module):
+    """`scale * (x - mean) / sqrt(variance + 1e-6) + shift`, moments over the last axis (Ba et al. 2016).
+
+    In a convolution that is over the channels at each place, not over the image: so do the authors of PQN
+    (flax's LayerNorm in mttga/purejaxql, pqn_atari.py; Gallici et al. 2024, arXiv 2407.04811).
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        super().__init__()
+        self._scale = tf.Variable(tf.ones(size), name=f"{name}/scale")
+        self._shift = tf.Variable(tf.zeros(size), name=f"{name}/shift")
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        """inputs: [..., size] float32. Returns the same shape."""
+        mean, variance = tf.nn.moments(inputs, axes=[-1], keepdims=True)
+        return (inputs - mean) * tf.math.rsqrt(variance + 1e-6) * self._scale + self._shift
+
+
+class Linear(tf.Module):
+    """`inputs [B, I] -> [B, units]`, with an activation, and LayerNorm before it."""
+
+    def __init__(
+        self,
+        inputs: int,
+        layer: Dense,
+        initializer: Initializer,
+        rng: np.random.Generator,
+        name: str,
+        gain: float | None = None,
+        *,
+        layer_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        kernel, bias = initializer((inputs, layer.units), _GAIN[layer.activation] if gain is None else gain, rng)
+        self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
+        self._bias = tf.Variable(bias, name=f"{name}/bias")
+        self._norm = LayerNorm(layer.units, name) if layer_norm else tf.identity
+        self._activation = _ACTIVATIONS[layer.activation]
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self._activation(self._norm(tf.nn.bias_add(tf.matmul(inputs, self._kernel), self._bias)))
+
+
+class Convolution(tf.Module):
+    """`inputs [B, H, W, C] -> [B, H', W', filters]`, with an activation, and LayerNorm before it."""
+
+    def __init__(
+        self,
+        channels: int,
+        layer: Conv,
+        initializer: Initializer,
+        rng: np.random.Generator,
+        name: str,
+        *,
+        layer_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        kernel, bias = initializer((layer.size, layer.size, channels, layer.filters), _GAIN[layer.activation], rng)
+        self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
+        self._bias = tf.Variable(bias, name=f"{name}/bias")
+        self._norm = LayerNorm(layer.filters, name) if layer_norm else tf.identity
+        self._activation = _ACTIVATIONS[layer.activation]
+        self._stride, self._padding = layer.stride, layer.padding
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        outputs = tf.nn.conv2d(inputs, self._kernel, strides=self._stride, padding=self._padding)
+        return self._activation(self._norm(tf.nn.bias_add(outputs, self._bias)))
+
+
+class ResidualSection(tf.Module):
+    """`inputs [B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), filters]` (Espeholt et al. 2018, arXiv 1802.01561, fig. 3).
+
+    Convolution 3x3, max-pooling 3x3 with stride 2, twice `x + conv(relu(conv(relu(x))))`; all padding SAME.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        layer: Residual,
+        initializer: Initializer,
+        rng: np.random.Generator,
+        name: str,
+        *,
+        layer_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self._convolutions: list[Convolution] = []
+        for index, activation in enumerate(("linear", "relu", "linear", "relu", "linear")):
+            conv = Conv(layer.filters, 3, 1, "SAME", activation)
+            place = f"{name}/{index}"
+            self._convolutions.append(Convolution(channels, conv, initializer, rng, place, layer_norm=layer_norm))
+            channels = layer.filters
+        self._activation = _ACTIVATIONS[layer.activation]
+
+    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+        first, *blocks = self._convolutions
+        outputs = tf.nn.max_pool2d(first(inputs), ksize=3, strides=2, padding="SAME")
+        for inner, outer in (blocks[:2], blocks[2:]):
+            outputs += outer(inner(tf.nn.relu(outputs)))
+        return self._activation(outputs)
