@@ -98,3 +98,9 @@ def test_beta_rises_over_its_steps_and_is_constant_if_it_has_none(steps, expecte
     agent = make(prioritized_alpha=0.6, prioritized_beta=0.4, prioritized_beta_steps=steps)
     run(agent, corridor_for(make_config("dqn", **SETTINGS)), 22)  # draws after 48, 56, ... 88 steps
     assert asked == pytest.approx(expected)
+
+
+def test_a_state_from_before_the_first_step_can_be_taken_up():
+    first, second = make(), make()
+    second.learner.assign(first.learner.to_arrays())
+    assert run(second, corridor_for(make_config("dqn", **SETTINGS)), 30) != []

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.config.algorithms import AdamConfig, RAdamConfig, RmsPropConfig
-from paac_cli.networks.optimizers import between, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import between, clipped_gradients, linear_schedule, make_optimizer
 
 
 def test_rmsprop_by_hand_with_epsilon_inside_the_root_and_a_mean_square_that_starts_at_one():
@@ -107,3 +107,13 @@ def test_between_two_values_it_may_also_rise_and_no_step_is_lost_to_float32():
 
 def test_over_zero_steps_the_end_is_there_at_once():
     assert between(1.0, 0.25, 0, tf.constant(0, tf.int64)).numpy() == 0.25
+
+
+def test_weights_that_take_no_part_stand_still_and_the_others_share_the_length():
+    used, unused = tf.Variable([3.0, 4.0]), tf.Variable([7.0])
+    with tf.GradientTape() as tape:
+        loss = 0.5 * tf.reduce_sum(tf.square(used))
+    gradients, norm = clipped_gradients(tape, loss, [used, unused], 1.0)
+    assert norm.numpy() == pytest.approx(5.0)
+    np.testing.assert_allclose(gradients[0], [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_array_equal(gradients[1], [0.0])

@@ -24,7 +24,7 @@ from paac_cli.algorithms.variables import Variables, copy_variables
 from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.networks.aliases import TensorAliases
-from paac_cli.networks.optimizers import between, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import between, clipped_gradients, linear_schedule, make_optimizer
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -37,7 +37,7 @@ class _Learner:
         self._variables, self._buffer = variables, buffer
 
     def to_arrays(self) -> dict[str, NDArray]:
-        experience = self._buffer.to_arrays() if self._buffer else {}
+        experience = {} if self._buffer is None else self._buffer.to_arrays()
         return self._variables.to_arrays() | {f"replay/{name}": array for name, array in experience.items()}
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
@@ -151,7 +151,7 @@ class Dqn:
             q = value_of(self._network(_side_by_side(screens)), action)
             error = target - q
             loss = tf.reduce_mean(weight * huber(error))
-        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
+        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
         self._optimizer.apply(gradients, rate)
         return {

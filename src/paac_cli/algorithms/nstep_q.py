@@ -25,7 +25,7 @@ from paac_cli.config.algorithms import NstepQConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.normalizer import RewardNormalizer
-from paac_cli.networks.optimizers import between, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import between, clipped_gradients, linear_schedule, make_optimizer
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
 from paac_cli.networks.returns import advantages
 from paac_cli.spec import EnvSpec
@@ -156,7 +156,7 @@ class NstepQ:
         with tf.GradientTape() as tape:
             q = value_of(self._network(obs), actions)
             loss = 0.5 * tf.reduce_mean(tf.square(targets - q))
-        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
+        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
         self._optimizer.apply(gradients, rate)
         return {

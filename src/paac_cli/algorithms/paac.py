@@ -22,7 +22,7 @@ from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer
-from paac_cli.networks.optimizers import linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import clipped_gradients, linear_schedule, make_optimizer
 from paac_cli.networks.returns import advantages
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -135,7 +135,7 @@ class Paac:
             loss, metrics = paac_loss(
                 config, ent_coef, self._network.distribution, parameters, value, merged(action), merged(advantage)
             )
-        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
+        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
         self._optimizer.apply(gradients, learning_rate)
         self._network.observe(obs[-1])  # one screen in T: those between are much alike

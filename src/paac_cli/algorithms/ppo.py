@@ -26,7 +26,7 @@ from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer, RunningMoments
-from paac_cli.networks.optimizers import linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import clipped_gradients, linear_schedule, make_optimizer
 from paac_cli.networks.returns import advantages
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -192,7 +192,7 @@ class Ppo:
         with tf.GradientTape() as tape:
             parameters, value = self._network(batch.obs)
             loss, metrics = ppo_loss(config, ent_coef, self._network.distribution, parameters, value, unit, batch)
-        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, self._weights), config.max_grad_norm)
+        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         rate = self._learning_rate(metrics["train/approx_kl"])
         self._optimizer.apply(gradients, rate)
         return {**metrics, "train/grad_norm": norm, "train/learning_rate": rate}

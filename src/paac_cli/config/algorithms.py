@@ -281,8 +281,8 @@ def _check_minibatches(size: int, num_minibatches: int) -> None:
 
 def _one_from_outside(data: Any, built_in: ValidatorFunctionWrapHandler) -> Any:
     """The config of `module:Class`; anything else is `built_in`, and paac where nothing is named."""
-    if isinstance(data, dict) and ":" in str(data.get("name")):
-        return outside_algorithm(data["name"]).Config.model_validate(data)
+    if isinstance(data, dict) and isinstance(name := data.get("name"), str) and ":" in name:
+        return outside_algorithm(name).Config.model_validate(data)
     if isinstance(data, AlgorithmConfig) and ":" in data.name:
         return data
     return built_in({"name": "paac"} | data if isinstance(data, dict) else data)

@@ -127,6 +127,15 @@ def make_optimizer(config: OptimizerConfig, variables: Sequence[tf.Variable]) ->
     return Adam(config, variables) if isinstance(config, AdamConfig) else RAdam(config, variables)
 
 
+def clipped_gradients(
+    tape: tf.GradientTape, loss: tf.Tensor, weights: Sequence[tf.Variable], max_norm: float
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """The gradients of `loss` [], together at most `max_norm` long, and how long [] they were; 0 for unused weights."""
+    gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    clipped, norm = tf.clip_by_global_norm(gradients, max_norm)
+    return clipped, norm
+
+
 def linear_schedule(initial: float, anneal_steps: int, steps: tf.Tensor) -> tf.Tensor:
     """`initial`, falling linearly to 0 over `anneal_steps` (0: constant). steps: [] int64. Returns [] float32."""
     return between(initial, 0.0, anneal_steps, steps) if anneal_steps else tf.constant(initial, tf.float32)
