@@ -1,0 +1,27 @@
+"""That presets learn what they say they learn: real runs, from the command line. `make learn` does more of it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("preset", "score", "actions"),
+    [
+        ("cartpole", 475, "--sample"),
+        ("ppo/acrobot", -100, "--sample"),
+        ("nstep_q/cartpole", 475, "--greedy"),
+        pytest.param("dqn/acrobot", -100, "--greedy", marks=pytest.mark.slow),
+        pytest.param("ppo/pendulum", -250, "--sample", marks=pytest.mark.slow),
+    ],
+)
+def test_a_preset_reaches_its_goal_and_the_policy_that_is_kept_plays_as_well(preset, score, actions, tmp_path):
+    def paac(*arguments):
+        command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=280).stdout
+
+    assert "goal reached" in paac("train", "--preset", preset, "--run-dir", tmp_path / "run")
+    report = json.loads(paac("eval", tmp_path / "run", "--episodes", 100, "--seed", 1000, actions, "--json"))
+    assert report["mean"] >= score
