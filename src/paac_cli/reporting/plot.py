@@ -62,7 +62,7 @@ def plot_runs(runs: list[Path], out: Path) -> None:
         axes.plot(
             curve.steps,
             curve.mean_return,
-            label=f"run {curve.name}, seed {curve.config.seed}".replace("$", r"\$"),
+            label=f"{curve.name}: {curve.config.algorithm.name}, seed {curve.config.seed}".replace("$", r"\$"),
             linewidth=1.5,
         )
     _draw_references(axes, config)
