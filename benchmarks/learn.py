@@ -2,8 +2,8 @@
 
     python benchmarks/learn.py [--seeds 3] [--only ppo/] [--runs DIRECTORY] [--out results/learning]
 
-Runs that are finished are not trained again, so that it can be stopped and called again. Exits with 1 where a
-median misses its goal.
+Runs of this commit that are finished are not trained again, so that it can be stopped and called again. With --only
+the page is not written. Exits with 1 where a median misses its goal.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def paac(*arguments: object) -> str:
 def learn(goal: Goal, seed: int, runs: Path) -> Run:
     """Train and evaluate one seed of a preset, or find it done."""
     directory = runs / f"{goal.preset.replace('/', '-')}-seed{seed}"
-    paac("train", "--preset", goal.preset, "--seed", seed, "--run-dir", directory)
+    paac("train", "--preset", goal.preset, "--seed", seed, "--device", "cpu", "--run-dir", directory)
     kept = directory / "eval.json"
     if not kept.exists():
         actions = "--greedy" if goal.greedy else "--sample"
@@ -116,11 +116,13 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs/learn"))
     parser.add_argument("--out", type=Path, default=Path("results/learning"))
     options = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
+    describe = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    place = options.runs / commit
     options.out.mkdir(parents=True, exist_ok=True)
     rows, missed = [], []
     for goal in [goal for goal in GOALS if goal.preset.startswith(options.only)]:
-        runs = [learn(goal, seed, options.runs) for seed in range(1, options.seeds + 1)]
+        runs = [learn(goal, seed, place) for seed in range(1, options.seeds + 1)]
         rows.append(row_of(goal, runs))
         print(rows[-1], flush=True)
         if statistics.median(run.score for run in runs) < goal.score:
@@ -130,8 +132,9 @@ def main() -> int:
             kept = options.out / name
             kept.mkdir(exist_ok=True)
             for file in ("config.yaml", "metrics.csv"):
-                shutil.copy(options.runs / name / file, kept / file)
-        write(options.out, rows, commit.strip())
+                shutil.copy(place / name / file, kept / file)
+        if not options.only:
+            write(options.out, rows, commit)
     print(f"goal missed: {', '.join(missed)}" if missed else "all goals reached")
     return 1 if missed else 0
 

@@ -8,6 +8,7 @@ from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.dqn import _side_by_side, huber
 from paac_cli.algorithms.replay import ReplayBuffer
+from paac_cli.errors import CheckpointError, ConfigError
 
 SETTINGS = {
     "learning_starts": 40,
@@ -104,3 +105,26 @@ def test_a_state_from_before_the_first_step_can_be_taken_up():
     first, second = make(), make()
     second.learner.assign(first.learner.to_arrays())
     assert run(second, corridor_for(make_config("dqn", **SETTINGS)), 30) != []
+
+
+def test_a_memory_that_could_never_give_a_batch_is_refused():
+    with pytest.raises(ConfigError, match="must hold a batch"):
+        make(buffer_size=10)
+
+
+@pytest.mark.parametrize("damage", ["missing", "shape", "negative"])
+def test_experience_that_does_not_fit_is_refused_whole(damage):
+    agent = make()
+    run(agent, corridor_for(make_config("dqn", **SETTINGS)), 20)
+    before, state = state_of(agent), {name: array.copy() for name, array in agent.learner.to_arrays().items()}
+    state = {name: array + 1 if array.dtype == np.float32 else array for name, array in state.items()}
+    if damage == "missing":
+        del state["replay/reward"]
+    elif damage == "shape":
+        state["replay/reward"] = state["replay/reward"][:, :-1]
+    else:
+        state["replay/num_steps"] = np.array(-1)
+    with pytest.raises(CheckpointError):
+        agent.learner.assign(state)
+    for name, array in state_of(agent).items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)

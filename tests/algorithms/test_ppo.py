@@ -98,16 +98,26 @@ def test_an_update_stops_after_the_epoch_that_went_too_far(target_kl, epochs):
 def test_the_learning_rate_follows_the_divergence_within_bounds():
     rates = {}
     for target_kl in (1e-9, 1e9):
-        config = make_config("ppo", num_steps=4, num_epochs=30, target_kl=target_kl, on_kl="adapt", learning_rate=1e-4)
-        metrics = run(make_agent(config, SPEC), corridor_for(config), 4)
+        config = make_config("ppo", num_steps=4, num_epochs=2, target_kl=target_kl, on_kl="adapt", learning_rate=1e-4)
+        metrics = run(make_agent(config, SPEC), corridor_for(config), 100)
         rates[target_kl] = metrics[-1]["train/learning_rate"]
     assert rates[1e9] == pytest.approx(1e-3)  # max_learning_rate
-    assert rates[1e-9] == pytest.approx(1e-6)
+    assert 1e-6 <= rates[1e-9] < 1e-4 / 5
 
 
-def test_a_rate_cannot_follow_two_masters():
-    with pytest.raises(ConfigError, match="choose one"):
-        make_config("ppo", target_kl=0.01, on_kl="adapt", lr_anneal_steps=1000)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"target_kl": 0.01, "lr_anneal_steps": 1000}, "choose one"),
+        ({}, "needs a target_kl"),
+        ({"target_kl": 0.01, "learning_rate": 1.0}, "above max_learning_rate"),
+        ({"target_kl": 0.01, "num_epochs": 1, "num_minibatches": 1}, "more than one step of the optimiser"),
+        ({"on_kl": "stop", "num_steps": 4, "num_minibatches": 16}, "every advantage 0"),
+    ],
+)
+def test_combinations_that_cannot_work_are_refused(options, said):
+    with pytest.raises(ConfigError, match=said):
+        make_config("ppo", **{"on_kl": "adapt", "learning_rate": 1e-4} | options)
 
 
 def test_values_in_units_of_the_returns_are_given_out_in_returns():

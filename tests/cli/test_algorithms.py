@@ -15,9 +15,20 @@ SOURCE = Path(paac_cli.__file__).parent
 
 #: Short rollouts and an early start of learning, so that all that an algorithm does happens in 2,560 steps.
 QUICK = {
-    "paac": ["algorithm.num_steps=8"],
-    "ppo": ["algorithm.num_steps=8", "algorithm.num_minibatches=2", "algorithm.normalize_value=true"],
-    "nstep_q": ["algorithm.num_steps=8", "algorithm.target_update_steps=640"],
+    "paac": ["algorithm.num_steps=8", "algorithm.normalize_reward=true"],
+    "ppo": [
+        "algorithm.num_steps=8",
+        "algorithm.num_minibatches=2",
+        "algorithm.normalize_value=true",
+        "algorithm.target_kl=0.01",
+        "algorithm.on_kl=adapt",
+    ],
+    "nstep_q": [
+        "algorithm.num_steps=8",
+        "algorithm.target_update_steps=640",
+        "algorithm.normalize_reward=true",
+        "algorithm.optimizer={name: radam}",
+    ],
     "dqn": [
         "algorithm.learning_starts=320",
         "algorithm.steps_per_update=16",

@@ -73,7 +73,8 @@ class Agent(Protocol):
     def learn(self, step: TimeStep) -> Metrics | None:
         """Take in what the last actions led to; metrics if this completed an update.
 
-        Does not wait for the device but where an episode was cut off, which is rare.
+        Waits for the device only where an episode was cut off, or where what comes next depends on what
+        was computed (an update that may end early, priorities of replayed steps).
         """
 
     def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:

@@ -42,9 +42,11 @@ class _Learner:
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
         replayed = {name.removeprefix("replay/"): arrays[name] for name in arrays if name.startswith("replay/")}
-        self._variables.assign({name: arrays[name] for name in arrays if not name.startswith("replay/")})
+        variables = {name: arrays[name] for name in arrays if not name.startswith("replay/")}
+        self._variables.check(variables)
         if self._buffer is not None:
             self._buffer.assign(replayed)
+        self._variables.assign(variables)
 
 
 class Dqn:

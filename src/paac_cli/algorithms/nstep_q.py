@@ -55,18 +55,19 @@ class NstepQ:
         )
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs), np.int32)
-        self._values = np.zeros((num_steps, num_envs), np.float32)
+        self._values = [tf.zeros(num_envs)] * num_steps
         self._final_values = FinalValues(num_steps, num_envs, self._next_values)
         self._act = tf.function(self._act_graph)
         self.predict = Predictor(partial(self._network.play, epsilon=self._config.epsilon_end))
         self._targets = tf.function(self._targets_graph)
         self._update = tf.function(self._update_graph)
-        self._observe = tf.function(self._network.observe)
+        self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
 
     def act(self, step: TimeStep) -> NDArray:
         row = step.slot % len(self._actions)
         action, value = self._act(self._tensor(step.obs))
-        self._actions[row], self._values[row] = action.numpy(), value.numpy()
+        self._actions[row] = action.numpy()
+        self._values[row] = value  # stays on the device
         return self._actions[row]
 
     def learn(self, step: TimeStep) -> Metrics | None:
@@ -76,7 +77,7 @@ class NstepQ:
         config, rollout, steps = self._config, step.rollout, int(self._steps)
         obs, targets = self._targets(
             self._tensor(rollout.obs),
-            self._values,
+            tf.stack(self._values),
             rollout.reward,
             rollout.terminated,
             rollout.truncated,
@@ -93,7 +94,7 @@ class NstepQ:
         ):
             for rows in epoch:
                 metrics = self._update(obs, actions, targets, rows)
-        self._observe(merged(self._tensor(rollout.obs)[-1::-OBSERVED_EVERY]))
+        self._observe(rollout.obs[-1::-OBSERVED_EVERY])
         if self._target is not None:
             before = steps - rollout.reward.size
             if steps // config.target_update_steps > before // config.target_update_steps:

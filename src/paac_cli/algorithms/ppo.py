@@ -103,19 +103,20 @@ class Ppo:
         self.learner = Variables([*self._optimizer.slots, self._steps, self._rate, *self._rewards.variables])
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
-        self._log_probs, self._old_values = (np.zeros((num_steps, num_envs), np.float32) for _ in range(2))
+        self._log_probs, self._old_values = ([tf.zeros(num_envs)] * num_steps for _ in range(2))
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
         self._act = tf.function(self._act_graph)
         self.predict = Predictor(self._network.play)
         self._prepare = tf.function(self._prepare_graph)
         self._update = tf.function(self._update_graph)
-        self._observe = tf.function(self._network.observe)
+        self._adapt = tf.function(self._adapt_graph)
+        self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
 
     def act(self, step: TimeStep) -> NDArray:
         row = step.slot % len(self._actions)
         action, log_prob, value = self._act(self._tensor(step.obs))
         self._actions[row] = action.numpy()
-        self._log_probs[row], self._old_values[row] = log_prob.numpy(), value.numpy()
+        self._log_probs[row], self._old_values[row] = log_prob, value  # these stay on the device
         return self._actions[row]
 
     def learn(self, step: TimeStep) -> Metrics | None:
@@ -126,8 +127,8 @@ class Ppo:
         batch = self._prepare(
             self._tensor(rollout.obs),
             self._actions,
-            self._log_probs,
-            self._old_values,
+            tf.stack(self._log_probs),
+            tf.stack(self._old_values),
             rollout.reward,
             rollout.terminated,
             rollout.truncated,
@@ -146,7 +147,9 @@ class Ppo:
                 metrics = self._update(batch, rows)
             if config.stops_at_kl is not None and float(metrics["train/approx_kl"]) > 1.5 * config.stops_at_kl:
                 break
-        self._observe(merged(self._tensor(rollout.obs)[-1::-OBSERVED_EVERY]))
+        if config.adapts_to_kl is not None:
+            self._adapt(metrics["train/approx_kl"], config.adapts_to_kl)
+        self._observe(rollout.obs[-1::-OBSERVED_EVERY])
         return metrics
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -193,15 +196,15 @@ class Ppo:
             parameters, value = self._network(batch.obs)
             loss, metrics = ppo_loss(config, ent_coef, self._network.distribution, parameters, value, unit, batch)
         gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
-        rate = self._learning_rate(metrics["train/approx_kl"])
+        rate = self._rate if config.adapts_to_kl is not None else self._scheduled_rate()
         self._optimizer.apply(gradients, rate)
         return {**metrics, "train/grad_norm": norm, "train/learning_rate": rate}
 
-    def _learning_rate(self, kl: tf.Tensor) -> tf.Tensor:
-        """By the schedule; or, where it follows the KL divergence, after this one has had its say."""
-        config = self._config
-        if config.target_kl is None or config.on_kl != "adapt":
-            return linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
-        lower, higher = self._rate / _ADAPT, self._rate * _ADAPT
-        rate = tf.where(kl > 2.0 * config.target_kl, lower, tf.where(kl < 0.5 * config.target_kl, higher, self._rate))
-        return self._rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, config.max_learning_rate))
+    def _scheduled_rate(self) -> tf.Tensor:
+        return linear_schedule(self._config.learning_rate, self._config.lr_anneal_steps, self._steps)
+
+    def _adapt_graph(self, kl: tf.Tensor, target: float) -> None:
+        """Let the learning rate follow how far, by its last minibatch, an update has moved the policy."""
+        rate = tf.where(kl > 2.0 * target, self._rate / _ADAPT, self._rate)
+        rate = tf.where(kl < 0.5 * target, self._rate * _ADAPT, rate)
+        self._rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._config.max_learning_rate))

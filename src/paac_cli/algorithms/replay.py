@@ -9,13 +9,14 @@ seen then, and no stack reaches across the border of an episode.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.variables import check_fit
-from paac_cli.errors import CheckpointError
+from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
@@ -47,8 +48,7 @@ class ReplayBuffer:
         self._steps_kept = steps = max(-(-capacity // num_envs), n_step + 1)
         self._screens_kept = screens = steps + steps // _SPARE + 2 * spec.frame_stack
         self._n_step, self._gamma, self._alpha = n_step, gamma, alpha
-        # Of zeros that nobody has written there is only one page: memory grows as experience comes.
-        self._screens = np.zeros((num_envs, screens, *screen), spec.obs_dtype)
+        self._screens_like = (num_envs, screens, *screen), spec.obs_dtype
         self._newest = np.zeros((num_envs, steps), np.int64)  # of each step: number of its newest screen
         self._action = np.zeros((num_envs, steps, *spec.action.shape), spec.action.dtype)
         self._reward = np.zeros((num_envs, steps), np.float32)
@@ -59,6 +59,14 @@ class ReplayBuffer:
         self._num_steps = np.zeros((), np.int64)  # written since the beginning, the same for all
         self._priorities = SumTree(num_envs * steps) if alpha > 0.0 else None
         self._highest_priority = np.ones(())
+
+    @cached_property
+    def _screens(self) -> NDArray:
+        """[N, screens, ...]. Who only plays never needs it; and zeros that nobody has written take no memory yet."""
+        try:
+            return np.zeros(*self._screens_like)
+        except MemoryError as error:
+            raise ConfigError(f"algorithm.buffer_size is too large for the memory of this machine: {error}") from error
 
     def __len__(self) -> int:
         """Transitions that can be drawn."""
@@ -116,21 +124,16 @@ class ReplayBuffer:
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Views, not copies, of what has been written so far."""
-        screens, steps = self._written
-        return {
-            name: array[:, : screens if name == "screens" else steps] if name in self._rings else array
-            for name, array in self._all.items()
-        }
+        return self._written(int(self._num_screens.max()), int(self._num_steps))
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
         counts = {name: arrays[name] for name in ("num_screens", "num_steps") if name in arrays}
-        ours = {name: (array.shape, array.dtype.type) for name, array in self._all.items()}
-        check_fit(counts, {name: ours[name] for name in ("num_screens", "num_steps")})
-        self._num_screens, self._num_steps = (np.array(counts[name]) for name in ("num_screens", "num_steps"))
-        check_fit(arrays, {name: (array.shape, array.dtype.type) for name, array in self.to_arrays().items()})
-        if (self._num_screens < 0).any() or self._num_steps < 0:
+        check_fit(counts, {name: (self._all[name].shape, np.int64) for name in ("num_screens", "num_steps")})
+        if min(array.min() for array in counts.values()) < 0:
             raise CheckpointError("the checkpoint holds a replay buffer of less than nothing")
-        for name, array in self.to_arrays().items():
+        ours = self._written(int(counts["num_screens"].max()), int(counts["num_steps"]))
+        check_fit(arrays, {name: (array.shape, array.dtype.type) for name, array in ours.items()})
+        for name, array in ours.items():
             array[...] = arrays[name]
 
     @property
@@ -155,10 +158,11 @@ class ReplayBuffer:
         counts = {"num_screens": self._num_screens, "oldest": self._oldest, "num_steps": self._num_steps}
         return self._rings | counts | {"highest_priority": self._highest_priority} | tree
 
-    @property
-    def _written(self) -> tuple[int, int]:
-        """Screens and steps of each ring that have been written."""
-        return min(int(self._num_screens.max()), self._screens_kept), min(int(self._num_steps), self._steps_kept)
+    def _written(self, num_screens: int, num_steps: int) -> dict[str, NDArray]:
+        """All arrays, the rings as far as they are written after so many screens and steps."""
+        ends = {name: min(num_steps, self._steps_kept) for name in self._rings}
+        ends["screens"] = min(num_screens, self._screens_kept)
+        return {name: array[:, : ends[name]] if name in ends else array for name, array in self._all.items()}
 
     def _split(self, obs: NDArray) -> NDArray:
         """[..., K * C] -> [K, ..., C], oldest screen first."""
@@ -184,9 +188,13 @@ class ReplayBuffer:
             self._oldest += late
         if self._priorities is None:
             return
-        for n in np.flatnonzero(self._oldest > before):
-            lost = np.arange(before[n], self._oldest[n]) % self._steps_kept
-            self._priorities.set(n * self._steps_kept + lost, np.zeros(len(lost)))
+        lost = [
+            n * self._steps_kept + np.arange(before[n], self._oldest[n]) % self._steps_kept
+            for n in np.flatnonzero(self._oldest > before)
+        ]
+        if lost:
+            places = np.concatenate(lost)
+            self._priorities.set(places, np.zeros(len(places)))
         if self._end > 0:
             new = envs[self._oldest < self._end] * self._steps_kept + (self._end - 1) % self._steps_kept
             self._priorities.set(new, np.full(len(new), float(self._highest_priority) ** self._alpha))

@@ -23,9 +23,13 @@ class Variables:
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
         """Set every variable; none is set unless all fit."""
-        check_fit(arrays, {name: (v.shape, v.dtype.as_numpy_dtype) for name, v in self._by_name.items()})
+        self.check(arrays)
         for name, variable in self._by_name.items():
             variable.assign(arrays[name])
+
+    def check(self, arrays: Mapping[str, NDArray]) -> None:
+        """Raises CheckpointError where `assign` would."""
+        check_fit(arrays, {name: (v.shape, v.dtype.as_numpy_dtype) for name, v in self._by_name.items()})
 
 
 def check_fit(arrays: Mapping[str, NDArray], wanted: Mapping[str, tuple[Iterable[int], type]]) -> None:

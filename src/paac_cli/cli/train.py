@@ -54,7 +54,7 @@ def train(
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     overrides |= parse_assignments(assignments) | _overrides(short_cuts)
     config = read_config(path, overrides, {"algorithm": "--algorithm"} | _FLAGS)
-    if short_cuts["env"] and not any(key.startswith("training.stop_when") for key in overrides):
+    if "env.id" in overrides and not any(key.startswith("training.stop_when") for key in overrides):
         config = _without_goal(path, config, overrides)
     others = [other for other in (algorithm, short_cuts["env"]) if other]
     directory = run_dir or _default_directory(preset, others, config.seed)
@@ -91,7 +91,7 @@ def _without_goal(path: Path, config: "RunConfig", overrides: dict[str, Any]) ->
 
     if config.training.stop_when is None or read_config(path).env.id == config.env.id:
         return config
-    return read_config(path, overrides | {"training.stop_when": None}, _FLAGS)
+    return read_config(path, overrides | {"training.stop_when": None})
 
 
 def _default_directory(preset: str, others: list[str], seed: int) -> Path:

@@ -160,7 +160,7 @@ class PpoConfig(AlgorithmConfig):
     on_kl: Annotated[
         Literal["adapt", "stop"],
         Field(
-            description="adapt: the learning rate falls by 1.5 above twice target_kl and rises below half of it; "
+            description="adapt: the rate falls by 1.5 after an update above twice target_kl and rises below half; "
             "stop: an update ends after the epoch that went beyond 1.5 times target_kl"
         ),
     ] = "stop"
@@ -184,10 +184,27 @@ class PpoConfig(AlgorithmConfig):
         """The KL divergence by which an update ends early, if it does."""
         return self.target_kl if self.on_kl == "stop" else None
 
+    @property
+    def adapts_to_kl(self) -> float | None:
+        """The KL divergence that the learning rate is to bring about, if it follows any."""
+        return self.target_kl if self.on_kl == "adapt" else None
+
     def check(self, num_envs: int) -> None:
         _check_minibatches(self.num_steps * num_envs, self.num_minibatches)
-        if self.on_kl == "adapt" and self.target_kl is not None and self.lr_anneal_steps:
+        if self.normalize_advantage and self.num_minibatches == self.num_steps * num_envs:
+            raise ValueError("normalize_advantage makes every advantage 0 where a minibatch has one step")
+        if self.on_kl != "adapt":
+            return
+        if self.target_kl is None:
+            raise ValueError("on_kl = adapt needs a target_kl")
+        if self.lr_anneal_steps:
             raise ValueError("on_kl = adapt moves the learning rate, and so does lr_anneal_steps; choose one")
+        if self.learning_rate > self.max_learning_rate:
+            raise ValueError(
+                f"learning_rate ({self.learning_rate}) is above max_learning_rate ({self.max_learning_rate})"
+            )
+        if self.num_epochs * self.num_minibatches == 1:
+            raise ValueError("on_kl = adapt needs more than one step of the optimiser: before the first there is no KL")
 
 
 class NstepQConfig(AlgorithmConfig):
@@ -242,7 +259,11 @@ class DqnConfig(AlgorithmConfig):
         PositiveInt, Field(le=10**9, description="transitions that are remembered, over all environments")
     ] = 1_000_000
     save_buffer: Annotated[
-        bool, Field(description="put the experience into checkpoints; without it a resumed run is not the same run")
+        bool,
+        Field(
+            description="put the experience into checkpoints (7 kB a step of Atari, 7 GB for a million, each of the "
+            "training.keep_checkpoints); without it a resumed run is not the same run"
+        ),
     ] = True
     learning_starts: Annotated[
         NonNegativeInt, Field(le=10**15, description="steps with no update at first, to gather experience")
@@ -272,6 +293,13 @@ class DqnConfig(AlgorithmConfig):
     @property
     def rollout_length(self) -> int:
         return 1
+
+    def check(self, num_envs: int) -> None:
+        if self.buffer_size < self.batch_size + num_envs * self.n_step:
+            raise ValueError(
+                f"buffer_size ({self.buffer_size}) must hold a batch ({self.batch_size}) beside the steps "
+                f"whose returns are not known yet ({num_envs} environments x {self.n_step})"
+            )
 
 
 def _check_minibatches(size: int, num_minibatches: int) -> None:

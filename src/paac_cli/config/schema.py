@@ -140,7 +140,7 @@ class NetworkConfig(ConfigModel):
     layer_norm: Annotated[
         bool,
         Field(
-            description="LayerNorm before each activation of the torso, over the last axis; "
+            description="LayerNorm after every product of the torso, before its activation, over the last axis; "
             "not for a keras.Model, which may have its own"
         ),
     ] = False

@@ -11,17 +11,18 @@ class TensorAliases:
     """Tensors that look at NumPy memory, made once per place and then found again.
 
     An alias sees every later write to the memory, so what reads it must have finished before the
-    workers write there again. Memory that TensorFlow cannot alias is copied at each call.
+    workers write there again. On the CPU eager calls of a `tf.function` have ended when they return; for a
+    GPU its arguments have been copied by then. Memory that TensorFlow cannot alias is copied at each call.
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, tuple[int, ...]], tf.Tensor] = {}
+        self._known: dict[tuple[int, tuple[int, ...], np.dtype], tf.Tensor] = {}
 
     def __call__(self, array: NDArray) -> tf.Tensor:
         address = array.__array_interface__["data"][0]
         if address % _ALIGNMENT or not array.flags.c_contiguous or array.dtype == np.bool_:
             return tf.convert_to_tensor(array)
-        key = (address, array.shape)
+        key = (address, array.shape, array.dtype)
         if key not in self._known:
             self._known[key] = tf.experimental.dlpack.from_dlpack(array.__dlpack__())
         return self._known[key]

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 _EPSILON = 1e-5
 _CLIP = 5.0
+_REWARD_CLIP = 10.0  # as in VecNormalize: the first reward after many zeros would be hundreds
 
 
 class RunningMoments(tf.Module):
@@ -80,7 +81,7 @@ class RewardNormalizer(tf.Module):
             running = tf.where(ended[t], 0.0, running)
         self._return.assign(running)
         self._moments.update(tf.concat(returns, axis=0))
-        return reward / self._moments.deviation
+        return tf.clip_by_value(reward / self._moments.deviation, -_REWARD_CLIP, _REWARD_CLIP)
 
 
 # One pass over the batch instead of four: normalisation costs 7 % of a learner's time on a CPU, not 30 %.

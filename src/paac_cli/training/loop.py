@@ -71,6 +71,7 @@ def train(
         agent.policy.assign(resume_from.policy)
         agent.learner.assign(resume_from.learner)
         step = pool.restore(resume_from.sampling, warn=lambda text: _tell(sinks, f"Warning: {text}"))
+        resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
     else:
         step = pool.reset()
 

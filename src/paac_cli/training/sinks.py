@@ -19,7 +19,7 @@ METRICS = {
     "time/fps": "agent steps per second since the row before",
     "time/time_elapsed": "seconds of training, over all sittings",
     "time/frames": "emulator frames since the start",
-    "time/updates": "updates of the weights since the start",
+    "time/updates": "times that the algorithm has learned from what was played, since the start",
     "time/act_share": "share of the time spent choosing actions",
     "time/env_share": "share of the time spent waiting for the environments",
     "time/learn_share": "share of the time spent updating the weights",
