@@ -23,7 +23,7 @@ from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer
 from paac_cli.networks.optimizers import clipped_gradients, linear_schedule, make_optimizer
-from paac_cli.networks.returns import advantages
+from paac_cli.networks.returns import advantages, explained_variance, normalized
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
@@ -44,9 +44,9 @@ def paac_loss(
     estimated with `value` before the update.
     """
     target = tf.stop_gradient(value + advantage)
-    explained = 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)
+    explained = explained_variance(advantage, target)
     if config.normalize_advantage:
-        advantage = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
+        advantage = normalized(advantage)
     entropy = tf.reduce_mean(distribution.entropy(parameters))
     policy_loss = -tf.reduce_mean(distribution.log_prob(parameters, action) * advantage)
     value_loss = tf.reduce_mean(tf.square(target - value))

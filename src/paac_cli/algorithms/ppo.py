@@ -27,7 +27,7 @@ from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer, RunningMoments
 from paac_cli.networks.optimizers import clipped_gradients, linear_schedule, make_optimizer
-from paac_cli.networks.returns import advantages
+from paac_cli.networks.returns import advantages, explained_variance, normalized
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
@@ -58,9 +58,9 @@ def ppo_loss(
     parameters: [B, P] of the policy by now; value: [B] by now; value_unit: [], what value errors are measured in.
     """
     advantage, target = batch.advantage, batch.advantage + batch.value
-    explained = 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)
+    explained = explained_variance(advantage, target)
     if config.normalize_advantage:
-        advantage = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
+        advantage = normalized(advantage)
     log_ratio = distribution.log_prob(parameters, batch.action) - batch.log_prob
     ratio = tf.exp(log_ratio)
     clipped = tf.clip_by_value(ratio, 1.0 - config.clip_coef, 1.0 + config.clip_coef)

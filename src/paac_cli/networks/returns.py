@@ -40,3 +40,16 @@ def advantages(
         advantage = delta[t] + trace[t] * advantage
         reversed_result.append(advantage)
     return tf.stack(reversed_result[::-1])
+
+
+def normalized(advantage: tf.Tensor) -> tf.Tensor:
+    """Advantages [B], shifted and scaled to mean 0 and deviation 1."""
+    return (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
+
+
+def explained_variance(advantage: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """How much of the variance of the returns `target` [B] the value foresaw: 1 = all, 0 = none. [] float32.
+
+    advantage: [B], the returns less the values.
+    """
+    return 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)
