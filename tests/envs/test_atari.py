@@ -2,16 +2,15 @@
 
 from itertools import pairwise
 
-import cv2
 import gymnasium
 import numpy as np
 import pytest
-from PIL import Image
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs import atari
-from paac_cli.envs.atari import _INTERPOLATION, AtariEnv, game_ids
+from paac_cli.envs.atari import AtariEnv
 from paac_cli.envs.env import describe_env, make_env
+from paac_cli.envs.games import game_ids, load_rom
 from paac_cli.envs.protocols import MAX_STEPS, PROTOCOLS
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import EnvironmentSpecError
@@ -123,16 +122,6 @@ def test_newest_screen_comes_last_and_the_others_move_down(protocol):
     assert all((after[..., 3] != before[..., 3]).any() for before, after in pairwise(seen))
 
 
-def test_nearest_resize_takes_the_pixels_that_pillow_takes():
-    """The authors resized with scipy.misc.imresize, which was Pillow's."""
-    for height in (210, 250):
-        row, column = np.meshgrid(np.arange(height), np.arange(160), indexing="ij")
-        for screen in (row.astype(np.uint8), column.astype(np.uint8)):
-            ours = cv2.resize(screen, (84, 84), interpolation=_INTERPOLATION["nearest"])
-            theirs = Image.fromarray(screen).resize((84, 84), Image.Resampling.NEAREST)
-            np.testing.assert_array_equal(ours, np.asarray(theirs))
-
-
 def test_nearest_resize_invents_no_shade_and_area_resize_does():
     def shades(protocol):
         colours = set()
@@ -176,7 +165,7 @@ def test_each_frame_repeats_the_action_before_it_with_probability_one_quarter():
     actions = random_actions(env, 100)
     play_game(env, episode_seed(1, 0, 0), actions)
 
-    ale = atari._load_rom("ALE/Seaquest-v5")
+    ale = load_rom("ALE/Seaquest-v5")
     ale.reset_game()
     rng, last, legal = np.random.default_rng(episode_seed(1, 0, 0)), NOOP, ale.getLegalActionSet()
     rng.integers(0, 0, endpoint=True)  # how many no-ops

@@ -63,6 +63,10 @@ def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
 
 def describe_env(config: EnvConfig) -> EnvSpec:
     """The spec of the environment that `config` names. Raises EnvironmentSpecError."""
+    if config.is_atari:
+        from paac_cli.envs.games import load_game
+
+        return load_game(config).spec
     env = make_env(config)
     try:
         return env.spec
