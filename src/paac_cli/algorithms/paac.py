@@ -23,6 +23,7 @@ from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer
 from paac_cli.networks.optimizers import clipped_gradients, linear_schedule, make_optimizer
+from paac_cli.networks.recall import recalling, remembering
 from paac_cli.networks.returns import advantages, explained_variance, normalized
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -76,6 +77,7 @@ class Paac:
         self._seed = tf.constant(config.seed, tf.int64)
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
+        self._products: list[list[tf.Tensor]] = [[] for _ in range(num_steps)]  # of acting, for the update
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
         self._act = tf.function(self._act_graph)
         self.predict = Predictor(self._network.play)
@@ -83,7 +85,8 @@ class Paac:
 
     def act(self, step: TimeStep) -> NDArray:
         row = step.slot % len(self._actions)
-        self._actions[row] = self._act(self._tensor(step.obs)).numpy()
+        actions, self._products[row] = self._act(self._tensor(step.obs))
+        self._actions[row] = actions.numpy()
         return self._actions[row]
 
     def learn(self, step: TimeStep) -> Metrics | None:
@@ -98,13 +101,15 @@ class Paac:
             rollout.terminated,
             rollout.truncated,
             self._final_values.values,
+            self._products,
         )
 
-    def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
-        parameters, _ = self._network(obs)
+    def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with remembering() as products:
+            parameters, _ = self._network(obs)
         actions = self._network.distribution.sample(parameters, tf.stack([self._seed, self._steps]))
         self._steps.assign_add(obs.shape[0])
-        return actions
+        return actions, products
 
     def _update_graph(
         self,
@@ -114,13 +119,15 @@ class Paac:
         terminated: tf.Tensor,
         truncated: tf.Tensor,
         final_value: tf.Tensor,
+        products: list[list[tf.Tensor]],
     ) -> dict[str, tf.Tensor]:
-        """obs: [T+1, N, ...]; action: [T, N, ...]; the others: [T, N]."""
+        """obs: [T+1, N, ...]; action: [T, N, ...]; products: T times those of N; the others: [T, N]."""
         config = self._config
         ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
         reward = self._rewards(reward, terminated | truncated)
         bootstrap = self._network.values(obs[-1])
-        with tf.GradientTape() as tape:
+        outputs = [tf.concat(product, axis=0) for product in zip(*products, strict=True)]
+        with tf.GradientTape() as tape, recalling(outputs):
             parameters, value = self._network(merged(obs[:-1]))
             advantage = advantages(
                 reward=reward,

@@ -19,6 +19,7 @@ from paac_cli.config.base import ConfigModel
 
 ProtocolName = Literal["paac2017", "baselines", "machado2018"]
 Device = Literal["auto", "cpu", "gpu"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class EnvConfig(ConfigModel):
@@ -156,6 +157,13 @@ class NetworkConfig(ConfigModel):
         bool,
         Field(description="shift and scale every element of an observation by its running mean and deviation"),
     ] = False
+    precision: Annotated[
+        Precision,
+        Field(
+            description="what torsos compute in; weights, losses and optimisers are float32; "
+            "auto = bfloat16 where the processor multiplies it natively; a keras.Model has its own"
+        ),
+    ] = "float32"
 
     @model_validator(mode="after")
     def _options_fit_the_torsos(self) -> Self:

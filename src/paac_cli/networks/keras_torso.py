@@ -41,9 +41,9 @@ class KerasTorso(tf.Module):
             for index, v in enumerate(self._model.variables)
         ]
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
         with tf.keras.StatelessScope(zip(self._model.variables, self._weights, strict=True)):
-            outputs = self._model(inputs, training=False)
+            outputs = self._model(tf.cast(inputs, tf.float32) * unit, training=False)
         return tf.reshape(tf.cast(outputs, tf.float32), [-1, self.num_features])
 
 

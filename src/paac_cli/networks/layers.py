@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.networks.initializers import Initializer
+from paac_cli.networks.recall import product
 
 
 class Conv(NamedTuple):
@@ -52,13 +53,32 @@ class LayerNorm(tf.Module):
         self._shift = tf.Variable(tf.zeros(size), name=f"{name}/shift")
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        """inputs: [..., size] float32. Returns the same shape."""
-        mean, variance = tf.nn.moments(inputs, axes=[-1], keepdims=True)
-        return (inputs - mean) * tf.math.rsqrt(variance + 1e-6) * self._scale + self._shift
+        """inputs: [..., size]. Returns the same shape and dtype; computed in float32."""
+        x = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
+        return tf.cast((x - mean) * tf.math.rsqrt(variance + 1e-6) * self._scale + self._shift, inputs.dtype)
+
+
+class Weights(tf.Module):
+    """Kernel and bias of a layer, kept in float32."""
+
+    def __init__(
+        self, shape: tuple[int, ...], gain: float, initializer: Initializer, rng: np.random.Generator, name: str
+    ) -> None:
+        """shape: of the kernel, whose last axis is the bias's."""
+        super().__init__()
+        kernel, bias = initializer(shape, gain, rng)
+        self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
+        self._bias = tf.Variable(bias, name=f"{name}/bias")
+
+    def __call__(self, dtype: tf.DType, unit: float) -> tuple[tf.Tensor, tf.Tensor]:
+        """Kernel and bias in `dtype`; for inputs whose step counts `unit`: cheaper than to scale those."""
+        kernel = tf.convert_to_tensor(self._kernel) if unit == 1.0 else self._kernel * unit
+        return tf.cast(kernel, dtype), tf.cast(self._bias, dtype)
 
 
 class Linear(tf.Module):
-    """`inputs [B, I] -> [B, units]`, with an activation, and LayerNorm before it."""
+    """`inputs [B, I] -> [B, units]`, with an activation, and LayerNorm before it; in the dtype of the inputs."""
 
     def __init__(
         self,
@@ -72,18 +92,23 @@ class Linear(tf.Module):
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        kernel, bias = initializer((inputs, layer.units), _GAIN[layer.activation] if gain is None else gain, rng)
-        self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
-        self._bias = tf.Variable(bias, name=f"{name}/bias")
+        gain = _GAIN[layer.activation] if gain is None else gain
+        self._weights = Weights((inputs, layer.units), gain, initializer, rng, name)
         self._norm = LayerNorm(layer.units, name) if layer_norm else tf.identity
         self._activation = _ACTIVATIONS[layer.activation]
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        return self._activation(self._norm(tf.nn.bias_add(tf.matmul(inputs, self._kernel), self._bias)))
+    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
+        """unit: what one step of the inputs' scale counts."""
+        return self._activation(self._norm(product(self._product, inputs, *self._weights(inputs.dtype, unit))))
+
+    def _product(self, inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
 
 
 class Convolution(tf.Module):
-    """`inputs [B, H, W, C] -> [B, H', W', filters]`, with an activation, and LayerNorm before it."""
+    """`inputs [B, H, W, C] -> [B, H', W', filters]`, with an activation, and LayerNorm before it; in the dtype of
+    the inputs.
+    """
 
     def __init__(
         self,
@@ -96,16 +121,19 @@ class Convolution(tf.Module):
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        kernel, bias = initializer((layer.size, layer.size, channels, layer.filters), _GAIN[layer.activation], rng)
-        self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
-        self._bias = tf.Variable(bias, name=f"{name}/bias")
+        shape = (layer.size, layer.size, channels, layer.filters)
+        self._weights = Weights(shape, _GAIN[layer.activation], initializer, rng, name)
         self._norm = LayerNorm(layer.filters, name) if layer_norm else tf.identity
         self._activation = _ACTIVATIONS[layer.activation]
         self._stride, self._padding = layer.stride, layer.padding
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        outputs = tf.nn.conv2d(inputs, self._kernel, strides=self._stride, padding=self._padding)
-        return self._activation(self._norm(tf.nn.bias_add(outputs, self._bias)))
+    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
+        """unit: what one step of the inputs' scale counts."""
+        return self._activation(self._norm(product(self._product, inputs, *self._weights(inputs.dtype, unit))))
+
+    def _product(self, inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        outputs = tf.nn.conv2d(inputs, kernel, strides=self._stride, padding=self._padding)
+        return tf.nn.bias_add(outputs, bias)
 
 
 class ResidualSection(tf.Module):
@@ -133,9 +161,9 @@ class ResidualSection(tf.Module):
             channels = layer.filters
         self._activation = _ACTIVATIONS[layer.activation]
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
+    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
         first, *blocks = self._convolutions
-        outputs = tf.nn.max_pool2d(first(inputs), ksize=3, strides=2, padding="SAME")
+        outputs = tf.nn.max_pool2d(first(inputs, unit), ksize=3, strides=2, padding="SAME")
         for inner, outer in (blocks[:2], blocks[2:]):
             outputs += outer(inner(tf.nn.relu(outputs)))
         return self._activation(outputs)

@@ -14,6 +14,7 @@ from paac_cli.networks.initializers import Initializer
 from paac_cli.networks.keras_torso import KerasTorso
 from paac_cli.networks.layers import Conv, Convolution, Dense, Linear, Residual, ResidualSection
 from paac_cli.networks.normalizer import ObsNormalizer
+from paac_cli.networks.precision import compute_dtype
 from paac_cli.spec import EnvSpec
 
 _LAYERS: dict[str, Sequence[Conv | Residual | Dense]] = {
@@ -24,6 +25,9 @@ _LAYERS: dict[str, Sequence[Conv | Residual | Dense]] = {
     # the large one of Espeholt et al. 2018 (arXiv 1802.01561, fig. 3), without its LSTM
     "impala": (Residual(16), Residual(32), Residual(32, "relu"), Dense(256)),
 }
+
+#: (inputs [B, ...], what one step of their scale counts) -> outputs [B, ...]
+_Layer = Callable[[tf.Tensor, float], tf.Tensor]
 
 
 class Torso(tf.Module):
@@ -38,6 +42,7 @@ class Torso(tf.Module):
     ) -> None:
         super().__init__()
         self._normalizer = ObsNormalizer(spec.obs_shape) if config.normalize_obs else None
+        self._dtype = compute_dtype(config.precision)
         self._part_units = _part_units(spec)
         self._branches = [_Branch(config, view, initializer, rng) for view in _views(config, spec)]
         self.num_features = sum(branch.num_features for branch in self._branches)
@@ -46,12 +51,13 @@ class Torso(tf.Module):
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
         unit = self._unit(obs)
         if self._normalizer is not None:
-            scaled = self._normalizer(obs, unit)
+            seen, unit = self._normalizer(obs, unit, self._dtype), 1.0
+        elif isinstance(unit, float):
+            seen = tf.cast(obs, self._dtype)
         else:
-            scaled = tf.cast(obs, tf.float32)
-            if np.any(unit != 1.0):
-                scaled *= unit
-        return tf.concat([branch(scaled) for branch in self._branches], axis=1)
+            seen, unit = tf.cast(tf.cast(obs, tf.float32) * unit, self._dtype), 1.0
+        features = [tf.cast(branch(seen, unit), tf.float32) for branch in self._branches]
+        return tf.concat(features, axis=1)
 
     def observe(self, obs: tf.Tensor) -> None:
         """Take `obs` [B, ...] into the running statistics, if the torso has any."""
@@ -79,20 +85,20 @@ class _Branch(tf.Module):
     def __init__(self, config: NetworkConfig, view: _View, initializer: Initializer, rng: np.random.Generator) -> None:
         super().__init__()
         self._columns, self._shape = view.columns, view.shape
-        self._layers: list[Callable[[tf.Tensor], tf.Tensor]]
+        self._layers: list[_Layer]
         if ":" in view.torso:
             torso = KerasTorso(view.torso, view.shape, rng, view.name, view.key)
             self._layers, self.num_features = [torso], torso.num_features
         else:
             self._layers, self.num_features = _build(config, view, initializer, rng)
 
-    def __call__(self, obs: tf.Tensor) -> tf.Tensor:
-        """Features [B, num_features] of observations [B, ...] float32."""
+    def __call__(self, obs: tf.Tensor, unit: float) -> tf.Tensor:
+        """Features [B, num_features] of observations [B, ...], of which one step counts `unit`, in their dtype."""
         if self._columns:
             seen = tf.concat([obs[:, columns.start : columns.stop] for columns in self._columns], axis=1)
             obs = tf.reshape(seen, [-1, *self._shape])
         for layer in self._layers:
-            obs = layer(_flat(obs) if isinstance(layer, Linear) else obs)
+            obs, unit = layer(_flat(obs) if isinstance(layer, Linear) else obs, unit), 1.0
         return obs
 
 
@@ -125,10 +131,10 @@ def _views(config: NetworkConfig, spec: EnvSpec) -> list[_View]:
 
 def _build(
     config: NetworkConfig, view: _View, initializer: Initializer, rng: np.random.Generator
-) -> tuple[list[Callable[[tf.Tensor], tf.Tensor]], int]:
+) -> tuple[list[_Layer], int]:
     """The layers of one of our own torsos, and how many features they give."""
     layers = _LAYERS.get(view.torso) or [Dense(units, config.activation or "tanh") for units in config.hidden_sizes]
-    built: list[Callable[[tf.Tensor], tf.Tensor]] = []
+    built: list[_Layer] = []
     shape, layer_norm = view.shape, config.layer_norm
     for index, layer in enumerate(layers):
         name = f"{view.name}/{index}"
