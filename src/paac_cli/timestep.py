@@ -38,6 +38,7 @@ class TimeStep(NamedTuple):
     episodes:   [K] EPISODE_DTYPE, the games that ended with this step (a lost life is not a game).
     slot:       0 after a reset, then 1..T within a rollout; at `T` the rollout is full.
     rollout:    complete when `slot == T`.
+    envs:       of which environments this is; of all, unless halves of them take turns. `N` is their number.
     """
 
     obs: NDArray
@@ -48,3 +49,4 @@ class TimeStep(NamedTuple):
     episodes: NDArray
     slot: int
     rollout: Rollout
+    envs: slice = slice(None)

@@ -67,6 +67,21 @@ def test_a_run_in_two_sittings_on_other_workers_is_the_run_in_one(name, paac, tm
     assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
 
 
+@pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q"])
+def test_halves_that_take_turns_make_the_same_run_on_any_workers(name, paac, tmp_path):
+    overlap = ["--set", "sampling.overlap=true"]
+    train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *overlap)
+    train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1, *overlap)
+    train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 2, *overlap)
+    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+
+
+def test_an_algorithm_that_learns_within_a_rollout_is_not_for_halves(paac, tmp_path):
+    result = paac("train", "--preset", "dqn/cartpole", "--set", "sampling.overlap=true", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "sampling.overlap is for algorithms that learn from whole rollouts, not for dqn" in result.stderr
+
+
 def test_one_from_outside_learns_and_is_evaluated(paac, tmp_path):
     shutil.copy(Path(__file__).parents[1] / "reinforce.py", tmp_path / "mine.py")
     arguments = ["--preset", "cartpole", "--algorithm", "mine:Reinforce", "--total-steps", 60_000]

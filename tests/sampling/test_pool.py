@@ -18,7 +18,8 @@ from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.envs.spaces import ActionTranslator
 from paac_cli.errors import WorkerError
-from paac_cli.sampling.pool import WorkerPool, split_evenly
+from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.shares import split_evenly
 from toy_envs import ACTION_SPACES, OBSERVATION_SPACES, WITNESSED, Counting, Witness, config_of, spec_of
 
 SEED = 7
@@ -27,7 +28,7 @@ PONG = EnvConfig(id="ALE/Pong-v5", protocol="baselines")
 CART_POLE = EnvConfig(id="CartPole-v1", kwargs={"max_episode_steps": 25})
 
 
-def open_pool(config, spec=None, *, num_envs=3, num_workers=2, rollout_length=4):
+def open_pool(config, spec=None, *, num_envs=3, num_workers=2, rollout_length=4, overlap=False):
     return WorkerPool(
         config,
         spec or describe_env(config),
@@ -35,6 +36,7 @@ def open_pool(config, spec=None, *, num_envs=3, num_workers=2, rollout_length=4)
         num_workers=num_workers,
         rollout_length=rollout_length,
         seed=SEED,
+        overlap=overlap,
     )
 
 
@@ -143,8 +145,8 @@ def seconds_until_gone(pids, patience=10.0):
 
 @pytest.mark.parametrize(("num_envs", "num_workers"), [(5, 1), (5, 2), (5, 3), (5, 5), (32, 7), (1, 1)])
 def test_shares_are_contiguous_and_differ_by_at_most_one(num_envs, num_workers):
-    shares = split_evenly(num_envs, num_workers)
-    assert [n for share in shares for n in share] == list(range(num_envs))
+    shares = split_evenly(range(3, 3 + num_envs), num_workers)
+    assert [n for share in shares for n in share] == list(range(3, 3 + num_envs))
     assert len(shares) == num_workers
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -159,6 +161,39 @@ def test_any_number_of_workers_shows_what_the_environments_show_by_themselves(co
         with open_pool(config, num_envs=5, num_workers=num_workers) as pool:
             assert np.array_equal(pool.reset().obs, first)
             assert_same_play(play(pool, actions), expected)
+
+
+def play_in_turns(pool, actions):
+    """As `play`, one part playing while the other is looked at; a rollout's last step waits for both."""
+    notes = []
+    for index, row in enumerate(actions):
+        for part in range(pool.num_parts):
+            is_first = index % pool.rollout_length == 0
+            seen = pool.latest(part) if is_first else pool.receive(part)
+            pool.send(row[seen.envs], part)
+        if not is_first:
+            notes.append(note(pool.latest()))  # while all parts are a step ahead
+        if index % pool.rollout_length == pool.rollout_length - 1:
+            for part in range(pool.num_parts):
+                pool.receive(part)
+            notes.append(note(pool.latest()))
+    return notes
+
+
+@pytest.mark.parametrize("config", [BREAKOUT, CART_POLE], ids=lambda config: config.id)
+@pytest.mark.parametrize("num_workers", [1, 2, 3])
+def test_halves_that_take_turns_show_what_all_together_show(config, num_workers):
+    actions = random_actions(config, 160, num_envs=6)
+    first, expected = play_without_pool(config, actions)
+    for played in (play, play_in_turns):
+        with open_pool(config, num_envs=6, num_workers=num_workers, overlap=True) as pool:
+            assert np.array_equal(pool.reset().obs, first)
+            assert_same_play(played(pool, actions), expected)
+            snapshot = pool.snapshot()
+    with open_pool(config, num_envs=6, num_workers=2) as pool:  # the log is that of all together, too
+        pool.reset()
+        play(pool, actions)
+        assert all(np.array_equal(snapshot[name], array) for name, array in pool.snapshot().items())
 
 
 def test_auto_takes_one_worker_per_core_and_never_more_than_environments():

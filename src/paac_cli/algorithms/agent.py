@@ -68,7 +68,10 @@ class Agent(Protocol):
     learner: State
 
     def act(self, step: TimeStep) -> NDArray:
-        """Actions [N, ...] for `step.obs`. Waits for the device, because the environments wait for them."""
+        """Actions [N, ...] for `step.obs`. Waits for the device, because the environments wait for them.
+
+        Where the config says `acts_in_parts`, a step may be of some environments (`step.envs`), parts in their order.
+        """
 
     def learn(self, step: TimeStep) -> Metrics | None:
         """Take in what the last actions led to; metrics if this completed an update.

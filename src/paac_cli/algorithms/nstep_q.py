@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.randomness import minibatches, weights_generator
-from paac_cli.algorithms.rollouts import OBSERVED_EVERY, FinalValues, merged
+from paac_cli.algorithms.rollouts import OBSERVED_EVERY, Acted, FinalValues, merged
 from paac_cli.algorithms.variables import Variables, copy_variables
 from paac_cli.config.algorithms import NstepQConfig
 from paac_cli.config.schema import RunConfig
@@ -55,7 +55,7 @@ class NstepQ:
         )
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs), np.int32)
-        self._values = [tf.zeros(num_envs)] * num_steps
+        self._values = Acted(num_steps)
         self._final_values = FinalValues(num_steps, num_envs, self._next_values)
         self._act = tf.function(self._act_graph)
         self.predict = Predictor(partial(self._network.play, epsilon=self._config.epsilon_end))
@@ -66,9 +66,9 @@ class NstepQ:
     def act(self, step: TimeStep) -> NDArray:
         row = step.slot % len(self._actions)
         action, value = self._act(self._tensor(step.obs))
-        self._actions[row] = action.numpy()
-        self._values[row] = value  # stays on the device
-        return self._actions[row]
+        self._values.note(step, (value,))
+        self._actions[row, step.envs] = action.numpy()
+        return self._actions[row, step.envs]
 
     def learn(self, step: TimeStep) -> Metrics | None:
         self._final_values.note(step)
@@ -77,7 +77,7 @@ class NstepQ:
         config, rollout, steps = self._config, step.rollout, int(self._steps)
         obs, targets = self._targets(
             self._tensor(rollout.obs),
-            tf.stack(self._values),
+            *self._values.merged(),
             rollout.reward,
             rollout.terminated,
             rollout.truncated,
@@ -133,8 +133,8 @@ class NstepQ:
         truncated: tf.Tensor,
         final_value: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """obs: [T+1, N, ...]; the others: [T, N]. Returns observations [T * N, ...] and their returns [T * N]."""
-        reward = self._rewards(reward, terminated | truncated)
+        """obs: [T+1, N, ...]; value: [T * N]; the others: [T, N]. Returns observations and returns [T * N, ...]."""
+        reward, value = self._rewards(reward, terminated | truncated), tf.reshape(value, reward.shape)
         # R - v is the lambda-weighted sum of the errors of v: the same sum as an advantage's.
         advantage = advantages(
             reward=reward,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.randomness import weights_generator
-from paac_cli.algorithms.rollouts import FinalValues, merged
+from paac_cli.algorithms.rollouts import Acted, FinalValues, merged
 from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.schema import RunConfig
@@ -77,7 +77,7 @@ class Paac:
         self._seed = tf.constant(config.seed, tf.int64)
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
-        self._products: list[list[tf.Tensor]] = [[] for _ in range(num_steps)]  # of acting, for the update
+        self._products = Acted(num_steps)
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
         self._act = tf.function(self._act_graph)
         self.predict = Predictor(self._network.play)
@@ -85,9 +85,10 @@ class Paac:
 
     def act(self, step: TimeStep) -> NDArray:
         row = step.slot % len(self._actions)
-        actions, self._products[row] = self._act(self._tensor(step.obs))
-        self._actions[row] = actions.numpy()
-        return self._actions[row]
+        actions, products = self._act(self._tensor(step.obs))
+        self._products.note(step, products)
+        self._actions[row, step.envs] = actions.numpy()
+        return self._actions[row, step.envs]
 
     def learn(self, step: TimeStep) -> Metrics | None:
         self._final_values.note(step)
@@ -101,7 +102,7 @@ class Paac:
             rollout.terminated,
             rollout.truncated,
             self._final_values.values,
-            self._products,
+            self._products.merged(),
         )
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -119,15 +120,14 @@ class Paac:
         terminated: tf.Tensor,
         truncated: tf.Tensor,
         final_value: tf.Tensor,
-        products: list[list[tf.Tensor]],
+        products: list[tf.Tensor],
     ) -> dict[str, tf.Tensor]:
-        """obs: [T+1, N, ...]; action: [T, N, ...]; products: T times those of N; the others: [T, N]."""
+        """obs: [T+1, N, ...]; action: [T, N, ...]; products: [T * N, ...] each; the others: [T, N]."""
         config = self._config
         ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
         reward = self._rewards(reward, terminated | truncated)
         bootstrap = self._network.values(obs[-1])
-        outputs = [tf.concat(product, axis=0) for product in zip(*products, strict=True)]
-        with tf.GradientTape() as tape, recalling(outputs):
+        with tf.GradientTape() as tape, recalling(products):
             parameters, value = self._network(merged(obs[:-1]))
             advantage = advantages(
                 reward=reward,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.randomness import minibatches, weights_generator
-from paac_cli.algorithms.rollouts import OBSERVED_EVERY, FinalValues, merged
+from paac_cli.algorithms.rollouts import OBSERVED_EVERY, Acted, FinalValues, merged
 from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import PpoConfig
 from paac_cli.config.schema import RunConfig
@@ -103,7 +103,7 @@ class Ppo:
         self.learner = Variables([*self._optimizer.slots, self._steps, self._rate, *self._rewards.variables])
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
-        self._log_probs, self._old_values = ([tf.zeros(num_envs)] * num_steps for _ in range(2))
+        self._acted = Acted(num_steps)  # log-probabilities and values
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
         self._act = tf.function(self._act_graph)
         self.predict = Predictor(self._network.play)
@@ -115,9 +115,9 @@ class Ppo:
     def act(self, step: TimeStep) -> NDArray:
         row = step.slot % len(self._actions)
         action, log_prob, value = self._act(self._tensor(step.obs))
-        self._actions[row] = action.numpy()
-        self._log_probs[row], self._old_values[row] = log_prob, value  # these stay on the device
-        return self._actions[row]
+        self._acted.note(step, (log_prob, value))
+        self._actions[row, step.envs] = action.numpy()
+        return self._actions[row, step.envs]
 
     def learn(self, step: TimeStep) -> Metrics | None:
         self._final_values.note(step)
@@ -127,8 +127,7 @@ class Ppo:
         batch = self._prepare(
             self._tensor(rollout.obs),
             self._actions,
-            tf.stack(self._log_probs),
-            tf.stack(self._old_values),
+            *self._acted.merged(),
             rollout.reward,
             rollout.terminated,
             rollout.truncated,
@@ -170,11 +169,14 @@ class Ppo:
         truncated: tf.Tensor,
         final_value: tf.Tensor,
     ) -> Batch:
-        """obs: [T+1, N, ...]; action: [T, N, ...]; the others: [T, N]. The observations go to the device here, once."""
+        """obs: [T+1, N, ...]; action: [T, N, ...]; log_prob, value: [T * N]; the others: [T, N].
+
+        The observations go to the device here, once.
+        """
         reward = self._rewards(reward, terminated | truncated)
         advantage = advantages(
             reward=reward,
-            value=value,
+            value=tf.reshape(value, reward.shape),
             bootstrap=self._network.values(obs[-1]),
             final_value=final_value,
             terminated=terminated,
@@ -182,9 +184,10 @@ class Ppo:
             gamma=self._config.gamma,
             gae_lambda=self._config.gae_lambda,
         )
+        advantage = merged(advantage)
         if self._values is not None:
-            self._values.update(merged(advantage + value))
-        return Batch(*(merged(array) for array in (obs[:-1], action, log_prob, value, advantage)))
+            self._values.update(advantage + value)
+        return Batch(merged(obs[:-1]), merged(action), log_prob, value, advantage)
 
     def _update_graph(self, batch: Batch, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """One step of the optimiser, on these rows [B] of the batch."""

@@ -1,6 +1,6 @@
 """What on-policy algorithms do with a rollout, whatever they learn from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +26,23 @@ class FinalValues:
         """To be called at every step: `final_obs` is overwritten at the next. Waits for the device if there is one."""
         if step.truncated.any():
             self.values[step.slot - 1] = self._value(self._tensor(step.final_obs)).numpy()
+
+
+class Acted:
+    """What acting computed at the steps of a rollout, for the update: tensors, which stay on the device."""
+
+    def __init__(self, num_steps: int) -> None:
+        self._num_steps = num_steps
+        self._of: dict[tuple[int, int], Sequence[tf.Tensor]] = {}  # (t, first environment) -> each [N, ...]
+
+    def note(self, step: TimeStep, tensors: Sequence[tf.Tensor]) -> None:
+        """What was computed for `step`, of all environments or of some."""
+        self._of[step.slot % self._num_steps, step.envs.start or 0] = tensors
+
+    def merged(self) -> list[tf.Tensor]:
+        """Each of the tensors over the whole rollout, [T * N, ...]."""
+        in_order = (self._of[place] for place in sorted(self._of))
+        return [tf.concat(parts, axis=0) for parts in zip(*in_order, strict=True)]
 
 
 def merged(array: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,7 @@ A new algorithm adds its class here and to `Algorithm`; what makes it run is one
 """
 
 import importlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -96,6 +96,8 @@ EpsilonAnnealSteps = Annotated[
 class AlgorithmConfig(ConfigModel):
     """What the config of every algorithm has, also of one from outside."""
 
+    acts_in_parts: ClassVar[bool] = False  #: `act` takes steps of some environments too, for sampling.overlap
+
     name: Annotated[str, Field(description="which algorithm this is, or module:Class of one from outside")]
 
     @property
@@ -109,6 +111,8 @@ class AlgorithmConfig(ConfigModel):
 
 class PaacConfig(AlgorithmConfig):
     """Parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
+
+    acts_in_parts = True
 
     name: Annotated[Literal["paac"], Field(description="which algorithm this is")] = "paac"
     num_steps: NumSteps = 5
@@ -134,6 +138,8 @@ class PaacConfig(AlgorithmConfig):
 
 class PpoConfig(AlgorithmConfig):
     """Proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347)."""
+
+    acts_in_parts = True
 
     name: Annotated[Literal["ppo"], Field(description="which algorithm this is")] = "ppo"
     num_steps: NumSteps = 128
@@ -212,6 +218,8 @@ class NstepQConfig(AlgorithmConfig):
 
     With LayerNorm, epochs and minibatches it is PQN (Gallici et al. 2024, arXiv 2407.04811).
     """
+
+    acts_in_parts = True
 
     name: Annotated[Literal["nstep_q"], Field(description="which algorithm this is")] = "nstep_q"
     rule: Annotated[

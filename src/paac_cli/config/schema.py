@@ -92,10 +92,24 @@ class SamplingConfig(ConfigModel):
         Field(description="worker processes (n_w), at most num_envs; auto = one per core; never changes the result"),
     ] = "auto"
 
+    overlap: Annotated[
+        bool,
+        Field(
+            description="two halves of the environments take turns: one plays while the learner acts for the other, "
+            "with the same parameters within a rollout; num_envs must be even"
+        ),
+    ] = False
+
     @model_validator(mode="after")
     def _enough_envs(self) -> Self:
         if self.num_workers != "auto" and self.num_workers > self.num_envs:
             raise ValueError(f"num_workers ({self.num_workers}) must not exceed num_envs ({self.num_envs})")
+        fewest = 2 if self.num_workers == "auto" else 2 * self.num_workers
+        if self.overlap and (self.num_envs % 2 or self.num_envs < fewest):
+            raise ValueError(
+                "overlap is for an even number of environments, two or more for each worker; "
+                f"num_envs is {self.num_envs}, num_workers {self.num_workers}"
+            )
         return self
 
 
@@ -211,6 +225,10 @@ class RunConfig(ConfigModel):
     @model_validator(mode="after")
     def _algorithm_fits_sampling(self) -> Self:
         self.algorithm.check(self.sampling.num_envs)
+        if self.sampling.overlap and not self.algorithm.acts_in_parts:
+            raise ValueError(
+                f"sampling.overlap is for algorithms that learn from whole rollouts, not for {self.algorithm.name}"
+            )
         return self
 
     @property

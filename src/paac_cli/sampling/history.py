@@ -31,14 +31,15 @@ class ActionLog:
         actions = np.frombuffer(bytes(self._played[env]), self._action.dtype)
         return EnvHistory(self._episodes[env], actions.reshape(-1, *self._action.shape))
 
-    def append(self, actions: NDArray, active: NDArray[np.bool_], ended: NDArray[np.int64]) -> None:
-        """Note one step: the `actions` [N, ...] of the `active` [N] environments, and the environments [K]
-        whose games `ended` with it.
+    def append(self, envs: range, actions: NDArray, active: NDArray[np.bool_], ended: NDArray[np.int64]) -> None:
+        """Note one step of `envs`: the `actions` [N, ...] of those that are `active` [N], and the
+        environments [K] whose games `ended` with it.
         """
         packed = np.ascontiguousarray(actions, self._action.dtype).tobytes()
-        size = len(packed) // len(self._played)
-        for env in np.flatnonzero(active).tolist():
-            self._played[env] += packed[env * size : (env + 1) * size]
+        size, active_now = len(packed) // len(self._played), active.tolist()
+        for env in envs:
+            if active_now[env]:
+                self._played[env] += packed[env * size : (env + 1) * size]
         for env in ended.tolist():
             self._episodes[env] += 1
             self._played[env] = bytearray()

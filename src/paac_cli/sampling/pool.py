@@ -4,14 +4,8 @@ The learner writes actions into shared memory and wakes all workers; each steps 
 after another and writes straight into the slot that the learner reads when all have answered.
 """
 
-import contextlib
 import hashlib
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -19,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig, RunConfig
-from paac_cli.errors import WorkerError
 from paac_cli.sampling.history import ActionLog
+from paac_cli.sampling.processes import start_workers
 from paac_cli.sampling.shared_block import SharedBlock
 from paac_cli.sampling.shares import available_cores, split_evenly
-from paac_cli.sampling.worker import CLOSE, READY, RESTORE, STEP, STOP_SIGNALS, WorkerTask, run_worker
+from paac_cli.sampling.worker import RESTORE, STEP, WorkerTask
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
-
-_CLOSE_TIMEOUT = 5.0  # seconds that a worker has to end by itself
 
 
 class WorkerPool:
@@ -35,6 +27,9 @@ class WorkerPool:
 
     Results do not depend on the number of workers: seeds follow the environment's index, and every
     environment has its fixed rows in shared memory.
+
+    With `overlap` the environments are two halves, of which one may play while the learner acts for the
+    other: `send` and `receive` speak to one half, `step` to all.
     """
 
     def __init__(
@@ -46,23 +41,29 @@ class WorkerPool:
         num_workers: int | str = "auto",
         rollout_length: int,
         seed: int,
+        overlap: bool = False,
     ) -> None:
         """Starts the workers and returns while they still load; the first `reset` waits for them.
 
         rollout_length: steps (T) that stay readable together; the pool holds T+1 observations.
         """
         self.num_envs = num_envs
-        self.num_workers = min(available_cores(), num_envs) if num_workers == "auto" else int(num_workers)
+        most = num_envs // 2 if overlap else num_envs
+        self.num_workers = min(available_cores(), most) if num_workers == "auto" else int(num_workers)
         self._block = _allocate(spec, num_envs, rollout_length)
         self._rollout = Rollout(
             self._block["obs"], *(self._block[name][1:] for name in ("reward", "terminated", "truncated"))
         )
-        self._rollout_length = rollout_length
+        self.rollout_length = rollout_length
         self._slot = 0
         self._action = spec.action
         self._log = ActionLog(num_envs, self._action)
-        self._shares = split_evenly(num_envs, self.num_workers)
-        self._workers = _start_workers(env_config, seed, self._shares, self._block)
+        self.num_parts = 2 if overlap else 1
+        self._parts = split_evenly(range(num_envs), self.num_parts)
+        shares = zip(*(split_evenly(part, self.num_workers) for part in self._parts), strict=True)
+        tasks = [WorkerTask(env_config, seed, share, self._block) for share in shares]
+        self._shares = [task.envs for task in tasks]
+        self._workers = start_workers(tasks)
         self._awaiting_start = True
 
     @classmethod
@@ -75,6 +76,7 @@ class WorkerPool:
             num_workers=config.sampling.num_workers,
             rollout_length=config.algorithm.rollout_length,
             seed=config.seed,
+            overlap=config.sampling.overlap,
         )
 
     def __enter__(self) -> Self:
@@ -96,17 +98,36 @@ class WorkerPool:
 
         Raises WorkerError with the worker's traceback if one has failed.
         """
+        for part, envs in enumerate(self._parts):
+            rows = slice(envs.start, envs.stop)
+            self.send(actions[rows], part, None if active is None else active[rows])
+        for part in range(self.num_parts):
+            self.receive(part)
+        return self.latest()
+
+    def send(self, actions: NDArray, part: int, active: NDArray[np.bool_] | None = None) -> None:
+        """Let one part of the environments play `actions`; rows are those of the part. `receive` waits for it."""
         assert not self._awaiting_start, "reset or restore comes first"
-        self._block["actions"][:] = actions
-        self._block["active"][:] = True if active is None else active
+        envs = self._parts[part]
+        self._block["actions"][envs.start : envs.stop] = actions
+        self._block["active"][envs.start : envs.stop] = True if active is None else active
         for worker in self._workers:
-            worker.send(STEP)
+            worker.send(STEP[part])
+
+    def receive(self, part: int) -> TimeStep:
+        """What the actions sent to a part led to, of its environments alone. Parts come in the order they were sent."""
         for worker in self._workers:
             worker.await_ready()
-        self._slot = self._slot % self._rollout_length + 1
-        step = self._timestep()
-        self._log.append(self._block["actions"], self._block["active"], step.episodes["env"])
+        if part == 0:
+            self._slot = self._slot % self.rollout_length + 1
+        step = self.latest(part)
+        actions, active = self._block["actions"], self._block["active"]
+        self._log.append(self._parts[part], actions, active, step.episodes["env"])
         return step
+
+    def latest(self, part: int | None = None) -> TimeStep:
+        """The last step that was received, of one part or of all environments. All parts of it must have come."""
+        return self._timestep(range(self.num_envs) if part is None else self._parts[part])
 
     def snapshot(self) -> dict[str, NDArray]:
         """All that `restore` needs to bring every environment back to this very state: the actions of its
@@ -150,99 +171,26 @@ class WorkerPool:
             for worker in self._workers:
                 worker.await_ready()
             self._awaiting_start = False
-        for worker, envs in zip(self._workers, self._shares, strict=True):
-            worker.send(RESTORE, {n: log[n] for n in envs})
+        for worker, share in zip(self._workers, self._shares, strict=True):
+            worker.send(RESTORE, {n: log[n] for envs in share for n in envs})
         for worker in self._workers:
             worker.await_ready()
         self._slot = 0
-        return self._timestep()
+        return self.latest()
 
-    def _timestep(self) -> TimeStep:
-        block, slot = self._block, self._slot
+    def _timestep(self, envs: range) -> TimeStep:
+        block, slot, rows = self._block, self._slot, slice(envs.start, envs.stop)
         return TimeStep(
-            obs=block["obs"][slot],
-            reward=block["reward"][slot],
-            terminated=block["terminated"][slot],
-            truncated=block["truncated"][slot],
-            final_obs=block["final_obs"],
-            episodes=block["episodes"][block["ended"]],
+            obs=block["obs"][slot, rows],
+            reward=block["reward"][slot, rows],
+            terminated=block["terminated"][slot, rows],
+            truncated=block["truncated"][slot, rows],
+            final_obs=block["final_obs"][slot % 2, rows],
+            episodes=block["episodes"][slot % 2, rows][block["ended"][slot % 2, rows]],
             slot=slot,
             rollout=self._rollout,
+            envs=rows,
         )
-
-
-class _Worker:
-    """The learner's end of one worker process."""
-
-    def __init__(self, process: ForkServerProcess, connection: Connection) -> None:
-        self._process = process
-        self._connection = connection
-
-    def send(self, command: bytes, argument: object = None) -> None:
-        try:
-            self._connection.send_bytes(command)
-            if argument is not None:
-                self._connection.send(argument)
-        except OSError:
-            self.await_ready()  # it is gone; its last words may still be in the pipe
-
-    def await_ready(self) -> None:
-        """Raises WorkerError if the worker has failed instead."""
-        try:
-            answer = self._connection.recv_bytes()
-        except (EOFError, OSError):
-            self._process.join(_CLOSE_TIMEOUT)
-            raise WorkerError(f"{self._process.name} died without a word: {self._last_sign()}") from None
-        if answer != READY:
-            raise WorkerError(f"{self._process.name} failed:\n{answer[1:].decode()}")
-
-    def ask_to_end(self) -> None:
-        with contextlib.suppress(OSError):  # it may be gone already
-            self._connection.send_bytes(CLOSE)
-
-    def join(self) -> None:
-        self._process.join(_CLOSE_TIMEOUT)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._connection.close()
-
-    def _last_sign(self) -> str:
-        code = self._process.exitcode
-        return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-
-
-def _start_workers(env_config: EnvConfig, seed: int, shares: list[range], block: SharedBlock) -> list[_Worker]:
-    context = multiprocessing.get_context("forkserver")
-    environment = "atari" if env_config.is_atari else "gym"
-    context.set_forkserver_preload(["paac_cli.sampling.worker", f"paac_cli.envs.{environment}"])
-    workers = []
-    with _stop_signals_blocked():
-        for index, envs in enumerate(shares):
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=run_worker,
-                args=(theirs, WorkerTask(env_config, seed, envs, block)),
-                name=f"worker {index} (environments {envs.start}-{envs.stop - 1})",
-                daemon=True,
-            )
-            process.start()
-            theirs.close()
-            workers.append(_Worker(process, ours))
-    return workers
-
-
-@contextlib.contextmanager
-def _stop_signals_blocked() -> Iterator[None]:
-    """Children inherit it: Ctrl-C and a SIGTERM to the whole group reach the learner, which decides, and
-    find no half-started worker that would die with a traceback. Ours are only put off.
-    """
-    resource_tracker.ensure_running()  # when it starts, it unblocks them itself
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _allocate(spec: EnvSpec, num_envs: int, rollout_length: int) -> SharedBlock:
@@ -253,10 +201,11 @@ def _allocate(spec: EnvSpec, num_envs: int, rollout_length: int) -> SharedBlock:
             "reward": ((slots, num_envs), np.float32),
             "terminated": ((slots, num_envs), np.bool_),
             "truncated": ((slots, num_envs), np.bool_),
-            "final_obs": ((num_envs, *spec.obs_shape), spec.obs_dtype),
+            # Two of each: one part may be a step ahead of what is looked at.
+            "final_obs": ((2, num_envs, *spec.obs_shape), spec.obs_dtype),
+            "episodes": ((2, num_envs), EPISODE_DTYPE),
+            "ended": ((2, num_envs), np.bool_),
             "actions": ((num_envs, *spec.action.shape), spec.action.dtype),
             "active": ((num_envs,), np.bool_),
-            "episodes": ((num_envs,), EPISODE_DTYPE),
-            "ended": ((num_envs,), np.bool_),
         }
     )

@@ -9,7 +9,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def split_evenly(num_envs: int, num_workers: int) -> list[range]:
+def split_evenly(envs: range, num_shares: int) -> list[range]:
     """Contiguous shares of the environments whose sizes differ by at most one."""
-    bounds = [num_envs * worker // num_workers for worker in range(num_workers + 1)]
+    bounds = [envs.start + len(envs) * share // num_shares for share in range(num_shares + 1)]
     return [range(first, last) for first, last in pairwise(bounds)]

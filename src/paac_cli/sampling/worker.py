@@ -1,6 +1,6 @@
 """A worker process: it owns some environments and writes what they do into shared memory.
 
-It speaks one byte over its pipe per step; pickles only at start, at a restore and to report an
+It speaks one byte over its pipe per step of each part; pickles only at start, at a restore and to report an
 error. When the learner's end of the pipe closes, for whatever reason, the worker is done.
 """
 
@@ -20,7 +20,8 @@ from paac_cli.envs.seeding import episode_seed
 from paac_cli.sampling.history import EnvHistory
 from paac_cli.sampling.shared_block import SharedBlock
 
-STEP, RESTORE, CLOSE = b"s", b"r", b"c"  # from the learner
+STEP = (b"0", b"1")  # from the learner: one part of the environments plays
+RESTORE, CLOSE = b"r", b"c"
 READY, ERROR = b"k", b"e"  # from the worker
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they may reach the whole group; the learner decides
@@ -31,8 +32,13 @@ class WorkerTask(NamedTuple):
 
     env_config: EnvConfig
     seed: int
-    envs: range  #: indices of the environments it owns
+    envs: tuple[range, ...]  #: indices of the environments it owns, of each part
     block: SharedBlock
+
+    @property
+    def names(self) -> str:
+        """The environments, for people."""
+        return " and ".join(f"{envs.start}-{envs.stop - 1}" for envs in self.envs)
 
 
 def run_worker(connection: Connection, task: WorkerTask) -> None:
@@ -67,7 +73,7 @@ def _serve(connection: Connection, task: WorkerTask) -> None:
         while (command := connection.recv_bytes()) != CLOSE:
             histories = connection.recv() if command == RESTORE else None
             with _errors_go_home(connection):
-                envs.step() if histories is None else envs.restore(histories)
+                envs.step(STEP.index(command)) if histories is None else envs.restore(histories)
             connection.send_bytes(READY)
     finally:
         envs.close()
@@ -79,9 +85,9 @@ class _Envs:
     def __init__(self, task: WorkerTask) -> None:
         self._task = task
         self._block = task.block
-        self._envs: dict[int, Env] = {n: make_env(task.env_config) for n in task.envs}
-        self._episodes = dict.fromkeys(task.envs, 0)
-        self._slot = 0
+        self._envs: dict[int, Env] = {n: make_env(task.env_config) for envs in task.envs for n in envs}
+        self._episodes = dict.fromkeys(self._envs, 0)
+        self._slots = [0] * len(task.envs)  # of each part
 
     def close(self) -> None:
         for env in self._envs.values():
@@ -89,50 +95,51 @@ class _Envs:
 
     def restore(self, histories: dict[int, EnvHistory]) -> None:
         """Bring every environment to the end of its history; what it sees goes to slot 0."""
-        self._slot = 0
+        self._slots = [0] * len(self._slots)
         for n, (episode, actions) in histories.items():
             self._episodes[n] = episode
             self._envs[n].new_game(episode_seed(self._task.seed, n, episode), self._block["obs"][0, n])
             for action in actions:
-                self._advance(n, action)
+                self._advance(n, action, slot=0)
             if self._episodes[n] != episode:
                 raise RuntimeError(f"environment {n} does not replay: game {episode} ended early")
-            self._rest(n)
-            self._block["ended"][n] = False
+            self._rest(n, slot=0)
+            self._block["ended"][0, n] = False
 
-    def step(self) -> None:
-        """Play the learner's actions. Slot `T` of a rollout is slot 0 of the next."""
+    def step(self, part: int) -> None:
+        """Play the learner's actions for one part. Slot `T` of a rollout is slot 0 of the next."""
         obs, actions, active = (self._block[name] for name in ("obs", "actions", "active"))
-        mine = slice(self._task.envs.start, self._task.envs.stop)
-        if self._slot == len(obs) - 1:
-            obs[0, mine] = obs[self._slot, mine]
-            self._slot = 0
-        self._slot += 1
-        self._block["ended"][mine] = False
-        for n in self._task.envs:
+        envs, slot = self._task.envs[part], self._slots[part]
+        mine = slice(envs.start, envs.stop)
+        if slot == len(obs) - 1:
+            obs[0, mine] = obs[slot, mine]
+            slot = 0
+        self._slots[part] = slot = slot + 1
+        self._block["ended"][slot % 2, mine] = False
+        for n in envs:
             if active[n]:
-                self._advance(n, actions[n])
+                self._advance(n, actions[n], slot)
             else:
-                obs[self._slot, n] = obs[self._slot - 1, n]
-                self._rest(n)
+                obs[slot, n] = obs[slot - 1, n]
+                self._rest(n, slot)
 
-    def _rest(self, n: int) -> None:
+    def _rest(self, n: int, slot: int) -> None:
         """Nothing happened to environment `n`."""
         for name in ("reward", "terminated", "truncated"):
-            self._block[name][self._slot, n] = 0
+            self._block[name][slot, n] = 0
 
-    def _advance(self, n: int, action: Action) -> None:
+    def _advance(self, n: int, action: Action, slot: int) -> None:
         """One step of environment `n`, with same-step autoreset."""
-        block, slot, env = self._block, self._slot, self._envs[n]
+        block, env = self._block, self._envs[n]
         out = block["obs"][slot, n]
         outcome = env.step(action, out)
         block["reward"][slot, n] = outcome.reward
         block["terminated"][slot, n] = outcome.terminated
         block["truncated"][slot, n] = outcome.truncated
         if outcome.truncated:
-            block["final_obs"][n] = out
+            block["final_obs"][slot % 2, n] = out
         if outcome.game_over:
-            block["episodes"][n] = (n, self._episodes[n], env.score, env.length)
-            block["ended"][n] = True
+            block["episodes"][slot % 2, n] = (n, self._episodes[n], env.score, env.length)
+            block["ended"][slot % 2, n] = True
             self._episodes[n] += 1
             env.new_game(episode_seed(self._task.seed, n, self._episodes[n]), out)

@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from paac_cli.algorithms.agent import Agent, Metrics
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import LearningError
 from paac_cli.sampling.pool import WorkerPool
+from paac_cli.timestep import TimeStep
 from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.progress import Progress
 from paac_cli.training.run_directory import RunDirectory
@@ -70,10 +71,10 @@ def train(
     if resume_from is not None:
         agent.policy.assign(resume_from.policy)
         agent.learner.assign(resume_from.learner)
-        step = pool.restore(resume_from.sampling, warn=lambda text: _tell(sinks, f"Warning: {text}"))
+        pool.restore(resume_from.sampling, warn=lambda text: _tell(sinks, f"Warning: {text}"))
         resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
     else:
-        step = pool.reset()
+        pool.reset()
 
     log_due = Due(config.training.log_every, progress.steps)
     save_due = Due(config.training.checkpoint_every, progress.steps)
@@ -83,11 +84,7 @@ def train(
     watch = Stopwatch()
     while progress.steps < config.training.total_steps and not stop:
         watch.skip()
-        for _ in range(config.algorithm.rollout_length):
-            actions = agent.act(step)
-            watch.lap("act")
-            step = pool.step(actions)
-            watch.lap("env")
+        for step in rollout(agent, pool, config.algorithm.rollout_length, watch):
             learned = agent.learn(step)
             watch.lap("learn")
             progress.add(step)
@@ -109,6 +106,35 @@ def train(
         _tell(sinks, "Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
     if progress.steps > saved_at:
         _save(config, agent, pool, run, progress, metrics)
+
+
+def rollout(agent: Agent, pool: WorkerPool, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
+    """The next `num_steps` steps of all environments, each to be learned from before the next is asked for."""
+    if pool.num_parts > 1:
+        yield from _overlapping_rollout(agent, pool, num_steps, watch)
+        return
+    for _ in range(num_steps):
+        actions = agent.act(pool.latest())
+        watch.lap("act")
+        step = pool.step(actions)
+        watch.lap("env")
+        yield step
+
+
+def _overlapping_rollout(agent: Agent, pool: WorkerPool, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
+    """As `rollout`, but while one part of the environments plays, the agent acts for the next."""
+    for t in range(num_steps):
+        for part in range(pool.num_parts):
+            step = pool.receive(part) if t > 0 else pool.latest(part)
+            watch.lap("env")
+            pool.send(agent.act(step), part)
+            watch.lap("act")
+        if t > 0:
+            yield pool.latest()
+    for part in range(pool.num_parts):
+        pool.receive(part)
+    watch.lap("env")
+    yield pool.latest()
 
 
 def _tell(sinks: Sequence[Sink], text: str) -> None:
