@@ -176,7 +176,7 @@ def test_each_frame_repeats_the_action_before_it_with_probability_one_quarter():
     actions = random_actions(env, 100)
     play_game(env, episode_seed(1, 0, 0), actions)
 
-    ale = atari._load_rom("ALE/Seaquest-v5")
+    ale = atari.load_rom("ALE/Seaquest-v5")
     ale.reset_game()
     rng, last, legal = np.random.default_rng(episode_seed(1, 0, 0)), NOOP, ale.getLegalActionSet()
     rng.integers(0, 0, endpoint=True)  # how many no-ops

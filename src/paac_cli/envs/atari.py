@@ -30,7 +30,8 @@ def game_ids() -> dict[str, str]:
     return {f"ALE/{name.title().replace('_', '')}-v5": name for name in names}
 
 
-def _load_rom(env_id: str) -> ALEInterface:
+def load_rom(env_id: str) -> ALEInterface:
+    """The bare emulator with a game in it. Raises EnvironmentSpecError."""
     games = game_ids()
     if env_id not in games:
         raise EnvironmentSpecError(f"unknown or unplayable Atari game {env_id!r}{nearest(env_id, games)}")
@@ -59,7 +60,7 @@ class AtariEnv:
         assert config.protocol is not None
         self._protocol = PROTOCOLS[config.protocol]
         self._interpolation = _INTERPOLATION[self._protocol.resize]
-        self._ale = _load_rom(config.id)
+        self._ale = load_rom(config.id)
         self._ale.reset_game()
         self._start = self._ale.cloneState(include_rng=True)
         self._start_screen = self._ale.getScreenGrayscale()  # the screen is not part of a snapshot

@@ -108,6 +108,11 @@ class WorkerPool:
         self._log.append(self._block["actions"], self._block["active"], step.episodes["env"])
         return step
 
+    @property
+    def busy(self) -> NDArray[np.float64]:
+        """[num_workers] seconds that each worker has spent in steps so far; a copy."""
+        return self._block["busy"][[envs.start for envs in self._shares]]
+
     def snapshot(self) -> dict[str, NDArray]:
         """All that `restore` needs to bring every environment back to this very state: the actions of its
         current game, and a digest of what it sees, by which it is known again.
@@ -217,7 +222,7 @@ def _start_workers(env_config: EnvConfig, seed: int, shares: list[range], block:
     environment = "atari" if env_config.is_atari else "gym"
     context.set_forkserver_preload(["paac_cli.sampling.worker", f"paac_cli.envs.{environment}"])
     workers = []
-    with _stop_signals_blocked():
+    with stop_signals_blocked():
         for index, envs in enumerate(shares):
             ours, theirs = context.Pipe()
             process = context.Process(
@@ -233,7 +238,7 @@ def _start_workers(env_config: EnvConfig, seed: int, shares: list[range], block:
 
 
 @contextlib.contextmanager
-def _stop_signals_blocked() -> Iterator[None]:
+def stop_signals_blocked() -> Iterator[None]:
     """Children inherit it: Ctrl-C and a SIGTERM to the whole group reach the learner, which decides, and
     find no half-started worker that would die with a traceback. Ours are only put off.
     """
@@ -258,5 +263,6 @@ def _allocate(spec: EnvSpec, num_envs: int, rollout_length: int) -> SharedBlock:
             "active": ((num_envs,), np.bool_),
             "episodes": ((num_envs,), EPISODE_DTYPE),
             "ended": ((num_envs,), np.bool_),
+            "busy": ((num_envs,), np.float64),  # of each worker, at the first of its environments
         }
     )

@@ -7,6 +7,7 @@ error. When the learner's end of the pipe closes, for whatever reason, the worke
 import contextlib
 import os
 import signal
+import time
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -102,6 +103,7 @@ class _Envs:
 
     def step(self) -> None:
         """Play the learner's actions. Slot `T` of a rollout is slot 0 of the next."""
+        begin = time.perf_counter()
         obs, actions, active = (self._block[name] for name in ("obs", "actions", "active"))
         mine = slice(self._task.envs.start, self._task.envs.stop)
         if self._slot == len(obs) - 1:
@@ -115,6 +117,7 @@ class _Envs:
             else:
                 obs[self._slot, n] = obs[self._slot - 1, n]
                 self._rest(n)
+        self._block["busy"][mine.start] += time.perf_counter() - begin
 
     def _rest(self, n: int) -> None:
         """Nothing happened to environment `n`."""
