@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class ActionSpec(NamedTuple):
@@ -18,6 +19,13 @@ class ActionSpec(NamedTuple):
     @property
     def dtype(self) -> np.dtype:
         return np.dtype(np.int32 if self.choices else np.float32)
+
+    def draw(self, rng: np.random.Generator, *leading: int) -> NDArray:
+        """Random actions [*leading, ...], all choices alike; real numbers between their bounds."""
+        shape = (*leading, *self.shape)
+        if not self.choices:
+            return rng.uniform(-1.0, 1.0, shape).astype(self.dtype)
+        return rng.integers(self.choices if self.shape else self.choices[0], size=shape, dtype=self.dtype)
 
     @property
     def num_actions(self) -> int | None:

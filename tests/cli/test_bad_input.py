@@ -91,6 +91,14 @@ def files_below(directory):
         (["record", "film.MOV"], [".mp4, .webm, .gif"]),
         (["plot", "missing"], ["missing"]),
         (["plot", "missing", "--out", "curve.jpg"], ["curve.jpg", ".png"]),
+        (["bench", "train", "--preset", "pnog"], ["'pnog'", "did you mean pong"]),
+        (["bench", "sampler", "--env", "ALE/Pnog-v5"], ["'ALE/Pnog-v5'", "did you mean ALE/Pong-v5"]),
+        (
+            ["bench", "sampler", "--num-envs", "2", "--num-workers", "3"],
+            ["num_workers (3) must not exceed num_envs (2)"],
+        ),
+        (["bench", "learner", "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),
+        (["bench", "train", "--sweep", "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -118,6 +126,9 @@ def test_one_line_says_what_is_wrong(args, said, invoke, tmp_path):
         (["record", "--fps", "0"], "--fps"),
         (["record", "--fps", "nan"], "--fps"),
         (["plot"], "RUN"),
+        (["bench", "emulator"], "WHAT"),
+        (["bench", "train", "--seconds", "0"], "--seconds"),
+        (["bench", "learner", "--sweep"], "--sweep"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

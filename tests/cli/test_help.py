@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -28,7 +29,7 @@ COMMANDS = dict(commands())
 
 def test_all_commands_are_there():
     assert {path for path in COMMANDS if len(path) == 1} == {
-        (name,) for name in ("train", "eval", "record", "plot", "presets")
+        (name,) for name in ("train", "eval", "record", "plot", "bench", "presets")
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
 
@@ -63,6 +64,13 @@ def test_a_group_alone_lists_its_commands(args):
             assert re.search(rf"^  {path[-1]} +\w", output, re.MULTILINE)
 
 
+def test_every_command_is_in_the_readme():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for path in COMMANDS:
+        if len(path) == 1:
+            assert f"paac {path[0]}" in readme
+
+
 def test_version():
     assert re.match(r"paac, version \d", CliRunner().invoke(main, ["--version"]).output)
 
@@ -85,6 +93,7 @@ def imported_by(*args):
         ["eval", "--help"],
         ["record", "--help"],
         ["plot", "--help"],
+        ["bench", "--help"],
         ["presets", "--help"],
     ],
     ids=" ".join,
@@ -103,6 +112,7 @@ def test_help_imports_nothing_heavy(args):
         ["presets", "show", "pogn"],
         ["train", "--preset", "pogn"],
         ["train", "--preset", "pong", "--set", "algorithm.gama=1"],
+        ["bench", "train", "--set", "algorithm.gama=1"],
     ],
     ids=" ".join,
 )

@@ -16,6 +16,7 @@ _COMMANDS = {
     "eval": "paac_cli.cli.evaluate:evaluate",
     "record": "paac_cli.cli.record:record",
     "plot": "paac_cli.cli.plot:plot",
+    "bench": "paac_cli.cli.bench:bench",
     "presets": "paac_cli.cli.presets:presets",
 }
 

@@ -50,7 +50,7 @@ class WorkerPool:
         self.num_envs = num_envs
         most = num_envs // 2 if overlap else num_envs
         self.num_workers = min(available_cores(), most) if num_workers == "auto" else int(num_workers)
-        self._block = _allocate(spec, num_envs, rollout_length)
+        self._block = _allocate(spec, num_envs, self.num_workers, rollout_length)
         self._rollout = Rollout(
             self._block["obs"], *(self._block[name][1:] for name in ("reward", "terminated", "truncated"))
         )
@@ -61,7 +61,7 @@ class WorkerPool:
         self.num_parts = 2 if overlap else 1
         self._parts = split_evenly(range(num_envs), self.num_parts)
         shares = zip(*(split_evenly(part, self.num_workers) for part in self._parts), strict=True)
-        tasks = [WorkerTask(env_config, seed, share, self._block) for share in shares]
+        tasks = [WorkerTask(index, share, env_config, seed, self._block) for index, share in enumerate(shares)]
         self._shares = [task.envs for task in tasks]
         self._workers = start_workers(tasks)
         self._awaiting_start = True
@@ -129,6 +129,11 @@ class WorkerPool:
         """The last step that was received, of one part or of all environments. All parts of it must have come."""
         return self._timestep(range(self.num_envs) if part is None else self._parts[part])
 
+    @property
+    def busy(self) -> NDArray[np.float64]:
+        """[num_workers] seconds that each worker has spent in steps so far; a copy."""
+        return self._block["busy"].copy()
+
     def snapshot(self) -> dict[str, NDArray]:
         """All that `restore` needs to bring every environment back to this very state: the actions of its
         current game, and a digest of what it sees, by which it is known again.
@@ -193,7 +198,7 @@ class WorkerPool:
         )
 
 
-def _allocate(spec: EnvSpec, num_envs: int, rollout_length: int) -> SharedBlock:
+def _allocate(spec: EnvSpec, num_envs: int, num_workers: int, rollout_length: int) -> SharedBlock:
     slots = rollout_length + 1
     return SharedBlock(
         {
@@ -205,6 +210,7 @@ def _allocate(spec: EnvSpec, num_envs: int, rollout_length: int) -> SharedBlock:
             "final_obs": ((2, num_envs, *spec.obs_shape), spec.obs_dtype),
             "episodes": ((2, num_envs), EPISODE_DTYPE),
             "ended": ((2, num_envs), np.bool_),
+            "busy": ((num_workers,), np.float64),
             "actions": ((num_envs, *spec.action.shape), spec.action.dtype),
             "active": ((num_envs,), np.bool_),
         }

@@ -61,13 +61,13 @@ def start_workers(tasks: Sequence[WorkerTask]) -> list[WorkerProcess]:
     environment = "atari" if tasks[0].env_config.is_atari else "gym"
     context.set_forkserver_preload(["paac_cli.sampling.worker", f"paac_cli.envs.{environment}"])
     workers = []
-    with _stop_signals_blocked():
-        for index, task in enumerate(tasks):
+    with stop_signals_blocked():
+        for task in tasks:
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=run_worker,
                 args=(theirs, task),
-                name=f"worker {index} (environments {task.names})",
+                name=task.name,
                 daemon=True,
             )
             process.start()
@@ -77,7 +77,7 @@ def start_workers(tasks: Sequence[WorkerTask]) -> list[WorkerProcess]:
 
 
 @contextlib.contextmanager
-def _stop_signals_blocked() -> Iterator[None]:
+def stop_signals_blocked() -> Iterator[None]:
     """Children inherit it: Ctrl-C and a SIGTERM to the whole group reach the learner, which decides, and
     find no half-started worker that would die with a traceback. Ours are only put off.
     """

@@ -7,6 +7,7 @@ error. When the learner's end of the pipe closes, for whatever reason, the worke
 import contextlib
 import os
 import signal
+import time
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -30,15 +31,17 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they may reach 
 class WorkerTask(NamedTuple):
     """All that a worker is told at its start."""
 
+    worker: int  #: its index
+    envs: tuple[range, ...]  #: indices of the environments it owns, of each part
     env_config: EnvConfig
     seed: int
-    envs: tuple[range, ...]  #: indices of the environments it owns, of each part
     block: SharedBlock
 
     @property
-    def names(self) -> str:
-        """The environments, for people."""
-        return " and ".join(f"{envs.start}-{envs.stop - 1}" for envs in self.envs)
+    def name(self) -> str:
+        """The worker, for people."""
+        envs = " and ".join(f"{envs.start}-{envs.stop - 1}" for envs in self.envs)
+        return f"worker {self.worker} (environments {envs})"
 
 
 def run_worker(connection: Connection, task: WorkerTask) -> None:
@@ -108,6 +111,7 @@ class _Envs:
 
     def step(self, part: int) -> None:
         """Play the learner's actions for one part. Slot `T` of a rollout is slot 0 of the next."""
+        begin = time.perf_counter()
         obs, actions, active = (self._block[name] for name in ("obs", "actions", "active"))
         envs, slot = self._task.envs[part], self._slots[part]
         mine = slice(envs.start, envs.stop)
@@ -122,6 +126,7 @@ class _Envs:
             else:
                 obs[slot, n] = obs[slot - 1, n]
                 self._rest(n, slot)
+        self._block["busy"][self._task.worker] += time.perf_counter() - begin
 
     def _rest(self, n: int, slot: int) -> None:
         """Nothing happened to environment `n`."""

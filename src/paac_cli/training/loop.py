@@ -2,43 +2,18 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from paac_cli.algorithms.agent import Agent, Metrics
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import LearningError
 from paac_cli.sampling.pool import WorkerPool
-from paac_cli.timestep import TimeStep
+from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.progress import Progress
 from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import Sink
 from paac_cli.training.stop import StopRequest
-
-
-class Stopwatch:
-    """Splits the time between two reports into named shares."""
-
-    def __init__(self) -> None:
-        self._start = self._mark = time.perf_counter()
-        self._spent = {"act": 0.0, "env": 0.0, "learn": 0.0}
-
-    def lap(self, name: str) -> None:
-        """All since the last lap was `name`."""
-        now = time.perf_counter()
-        self._spent[name] += now - self._mark
-        self._mark = now
-
-    def skip(self) -> None:
-        """All since the last lap was something else."""
-        self._mark = time.perf_counter()
-
-    def report(self, steps: int) -> dict[str, float]:
-        """Speed and shares up to the last lap, in which `steps` were made; begins anew."""
-        elapsed = self._mark - self._start
-        shares = {f"time/{name}_share": spent / elapsed for name, spent in self._spent.items()}
-        self._start, self._spent = self._mark, dict.fromkeys(self._spent, 0.0)
-        return {"time/fps": steps / elapsed} | shares
 
 
 class Due:
@@ -93,7 +68,7 @@ def train(
                 progress.updates += 1
         progress.seconds = time.perf_counter() - start
         if log_due(progress.steps):
-            row = _row(config, progress, watch.report(progress.steps - logged_at), metrics)
+            row = _row(config, progress, _timing(watch, progress.steps - logged_at), metrics)
             logged_at = progress.steps
             for sink in sinks:
                 sink.metrics(progress.steps, row)
@@ -108,38 +83,16 @@ def train(
         _save(config, agent, pool, run, progress, metrics)
 
 
-def rollout(agent: Agent, pool: WorkerPool, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
-    """The next `num_steps` steps of all environments, each to be learned from before the next is asked for."""
-    if pool.num_parts > 1:
-        yield from _overlapping_rollout(agent, pool, num_steps, watch)
-        return
-    for _ in range(num_steps):
-        actions = agent.act(pool.latest())
-        watch.lap("act")
-        step = pool.step(actions)
-        watch.lap("env")
-        yield step
-
-
-def _overlapping_rollout(agent: Agent, pool: WorkerPool, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
-    """As `rollout`, but while one part of the environments plays, the agent acts for the next."""
-    for t in range(num_steps):
-        for part in range(pool.num_parts):
-            step = pool.receive(part) if t > 0 else pool.latest(part)
-            watch.lap("env")
-            pool.send(agent.act(step), part)
-            watch.lap("act")
-        if t > 0:
-            yield pool.latest()
-    for part in range(pool.num_parts):
-        pool.receive(part)
-    watch.lap("env")
-    yield pool.latest()
-
-
 def _tell(sinks: Sequence[Sink], text: str) -> None:
     for sink in sinks:
         sink.event(text)
+
+
+def _timing(watch: Stopwatch, steps: int) -> dict[str, float]:
+    """Speed and shares of the time in which `steps` were made; begins anew."""
+    spent = watch.read()
+    elapsed = sum(spent.values())
+    return {"time/fps": steps / elapsed} | {f"time/{name}_share": part / elapsed for name, part in spent.items()}
 
 
 def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metrics: Metrics) -> dict[str, float]:

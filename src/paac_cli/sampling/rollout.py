@@ -1,0 +1,82 @@
+"""One rollout after the other: act and step, in lock-step or with two halves of the environments in turn."""
+
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+from numpy.typing import NDArray
+
+from paac_cli.timestep import TimeStep
+
+
+class Actor(Protocol):
+    """What `rollout` asks of an agent."""
+
+    def act(self, step: TimeStep) -> NDArray:
+        """Actions [N, ...] for `step.obs`."""
+
+
+class Stage(Protocol):
+    """What `rollout` asks of a `WorkerPool`."""
+
+    num_parts: int
+
+    def latest(self, part: int | None = None) -> TimeStep: ...
+
+    def step(self, actions: NDArray) -> TimeStep: ...
+
+    def send(self, actions: NDArray, part: int) -> None: ...
+
+    def receive(self, part: int) -> TimeStep: ...
+
+
+class Stopwatch:
+    """Splits time into what was done in it: acting, waiting for environments, learning."""
+
+    def __init__(self) -> None:
+        self._mark = time.perf_counter()
+        self._spent = {"act": 0.0, "env": 0.0, "learn": 0.0}
+
+    def lap(self, name: str) -> None:
+        """All since the last lap was `name`."""
+        now = time.perf_counter()
+        self._spent[name] += now - self._mark
+        self._mark = now
+
+    def skip(self) -> None:
+        """All since the last lap was something else."""
+        self._mark = time.perf_counter()
+
+    def read(self) -> dict[str, float]:
+        """Name -> seconds since this was read the last time."""
+        spent, self._spent = self._spent, dict.fromkeys(self._spent, 0.0)
+        return spent
+
+
+def rollout(agent: Actor, pool: Stage, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
+    """The next `num_steps` steps of all environments, each to be learned from before the next is asked for."""
+    if pool.num_parts > 1:
+        yield from _overlapping_rollout(agent, pool, num_steps, watch)
+        return
+    for _ in range(num_steps):
+        actions = agent.act(pool.latest())
+        watch.lap("act")
+        step = pool.step(actions)
+        watch.lap("env")
+        yield step
+
+
+def _overlapping_rollout(agent: Actor, pool: Stage, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
+    """As `rollout`, but while one part of the environments plays, the agent acts for the next."""
+    for t in range(num_steps):
+        for part in range(pool.num_parts):
+            step = pool.receive(part) if t > 0 else pool.latest(part)
+            watch.lap("env")
+            pool.send(agent.act(step), part)
+            watch.lap("act")
+        if t > 0:
+            yield pool.latest()
+    for part in range(pool.num_parts):
+        pool.receive(part)
+    watch.lap("env")
+    yield pool.latest()
