@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
+from paac_cli.algorithms.graphs import compiled
 from paac_cli.algorithms.randomness import replay_generator, weights_generator
 from paac_cli.algorithms.replay import ReplayBuffer
 from paac_cli.algorithms.rollouts import OBSERVED_EVERY
@@ -78,9 +79,9 @@ class Dqn:
         )
         self._tensor = TensorAliases()
         self._actions = np.zeros(self._num_envs, np.int32)
-        self._act = tf.function(self._act_graph)
+        self._act = compiled(self._act_graph, config)
         self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end))
-        self._update = tf.function(self._update_graph)
+        self._update = compiled(self._update_graph, config)
         self._observe = tf.function(self._network.observe)
 
     def act(self, step: TimeStep) -> NDArray:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
+from paac_cli.algorithms.graphs import compiled
 from paac_cli.algorithms.randomness import minibatches, weights_generator
 from paac_cli.algorithms.rollouts import OBSERVED_EVERY, Acted, FinalValues, merged
 from paac_cli.algorithms.variables import Variables, copy_variables
@@ -57,10 +58,10 @@ class NstepQ:
         self._actions = np.zeros((num_steps, num_envs), np.int32)
         self._values = Acted(num_steps)
         self._final_values = FinalValues(num_steps, num_envs, self._next_values)
-        self._act = tf.function(self._act_graph)
+        self._act = compiled(self._act_graph, config)
         self.predict = Predictor(partial(self._network.play, epsilon=self._config.epsilon_end))
-        self._targets = tf.function(self._targets_graph)
-        self._update = tf.function(self._update_graph)
+        self._targets = compiled(self._targets_graph, config)
+        self._update = compiled(self._update_graph, config)
         self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
 
     def act(self, step: TimeStep) -> NDArray:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
+from paac_cli.algorithms.graphs import compiled
 from paac_cli.algorithms.randomness import weights_generator
 from paac_cli.algorithms.rollouts import Acted, FinalValues, merged
 from paac_cli.algorithms.variables import Variables
@@ -79,9 +80,9 @@ class Paac:
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
         self._products = Acted(num_steps)
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
-        self._act = tf.function(self._act_graph)
+        self._act = compiled(self._act_graph, config)
         self.predict = Predictor(self._network.play)
-        self._update = tf.function(self._update_graph)
+        self._update = compiled(self._update_graph, config)
 
     def act(self, step: TimeStep) -> NDArray:
         row = step.slot % len(self._actions)

@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
+from paac_cli.algorithms.graphs import compiled
 from paac_cli.algorithms.randomness import minibatches, weights_generator
 from paac_cli.algorithms.rollouts import OBSERVED_EVERY, Acted, FinalValues, merged
 from paac_cli.algorithms.variables import Variables
@@ -105,10 +106,10 @@ class Ppo:
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
         self._acted = Acted(num_steps)  # log-probabilities and values
         self._final_values = FinalValues(num_steps, num_envs, self._network.values)
-        self._act = tf.function(self._act_graph)
+        self._act = compiled(self._act_graph, config)
         self.predict = Predictor(self._network.play)
-        self._prepare = tf.function(self._prepare_graph)
-        self._update = tf.function(self._update_graph)
+        self._prepare = compiled(self._prepare_graph, config)
+        self._update = compiled(self._update_graph, config)
         self._adapt = tf.function(self._adapt_graph)
         self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
 

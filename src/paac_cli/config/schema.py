@@ -208,6 +208,13 @@ class TrainingConfig(ConfigModel):
     ] = 3
     stop_when: Annotated[StopWhen | None, Field(description="end early at this mean return")] = None
     device: Annotated[Device, Field(description="auto: the GPU where there is one")] = "auto"
+    jit_compile: Annotated[
+        bool,
+        Field(
+            description="compile acting and updates with XLA: fewer, larger operations on a GPU; "
+            "on a CPU convolutions get slower"
+        ),
+    ] = False
 
 
 class RunConfig(ConfigModel):
