@@ -28,15 +28,16 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
 
-bench: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/costs.py
+# Measures this project beside others, and writes results/benchmarks.md. Half an hour, and 6 GB for the others.
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/compare.py $(ARGS)
 
 # Trains every preset that is known to learn, three seeds each, and writes results/learning. An hour or so.
 learn: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/learn.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) benchmarks/.envs dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

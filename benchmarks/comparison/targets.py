@@ -1,0 +1,54 @@
+"""What is promised: the one place where targets stand."""
+
+from dataclasses import dataclass
+
+OURS = "paac"
+NEVER_FALLS = "scaling"  #: the group whose promise is that more environments are never slower
+TIE = 0.03  #: a fall of less than this share, within the spread, is a tie
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound that a median must keep.
+
+    group, contestant: what is measured.
+    key:      which of its figures.
+    against:  the figure is the ratio to the fastest of these, round by round.
+    """
+
+    group: str
+    contestant: str = OURS
+    key: str = "steps_per_second"
+    against: tuple[str, ...] = ()
+    at_least: float | None = None
+    at_most: float | None = None
+    unit: str = ""
+    label: str = ""
+
+    @property
+    def told(self) -> str:
+        """As the report says it."""
+        sign, bound = ("<", self.at_most) if self.at_least is None else (">=", self.at_least)
+        return f"{sign} {bound:,g}{self.unit}"
+
+    def reached(self, median: float) -> bool:
+        return median < self.at_most if self.at_most is not None else median >= (self.at_least or 0.0)
+
+
+TARGETS = [
+    Target("sampling", against=("AtariVectorEnv",), at_least=1.2, unit="x"),
+    Target("sampling", against=("EnvPool",), at_least=1.6, unit="x"),
+    Target("sampling", against=("AsyncVectorEnv",), at_least=2.8, unit="x"),
+    Target("sampling", against=("bare emulator",), at_least=0.85, unit="x"),
+    Target("nips", against=("Keras A2C",), at_least=1.6, unit="x"),
+    Target("nips", key="share_of_bound", at_least=0.9, label="share of the bound"),
+    Target("nature", against=("SB3 A2C, SubprocVecEnv", "SB3 A2C, DummyVecEnv"), at_least=3.0, unit="x"),
+    Target("nature", key="share_of_bound", at_least=0.9, label="share of the bound"),
+    Target("small", "paac --help", "seconds", at_most=0.3, unit=" s"),
+    Target("small", "paac presets list", "seconds", at_most=0.3, unit=" s"),
+    Target("small", "a config error", "seconds", at_most=0.3, unit=" s"),
+    Target("small", "first update, 2 workers", "seconds", at_most=6.0, unit=" s"),
+    Target("small", "first update, 16 workers", "seconds", at_most=10.0, unit=" s"),
+    Target("small", "memory", "learner_rss", at_most=1500.0, unit=" MB", label="learner, RSS"),
+    Target("small", "memory", "worker_pss", at_most=100.0, unit=" MB", label="largest worker, PSS"),
+]

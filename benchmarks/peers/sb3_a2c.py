@@ -1,0 +1,47 @@
+"""Whole training: Stable-Baselines3's A2C with its nature CNN, 5 steps per update, Pong, on the CPU.
+
+Everything is its own: make_atari_env, VecFrameStack, CnnPolicy. SubprocVecEnv forks, because 32 processes that each
+import torch take minutes to start; when they run it makes no difference.
+"""
+
+import torch
+from measuring import Windows, arguments_of, cores, report
+from stable_baselines3 import A2C
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_atari_env
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
+
+
+class UntilMeasured(BaseCallback):
+    """Ends training when all windows are measured."""
+
+    def __init__(self, windows: Windows) -> None:
+        super().__init__()
+        self._windows = windows
+
+    def _on_step(self) -> bool:
+        return self._windows.more(self.training_env.num_envs)
+
+
+def main() -> None:
+    arguments = arguments_of(__doc__, vec_env=("subproc", "dummy"))
+    torch.set_num_threads(cores())
+    subproc = arguments.vec_env == "subproc"
+    envs = make_atari_env(
+        "ale_py:PongNoFrameskip-v4",
+        n_envs=arguments.num_envs,
+        seed=0,
+        vec_env_cls=SubprocVecEnv if subproc else DummyVecEnv,
+        vec_env_kwargs={"start_method": "fork"} if subproc else None,
+    )
+    envs = VecFrameStack(envs, n_stack=4)
+    model = A2C("CnnPolicy", envs, n_steps=5, ent_coef=0.01, vf_coef=0.25, device="cpu", seed=0)
+    windows = Windows(arguments.seconds, arguments.warm_up)
+    model.learn(10**9, callback=UntilMeasured(windows), log_interval=10**9)
+    envs.close()
+    name = f"Stable-Baselines3 A2C, {type(envs.venv).__name__}"
+    report(name, windows.measured, ["stable-baselines3", "torch", "ale-py", "gymnasium", "numpy"])
+
+
+if __name__ == "__main__":
+    main()
