@@ -6,6 +6,7 @@ emulator's own conversion to grey, which goes through the whole screen, only tea
 The result is that of `getScreenGrayscale`, `numpy.maximum` and `cv2.resize`, byte for byte.
 """
 
+from functools import cache
 from math import gcd
 from typing import Literal, NamedTuple
 
@@ -27,9 +28,9 @@ class Screen:
     def __init__(self, ale: ALEInterface, resize: Literal["area", "nearest"]) -> None:
         self._ale = ale
         height, width = ale.getScreenDims()
-        self._colours = np.zeros((2, height, width), np.uint8)  # as the emulator names them
-        self._looked_up = self._colours.copy()  # those that `_greys` are of
-        self._greys = self._colours.copy()
+        self._colours = _scratch(height, width)
+        self._looked_up = np.zeros((2, height, width), np.uint8)  # colours, as the emulator names them
+        self._greys = self._looked_up.copy()  # of these
         self._grey_of = np.full(256, _UNKNOWN, np.int16)
         self._grey_of[0] = 0  # black on every palette
         self._changed = np.ones(height, np.bool_)  # rows, since the last `push`
@@ -45,14 +46,14 @@ class Screen:
 
     def take(self, frame: int) -> None:
         """What the emulator shows becomes frame 0 or 1 of the two that are seen together."""
-        self._ale.getScreen(self._colours[frame])
+        self._ale.getScreen(self._colours)
         if not self._look_up(frame):
             self._ale.getScreenGrayscale(self._greys[frame])
-            self._grey_of[self._colours[frame]] = self._greys[frame]
+            self._grey_of[self._colours] = self._greys[frame]
 
     def put(self, frame: int, colours: NDArray[np.uint8] | int) -> None:
         """Frame 0 or 1 becomes `colours` [height, width], which has been taken before, or 0: black."""
-        self._colours[frame] = colours
+        self._colours[...] = colours
         known = self._look_up(frame)
         assert known
 
@@ -65,7 +66,13 @@ class Screen:
         self._stack[...] = (self._stack >> _NEWEST) * np.uint32(0x01010101)
 
     def _look_up(self, frame: int) -> bool:
-        return _look_up(self._colours[frame], self._looked_up[frame], self._greys[frame], self._grey_of, self._changed)
+        return _look_up(self._colours, self._looked_up[frame], self._greys[frame], self._grey_of, self._changed)
+
+
+@cache
+def _scratch(height: int, width: int) -> NDArray[np.uint8]:
+    """Where a screen is for a moment: one for all emulators of a process, so that it stays in the cache."""
+    return np.empty((height, width), np.uint8)
 
 
 class _Axis(NamedTuple):

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
@@ -9,7 +10,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 from paac_cli.errors import WorkerError
-from paac_cli.sampling.worker import CLOSE, READY, STOP_SIGNALS, WorkerTask, run_worker
+from paac_cli.sampling.worker import CLOSE, ERROR, STOP_SIGNALS, WorkerTask, run_worker
 
 _CLOSE_TIMEOUT = 5.0  # seconds that a worker has to end by itself
 
@@ -23,7 +24,7 @@ class WorkerProcess:
 
     def send(self, command: bytes, argument: object = None) -> None:
         try:
-            self._connection.send_bytes(command)
+            os.write(self._connection.fileno(), command)
             if argument is not None:
                 self._connection.send(argument)
         except OSError:
@@ -32,16 +33,19 @@ class WorkerProcess:
     def await_ready(self) -> None:
         """Raises WorkerError if the worker has failed instead."""
         try:
-            answer = self._connection.recv_bytes()
+            answer = os.read(self._connection.fileno(), 1)
+            words = self._connection.recv_bytes().decode() if answer == ERROR else ""
         except (EOFError, OSError):
+            answer = b""
+        if answer == b"":
             self._process.join(_CLOSE_TIMEOUT)
-            raise WorkerError(f"{self._process.name} died without a word: {self._last_sign()}") from None
-        if answer != READY:
-            raise WorkerError(f"{self._process.name} failed:\n{answer[1:].decode()}")
+            raise WorkerError(f"{self._process.name} died without a word: {self._last_sign()}")
+        if answer == ERROR:
+            raise WorkerError(f"{self._process.name} failed:\n{words}")
 
     def ask_to_end(self) -> None:
         with contextlib.suppress(OSError):  # it may be gone already
-            self._connection.send_bytes(CLOSE)
+            os.write(self._connection.fileno(), CLOSE)
 
     def join(self) -> None:
         self._process.join(_CLOSE_TIMEOUT)

@@ -1,6 +1,6 @@
 """A worker process: it owns some environments and writes what they do into shared memory.
 
-It speaks one byte over its pipe per step of each part; pickles only at start, at a restore and to report an
+One byte over its pipe starts the step of a part, and one byte answers; pickles go with a restore, and text with an
 error. When the learner's end of the pipe closes, for whatever reason, the worker is done.
 """
 
@@ -64,7 +64,8 @@ def _errors_go_home(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        connection.send_bytes(ERROR + traceback.format_exc().encode())
+        os.write(connection.fileno(), ERROR)
+        connection.send_bytes(traceback.format_exc().encode())
         raise _Failed from error
 
 
@@ -72,12 +73,12 @@ def _serve(connection: Connection, task: WorkerTask) -> None:
     with _errors_go_home(connection):
         envs = _Envs(task)
     try:
-        connection.send_bytes(READY)
-        while (command := connection.recv_bytes()) != CLOSE:
+        os.write(connection.fileno(), READY)
+        while (command := os.read(connection.fileno(), 1)) not in (CLOSE, b""):
             histories = connection.recv() if command == RESTORE else None
             with _errors_go_home(connection):
                 envs.step(STEP.index(command)) if histories is None else envs.restore(histories)
-            connection.send_bytes(READY)
+            os.write(connection.fileno(), READY)
     finally:
         envs.close()
 
