@@ -290,6 +290,21 @@ def test_a_game_does_not_depend_on_what_was_played_before_it(game, protocol):
     assert films["fresh"] == films["used"]
 
 
+@pytest.mark.parametrize("game", ["Breakout", "Qbert", "BeamRider"])
+def test_games_that_were_made_ready_are_those_that_were_not(game):
+    env, other = open_env(game, "baselines"), open_env(game, "baselines")
+    actions = random_actions(env, 100)
+    plays = []
+    for prepares in (False, True, False, True):
+        play_game(other, episode_seed(1, 1, 0), actions)  # they share what has been made ready
+        while prepares and env.prepare():
+            pass
+        plays.append(play_game(env, episode_seed(1, 0, 0), actions))
+    assert other.prepare()  # the one that `env` has given back
+    assert not other.prepare()
+    assert all(same_play(plays[0], play) for play in plays[1:])
+
+
 def test_no_pixel_of_the_game_before_shows_in_the_first_observation():
     """After one no-op the very first frame is looked at, of which Koolaid draws only a part."""
     episode = next(

@@ -55,14 +55,14 @@ def test_every_pixel_is_that_of_the_libraries(game, resize, reference):
     assert f"ALE/{game}-v5" in game_ids()
     ale = load_rom(f"ALE/{game}-v5")
     ale.reset_game()
-    screen = Screen(ale, resize)
+    screen = Screen(ale.getScreenDims(), resize)
     newest_first = []
 
     def look():
         greys = []
         for frame in range(2):
             ale.act(0)
-            screen.take(frame)
+            screen.take(ale, frame)
             greys.append(ale.getScreenGrayscale())
         screen.push()
         newest_first.insert(0, reference(np.maximum(*greys)))
@@ -78,9 +78,6 @@ def test_random_pixels_too_and_means_that_end_in_a_half(height, resize, referenc
     """A screen of two neighbouring shades is full of means that end in 1/2, where rounding shows."""
 
     class Emulator:
-        def getScreenDims(self):  # noqa: N802
-            return height, 160
-
         def getScreen(self, out):  # noqa: N802
             out[...] = self.grey
 
@@ -88,12 +85,12 @@ def test_random_pixels_too_and_means_that_end_in_a_half(height, resize, referenc
             out[...] = self.grey
 
     rng, emulator, halves = np.random.default_rng(height), Emulator(), 0
-    screen = Screen(emulator, resize)
+    screen = Screen((height, 160), resize)
     for highest in (2, 2, 4, 16, 256, 256):
         greys = []
         for frame in range(2):
             emulator.grey = rng.integers(highest, size=(height, 160), dtype=np.uint8)
-            screen.take(frame)
+            screen.take(emulator, frame)
             greys.append(emulator.grey)
         screen.push()
         expected = reference(np.maximum(*greys))
@@ -106,14 +103,14 @@ def test_what_is_put_is_seen_like_what_is_taken():
     ale = load_rom("ALE/Breakout-v5")
     ale.reset_game()
     start = ale.getScreen()
-    screen = Screen(ale, "area")
-    screen.take(0)
+    screen = Screen(ale.getScreenDims(), "area")
+    screen.take(ale, 0)
     screen.put(1, 0)
     screen.push()
     before = screen.stack[..., 3].copy()
     ale.act(1)
     for frame in range(2):
-        screen.take(frame)
+        screen.take(ale, frame)
     screen.push()
     screen.put(0, start)
     screen.put(1, 0)

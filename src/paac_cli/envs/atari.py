@@ -5,6 +5,7 @@ from ale_py import Action as Button
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.emulators import emulators
 from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.games import load_game
 from paac_cli.envs.protocols import FRAME_SKIP, FRAME_STACK, MAX_STEPS
@@ -16,17 +17,15 @@ _NOOP = 0
 class AtariEnv:
     """One game under `config.protocol`; observations are [84, 84, 4] uint8, newest screen last.
 
-    Every game starts from one snapshot, taken right after the first reset, so that it depends on
-    nothing played before; no-ops and sticky actions bring the randomness.
+    Every game starts alike, whatever was played before; no-ops and sticky actions bring the randomness.
     """
 
     def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
         self._ale, self._protocol, self._buttons, self.spec = load_game(config)
         self._ale.reset_game()
-        self._start = self._ale.cloneState(include_rng=True)
-        self._screen = Screen(self._ale, self._protocol.resize)
-        self._screen.take(1)
-        self._start_colours = self._ale.getScreen()  # the screen is not part of a snapshot
+        self._emulators = emulators(config.id)
+        self._screen = Screen(self._ale.getScreenDims(), self._protocol.resize)
+        self._screen.take(self._ale, 1)  # so that the colours of the start are known
         self._fires = self._protocol.fire_on_reset and len(self._buttons) >= 3 and self._buttons[1] == Button.FIRE
         self._on_frame = on_frame
         self._rng = np.random.default_rng(0)
@@ -41,7 +40,7 @@ class AtariEnv:
         for _ in range(noops):
             self.score += self._act(self._buttons[_NOOP])
         if noops:  # until something is played, the emulator's screen is that of the game before
-            self._screen.take(1)
+            self._screen.take(self._ale, 1)
         self._begin_episode(out)
 
     def step(self, action: Action, out: NDArray) -> Outcome:
@@ -64,16 +63,16 @@ class AtariEnv:
             game_over=self._is_over() or out_of_time,
         )
 
+    def prepare(self) -> bool:
+        return self._emulators.prepare()
+
     def close(self) -> None:
         pass
 
     def _restore_start(self) -> None:
-        # Both are needed: a reset keeps some memory in 17 games (beam_rider among them), and a snapshot
-        # does not hold all of the machine in others (qbert, tetris).
-        self._ale.reset_game()
-        self._ale.restoreState(self._start)
+        self._ale = self._emulators.swap(self._ale)
         self._screen.put(0, 0)
-        self._screen.put(1, self._start_colours)
+        self._screen.put(1, self._emulators.start_colours)
         self._held = self._buttons[_NOOP]
         self.score, self.length = 0.0, 0
 
@@ -109,7 +108,7 @@ class AtariEnv:
             if self._is_over():
                 break
             if frame >= FRAME_SKIP - 2:
-                self._screen.take(frame - (FRAME_SKIP - 2))
+                self._screen.take(self._ale, frame - (FRAME_SKIP - 2))
         return reward
 
     def _act(self, button: Button) -> float:

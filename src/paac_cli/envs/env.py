@@ -43,6 +43,12 @@ class Env(Protocol):
         is its first observation. After `game_over` only `new_game` may be called.
         """
 
+    def prepare(self) -> bool:
+        """Do now what a later `new_game`, of any environment of this kind in the process, would wait for.
+
+        False if there is nothing to do. Changes nothing that can be seen.
+        """
+
     def close(self) -> None:
         """Free what the environment holds."""
 

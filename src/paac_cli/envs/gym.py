@@ -82,6 +82,9 @@ class GymEnv:
             game_over=bool(terminated or truncated),
         )
 
+    def prepare(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._env.close()
 

@@ -23,11 +23,11 @@ _NEWEST = np.uint32(8 * (FRAME_STACK - 1))  # bits by which the newest screen is
 
 
 class Screen:
-    """The last four screens of one emulator."""
+    """The last four screens of one game."""
 
-    def __init__(self, ale: ALEInterface, resize: Literal["area", "nearest"]) -> None:
-        self._ale = ale
-        height, width = ale.getScreenDims()
+    def __init__(self, dimensions: tuple[int, int], resize: Literal["area", "nearest"]) -> None:
+        """dimensions: (height, width) of the emulator's screen."""
+        height, width = dimensions
         self._colours = _scratch(height, width)
         self._looked_up = np.zeros((2, height, width), np.uint8)  # colours, as the emulator names them
         self._greys = self._looked_up.copy()  # of these
@@ -44,11 +44,11 @@ class Screen:
         """[84, 84, 4], newest last."""
         return self._stack.view(np.uint8).reshape(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK)
 
-    def take(self, frame: int) -> None:
+    def take(self, ale: ALEInterface, frame: int) -> None:
         """What the emulator shows becomes frame 0 or 1 of the two that are seen together."""
-        self._ale.getScreen(self._colours)
+        ale.getScreen(self._colours)
         if not self._look_up(frame):
-            self._ale.getScreenGrayscale(self._greys[frame])
+            ale.getScreenGrayscale(self._greys[frame])
             self._grey_of[self._colours] = self._greys[frame]
 
     def put(self, frame: int, colours: NDArray[np.uint8] | int) -> None:

@@ -74,13 +74,20 @@ def _serve(connection: Connection, task: WorkerTask) -> None:
         envs = _Envs(task)
     try:
         os.write(connection.fileno(), READY)
-        while (command := os.read(connection.fileno(), 1)) not in (CLOSE, b""):
+        while (command := _next_command(connection, envs)) not in (CLOSE, b""):
             histories = connection.recv() if command == RESTORE else None
             with _errors_go_home(connection):
                 envs.step(STEP.index(command)) if histories is None else envs.restore(histories)
             os.write(connection.fileno(), READY)
     finally:
         envs.close()
+
+
+def _next_command(connection: Connection, envs: "_Envs") -> bytes:
+    """Waits for it, and does meanwhile what can be done before. Empty: the learner is gone."""
+    while not connection.poll() and envs.prepare():
+        pass
+    return os.read(connection.fileno(), 1)
 
 
 class _Envs:
@@ -96,6 +103,10 @@ class _Envs:
     def close(self) -> None:
         for env in self._envs.values():
             env.close()
+
+    def prepare(self) -> bool:
+        """Get something ready that later games need; False if there is nothing."""
+        return next(iter(self._envs.values())).prepare()
 
     def restore(self, histories: dict[int, EnvHistory]) -> None:
         """Bring every environment to the end of its history; what it sees goes to slot 0."""
