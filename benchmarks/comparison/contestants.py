@@ -56,10 +56,10 @@ def ours(bench: str, *assignments: str, num_envs: int = NUM_ENVS, name: str = OU
     return Contestant(name, measure)
 
 
-def our_training(torso: str, **options: Any) -> Contestant:
+def our_training(torso: str, *assignments: str, precision: str = "auto", **options: Any) -> Contestant:
     """A2C with 5 steps per update, without what Pong's preset adds to the network."""
-    assignments = ["algorithm.num_steps=5", "network.normalize_obs=false", f"network.torso={torso}"]
-    return ours("train", *assignments, **options)
+    network = [f"network.torso={torso}", "network.normalize_obs=false", f"network.precision={precision}"]
+    return ours("train", "algorithm.num_steps=5", *network, *assignments, **options)
 
 
 def peer(name: str, script: str, environment: str | None, *arguments: str) -> Contestant:
@@ -93,14 +93,22 @@ SHARES = {NEVER_FALLS: 0.5}
 GROUPS: dict[str, list[Contestant]] = {
     "sampling": [
         ours("sampler"),
+        ours("sampler", "sampling.overlap=true", name="paac, overlap"),
         peer("AtariVectorEnv", "atari_vector_env.py", "farama"),
         peer("EnvPool", "envpool_sampling.py", "envpool"),
         peer("AsyncVectorEnv", "async_vector_env.py", "farama"),
         peer("bare emulator", "bare_emulator.py", "farama"),
     ],
-    "nips": [our_training("nips"), keras("nips")],
+    "nips": [
+        our_training("nips"),
+        our_training("nips", precision="float32", name="paac, float32"),
+        our_training("nips", "sampling.overlap=true", name="paac, overlap"),
+        our_training("nips", "env.id=ALE/Breakout-v5", name="paac, Breakout"),
+        keras("nips"),
+    ],
     "nature": [
         our_training("nature"),
+        our_training("nature", precision="float32", name="paac, float32"),
         peer("SB3 A2C, SubprocVecEnv", "sb3_a2c.py", "sb3", "--vec-env", "subproc"),
         peer("SB3 A2C, DummyVecEnv", "sb3_a2c.py", "sb3", "--vec-env", "dummy"),
         keras("nature"),

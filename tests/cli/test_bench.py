@@ -9,7 +9,16 @@ from paac_cli.sampling.shares import available_cores
 KEYS = {
     *("what", "env", "protocol", "algorithm", "torso", "num_envs", "num_workers", "cores", "device"),
     *("seconds", "windows", "steps_per_second", "spread", "bound_steps_per_second", "share_of_bound"),
-    *("budget_us", "cpu_us", "learner_share", "worker_idle_share", "limited_by", "sentence", "versions"),
+    *(
+        "budget_us",
+        "cpu_us",
+        "learner_share",
+        "worker_idle_share",
+        "waiting_share",
+        "limited_by",
+        "sentence",
+        "versions",
+    ),
 }
 CARTPOLE = ("--preset", "cartpole", "--num-envs", "4", "--num-workers", "2", "--seconds", "0.3")
 
@@ -65,7 +74,7 @@ def test_a_learner_that_gathers_experience_first(bench):
     told = json.loads(bench("learner", *dqn, "--seconds", "0.3", "--json"))
     assert_consistent(told, ["act", "learn"])
     assert told["budget_us"]["learn"] > 1  # it does learn
-    assert told["num_workers"] is told["worker_idle_share"] is None
+    assert told["num_workers"] is told["worker_idle_share", "waiting_share"] is None
 
 
 def test_words_for_people(bench):

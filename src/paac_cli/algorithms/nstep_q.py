@@ -62,6 +62,7 @@ class NstepQ:
         self.predict = Predictor(partial(self._network.play, epsilon=self._config.epsilon_end))
         self._targets = compiled(self._targets_graph, config)
         self._update = compiled(self._update_graph, config)
+        self._observes = config.network.normalize_obs
         self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
 
     def act(self, step: TimeStep) -> NDArray:
@@ -95,7 +96,8 @@ class NstepQ:
         ):
             for rows in epoch:
                 metrics = self._update(obs, actions, targets, rows)
-        self._observe(rollout.obs[-1::-OBSERVED_EVERY])
+        if self._observes:
+            self._observe(rollout.obs[-1::-OBSERVED_EVERY])
         if self._target is not None:
             before = steps - rollout.reward.size
             if steps // config.target_update_steps > before // config.target_update_steps:

@@ -111,6 +111,7 @@ class Ppo:
         self._prepare = compiled(self._prepare_graph, config)
         self._update = compiled(self._update_graph, config)
         self._adapt = tf.function(self._adapt_graph)
+        self._observes = config.network.normalize_obs
         self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
 
     def act(self, step: TimeStep) -> NDArray:
@@ -149,7 +150,8 @@ class Ppo:
                 break
         if config.adapts_to_kl is not None:
             self._adapt(metrics["train/approx_kl"], config.adapts_to_kl)
-        self._observe(rollout.obs[-1::-OBSERVED_EVERY])
+        if self._observes:
+            self._observe(rollout.obs[-1::-OBSERVED_EVERY])
         return metrics
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

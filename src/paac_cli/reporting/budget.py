@@ -74,7 +74,8 @@ def report(measured: Measured) -> dict[str, Any]:
     budget = _budget(measured, window, cores)
     has_bound = measured.what != "learner" or measured.device == "CPU"
     bound = cores * 1e6 / measured.least_us if has_bound else None
-    idle = None if measured.num_workers is None else 1.0 - window.busy / window.env
+    in_lock_step = measured.num_workers is not None and not measured.config.sampling.overlap
+    idle = 1.0 - window.busy / window.env if in_lock_step else None
     limited_by, sentence = _limit(measured, budget, window, cores)
     return {
         "what": measured.what,
@@ -96,6 +97,7 @@ def report(measured: Measured) -> dict[str, Any]:
         "cpu_us": _alone(measured),
         "learner_share": round((window.act + window.learn) / window.seconds, 4) if measured.device else None,
         "worker_idle_share": None if idle is None else round(idle, 4),
+        "waiting_share": None if idle is None else round(idle * window.env / window.seconds, 4),
         "limited_by": limited_by,
         "sentence": sentence,
         "versions": _versions(measured),
@@ -129,7 +131,7 @@ def in_words(told: dict[str, Any]) -> str:
     lines.append(f"{'alone':14}CPU us on one core: {alone}")
     if told["device"]:
         lines.append(f"{'learner':14}at work {told['learner_share']:.0%} of the time, on {told['device']}")
-    if told["num_workers"]:
+    if told["worker_idle_share"] is not None:
         lines.append(f"{'workers':14}idle {told['worker_idle_share']:.0%} of the time that the learner is at the pool")
     return "\n".join([*lines, "", textwrap.fill(told["sentence"], 79)])
 
