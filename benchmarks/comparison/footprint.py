@@ -57,6 +57,8 @@ def memory(num_envs: int, num_workers: int) -> dict[str, float]:
         if run.process.poll() is not None:
             raise Failed(f"the run has ended: exit code {run.process.returncode}")
         below = [_megabytes(process, "Pss") for process in _descendants(run.process.pid)]
+        if not below:
+            raise Failed("no worker is left")
         return {"learner_rss": _megabytes(run.process.pid, "Rss"), "worker_pss": max(below)}
 
 

@@ -23,9 +23,9 @@ _HEAD = """# Side by side
 ratio is taken within a round, and the median of the rounds is what counts, with the lowest and the highest beside it.
 A step is one agent step of one environment, four emulator frames; 32 environments of Pong, under the rules of the
 protocol `baselines` as far as a contestant knows them, on the CPU, each after a warm-up that does not count. Whole
-training is A2C with 5 steps per update; paac trains with `network.precision: auto`, which is bfloat16 where the
-processor multiplies it, and also with float32, as all peers do. benchmarks/peers says what each contestant does, and
-where it differs. The raw numbers are in benchmarks.json.
+training is A2C with 5 steps per update, in float32, and by paac also with `network.precision: auto`, which is bfloat16
+where the processor multiplies it. benchmarks/peers says what each contestant does, and where it differs. The raw
+numbers are in benchmarks.json.
 """
 
 

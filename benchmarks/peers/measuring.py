@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import platform
+import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -78,7 +79,7 @@ def report(name: str, windows: Sequence[Window], packages: Iterable[str]) -> Non
     """Print what was measured."""
     result = {
         "name": name,
-        "steps_per_second": sum(window.steps for window in windows) / sum(window.seconds for window in windows),
+        "steps_per_second": statistics.median(window.steps / window.seconds for window in windows),
         "windows": [window.steps / window.seconds for window in windows],
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
     }

@@ -76,6 +76,15 @@ def test_halves_that_take_turns_make_the_same_run_on_any_workers(name, paac, tmp
     assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
 
 
+@pytest.mark.parametrize("name", ["paac", "dqn"])
+def test_compiled_by_xla_it_trains_and_goes_on_too(name, paac, tmp_path):
+    compiled = ["--set", "training.jit_compile=true"]
+    train_briefly(paac, name, tmp_path / "one", 2560, *compiled)
+    train_briefly(paac, name, tmp_path / "two", 1280, *compiled)
+    train_briefly(paac, name, tmp_path / "two", 2560, *compiled)
+    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+
+
 def test_an_algorithm_that_learns_within_a_rollout_is_not_for_halves(paac, tmp_path):
     result = paac("train", "--preset", "dqn/cartpole", "--set", "sampling.overlap=true", cwd=tmp_path)
     assert result.returncode == 2

@@ -74,7 +74,14 @@ def test_a_learner_that_gathers_experience_first(bench):
     told = json.loads(bench("learner", *dqn, "--seconds", "0.3", "--json"))
     assert_consistent(told, ["act", "learn"])
     assert told["budget_us"]["learn"] > 1  # it does learn
-    assert told["num_workers"] is told["worker_idle_share", "waiting_share"] is None
+    assert told["num_workers"] is told["worker_idle_share"] is None
+
+
+def test_halves_in_turn_are_measured_as_they_are_trained(bench):
+    told = json.loads(bench("train", *CARTPOLE, "--set", "sampling.overlap=true", "--json"))
+    assert list(told["budget_us"]) == ["wait", "act", "learn"]
+    assert told["worker_idle_share"] is None
+    assert sum(told["budget_us"].values()) == pytest.approx(1e6 / told["steps_per_second"], rel=0.1)
 
 
 def test_words_for_people(bench):

@@ -1,11 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
-from paac_cli.networks import precision
 from paac_cli.networks.actor_critic import ActorCritic
-from paac_cli.networks.precision import compute_dtype
 from paac_cli.spec import EnvSpec, one_of
 
 SCREENS = EnvSpec((84, 84, 4), np.dtype(np.uint8), one_of(tuple("abcdef")), 60.0)
@@ -32,13 +32,13 @@ def test_bfloat16_computes_much_the_same_and_keeps_everything_in_float32(torso, 
         assert one.dtype == other.dtype == tf.float32
         assert not np.array_equal(one, other)
         length = np.linalg.norm(one) * np.linalg.norm(other)
-        assert np.vdot(one, other) / length > 0.98
+        assert np.vdot(one, other) / length > 0.95
         assert np.linalg.norm(one) == pytest.approx(np.linalg.norm(other), rel=0.2)
 
 
-@pytest.mark.parametrize(("is_native", "dtype"), [(True, tf.bfloat16), (False, tf.float32)])
-def test_auto_is_what_the_processor_can_do(monkeypatch, is_native, dtype):
-    monkeypatch.setattr(precision, "_has_native_bfloat16", lambda: is_native)
-    assert compute_dtype("auto") == dtype
-    assert compute_dtype("float32") == tf.float32
-    assert compute_dtype("bfloat16") == tf.bfloat16
+@pytest.mark.parametrize(("flags", "name"), [("fpu avx512_bf16 sse", "bfloat16"), ("fpu avx512f", "float32")])
+def test_auto_is_what_the_processor_can_do_and_the_config_says_which(monkeypatch, flags, name):
+    monkeypatch.setattr(Path, "read_text", lambda _: f"processor: 0\nflags\t\t: {flags}\n")
+    config = NetworkConfig(torso="nips", precision="auto")
+    assert config.precision == name
+    assert NetworkConfig.model_validate(config.model_dump()).precision == name

@@ -41,7 +41,7 @@ class Acted:
 
     def merged(self) -> list[tf.Tensor]:
         """Each of the tensors over the whole rollout, [T * N, ...]."""
-        in_order = (self._of[place] for place in sorted(self._of))
+        in_order = [self._of.pop(place) for place in sorted(self._of)]  # or they would be there twice during the update
         return [tf.concat(parts, axis=0) for parts in zip(*in_order, strict=True)]
 
 

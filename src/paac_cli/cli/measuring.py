@@ -1,5 +1,6 @@
 """What `bench` does before it has something to say: one measurement, or one for each point of a sweep."""
 
+import gc
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ class Bench:
         _warn_of_load()
         self._costs: EnvCosts | None = None
         self._device: str | None = None
-        self._learner: tuple[int, Agent, Measured] | None = None  # for so many environments
+        self._learner: dict[int, Measured] = {}  # alone, for so many environments
 
     def measure(self, config: "RunConfig") -> "Measured":
         """What this config comes to. Raises ConfigError where it cannot be measured, and WorkerError."""
@@ -63,13 +64,16 @@ class Bench:
             return Measured(self._what, config, windows, pool.num_workers, self._costs, network_us, self._device)
 
     def _learner_alone(self, config: "RunConfig", seconds: float) -> "tuple[Agent, Measured]":
-        """The agent of this config, past what it does but once, and what it costs."""
+        """A new agent of this config, and what it costs. An agent knows the memory of its pool, so each has its own."""
+        import_tensorflow()
+        from paac_cli.algorithms.agent import make_agent
+
+        gc.collect()  # the agent before, and the memory of its pool
         num_envs = config.sampling.num_envs
-        if self._learner is None or self._learner[0] != num_envs:
-            self._learner = None  # frees its memory before the next is made
-            agent, measured = self._measure_learner(config, seconds)
-            self._learner = num_envs, agent, measured
-        return self._learner[1:]
+        if num_envs not in self._learner:
+            agent, self._learner[num_envs] = self._measure_learner(config, seconds)
+            return agent, self._learner[num_envs]
+        return make_agent(config, self._spec), self._learner[num_envs]
 
     def _measure_learner(self, config: "RunConfig", seconds: float) -> "tuple[Agent, Measured]":
         from paac_cli.reporting.budget import Measured, counted, cpu_us

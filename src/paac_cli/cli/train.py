@@ -140,12 +140,11 @@ def _train(
     with StopRequest() as stop, WorkerPool.of(config, spec) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
-        from paac_cli.networks.precision import compute_dtype
         from paac_cli.training.device import choose_device
         from paac_cli.training.loop import train as train_loop
         from paac_cli.training.sinks import CsvSink, Sink, TensorBoardSink
 
-        device = f"{choose_device(config.training.device)} in {compute_dtype(config.network.precision).name}"
+        device = f"{choose_device(config.training.device)} in {config.network.precision}"
         agent = make_agent(config, spec)
         if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
             warn(f"torso mlp takes images {spec.obs_shape} for mere numbers; network.torso=nips or nature sees them")

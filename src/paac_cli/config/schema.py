@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -19,7 +20,18 @@ from paac_cli.config.base import ConfigModel
 
 ProtocolName = Literal["paac2017", "baselines", "machado2018"]
 Device = Literal["auto", "cpu", "gpu"]
-Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def _native(precision: str) -> str:
+    """What `auto` is on this machine: a run's config names a number format, wherever it goes on or is played."""
+    if precision != "auto":
+        return precision
+    flags = re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    is_native = bool(flags) and not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags[0].split())
+    return "bfloat16" if is_native else "float32"
+
+
+Precision = Annotated[Literal["auto", "float32", "bfloat16"], AfterValidator(_native)]
 
 
 class EnvConfig(ConfigModel):
@@ -174,8 +186,8 @@ class NetworkConfig(ConfigModel):
     precision: Annotated[
         Precision,
         Field(
-            description="what torsos compute in; weights, losses and optimisers are float32; "
-            "auto = bfloat16 where the processor multiplies it natively; a keras.Model has its own"
+            description="what torsos compute in; weights, losses and optimisers are float32; auto = bfloat16 where "
+            "the processor of the machine that starts the run multiplies it natively; a keras.Model has its own"
         ),
     ] = "float32"
 

@@ -22,29 +22,31 @@ _known: Iterator[tf.Tensor] | None = None
 def remembering() -> Iterator[list[tf.Tensor]]:
     """Fills the list it gives with the output of every `product` inside, in their order."""
     global _noted
-    _noted = []
+    before, _noted = _noted, []
     try:
         yield _noted
     finally:
-        _noted = None
+        _noted = before
 
 
 @contextlib.contextmanager
 def recalling(outputs: Iterable[tf.Tensor]) -> Iterator[None]:
     """Every `product` inside is the next of `outputs`, which must be all of them."""
     global _known
-    _known = iter(outputs)
+    before, _known = _known, iter(outputs)
     try:
         yield
         assert next(_known, None) is None, "more was remembered than recalled"
     finally:
-        _known = None
+        _known = before
 
 
 def product(function: Callable[..., tf.Tensor], *inputs: tf.Tensor) -> tf.Tensor:
     """`function(*inputs)`, which is linear in each of them, so that its gradient does not need its output."""
     if _known is not None:
-        return _recalled(function, next(_known), inputs)
+        output = next(_known, None)
+        assert output is not None, "less was remembered than recalled"
+        return _recalled(function, output, inputs)
     output = function(*inputs)
     if _noted is not None:
         _noted.append(output)

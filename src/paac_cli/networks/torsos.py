@@ -14,7 +14,6 @@ from paac_cli.networks.initializers import Initializer
 from paac_cli.networks.keras_torso import KerasTorso
 from paac_cli.networks.layers import Conv, Convolution, Dense, Linear, Residual, ResidualSection
 from paac_cli.networks.normalizer import ObsNormalizer
-from paac_cli.networks.precision import compute_dtype
 from paac_cli.spec import EnvSpec
 
 _LAYERS: dict[str, Sequence[Conv | Residual | Dense]] = {
@@ -42,22 +41,23 @@ class Torso(tf.Module):
     ) -> None:
         super().__init__()
         self._normalizer = ObsNormalizer(spec.obs_shape) if config.normalize_obs else None
-        self._dtype = compute_dtype(config.precision)
         self._part_units = _part_units(spec)
         self._branches = [_Branch(config, view, initializer, rng) for view in _views(config, spec)]
         self.num_features = sum(branch.num_features for branch in self._branches)
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
+        features = [branch(*self._seen(obs, branch.dtype)) for branch in self._branches]
+        return tf.concat([tf.cast(part, tf.float32) for part in features], axis=1)
+
+    def _seen(self, obs: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, float]:
+        """Observations [B, ...] as a branch sees them, and what one step of their scale counts."""
         unit = self._unit(obs)
         if self._normalizer is not None:
-            seen, unit = self._normalizer(obs, unit, self._dtype), 1.0
-        elif isinstance(unit, float):
-            seen = tf.cast(obs, self._dtype)
-        else:
-            seen, unit = tf.cast(tf.cast(obs, tf.float32) * unit, self._dtype), 1.0
-        features = [tf.cast(branch(seen, unit), tf.float32) for branch in self._branches]
-        return tf.concat(features, axis=1)
+            return self._normalizer(obs, unit, dtype), 1.0
+        if isinstance(unit, float):
+            return tf.cast(obs, dtype), unit
+        return tf.cast(tf.cast(obs, tf.float32) * unit, dtype), 1.0
 
     def observe(self, obs: tf.Tensor) -> None:
         """Take `obs` [B, ...] into the running statistics, if the torso has any."""
@@ -89,8 +89,10 @@ class _Branch(tf.Module):
         if ":" in view.torso:
             torso = KerasTorso(view.torso, view.shape, rng, view.name, view.key)
             self._layers, self.num_features = [torso], torso.num_features
+            self.dtype = tf.float32
         else:
             self._layers, self.num_features = _build(config, view, initializer, rng)
+            self.dtype = tf.as_dtype(config.precision)
 
     def __call__(self, obs: tf.Tensor, unit: float) -> tf.Tensor:
         """Features [B, num_features] of observations [B, ...], of which one step counts `unit`, in their dtype."""

@@ -4,7 +4,8 @@ All microseconds are per agent step of one environment. `budget_us` is wall time
 need, measured alone, is divided by the cores, `wait` is what the learner stands at the pool beyond that,
 `act` and `learn` are as the learner's clock has them; together they are the time from one step to the
 next, but for the little that looking at the clock takes. `wait` is about 0, or below it by what
-measurements scatter, where the pool is as fast as its environments.
+measurements scatter, where the pool is as fast as its environments. With `sampling.overlap` what the environments
+need hides behind acting, and `wait` is all that the learner stands at the pool.
 
 The bound is all cores at work all the time on what cannot be left out: `cores / CPU time`, where CPU time is
     sampler   that of the emulator alone (of a Gymnasium environment, of its step);
@@ -139,7 +140,9 @@ def in_words(told: dict[str, Any]) -> str:
 def _budget(measured: Measured, window: Window, cores: int) -> dict[str, float]:
     """Part -> microseconds of wall time, of those parts that there are."""
     budget, costs, us = {}, measured.costs, 1e6 / window.steps
-    if costs is not None:
+    if measured.config.sampling.overlap and measured.what != "learner":
+        budget["wait"] = us * window.env  # what hides behind acting cannot be told apart
+    elif costs is not None:
         budget["emulate"] = costs.emulate / cores
         if costs.preprocess is not None:
             budget["preprocess"] = costs.preprocess / cores
@@ -169,7 +172,11 @@ def _limit(measured: Measured, budget: dict[str, float], window: Window, cores: 
         parts = {"learning": share["learn"], "acting": share["act"]}
         return word, f"{word.capitalize()} takes {parts[word]} of the learner's time, and {rest} {parts[rest]}."
     emulator = "emulator" if measured.config.env.is_atari else "environment"
-    groups = {emulator: budget["emulate"], "preprocessing": budget.get("preprocess", 0.0), "waiting": budget["wait"]}
+    groups = {
+        emulator: budget.get("emulate", 0.0),
+        "preprocessing": budget.get("preprocess", 0.0),
+        "waiting": budget["wait"],
+    }
     if measured.device is not None:
         groups["network"] = budget["act"] + budget["learn"]
     word = max(groups, key=lambda name: groups[name])
@@ -190,6 +197,8 @@ def _why(measured: Measured, window: Window, cores: int) -> str:
     """Why the pool takes longer than its environments need."""
     assert measured.costs is not None
     assert measured.num_workers is not None
+    if measured.config.sampling.overlap:
+        return "because the environments take longer than what hides them"
     if measured.num_workers < cores:
         return f"because only {measured.num_workers} of {cores} cores have a worker"
     idle = window.env - window.busy

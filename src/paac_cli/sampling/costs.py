@@ -25,7 +25,7 @@ import numpy as np
 
 from paac_cli.config.schema import EnvConfig, RunConfig
 from paac_cli.envs.env import make_env
-from paac_cli.envs.games import load_rom
+from paac_cli.envs.games import load_game
 from paac_cli.envs.protocols import FRAME_SKIP
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import WorkerError
@@ -154,8 +154,8 @@ def _run_meter(connection: Connection, config: EnvConfig, seed: int, index: int)
 
 def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Subject:
     """Four frames of the emulator a step, and nothing else."""
-    ale = load_rom(config.id)
-    buttons = ale.getMinimalActionSet()
+    ale, _, buttons, _ = load_game(config)
+    ale.reset_game()
     rng = np.random.default_rng([seed, index])
 
     def play(seconds: float) -> _Played:

@@ -158,5 +158,5 @@ class Cycle:
                     self._updates += self._player.learn(step) is not None
                     watch.lap("learn")
                     steps += len(step.reward)
-            spent, cpu, busy = watch.read(), time.process_time() - cpu, self._stage.busy.mean() - busy
-            yield Window(steps, sum(spent.values()), spent["act"], spent["env"], spent["learn"], cpu, float(busy))
+            (elapsed, spent), cpu, busy = watch.read(), time.process_time() - cpu, self._stage.busy.mean() - busy
+            yield Window(steps, elapsed, spent["act"], spent["env"], spent["learn"], cpu, float(busy))

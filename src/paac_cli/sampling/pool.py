@@ -65,6 +65,7 @@ class WorkerPool:
         self._shares = [task.envs for task in tasks]
         self._workers = start_workers(tasks)
         self._awaiting_start = True
+        self._playing: list[int] = []  # parts that have been sent and not received, in their order
 
     @classmethod
     def of(cls, config: RunConfig, spec: EnvSpec) -> Self:
@@ -108,6 +109,8 @@ class WorkerPool:
     def send(self, actions: NDArray, part: int, active: NDArray[np.bool_] | None = None) -> None:
         """Let one part of the environments play `actions`; rows are those of the part. `receive` waits for it."""
         assert not self._awaiting_start, "reset or restore comes first"
+        assert part not in self._playing, "what was sent before has not been received"
+        self._playing.append(part)
         envs = self._parts[part]
         self._block["actions"][envs.start : envs.stop] = actions
         self._block["active"][envs.start : envs.stop] = True if active is None else active
@@ -116,8 +119,10 @@ class WorkerPool:
 
     def receive(self, part: int) -> TimeStep:
         """What the actions sent to a part led to, of its environments alone. Parts come in the order they were sent."""
+        assert self._playing[:1] == [part], "parts come in the order they were sent"
         for worker in self._workers:
             worker.await_ready()
+        del self._playing[0]
         if part == 0:
             self._slot = self._slot % self.rollout_length + 1
         step = self.latest(part)
@@ -138,6 +143,7 @@ class WorkerPool:
         """All that `restore` needs to bring every environment back to this very state: the actions of its
         current game, and a digest of what it sees, by which it is known again.
         """
+        assert not self._playing, "a part is still playing"
         return self._log.to_arrays() | {"seen": self._digests()}
 
     def restore(self, snapshot: dict[str, NDArray], warn: Callable[[str], None]) -> TimeStep:
@@ -171,6 +177,7 @@ class WorkerPool:
         return np.frombuffer(b"".join(rows), np.uint64)
 
     def _replay(self, log: ActionLog) -> TimeStep:
+        assert not self._playing, "a part is still playing"
         self._log = log
         if self._awaiting_start:
             for worker in self._workers:

@@ -34,7 +34,7 @@ class Stopwatch:
     """Splits time into what was done in it: acting, waiting for environments, learning."""
 
     def __init__(self) -> None:
-        self._mark = time.perf_counter()
+        self._start = self._mark = time.perf_counter()
         self._spent = {"act": 0.0, "env": 0.0, "learn": 0.0}
 
     def lap(self, name: str) -> None:
@@ -47,10 +47,11 @@ class Stopwatch:
         """All since the last lap was something else."""
         self._mark = time.perf_counter()
 
-    def read(self) -> dict[str, float]:
-        """Name -> seconds since this was read the last time."""
-        spent, self._spent = self._spent, dict.fromkeys(self._spent, 0.0)
-        return spent
+    def read(self) -> tuple[float, dict[str, float]]:
+        """Seconds from the last reading to the last lap, skipped ones too; and name -> seconds."""
+        elapsed, spent = self._mark - self._start, self._spent
+        self._start, self._spent = self._mark, dict.fromkeys(spent, 0.0)
+        return elapsed, spent
 
 
 def rollout(agent: Actor, pool: Stage, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:

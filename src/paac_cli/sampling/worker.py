@@ -85,9 +85,18 @@ def _serve(connection: Connection, task: WorkerTask) -> None:
 
 def _next_command(connection: Connection, envs: "_Envs") -> bytes:
     """Waits for it, and does meanwhile what can be done before. Empty: the learner is gone."""
-    while not connection.poll() and envs.prepare():
-        pass
+    with _errors_go_home(connection):
+        while not _has_word(connection) and envs.prepare():
+            pass
     return os.read(connection.fileno(), 1)
+
+
+def _has_word(connection: Connection) -> bool:
+    """Whether the learner has sent something, or is gone."""
+    try:
+        return connection.poll()
+    except OSError:
+        return True
 
 
 class _Envs:

@@ -90,8 +90,7 @@ def _tell(sinks: Sequence[Sink], text: str) -> None:
 
 def _timing(watch: Stopwatch, steps: int) -> dict[str, float]:
     """Speed and shares of the time in which `steps` were made; begins anew."""
-    spent = watch.read()
-    elapsed = sum(spent.values())
+    elapsed, spent = watch.read()
     return {"time/fps": steps / elapsed} | {f"time/{name}_share": part / elapsed for name, part in spent.items()}
 
 
