@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import FiniteRange
+from paac_cli.cli.options import FiniteRange, given_keys
 
 if TYPE_CHECKING:
     from paac_cli.reporting.budget import Measured, What
@@ -48,7 +48,7 @@ def bench(
     if sweep and what == "learner":
         raise click.UsageError("--sweep is for sampler and train: a learner alone has no workers")
     path = find_preset(preset)
-    overrides = parse_assignments(assignments) | _overrides(short_cuts)
+    overrides = parse_assignments(assignments) | given_keys(short_cuts, _FLAGS)
     if sweep:
         each = seconds or _SWEEP_SECONDS
         measured = measure_sweep(
@@ -72,16 +72,6 @@ def _show(measured: "list[Measured]", sweep: bool, as_json: bool) -> None:
 
 #: Key -> the short cut for it.
 _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_workers": "--num-workers"}
-
-
-def _overrides(short_cuts: dict[str, Any]) -> dict[str, Any]:
-    """The short cuts that were given, under the keys that they stand for."""
-    from paac_cli.config import yaml_io
-
-    given = {key: short_cuts[flag.removeprefix("--").replace("-", "_")] for key, flag in _FLAGS.items()}
-    if given["sampling.num_workers"] is not None:
-        given["sampling.num_workers"] = yaml_io.parse(given["sampling.num_workers"], "--num-workers")
-    return {key: value for key, value in given.items() if value is not None}
 
 
 def _say(text: str) -> None:

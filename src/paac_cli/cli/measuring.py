@@ -67,30 +67,25 @@ class Bench:
         """A new agent of this config, and what it costs. An agent knows the memory of its pool, so each has its own."""
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
+        from paac_cli.training.device import choose_device
 
         gc.collect()  # the agent before, and the memory of its pool
-        num_envs = config.sampling.num_envs
+        if self._device is None:
+            self._device = choose_device(config.training.device)
+        agent, num_envs = make_agent(config, self._spec), config.sampling.num_envs
         if num_envs not in self._learner:
-            agent, self._learner[num_envs] = self._measure_learner(config, seconds)
-            return agent, self._learner[num_envs]
-        return make_agent(config, self._spec), self._learner[num_envs]
+            self._learner[num_envs] = self._measure_learner(agent, config, seconds)
+        return agent, self._learner[num_envs]
 
-    def _measure_learner(self, config: "RunConfig", seconds: float) -> "tuple[Agent, Measured]":
+    def _measure_learner(self, agent: "Agent", config: "RunConfig", seconds: float) -> "Measured":
         from paac_cli.reporting.budget import Measured, counted, cpu_us
         from paac_cli.sampling.cycle import Cycle, RecordedRollout
 
-        import_tensorflow()
-        from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import choose_device
-
-        if self._device is None:
-            self._device = choose_device(config.training.device)
-        agent = make_agent(config, self._spec)
         rollout = RecordedRollout.of(config, self._spec)
         for_whom = counted(config.sampling.num_envs, "environment")
         self._say(f"measuring the learner alone, for {for_whom}, on {self._device}")
         windows = Cycle(agent, rollout, config.algorithm.rollout_length).measure(seconds, learns=True)
-        return agent, Measured("learner", config, windows, network_us=cpu_us(windows), device=self._device)
+        return Measured("learner", config, windows, network_us=cpu_us(windows), device=self._device)
 
 
 def _warn_of_load() -> None:

@@ -1,7 +1,7 @@
 """What several commands share: options, and how they warn."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +35,18 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is no number", param, ctx)
         return number
+
+
+_AS_TEXT = ("training.total_steps", "sampling.num_workers")  # in any spelling of YAML's
+
+
+def given_keys(short_cuts: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
+    """The short cuts that were given, under the keys that they stand for. flags: key -> the short cut for it."""
+    from paac_cli.config import yaml_io
+
+    given = {key: short_cuts[flag.removeprefix("--").replace("-", "_")] for key, flag in flags.items()}
+    return {
+        key: yaml_io.parse(value, flags[key]) if key in _AS_TEXT else value
+        for key, value in given.items()
+        if value is not None
+    }

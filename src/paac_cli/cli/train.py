@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, warn
+from paac_cli.cli.options import RUNS, given_keys, warn
 from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def train(
 
     path = find_preset(preset)
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
-    overrides |= parse_assignments(assignments) | _overrides(short_cuts)
+    overrides |= parse_assignments(assignments) | given_keys(short_cuts, _FLAGS)
     config = read_config(path, overrides, {"algorithm": "--algorithm"} | _FLAGS)
     if "env.id" in overrides and not any(key.startswith("training.stop_when") for key in overrides):
         config = _without_goal(path, config, overrides)
@@ -70,19 +70,6 @@ _FLAGS = {
     "sampling.num_envs": "--num-envs",
     "sampling.num_workers": "--num-workers",
 }
-
-
-def _overrides(short_cuts: dict[str, Any]) -> dict[str, Any]:
-    """The short cuts that were given, under the keys that they stand for."""
-    from paac_cli.config import yaml_io
-
-    given = {key: short_cuts[flag.removeprefix("--").replace("-", "_")] for key, flag in _FLAGS.items()}
-    as_text = ("training.total_steps", "sampling.num_workers")  # in any spelling of YAML's
-    return {
-        key: yaml_io.parse(value, _FLAGS[key]) if key in as_text else value
-        for key, value in given.items()
-        if value is not None
-    }
 
 
 def _without_goal(path: Path, config: "RunConfig", overrides: dict[str, Any]) -> "RunConfig":
