@@ -13,7 +13,9 @@ from pathlib import Path
 import av
 import pytest
 from conftest import QUICK
+from safetensors.numpy import load_file
 
+import toy_envs
 from paac_cli.config.load import read_config
 from paac_cli.training.checkpoint import load_checkpoint, load_policy
 from paac_cli.training.sinks import METRICS
@@ -150,21 +152,21 @@ def test_training_outlives_its_reader(start_training, tmp_path):
 
 
 def test_learning_that_has_gone_bad_is_stopped_and_not_saved(paac, tmp_path):
+    """After 200 steps of each environment it pays what is a number, but its square is none."""
+    options = ["training.checkpoint_every=320", f"env.kwargs={{rewards: {[1.0] * 200 + [3e38]}}}"]
     result = paac(
-        "train",
-        *QUICK,
-        "--total-steps",
-        10**5,
-        "--run-dir",
-        "run",
-        "--set",
-        "algorithm.learning_rate=1e30",
-        cwd=tmp_path,
+        *("train", *QUICK, "--env", "toy_envs:Paying-v0", "--total-steps", 10**5, "--run-dir", tmp_path / "run"),
+        *(part for option in options for part in ("--set", option)),
+        cwd=Path(toy_envs.__file__).parent,
     )
     assert result.returncode == 1
-    assert re.search(r"Error: train/\w+ is (nan|inf|-inf) at step 320: learning has gone bad", result.stderr)
+    assert re.search(r"Error: train/\w+ is (nan|inf|-inf) at step 832: learning has gone bad", result.stderr)
     assert "Traceback" not in result.stderr
-    assert not any((tmp_path / "run").glob("checkpoints/*"))
+    assert checkpoints(tmp_path / "run") == ["step_000000320", "step_000000640"]
+    batch = load_file(tmp_path / "run" / "bad_batch_step_000000832.safetensors")
+    assert batch["reward"][8].tolist() == [pytest.approx(3e38)] * 4  # 192 steps of each came before these 16
+    assert (tmp_path / "run" / "bad_batch_step_000000832.json").exists()
+    assert len(steps_of(tmp_path / "run")) == 2
 
 
 # --- going on
