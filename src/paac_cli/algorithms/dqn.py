@@ -106,6 +106,9 @@ class Dqn:
             copy_variables(self._network.variables, self._target.variables)
         return metrics
 
+    def rewind(self, steps: int) -> None:
+        self._steps.assign(steps)
+
     def evidence(self) -> dict[str, NDArray]:
         fields = zip(*self._replayed, strict=True)
         return {f"replayed/{name}": np.concatenate(parts) for name, parts in zip(Replayed._fields, fields, strict=True)}

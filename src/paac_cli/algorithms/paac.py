@@ -105,6 +105,9 @@ class Paac:
             self._products.merged(),
         )
 
+    def rewind(self, steps: int) -> None:
+        self._steps.assign(steps)
+
     def evidence(self) -> dict[str, NDArray]:
         return {"action": self._actions, "final_value": self._final_values.values}
 

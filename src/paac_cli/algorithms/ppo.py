@@ -153,6 +153,9 @@ class Ppo:
             self._observe(rollout.obs[-1::-OBSERVED_EVERY])
         return metrics
 
+    def rewind(self, steps: int) -> None:
+        self._steps.assign(steps)
+
     def evidence(self) -> dict[str, NDArray]:
         return {"action": self._actions, "final_value": self._final_values.values}
 

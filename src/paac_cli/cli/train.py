@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from paac_cli.training.checkpoint import Checkpoint
     from paac_cli.training.progress import Progress
     from paac_cli.training.run_directory import RunDirectory
+    from paac_cli.training.sinks import Sink
 
 
 @click.command()
@@ -123,13 +124,21 @@ def _train(
     from paac_cli.sampling.pool import WorkerPool
     from paac_cli.training.stop import StopRequest
 
+    sinks: list[Sink] = []
+
+    def tell(text: str) -> None:
+        for sink in sinks:
+            sink.event(text)
+        if not sinks:
+            warn(text)
+
     spec = describe_env(config.env)
-    with StopRequest() as stop, WorkerPool.of(config, spec) as pool:
+    with StopRequest() as stop, WorkerPool.of(config, spec, tell, lambda: bool(stop)) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import choose_device
         from paac_cli.training.loop import train as train_loop
-        from paac_cli.training.sinks import CsvSink, Sink, TensorBoardSink
+        from paac_cli.training.sinks import CsvSink, EventLog, TensorBoardSink
 
         device = f"{choose_device(config.training.device)} in {config.network.precision}"
         agent = make_agent(config, spec)
@@ -138,11 +147,11 @@ def _train(
         run.create(config, fresh=fresh)
         start = progress.steps
         with contextlib.ExitStack() as closing:
-            sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start)]
+            sinks += [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), EventLog(run.events)]
             sinks.append(ConsoleSink(config.training.total_steps))
             for sink in sinks:
                 closing.callback(sink.close)
-            sinks[-1].event(_headline(config, run.path, pool.num_workers, device, start))
+            tell(_headline(config, run.path, pool.num_workers, device, start))
             train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
     return stop.exit_code
 
