@@ -22,6 +22,7 @@ import toy_envs
 from paac_cli.config.load import read_config
 from paac_cli.sampling.worker import STOP_SIGNALS
 from paac_cli.training.checkpoint import load_checkpoint, load_policy
+from paac_cli.training.exactness import APPROXIMATE
 from paac_cli.training.sinks import METRICS
 
 
@@ -243,6 +244,15 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(trained_copy, 
 def test_the_number_of_workers_changes_nothing(trained, train, tmp_path):
     train(tmp_path / "run", "--num-workers", "1")
     assert final_state(tmp_path / "run") == final_state(trained)
+
+
+def test_what_changes_the_order_of_sums_makes_a_run_approximate(trained_copy, total_steps, train, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
+    output = train(trained_copy, "--total-steps", total_steps + 64).stdout
+    told = "Approximate: the same bits again are not promised, because threads was as cores and is 1"
+    assert [line for line in output.splitlines() if line.startswith("Approximate:")] == [told]
+    loaded = [load_checkpoint(trained_copy / "checkpoints" / name) for name in checkpoints(trained_copy)[-2:]]
+    assert [checkpoint.versions.get(APPROXIMATE) for checkpoint in loaded] == [None, "threads was as cores and is 1"]
 
 
 # --- being stopped

@@ -345,6 +345,7 @@ def test_equal_configs_do_not_differ():
         ("training.keep_checkpoints", 1),
         ("training.stop_when", {"mean_return": 1.0}),
         ("training.device", "cpu"),
+        ("training.deterministic", False),
     ],
 )
 def test_what_does_not_shape_learning_may_change(key, value):

@@ -71,7 +71,7 @@ class Bench:
 
         gc.collect()  # the agent before, and the memory of its pool
         if self._device is None:
-            self._device = choose_device(config.training.device)
+            self._device = choose_device(config.training.device, deterministic=config.training.deterministic)
         agent, num_envs = make_agent(config, self._spec), config.sampling.num_envs
         if num_envs not in self._learner:
             self._learner[num_envs] = self._measure_learner(agent, config, seconds)

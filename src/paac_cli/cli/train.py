@@ -141,7 +141,7 @@ def _train(
         from paac_cli.training.loop import train as train_loop
         from paac_cli.training.sinks import CsvSink, EventLog, TensorBoardSink
 
-        device = f"{choose_device(config.training.device)} in {config.network.precision}"
+        device = choose_device(config.training.device, deterministic=config.training.deterministic)
         agent = make_agent(config, spec)
         if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
             warn(f"torso mlp takes images {spec.obs_shape} for mere numbers; network.torso=nips or nature sees them")
@@ -152,7 +152,7 @@ def _train(
             sinks.append(ConsoleSink(config.training.total_steps))
             for sink in sinks:
                 closing.callback(sink.close)
-            tell(_headline(config, run.path, pool.num_workers, device, start))
+            tell(_headline(config, run.path, pool.num_workers, f"{device} in {config.network.precision}", start))
             train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
     return stop.exit_code
 

@@ -229,6 +229,13 @@ class TrainingConfig(ConfigModel):
     ] = 3
     stop_when: Annotated[StopWhen | None, Field(description="end early at this mean return")] = None
     device: Annotated[Device, Field(description="auto: the GPU where there is one")] = "auto"
+    deterministic: Annotated[
+        bool,
+        Field(
+            description="operations on a GPU add in a fixed order, so that a run is the same again; without it some "
+            "are faster; a CPU's always do"
+        ),
+    ] = True
     jit_compile: Annotated[
         bool,
         Field(
@@ -277,5 +284,6 @@ FREE_ON_RESUME = frozenset(
         "training.keep_checkpoints",
         "training.stop_when",
         "training.device",
+        "training.deterministic",
     }
 )

@@ -18,16 +18,14 @@ it is code, and reading it runs none.
 
 import math
 import os
-import platform
 import shutil
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from paac_cli import __version__
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, ConfigError
@@ -61,7 +59,7 @@ class Manifest(BaseModel):
     counters: Counters
     score: float | None  #: mean raw return of the latest games, once there are enough of them
     config: dict[str, Any]
-    versions: dict[str, str]
+    versions: dict[str, str]  #: of what made it, and what else its bits depend on; see `exactness.py`
     files: dict[str, str]  #: name -> SHA-256
 
 
@@ -84,6 +82,7 @@ class Checkpoint(NamedTuple):
     learner: Arrays
     sampling: Arrays
     progress: Arrays
+    versions: Mapping[str, str] = MappingProxyType({})  #: of what made it, as in the manifest
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
@@ -105,7 +104,8 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
 def load_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in directory `path`, all sums checked. Raises CheckpointError, which names what is wrong."""
     manifest, config = _read_head(path)
-    return Checkpoint(config, manifest.counters, manifest.score, *(_read_arrays(path, p, manifest) for p in _PARTS))
+    parts = {part: _read_arrays(path, part, manifest) for part in _PARTS}
+    return Checkpoint(config, manifest.counters, manifest.score, **parts, versions=manifest.versions)
 
 
 def load_policy(path: Path) -> TrainedPolicy:
@@ -150,11 +150,7 @@ def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[s
         counters=checkpoint.counters,
         score=checkpoint.score,
         config=checkpoint.config.model_dump(mode="json"),
-        versions={
-            "paac": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("tensorflow", "numpy", "gymnasium", "ale-py")},
-        },
+        versions=dict(checkpoint.versions),
         files=sums,
     )
     write_synced(partial / MANIFEST, [manifest.model_dump_json(indent=2).encode()])

@@ -10,6 +10,7 @@ from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.bad_batch import check_metrics, check_weights
 from paac_cli.training.checkpoint import Checkpoint
+from paac_cli.training.exactness import APPROXIMATE, compared, surroundings
 from paac_cli.training.progress import Progress
 from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import Sink
@@ -46,6 +47,10 @@ def train(
     half-used experience; also where an environment fails or a worker hangs in the midst of the next one.
     `progress` stands where `resume_from` does, and is moved on. Raises WorkerError, after a checkpoint.
     """
+    here = surroundings(deterministic=config.training.deterministic)
+    versions = compared(here, resume_from.versions if resume_from else {})
+    if APPROXIMATE in versions:
+        _tell(sinks, f"Approximate: the same bits again are not promised, because {versions[APPROXIMATE]}")
     try:
         _begin(agent, pool, resume_from)
     except StoppedError:
@@ -77,11 +82,11 @@ def train(
             break
         if save_due(progress.steps):
             saved_at = progress.steps
-            _save(config, agent, pool, run, progress)
+            _save(config, agent, pool, run, progress, versions)
     if stop:
         _tell(sinks, "Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
     if progress.steps > saved_at:
-        _save(config, agent, pool, run, progress)
+        _save(config, agent, pool, run, progress, versions)
     if failure is not None:
         raise WorkerError(f"{failure}\nThe run is saved at step {progress.steps:,}, before this rollout") from failure
 
@@ -142,7 +147,14 @@ def _row(config: RunConfig, progress: Progress, timing: Row, metrics: Row) -> Ro
     }
 
 
-def _save(config: RunConfig, agent: Agent, pool: WorkerPool, run: RunDirectory, progress: Progress) -> None:
+def _save(
+    config: RunConfig,
+    agent: Agent,
+    pool: WorkerPool,
+    run: RunDirectory,
+    progress: Progress,
+    versions: dict[str, str],
+) -> None:
     """Save a checkpoint, unless learning has gone bad."""
     policy = agent.policy.to_arrays()
     check_weights(policy, progress.steps)
@@ -154,5 +166,6 @@ def _save(config: RunConfig, agent: Agent, pool: WorkerPool, run: RunDirectory, 
         learner=agent.learner.to_arrays(),
         sampling=pool.snapshot(of_last_rollout=True),
         progress=progress.to_arrays(),
+        versions=versions,
     )
     run.save(checkpoint, config.training.keep_checkpoints)
