@@ -31,6 +31,18 @@ def test_a_run_on_the_gpu_is_the_same_again_on_other_workers(name, paac, tmp_pat
     assert one == two
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_gpu_that_adds_in_any_order_is_said_to_be_approximate(deterministic, paac, tmp_path):
+    option = f"training.deterministic={str(deterministic).lower()}"
+    result = paac(
+        *("train", "--preset", "cartpole", "--device", "gpu", "--total-steps", 640, "--run-dir", tmp_path / "run"),
+        *("--set", option),
+    )
+    assert result.returncode == 0, result.stderr
+    assert ("without training.deterministic a GPU adds in any order" in result.stdout) != deterministic
+    assert ("Approximate:" in result.stdout) != deterministic
+
+
 def test_bench_names_the_gpu_and_its_share(paac, tmp_path):
     told = json.loads(paac("bench", "train", "--seconds", "2", "--json", cwd=tmp_path).stdout)
     assert told["device"] != "CPU"
