@@ -15,6 +15,7 @@ _COMMANDS = {
     "train": "paac_cli.cli.train:train",
     "eval": "paac_cli.cli.evaluate:evaluate",
     "record": "paac_cli.cli.record:record",
+    "verify": "paac_cli.cli.verify:verify",
     "plot": "paac_cli.cli.plot:plot",
     "bench": "paac_cli.cli.bench:bench",
     "presets": "paac_cli.cli.presets:presets",

@@ -26,6 +26,11 @@ METRICS = {
 }
 
 
+def is_of_the_clock(column: str) -> bool:
+    """Whether a column says how long something took: that is another each time, all else follows from the seed."""
+    return column in ("time/fps", "time/time_elapsed") or column.endswith("_share")
+
+
 class Sink(Protocol):
     """Takes rows of metrics, and what is worth saying in between."""
 
