@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paac_cli.reporting.budget import counted
+from paac_cli.reporting.origin import machine
 from paac_cli.training.verification import Comparison, Stretch, approximations
 
 _SHOWN = 3  # names of what differs
@@ -38,6 +39,7 @@ def report(
         "events": [text for sitting in sittings for text in sitting.events],
         "approximate": approximations(stretch, versions, sittings[-1].device),
         "versions": versions,
+        "machine": machine(),
     }
 
 
