@@ -1,8 +1,9 @@
 """Trainings that are struck at random moments and resumed, over and over, and come to what an undisturbed one does."""
 
+import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,6 @@ from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.verification import compare, read_log
 
 _LANES = 2  # trainings at the same time
-_BLOWS_TO_A_RUN = 10  # after which it is left alone, so that it comes to its end
 _PATIENCE = 300.0  # seconds that a training may take which nobody disturbs
 
 #: They save so often that many moments lie within a save.
@@ -48,10 +48,6 @@ class Struck(NamedTuple):
     losses: list[str]  #: what should not have happened
 
 
-#: Strikes a training that is at work, and looks on until it has ended.
-Strike = Callable[[Sitting, np.random.Generator], Struck]
-
-
 class Reference(NamedTuple):
     """An undisturbed training."""
 
@@ -67,26 +63,52 @@ class Endured(NamedTuple):
     finished: int  #: trainings that came to their end
     losses: list[str]
 
+    @property
+    def told(self) -> str:
+        """Where the blows fell, in words."""
+        return ", ".join(f"{number} {when}" for when, number in sorted(self.struck.items()))
 
-def endure(strike: Strike, *, blows: int, seed: int, recipes: Sequence[Recipe] = RECIPES) -> Endured:
-    """Train until so many `blows` have fallen, each at a random moment of a sitting; every training goes on to its end.
 
-    Two lanes go side by side, each with the recipes in turn.
+#: Strikes a training that is at work, and looks on until it has ended.
+Strike = Callable[[Sitting, np.random.Generator], Struck]
+#: Trains what a reference has trained to its end, with so many blows or fewer.
+Way = Callable[[Reference, Path, int, np.random.Generator], list[Struck]]
+
+
+def endure(way: Way, *, blows: int, seed: int, recipes: Sequence[Recipe] = RECIPES, most: int = 10) -> Endured:
+    """Train in this `way`, one run after the other, until so many `blows` have fallen; not more than `most` to a run.
+
+    Two lanes go side by side, each with the recipes in turn. Every run comes to its end, and must come to the same as
+    an undisturbed one.
     """
     with TemporaryDirectory(prefix="paac-chaos-") as place, ThreadPoolExecutor(_LANES) as lanes:
         references = list(lanes.map(lambda one: _undisturbed(one, Path(place)), recipes))
-        shares = [blows // _LANES + (lane < blows % _LANES) for lane in range(_LANES)]
 
         def endure_in(lane: int) -> Endured:
-            in_turn = [*references[lane % len(references) :], *references[: lane % len(references)]]
-            return _lane(strike, shares[lane], in_turn, Path(place) / str(lane), np.random.default_rng([seed, lane]))
+            share, first = blows // _LANES + (lane < blows % _LANES), lane % len(references)
+            in_turn = itertools.cycle([*references[first:], *references[:first]])
+            return _lane(way, share, most, in_turn, Path(place) / str(lane), np.random.default_rng([seed, lane]))
 
         found = list(lanes.map(endure_in, range(_LANES)))
-    return Endured(
-        sum((one.struck for one in found), Counter()),
-        sum(one.finished for one in found),
-        [loss for one in found for loss in one.losses],
-    )
+    struck: Counter[str] = sum((one.struck for one in found), Counter())
+    return Endured(struck, sum(one.finished for one in found), [loss for one in found for loss in one.losses])
+
+
+def struck_and_resumed(strike: Strike) -> Way:
+    """Each blow comes at a random moment of a sitting and ends it; the next sitting goes on."""
+
+    def train(reference: Reference, run: Path, most: int, rng: np.random.Generator) -> list[Struck]:
+        struck: list[Struck] = []
+        while len(struck) < most:
+            with Sitting(reference.recipe, run) as sitting:
+                if sitting.wait(rng.uniform(0.0, reference.seconds)) is not None:
+                    break
+                struck.append(strike(sitting, rng))
+        with Sitting(reference.recipe, run) as sitting:
+            come_to_its_end(sitting)
+        return struck
+
+    return train
 
 
 def differences(run: Path, reference: Path) -> list[str]:
@@ -97,43 +119,33 @@ def differences(run: Path, reference: Path) -> list[str]:
     return found + (["metrics.csv"] if logs[0] != logs[1] else [])
 
 
-def _undisturbed(what: Recipe, place: Path) -> Reference:
-    run = place / what.name.replace(" ", "-")
+def _undisturbed(recipe: Recipe, place: Path) -> Reference:
+    run = place / recipe.name.replace(" ", "-")
     begin = time.monotonic()
-    with Sitting(what, run) as sitting:
-        if sitting.wait(_PATIENCE) != 0:
-            raise RuntimeError(f"{what.name} does not train even undisturbed: {sitting.said}")
-    return Reference(what, run, time.monotonic() - begin)
+    with Sitting(recipe, run) as sitting:
+        come_to_its_end(sitting)
+    return Reference(recipe, run, time.monotonic() - begin)
+
+
+def come_to_its_end(sitting: Sitting) -> None:
+    """Wait for it. Raises RuntimeError if it ends otherwise, or takes too long."""
+    code = sitting.wait(_PATIENCE)
+    if code != 0:
+        raise RuntimeError(f"a training has {'not ended' if code is None else f'exit code {code}'}:\n{sitting.said}")
 
 
 def _lane(
-    strike: Strike, blows: int, references: Sequence[Reference], place: Path, rng: np.random.Generator
+    way: Way, blows: int, most: int, references: Iterator[Reference], place: Path, rng: np.random.Generator
 ) -> Endured:
     place.mkdir()
     endured = Endured(Counter(), 0, [])
     while (left := blows - endured.struck.total()) > 0:
-        reference = references[endured.finished % len(references)]
-        run = place / f"run{endured.finished}"
-        struck = _one_run(strike, min(left, _BLOWS_TO_A_RUN), reference, run, rng)
+        reference, run = next(references), place / f"run{endured.finished}"
+        struck = way(reference, run, min(left, most), rng)
         losses = [loss for one in struck for loss in one.losses] + differences(run, reference.run)
         endured = Endured(
             endured.struck + Counter(one.when for one in struck),
             endured.finished + 1,
-            endured.losses + [f"{reference.recipe.name}, {run}: {loss}" for loss in losses],
+            endured.losses + [f"{reference.recipe.name}, {run.name} of lane {place.name}: {loss}" for loss in losses],
         )
     return endured
-
-
-def _one_run(strike: Strike, most: int, reference: Reference, run: Path, rng: np.random.Generator) -> list[Struck]:
-    """Train to the end, struck `most` times or fewer."""
-    struck: list[Struck] = []
-    while True:
-        with Sitting(reference.recipe, run) as sitting:
-            is_last = len(struck) == most
-            code = sitting.wait(_PATIENCE if is_last else rng.uniform(0.0, reference.seconds))
-            if code is None and not is_last:
-                struck.append(strike(sitting, rng))
-                continue
-            if code != 0:
-                raise RuntimeError(f"{reference.recipe.name} ended with exit code {code}:\n{sitting.said}")
-            return struck

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chaos.endurance import RECIPES, Struck, endure
+from chaos.endurance import RECIPES, Struck, endure, struck_and_resumed
 from chaos.sittings import Recipe, Sitting
 from chaos.tally import Tally
 
@@ -16,15 +16,14 @@ _GONE = 2.0  # seconds after which nothing may be left of a killed training
 def run(*, seed: int = 1, kills: int = 100, recipes: Sequence[Recipe] = RECIPES) -> Tally:
     """`kills` times SIGKILL to the learner alone, anywhere between its start and its end."""
     begin = time.monotonic()
-    endured = endure(_kill, blows=kills, seed=seed, recipes=recipes)
-    when = ", ".join(f"{number} {words}" for words, number in sorted(endured.struck.items()))
-    told = f"killed {when}; {endured.finished} trainings came to their end ({', '.join(one.name for one in recipes)})"
+    endured = endure(struck_and_resumed(_kill), blows=kills, seed=seed, recipes=recipes)
+    names = ", ".join(one.name for one in recipes)
     return Tally(
         "kills of the learner, each resumed: processes gone within 2 s, nothing in /dev/shm, the same bits in the end",
         endured.struck.total(),
         len(endured.losses),
         time.monotonic() - begin,
-        (told, *endured.losses),
+        (f"{endured.told}; {endured.finished} trainings came to their end ({names})", *endured.losses),
     )
 
 

@@ -13,9 +13,9 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from chaos.report import page
 from chaos.tally import Tally
@@ -27,6 +27,7 @@ TRIALS: dict[str, dict[str, float]] = {
     "signal_stops": {"stops": 50},
     "soak": {"minutes": 60},
 }
+LEAVES_FILES = {"soak"}  # of its own, beside the table
 
 
 def main() -> int:
@@ -38,7 +39,8 @@ def main() -> int:
     for name in options.only or list(TRIALS):
         arguments = {key: dict(options.set).get(key, number) for key, number in TRIALS[name].items()}
         print(f"== {name} {arguments}", flush=True)
-        tally = _attempt(name, options.seed, arguments)
+        files = {"out": options.out} if name in LEAVES_FILES else {}
+        tally = _attempt(name, seed=options.seed, **arguments, **files)
         print(f"{tally.tried:,} {tally.what}: {tally.lost} lost, in {tally.seconds:.0f} s", *tally.notes, sep="\n  ")
         trials[name] = {"made": made | {"seed": options.seed, "arguments": arguments}, "tally": tally._asdict()}
         lost += tally.lost
@@ -70,11 +72,11 @@ def _number(text: str) -> tuple[str, float]:
     return name, int(number) if number.isdecimal() else float(number)
 
 
-def _attempt(name: str, seed: int, arguments: Mapping[str, float]) -> Tally:
+def _attempt(name: str, **arguments: Any) -> Tally:
     """What the trial comes to; where it fails by itself, that is a loss."""
     begin = time.monotonic()
     try:
-        tally: Tally = import_module(f"chaos.{name}").run(seed=seed, **arguments)
+        tally: Tally = import_module(f"chaos.{name}").run(**arguments)
         return tally
     except Exception:
         return Tally(name, 0, 1, time.monotonic() - begin, (f"it failed: {traceback.format_exc()}",))

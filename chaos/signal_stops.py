@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chaos.endurance import RECIPES, Struck, endure
+from chaos.endurance import RECIPES, Struck, endure, struck_and_resumed
 from chaos.sittings import Recipe, Sitting
 from chaos.tally import Tally
 from paac_cli.config.load import read_config
@@ -29,18 +29,18 @@ STOPS = (
 def run(*, seed: int = 1, stops: int = 50, recipes: Sequence[Recipe] = RECIPES) -> Tally:
     """`stops` signals of all kinds, anywhere between the start of a training and its end, each resumed."""
     begin = time.monotonic()
-    endured = endure(_stop, blows=stops, seed=seed, recipes=recipes)
-    when = ", ".join(f"{number} {words}" for words, number in sorted(endured.struck.items()))
+    endured = endure(struck_and_resumed(stop), blows=stops, seed=seed, recipes=recipes)
     return Tally(
         "signals to stop, each resumed: saved within 10 s, exit code, nothing left, the same bits in the end",
         endured.struck.total(),
         len(endured.losses),
         time.monotonic() - begin,
-        (f"{when}; {endured.finished} trainings came to their end", *endured.losses),
+        (f"{endured.told}; {endured.finished} trainings came to their end", *endured.losses),
     )
 
 
-def _stop(sitting: Sitting, rng: np.random.Generator) -> Struck:
+def stop(sitting: Sitting, rng: np.random.Generator) -> Struck:
+    """Send one of `STOPS`, and see what becomes of it."""
     number, to_all, wanted = STOPS[rng.integers(len(STOPS))]
     has_begun = sitting.has_begun
     sitting.send(number, to_all=to_all)

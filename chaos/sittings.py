@@ -43,7 +43,7 @@ class Sitting:
     def __init__(self, what: Recipe, directory: Path) -> None:
         self.run = directory
         self._output = directory.with_name(f"{directory.name}.txt")
-        self._shared_memory = set(_SHARED_MEMORY.iterdir())
+        self._shared_memory = _shared_memory()
         self._said_before = len(self.said)
         command = [sys.executable, "-m", "paac_cli", "train", *what.arguments, "--run-dir", str(directory)]
         with self._output.open("a") as output:
@@ -111,7 +111,12 @@ class Sitting:
         ]
 
     def _new_shared_memory(self) -> set[str]:
-        return {path.name for path in set(_SHARED_MEMORY.iterdir()) - self._shared_memory}
+        return _shared_memory() - self._shared_memory
+
+
+def _shared_memory() -> set[str]:
+    """Names of what shares memory by a name; directories there are somebody's own."""
+    return {path.name for path in _SHARED_MEMORY.iterdir() if path.is_file()}
 
 
 def await_or_give_up(condition: Callable[[], bool], seconds: float) -> bool:
