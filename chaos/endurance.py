@@ -17,6 +17,7 @@ from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.verification import compare, read_log
 
 _LANES = 2  # trainings at the same time
+_SHOWN = 5  # of what differs
 _PATIENCE = 300.0  # seconds that a training may take which nobody disturbs
 
 #: They save so often that many moments lie within a save.
@@ -99,14 +100,12 @@ def struck_and_resumed(strike: Strike) -> Way:
 
     def train(reference: Reference, run: Path, most: int, rng: np.random.Generator) -> list[Struck]:
         struck: list[Struck] = []
-        while len(struck) < most:
+        while True:
             with Sitting(reference.recipe, run) as sitting:
-                if sitting.wait(rng.uniform(0.0, reference.seconds)) is not None:
-                    break
+                if len(struck) == most or sitting.wait(rng.uniform(0.0, reference.seconds)) is not None:
+                    come_to_its_end(sitting)
+                    return struck
                 struck.append(strike(sitting, rng))
-        with Sitting(reference.recipe, run) as sitting:
-            come_to_its_end(sitting)
-        return struck
 
     return train
 
@@ -142,7 +141,9 @@ def _lane(
     while (left := blows - endured.struck.total()) > 0:
         reference, run = next(references), place / f"run{endured.finished}"
         struck = way(reference, run, min(left, most), rng)
-        losses = [loss for one in struck for loss in one.losses] + differences(run, reference.run)
+        losses = [loss for one in struck for loss in one.losses]
+        if other := differences(run, reference.run):
+            losses.append(f"{len(other)} differ in the end: {', '.join(other[:_SHOWN])}")
         endured = Endured(
             endured.struck + Counter(one.when for one in struck),
             endured.finished + 1,

@@ -104,7 +104,8 @@ def _watch(sitting: Sitting, seconds: float) -> list[Sample]:
     """Samples of a training that goes on for `seconds`, once it trains. Raises RuntimeError if it ends before."""
     while not sitting.has_begun:
         _go_on(sitting, 0.1)
-    begin, samples = time.monotonic(), []
+    begin = time.monotonic()
+    samples: list[Sample] = []
     while (now := time.monotonic() - begin) < seconds or len(samples) < _FEWEST:
         samples.append({"seconds": now} | _sample(sitting))
         _go_on(sitting, max(_SHORTEST, seconds / _SAMPLES))

@@ -59,6 +59,9 @@ class Reinforce:
         self._optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return {"train/loss": loss}
 
+    def rewind(self, steps):
+        self._steps.assign(steps)
+
     def predict(self, obs, *, seed, step, greedy):
         key = tf.constant([seed, step], tf.int64)
         return Prediction(*(part.numpy() for part in self._network.play(tf.constant(obs), key, tf.constant(greedy))))

@@ -5,8 +5,11 @@ imports; the directory of this file is on the learner's `sys.path`, which worker
 """
 
 import builtins
+import ctypes
 import os
+import signal
 import sys
+import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +36,33 @@ class Script:
     fails_at: int | None = None  #: this step, counted within the episode, raises
     fails_with: str = "ValueError"  #: name of a built-in exception
     fails_when_made: bool = False
+    forks_when_made: bool = False
+    trouble_in: Literal["made", "reset", "step"] | None = None  #: here the process meets `trouble`,
+    trouble_at: int = 1  #: in this step, counted within the episode,
+    trouble: str = "SIGKILL"  #: a signal, or one of `TROUBLES`,
+    trouble_once: str | None = None  #: but only where this file is not yet there, which then it is
     note_when_closed: str | None = None  #: this file appears when the environment is closed
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+#: How a process can hang.
+TROUBLES = {"spin": _spin, "hold the GIL": lambda: ctypes.PyDLL(None).sleep(1000)}
+
+
+def _meet_trouble(script: Script, where: str, step: int = 1) -> None:
+    if script.trouble_in != where or step != script.trouble_at:
+        return
+    if script.trouble_once is not None:
+        if Path(script.trouble_once).exists():
+            return
+        Path(script.trouble_once).touch()
+    if script.trouble in TROUBLES:
+        TROUBLES[script.trouble]()
+    os.kill(os.getpid(), getattr(signal, script.trouble))
 
 
 class Counting(gymnasium.Env[NDArray[np.int64], int]):
@@ -46,15 +75,21 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
         self._script = Script(**script or {})
         if self._script.fails_when_made:
             raise OSError("no coin inserted")
+        if self._script.forks_when_made and os.fork() == 0:
+            time.sleep(20)
+            os._exit(0)
+        _meet_trouble(self._script, "made")
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
+        _meet_trouble(self._script, "reset")
         self._seen = np.array([seed, 0, 0], np.int64)
         return self._seen.copy(), {}
 
     def step(self, action: int):
         self._seen += [0, 1, action]
         steps, script = int(self._seen[1]), self._script
+        _meet_trouble(script, "step", steps)
         if steps == script.fails_at:
             raise getattr(builtins, script.fails_with)("the joystick fell off")
         over = steps >= script.length
@@ -65,6 +100,15 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
     def close(self) -> None:
         if self._script.note_when_closed is not None:
             Path(self._script.note_when_closed).touch()
+
+
+class Moody(Counting):
+    """Sees something else each time that it is played, in the place of the sum of actions."""
+
+    def step(self, action: int):
+        seen, *rest = super().step(action)
+        seen[2] = int.from_bytes(os.urandom(4), "little")
+        return seen, *rest
 
 
 class Witness(Counting):
@@ -224,6 +268,7 @@ class Screens(gymnasium.Env):
 
 for _class in (
     Counting,
+    Moody,
     Witness,
     TextObservation,
     TupleActions,

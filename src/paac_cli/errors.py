@@ -44,6 +44,10 @@ class LearningError(PaacError):
     exit_code = 1
 
 
+class StoppedError(PaacError):
+    """The run was to stop, and a worker did not answer: what it was doing is not waited for."""
+
+
 class WorkerError(PaacError):
     """A worker process raised or died; the message carries its traceback or exit code."""
 

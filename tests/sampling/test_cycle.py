@@ -120,8 +120,8 @@ def test_random_players_play_all_actions_and_then_the_same_again():
 
 
 def test_a_recorded_rollout_is_what_the_pool_has_shown():
-    rollout, player = RecordedRollout.of(CONFIG, SPEC), RandomPlayer(SPEC.action, N, CONFIG.seed)
-    with WorkerPool.of(CONFIG, SPEC) as pool:
+    rollout, player = RecordedRollout.of(CONFIG, SPEC, pytest.fail), RandomPlayer(SPEC.action, N, CONFIG.seed)
+    with WorkerPool.of(CONFIG, SPEC, pytest.fail) as pool:
         step = pool.reset()
         shown = [(step := pool.step(player.act(step))).obs.copy() for _ in range(T)]
     assert rollout.reset().slot == 0
@@ -134,7 +134,7 @@ def test_a_recorded_rollout_is_what_the_pool_has_shown():
 
 
 def test_workers_tell_how_busy_they_were():
-    with WorkerPool.of(CONFIG, SPEC) as pool:
+    with WorkerPool.of(CONFIG, SPEC, pytest.fail) as pool:
         (window, *_) = Cycle(RandomPlayer(SPEC.action, N, 0), pool, T).measure(0.2, learns=False)
         assert pool.busy.shape == (2,)
         assert (pool.busy > 0).all()

@@ -19,7 +19,7 @@ def played(steps):
 
 
 def append(log, actions, ended=()):
-    log.append(range(3), np.array(actions), np.array(actions) != REST, np.array(ended, np.int64))
+    log.append(range(3), np.array(actions), np.array(actions) != REST, np.isin(range(3), ended))
 
 
 def content(log):
@@ -76,7 +76,7 @@ def test_actions_of_any_kind_come_back(action):
     log = ActionLog(2, action)
     played = np.array([[[1, 2], [3, 0]], [[0, 1], [2, 2]], [[3, 3], [1, 1]]], action.dtype)
     for row in played:
-        log.append(range(2), row, np.array([True, row[0, 0] != 0]), np.array([], np.int64))
+        log.append(range(2), row, np.array([True, row[0, 0] != 0]), np.zeros(2, bool))
     log = ActionLog.from_arrays(log.to_arrays(), action)
     np.testing.assert_array_equal(log[0].actions, played[:, 0])
     np.testing.assert_array_equal(log[1].actions, played[[0, 2], 1])

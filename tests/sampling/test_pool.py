@@ -6,16 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.env import describe_env, make_env
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.seeding import episode_seed, integer_seed
 from paac_cli.envs.spaces import ActionTranslator
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.pool import WorkerPool
@@ -28,26 +27,30 @@ PONG = EnvConfig(id="ALE/Pong-v5", protocol="baselines")
 CART_POLE = EnvConfig(id="CartPole-v1", kwargs={"max_episode_steps": 25})
 
 
-def open_pool(config, spec=None, *, num_envs=3, num_workers=2, rollout_length=4, overlap=False):
-    return WorkerPool(
-        config,
-        spec or describe_env(config),
-        num_envs=num_envs,
-        num_workers=num_workers,
-        rollout_length=rollout_length,
-        seed=SEED,
-        overlap=overlap,
-    )
+def open_pool(
+    config,
+    spec=None,
+    *,
+    num_envs=3,
+    num_workers=2,
+    rollout_length=4,
+    overlap=False,
+    tell=pytest.fail,
+    stopping=lambda: False,
+    **limits,
+):
+    sampling = SamplingConfig(num_envs=num_envs, num_workers=num_workers, overlap=overlap, **limits)
+    spec = spec or describe_env(config)
+    return WorkerPool(config, spec, sampling, rollout_length=rollout_length, seed=SEED, tell=tell, stopping=stopping)
 
 
-def open_counting(num_envs=3, num_workers=2, rollout_length=4, **script):
-    return open_pool(
-        config_of(Counting, **script),
-        spec_of(Counting),
-        num_envs=num_envs,
-        num_workers=num_workers,
-        rollout_length=rollout_length,
-    )
+POOL = ("num_envs", "num_workers", "rollout_length", "overlap", "tell", "stopping")
+
+
+def open_counting(**options):
+    """A pool of `Counting`: what is not said of the pool is said of the script."""
+    of_pool = {name: options.pop(name) for name in POOL if name in options}
+    return open_pool(config_of(Counting, **options), spec_of(Counting), **of_pool)
 
 
 def random_actions(config, steps, num_envs, seed=0):
@@ -113,7 +116,7 @@ def play_without_pool(config, actions):
 
 def counting_seed(env, episode):
     """What the counting environment sees first of this game."""
-    return int(episode_seed(SEED, env, episode).generate_state(1)[0])
+    return integer_seed(episode_seed(SEED, env, episode))
 
 
 def worker_pids():
@@ -363,7 +366,7 @@ def test_a_restored_pool_goes_on_as_if_nothing_had_happened(config, steps):
         snapshot = pool.snapshot()
         expected = play(pool, actions[steps : steps + 60])
     with open_pool(config, num_workers=3) as pool:
-        step = pool.restore(snapshot, warn=pytest.fail)
+        step = pool.restore(snapshot)
         assert step.slot == 0
         assert np.array_equal(step.obs, here)
         assert_same_play(play(pool, actions[steps : steps + 60]), expected)
@@ -371,12 +374,12 @@ def test_a_restored_pool_goes_on_as_if_nothing_had_happened(config, steps):
 
 def test_an_environment_that_does_not_replay_is_named():
     actions, told = random_actions(CART_POLE, 20, num_envs=3), []
-    with open_pool(CART_POLE) as pool:
+    with open_pool(CART_POLE, tell=told.append) as pool:
         pool.reset()
         play(pool, actions)
         snapshot = pool.snapshot()
         snapshot["seen"] = snapshot["seen"] ^ np.array([0, 1, 0], np.uint64)  # as if it had seen something else
-        pool.restore(snapshot, warn=told.append)
+        pool.restore(snapshot)
     (text,) = told
     assert "environments [1] did not replay" in text
 
@@ -390,10 +393,10 @@ def test_taking_a_snapshot_changes_nothing_and_it_keeps():
         snapshot = pool.snapshot()
         notes += play(pool, actions[30:])
         assert_same_play(notes, expected)
-        pool.restore(snapshot, warn=pytest.fail)
+        pool.restore(snapshot)
         assert_same_play(play(pool, actions[30:]), expected[30:])
         restored_twice = pool.snapshot()
-        pool.restore(restored_twice, warn=pytest.fail)
+        pool.restore(restored_twice)
         assert {name: array.tolist() for name, array in pool.snapshot().items()} == {
             name: array.tolist() for name, array in restored_twice.items()
         }
@@ -438,7 +441,7 @@ def assert_a_restored_pool_goes_on(config, length):
     played = np.concatenate([actions[length:here, n] for n in range(3)])
     assert snapshot["actions"].tolist() == played.tolist()  # to the last bit
     with open_pool(config, spec, num_workers=2) as pool:
-        assert np.array_equal(pool.restore(snapshot, warn=pytest.fail).obs, notes[-1]["obs"])
+        assert np.array_equal(pool.restore(snapshot).obs, notes[-1]["obs"])
         assert_same_play(play(pool, actions[here:]), expected)
     return notes, actions
 
@@ -490,7 +493,7 @@ def test_no_library_of_tensorflow_is_mapped_into_the_workers_of_a_learner_that_u
         """
 import multiprocessing
 from pathlib import Path
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.env import describe_env
 from paac_cli.sampling.pool import WorkerPool
 
@@ -500,7 +503,8 @@ def has_tensorflow(process):
 if __name__ == "__main__":
     import tensorflow
     config = EnvConfig(id="ALE/Pong-v5")
-    with WorkerPool(config, describe_env(config), num_envs=2, num_workers=2, rollout_length=1, seed=1) as pool:
+    sampling = SamplingConfig(num_envs=2, num_workers=2)
+    with WorkerPool(config, describe_env(config), sampling, rollout_length=1, seed=1, tell=print) as pool:
         pool.reset()
         print(has_tensorflow("self"), *(has_tensorflow(child.pid) for child in multiprocessing.active_children()))
 """
@@ -512,26 +516,6 @@ if __name__ == "__main__":
 # How workers die
 
 
-@pytest.mark.parametrize("is_awaited", [False, True])
-def test_a_killed_worker_is_named_with_its_signal_at_once(is_awaited):
-    with open_counting(num_workers=3, ends="never") as pool:
-        pool.reset()
-        pool.step(np.zeros(3, int))
-        victim = next(child for child in multiprocessing.active_children() if child.name.startswith("worker 1"))
-        if is_awaited:  # asleep, so that the next step waits for it
-            os.kill(victim.pid, signal.SIGSTOP)
-            killing = threading.Timer(0.2, os.kill, (victim.pid, signal.SIGKILL))
-            killing.start()
-        else:
-            os.kill(victim.pid, signal.SIGKILL)
-            seconds_until_gone([victim.pid])
-        start = time.monotonic()
-        with pytest.raises(WorkerError, match=r"worker 1 \(environments 1-1\) died without a word: signal SIGKILL"):
-            pool.step(np.zeros(3, int))
-        assert time.monotonic() - start < 2
-    assert worker_pids() == []
-
-
 def test_traceback_of_a_failed_environment_comes_home():
     with open_counting(fails_at=2) as pool:
         pool.reset()
@@ -539,7 +523,8 @@ def test_traceback_of_a_failed_environment_comes_home():
         with pytest.raises(WorkerError) as caught:
             pool.step(np.zeros(3, int))
     message = str(caught.value)
-    assert message.startswith("worker 0 (environments 0-0) failed:\nTraceback")
+    where = f"in step 2 (action 0) of game 0 (seed {counting_seed(0, 0)}) of environment 0"
+    assert message.startswith(f"worker 0 (environments 0-0) failed {where}:\nTraceback")
     assert "toy_envs.py" in message
     assert message.rstrip().endswith("ValueError: the joystick fell off")
 
@@ -609,13 +594,14 @@ def test_workers_of_a_killed_learner_are_gone_within_two_seconds(tmp_path):
         """
 import multiprocessing
 import numpy as np
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.env import describe_env
 from paac_cli.sampling.pool import WorkerPool
 
 if __name__ == "__main__":
     config = EnvConfig(id="ALE/Pong-v5")
-    with WorkerPool(config, describe_env(config), num_envs=4, num_workers=2, rollout_length=5, seed=1) as pool:
+    sampling = SamplingConfig(num_envs=4, num_workers=2)
+    with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, tell=print) as pool:
         pool.reset()
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
         while True:

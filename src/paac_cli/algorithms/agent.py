@@ -80,6 +80,11 @@ class Agent(Protocol):
         was computed (an update that may end early, priorities of replayed steps).
         """
 
+    def rewind(self, steps: int) -> None:
+        """Be, for a checkpoint, as after the last `learn` that completed a rollout: what `act` has counted since is
+        void, and `steps` is how many steps all environments had made by then.
+        """
+
     def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
         """Play without learning: a pure function of its arguments and the weights.
 

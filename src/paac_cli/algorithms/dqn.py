@@ -105,6 +105,9 @@ class Dqn:
             copy_variables(self._network.variables, self._target.variables)
         return metrics
 
+    def rewind(self, steps: int) -> None:
+        self._steps.assign(steps)
+
     def _updates_due(self, steps: int) -> int:
         return int(max(steps - self._config.learning_starts, 0) // self._config.steps_per_update)
 

@@ -109,6 +109,9 @@ class NstepQ:
         config = self._config
         return between(config.epsilon_start, config.epsilon_end, config.epsilon_anneal_steps, self._steps)
 
+    def rewind(self, steps: int) -> None:
+        self._steps.assign(steps)
+
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Actions [N], and what the present states are worth [N]."""
         q = self._network(obs)

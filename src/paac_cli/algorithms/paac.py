@@ -106,6 +106,9 @@ class Paac:
             self._products.merged(),
         )
 
+    def rewind(self, steps: int) -> None:
+        self._steps.assign(steps)
+
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with remembering() as products:
             parameters, _ = self._network(obs)

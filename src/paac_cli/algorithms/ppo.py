@@ -154,6 +154,9 @@ class Ppo:
             self._observe(rollout.obs[-1::-OBSERVED_EVERY])
         return metrics
 
+    def rewind(self, steps: int) -> None:
+        self._steps.assign(steps)
+
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         parameters, value = self._network(obs)
         distribution = self._network.distribution

@@ -1,7 +1,7 @@
 """What `train` and `verify` share: a pool and an agent, loaded side by side."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.cli.quiet import import_tensorflow
@@ -23,8 +23,8 @@ class Loaded(NamedTuple):
 
 
 @contextlib.contextmanager
-def loaded(config: "RunConfig") -> "Iterator[Loaded]":
-    """Pool and agent of `config`; the workers end with the block.
+def loaded(config: "RunConfig", tell: Callable[[str], None], stopping: Callable[[], bool]) -> "Iterator[Loaded]":
+    """Pool and agent of `config`; the workers end with the block. tell and stopping: as the pool has them.
 
     First come the workers, then TensorFlow, which takes seconds to import while they load.
     """
@@ -32,7 +32,7 @@ def loaded(config: "RunConfig") -> "Iterator[Loaded]":
     from paac_cli.sampling.pool import WorkerPool
 
     spec = describe_env(config.env)
-    with WorkerPool.of(config, spec) as pool:
+    with WorkerPool.of(config, spec, tell, stopping) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import choose_device

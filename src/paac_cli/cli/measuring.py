@@ -56,7 +56,7 @@ class Bench:
         if self._costs is None:
             self._say("measuring the environments alone")
             self._costs = env_costs(config, self._seconds)
-        with WorkerPool.of(config, self._spec) as pool:
+        with WorkerPool.of(config, self._spec, warn) as pool:
             where = f"{counted(num_envs, 'environment')} on {counted(pool.num_workers, 'worker')}"
             self._say(f"measuring {self._what}, {where}")
             cycle = Cycle(player, pool, config.algorithm.rollout_length)
@@ -81,7 +81,7 @@ class Bench:
         from paac_cli.reporting.budget import Measured, counted, cpu_us
         from paac_cli.sampling.cycle import Cycle, RecordedRollout
 
-        rollout = RecordedRollout.of(config, self._spec)
+        rollout = RecordedRollout.of(config, self._spec, warn)
         for_whom = counted(config.sampling.num_envs, "environment")
         self._say(f"measuring the learner alone, for {for_whom}, on {self._device}")
         windows = Cycle(agent, rollout, config.algorithm.rollout_length).measure(seconds, learns=True)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from paac_cli.cli.options import warn
 from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: i
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
-        open_pool(config.env, spec, episodes=episodes, seed=seed) as pool,
+        open_pool(config.env, spec, episodes=episodes, seed=seed, tell=warn) as pool,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         choose_device("cpu")  # few rows at a time: a GPU would wait for the emulators

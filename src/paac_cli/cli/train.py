@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from paac_cli.training.checkpoint import Checkpoint
     from paac_cli.training.progress import Progress
     from paac_cli.training.run_directory import RunDirectory
+    from paac_cli.training.sinks import Sink
 
 
 @click.command()
@@ -119,21 +120,29 @@ def _train(
     from paac_cli.reporting.console import ConsoleSink
     from paac_cli.training.stop import StopRequest
 
-    with StopRequest() as stop, loaded(config) as (spec, pool, agent, device):
+    sinks: list[Sink] = []
+
+    def tell(text: str) -> None:
+        for sink in sinks:
+            sink.event(text)
+        if not sinks:
+            warn(text)
+
+    with StopRequest() as stop, loaded(config, tell, lambda: bool(stop)) as (spec, pool, agent, device):
         from paac_cli.training.loop import train as train_loop
-        from paac_cli.training.sinks import CsvSink, Sink, TensorBoardSink
+        from paac_cli.training.sinks import CsvSink, EventLog, TensorBoardSink
 
         if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
             warn(f"torso mlp takes images {spec.obs_shape} for mere numbers; network.torso=nips or nature sees them")
         run.create(config, fresh=fresh)
         start = progress.steps
         with contextlib.ExitStack() as closing:
-            sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start)]
+            sinks += [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), EventLog(run.events)]
             sinks.append(ConsoleSink(config.training.total_steps))
             for sink in sinks:
                 closing.callback(sink.close)
             place = f"{device} in {config.network.precision}"
-            sinks[-1].event(_headline(config, run.path, pool.num_workers, place, start))
+            tell(_headline(config, run.path, pool.num_workers, place, start))
             train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
     return stop.exit_code
 

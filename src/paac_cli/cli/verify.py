@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +27,8 @@ def verify(run: Path, from_start: bool, as_json: bool) -> None:
     """Prove that a run is a function of its config and its seed.
 
     RUN is a run directory, which is only read. What it did between its last two checkpoints is trained again, on other
-    numbers of workers, stopped half-way and resumed; then every array of the checkpoint and every logged number but
-    the clock's is compared.
+    numbers of workers, stopped half-way and resumed, and with workers killed on the way; then every array of the
+    checkpoint and every logged number but the clock's is compared.
 
     Exits with 0 where all is the same, 1 where something differs, 2 where it cannot be verified.
     """
@@ -64,35 +63,25 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
     from paac_cli.reporting.verdict import Sitting
     from paac_cli.training.progress import Progress
 
-    progress, onlooker = Progress(config.training.stop_when, checkpoint), _Onlooker()
-    with run, loaded(config) as (_, pool, agent, device):
+    progress, events = Progress(config.training.stop_when, checkpoint), []
+
+    def tell(text: str) -> None:
+        events.append(text)
+        _say(text)
+
+    with run, loaded(config, tell, lambda: bool(stop)) as (_, pool, agent, device):
+        from paac_cli.training.killer import WorkerKiller
         from paac_cli.training.loop import train
-        from paac_cli.training.sinks import CsvSink, Sink
+        from paac_cli.training.sinks import CsvSink
 
         run.create(config, fresh=False)
-        sinks: list[Sink] = [CsvSink(run.metrics_csv, progress.steps), onlooker]
+        killer = WorkerKiller(pool, range(progress.steps, config.training.total_steps))
+        sinks = (CsvSink(run.metrics_csv, progress.steps), killer)
         try:
             train(config, agent, pool, run, checkpoint, progress, sinks, stop)
         except WorkerError as error:
             raise VerificationError(f"it cannot be trained again: {error}") from error
-        return Sitting(pool.num_workers, progress.steps, device, tuple(onlooker.events))
-
-
-class _Onlooker:
-    """A sink of the training loop: passes on what it says."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def metrics(self, steps: int, row: Mapping[str, float]) -> None:
-        pass
-
-    def event(self, text: str) -> None:
-        self.events.append(text)
-        _say(text)
-
-    def close(self) -> None:
-        pass
+        return Sitting(pool.num_workers, progress.steps, device, pool.restarts, tuple(events))
 
 
 def _say(text: str) -> None:

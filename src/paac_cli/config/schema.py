@@ -112,6 +112,15 @@ class SamplingConfig(ConfigModel):
         ),
     ] = False
 
+    worker_timeout: Annotated[
+        float,
+        Field(ge=1, le=10**6, description="seconds without a sign of life after which a worker is replaced; >= 1"),
+    ] = 60.0
+    max_restarts: Annotated[
+        NonNegativeInt,
+        Field(description="workers that may be lost and replaced within an hour; one more ends the run"),
+    ] = 10
+
     @model_validator(mode="after")
     def _enough_envs(self) -> Self:
         if self.num_workers != "auto" and self.num_workers > self.num_envs:
@@ -260,6 +269,8 @@ class RunConfig(ConfigModel):
 FREE_ON_RESUME = frozenset(
     {
         "sampling.num_workers",
+        "sampling.worker_timeout",
+        "sampling.max_restarts",
         "training.total_steps",
         "training.log_every",
         "training.checkpoint_every",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Action, FrameHook, Outcome
+from paac_cli.envs.seeding import integer_seed
 from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec
@@ -64,7 +65,7 @@ class GymEnv:
         self.score, self.length = 0.0, 0
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
-        obs, _ = self._env.reset(seed=int(seed.generate_state(1)[0]))
+        obs, _ = self._env.reset(seed=integer_seed(seed))
         self._observations.write(obs, out)
         self.score, self.length = 0.0, 0
         self._show_frame()

@@ -9,6 +9,7 @@ from paac_cli.reporting.origin import machine
 from paac_cli.training.verification import Comparison, Stretch, approximations
 
 _SHOWN = 3  # names of what differs
+_APPROXIMATE = "Approximate: "  #: how events begin that say why a run may not be exact
 _DIGITS = 16  # of a SHA-256
 
 
@@ -18,6 +19,7 @@ class Sitting(NamedTuple):
     num_workers: int
     end: int  #: the step it came to
     device: str  #: of the learner, in words
+    restarts: int  #: workers that were killed and replaced
     events: tuple[str, ...]  #: what it said on its way
 
 
@@ -29,15 +31,20 @@ def report(
     versions: dict[str, str],
 ) -> dict[str, Any]:
     """All that was found, as plain data. versions: of Python and its packages, here."""
+    events = [text for sitting in sittings for text in sitting.events]
+    strayed = [text.removeprefix(_APPROXIMATE) for text in events if text.startswith(_APPROXIMATE)]
     return {
         "run": str(run),
         "from_step": stretch.steps.start,
         "to_step": stretch.steps.stop,
         "same": not any(one.different for one in compared),
         "compared": [one._asdict() for one in compared],
-        "trained_again": [{"num_workers": sitting.num_workers, "to_step": sitting.end} for sitting in sittings],
-        "events": [text for sitting in sittings for text in sitting.events],
-        "approximate": approximations(stretch, versions, sittings[-1].device),
+        "trained_again": [
+            {"to_step": sitting.end, "num_workers": sitting.num_workers, "workers_killed": sitting.restarts}
+            for sitting in sittings
+        ],
+        "events": events,
+        "approximate": approximations(stretch, versions, sittings[-1].device) + strayed,
         "versions": versions,
         "machine": machine(),
     }
@@ -51,19 +58,20 @@ def in_words(told: dict[str, Any]) -> str:
 def _lines(told: dict[str, Any]) -> Iterator[str]:
     begin = told["from_step"]
     yield f"{told['run']}, {f'step {begin:,}' if begin else 'the start'} to step {told['to_step']:,}"
-    ways = (
-        f"to {sitting['to_step']:,} on {counted(sitting['num_workers'], 'worker')}" for sitting in told["trained_again"]
-    )
-    yield f"trained again {', stopped and resumed, '.join(ways)}"
+    yield f"trained again {', stopped and resumed, '.join(map(_way, told['trained_again']))}"
     yield ""
     for one in told["compared"]:
         yield f"  {one['what']:10}{one['total']:>8,}   {_verdict(one):32}   {one['sha256'][:_DIGITS]}"
     yield ""
     if not told["compared"][-1]["total"]:
         yield "no row of metrics.csv lies between the two"
-    for why in told["approximate"]:
-        yield f"approximate: {why}"
+    yield from (f"{_APPROXIMATE}{why}" for why in told["approximate"])
     yield _sentence(told)
+
+
+def _way(sitting: dict[str, Any]) -> str:
+    lost = f", {sitting['workers_killed']} killed and replaced" if sitting["workers_killed"] else ""
+    return f"to {sitting['to_step']:,} on {counted(sitting['num_workers'], 'worker')}{lost}"
 
 
 def _verdict(one: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.pool import Tell, WorkerPool
 from paac_cli.sampling.rollout import Actor, Stage, Stopwatch, rollout
 from paac_cli.spec import ActionSpec, EnvSpec
 from paac_cli.timestep import TimeStep
@@ -94,10 +94,13 @@ class RecordedRollout:
         self._latest, self._steps = steps[-1]._replace(slot=0), itertools.cycle(steps)
 
     @classmethod
-    def of(cls, config: RunConfig, spec: EnvSpec) -> Self:
-        """The first rollout of the run that `config` describes, under random actions. No worker is left."""
+    def of(cls, config: RunConfig, spec: EnvSpec, tell: Tell) -> Self:
+        """The first rollout of the run that `config` describes, under random actions. No worker is left.
+
+        tell: as for any pool.
+        """
         player = RandomPlayer(spec.action, config.sampling.num_envs, config.seed)
-        with WorkerPool.of(config, spec) as pool:
+        with WorkerPool.of(config, spec, tell) as pool:
             step = pool.reset()
             return cls([step := pool.step(player.act(step)) for _ in range(config.algorithm.rollout_length)])
 

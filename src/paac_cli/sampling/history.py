@@ -4,6 +4,7 @@ A game is a function of its seed and its actions, so this log *is* the state of 
 whoever plays it again stands at the same place, bit by bit.
 """
 
+import hashlib
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -13,10 +14,19 @@ from paac_cli.spec import ActionSpec
 
 
 class EnvHistory(NamedTuple):
-    """All that is needed to bring one environment to where it was."""
+    """All that is needed to bring one environment to where it was, and to know that it is there."""
 
     episode: int  #: how-manyth game of this environment, from 0
     actions: NDArray  #: [L, ...] played since that game began
+    seen: tuple[int, ...] = ()  #: digests, of which what is then seen has one; empty where that is not known
+
+
+def digest(obs: NDArray) -> int:
+    """64 bits by which an observation is known again; never `UNKNOWN`."""
+    return int.from_bytes(hashlib.blake2b(obs.tobytes(), digest_size=8).digest(), "little") or 1
+
+
+UNKNOWN = 0  #: in the place of a digest
 
 
 class ActionLog:
@@ -26,23 +36,39 @@ class ActionLog:
         self._action = action
         self._episodes = [0] * num_envs
         self._played = [bytearray() for _ in range(num_envs)]  # packed: a game may have 27,000 steps
+        self._marked = [(0, 0)] * num_envs  # game and its length then
+        self._over: dict[int, bytearray] = {}  # what was played in games that went on at the mark and have ended
 
     def __getitem__(self, env: int) -> EnvHistory:
         actions = np.frombuffer(bytes(self._played[env]), self._action.dtype)
         return EnvHistory(self._episodes[env], actions.reshape(-1, *self._action.shape))
 
-    def append(self, envs: range, actions: NDArray, active: NDArray[np.bool_], ended: NDArray[np.int64]) -> None:
-        """Note one step of `envs`: the `actions` [N, ...] of those that are `active` [N], and the
-        environments [K] whose games `ended` with it.
+    def append(self, envs: range, actions: NDArray, active: NDArray[np.bool_], ended: NDArray[np.bool_]) -> None:
+        """Note one step of `envs`: the `actions` [n, ...] of those of them that are `active` [n], and whose
+        games `ended` [n] with it.
         """
         packed = np.ascontiguousarray(actions, self._action.dtype).tobytes()
-        size, active_now = len(packed) // len(self._played), active.tolist()
-        for env in envs:
-            if active_now[env]:
-                self._played[env] += packed[env * size : (env + 1) * size]
-        for env in ended.tolist():
+        size = len(packed) // len(envs)
+        for row in np.flatnonzero(active).tolist():
+            self._played[envs[row]] += packed[row * size : (row + 1) * size]
+        for row in np.flatnonzero(ended).tolist():
+            env = envs[row]
+            self._over.setdefault(env, self._played[env])
             self._episodes[env] += 1
             self._played[env] = bytearray()
+
+    def mark(self) -> None:
+        """What is appended from now on can be taken back."""
+        self._marked = [(episode, len(played)) for episode, played in zip(self._episodes, self._played, strict=True)]
+        self._over = {}
+
+    def at_mark(self) -> Self:
+        """The log as it was at the mark."""
+        log = type(self)(len(self._played), self._action)
+        for env, (episode, length) in enumerate(self._marked):
+            log._episodes[env] = episode
+            log._played[env] = self._over.get(env, self._played[env])[:length]
+        return log
 
     def to_arrays(self) -> dict[str, NDArray]:
         """The whole log as `episode` [N], `length` [N] and `actions` [sum of lengths, ...]."""

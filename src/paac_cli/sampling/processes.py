@@ -1,66 +1,148 @@
-"""The learner's ends of the worker processes: how they are started, spoken to and ended."""
+"""The learner's ends of the worker processes: how they are started, spoken to and ended, and how they are lost."""
 
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
-from collections.abc import Iterator, Sequence
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from typing import NamedTuple
 
-from paac_cli.errors import WorkerError
-from paac_cli.sampling.worker import CLOSE, ERROR, STOP_SIGNALS, WorkerTask, run_worker
+from numpy.typing import NDArray
 
-_CLOSE_TIMEOUT = 5.0  # seconds that a worker has to end by itself
+from paac_cli.errors import StoppedError, WorkerError
+from paac_cli.sampling.worker import CLOSE, ERROR, SHOW_STACKS, STOP_SIGNALS, WorkerTask, run_worker
+
+_DEATH_TIMEOUT = 5.0  # seconds from the end of a worker's pipe to its own
+_LOOK_EVERY = 1.0  # seconds between two looks at a worker that does not answer
+_STOP_PATIENCE = 3.0  # seconds that a worker has to answer once the run shall stop
+_STACKS_PATIENCE = 0.5  # seconds for a worker that hangs to go on writing its stacks
+_START_ATTEMPTS = 5
+_STACKS_BYTES = 65_536  # what a pipe holds
+
+
+class WorkerLostError(Exception):
+    """A worker process is dead, or as good as dead. Another can take its place."""
+
+    def __init__(self, cause: str, stacks: str) -> None:
+        """cause: e.g. "killed by SIGSEGV"; stacks: those of its threads, as far as it could still write them."""
+        super().__init__(cause)
+        self.cause, self.stacks = cause, stacks
+
+
+class Patience(NamedTuple):
+    """How long an answer is waited for."""
+
+    seconds: float  #: without a sign of life, after which a worker is given up
+    stopping: Callable[[], bool]  #: whether the run shall stop
 
 
 class WorkerProcess:
     """The learner's end of one worker process."""
 
-    def __init__(self, process: ForkServerProcess, connection: Connection) -> None:
-        self._process = process
-        self._connection = connection
+    def __init__(
+        self, process: ForkServerProcess, connection: Connection, last_words: Connection, task: WorkerTask
+    ) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
+        self._process, self._connection, self._last_words = process, connection, last_words
+        self._beats: NDArray = task.block["place"]["beats"][task.worker : task.worker + 1]
+        self._death = _open_process(process)
+        self._signs = select.poll()  # of life or death; the pipe alone may be kept open by a child of its own
+        self._signs.register(connection.fileno(), select.POLLIN)
+        self._signs.register(self._death, select.POLLIN)
 
     def send(self, command: bytes, argument: object = None) -> None:
-        try:
+        """What becomes of it, `await_ready` tells."""
+        with contextlib.suppress(OSError):
             os.write(self._connection.fileno(), command)
             if argument is not None:
                 self._connection.send(argument)
-        except OSError:
-            self.await_ready()  # it is gone; its last words may still be in the pipe
 
-    def await_ready(self) -> None:
-        """Raises WorkerError if the worker has failed instead."""
+    def await_ready(self, patience: Patience) -> None:
+        """Wait for the answer to one command, in their order.
+
+        Raises WorkerLostError if it dies or shows no sign of life; WorkerError with its traceback if an environment
+        has raised; StoppedError if the run shall stop and it does not answer.
+        """
+        self._await_word(patience)
         try:
             answer = os.read(self._connection.fileno(), 1)
             words = self._connection.recv_bytes().decode() if answer == ERROR else ""
         except (EOFError, OSError):
             answer = b""
         if answer == b"":
-            self._process.join(_CLOSE_TIMEOUT)
-            raise WorkerError(f"{self._process.name} died without a word: {self._last_sign()}")
+            raise WorkerLostError(self._cause_of_death(), self._stacks())
         if answer == ERROR:
-            raise WorkerError(f"{self._process.name} failed:\n{words}")
+            raise WorkerError(words)
 
     def ask_to_end(self) -> None:
         with contextlib.suppress(OSError):  # it may be gone already
             os.write(self._connection.fileno(), CLOSE)
 
-    def join(self) -> None:
-        self._process.join(_CLOSE_TIMEOUT)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._connection.close()
+    def join(self, deadline: float) -> None:
+        """Wait until it has ended by itself, and end it if it has not by `deadline` (`time.monotonic`)."""
+        self._process.join(max(deadline - time.monotonic(), 0.0))
+        self.kill()
 
-    def _last_sign(self) -> str:
+    def kill(self) -> None:
+        """End it, whatever state it is in, and wait until it writes no more."""
+        if not self._connection.closed:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._death, signal.SIGKILL)
+            select.select([self._death], [], [], _DEATH_TIMEOUT)
+            self._process.join(_DEATH_TIMEOUT)
+            os.close(self._death)
+            self._connection.close()
+            self._last_words.close()
+
+    def _await_word(self, patience: Patience) -> None:
+        """Returns when there is something to be read, if only its end."""
+        beats, since = int(self._beats[0]), time.monotonic()
+        begin = since
+        while not (signs := self._signs.poll(_LOOK_EVERY * 1000)):
+            now = time.monotonic()
+            if beats != int(self._beats[0]):
+                beats, since = int(self._beats[0]), now
+            if patience.stopping() and now - begin > _STOP_PATIENCE:
+                raise StoppedError(f"{self._process.name} did not answer when the run was to stop")
+            if now - since > patience.seconds:
+                raise WorkerLostError(f"hung for {patience.seconds:g} s", self._stacks_now())
+        if all(descriptor == self._death for descriptor, _ in signs) and not self._connection.poll():
+            raise WorkerLostError(self._cause_of_death(), self._stacks())
+
+    def _cause_of_death(self) -> str:
+        self._process.join(_DEATH_TIMEOUT)
         code = self._process.exitcode
-        return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        if code is None:
+            return "silent: it has closed its pipe"
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def _stacks_now(self) -> str:
+        """Those of a process that runs, or spins; one that is stopped says nothing."""
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self._death, SHOW_STACKS)
+        return self._stacks(_STACKS_PATIENCE)
+
+    def _stacks(self, patience: float = 0.0) -> str:
+        """What it has written; patience: seconds until what it is still writing comes."""
+        text = b""
+        while self._last_words.poll(patience) and (more := os.read(self._last_words.fileno(), _STACKS_BYTES)):
+            text += more
+        return text.decode(errors="replace").strip()
 
 
-def start_workers(tasks: Sequence[WorkerTask]) -> list[WorkerProcess]:
-    """One process for each task; they load while this returns."""
+def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[WorkerProcess]:
+    """One process for each task; they load while this returns.
+
+    send_timeout: seconds after which what a worker does not take is not sent.
+    """
     context = multiprocessing.get_context("forkserver")
     environment = "atari" if tasks[0].env_config.is_atari else "gym"
     context.set_forkserver_preload(["paac_cli.sampling.worker", f"paac_cli.envs.{environment}"])
@@ -68,16 +150,46 @@ def start_workers(tasks: Sequence[WorkerTask]) -> list[WorkerProcess]:
     with stop_signals_blocked():
         for task in tasks:
             ours, theirs = context.Pipe()
+            last_words, theirs_too = context.Pipe(duplex=False)
+            _limit_sending(ours, send_timeout)
             process = context.Process(
                 target=run_worker,
-                args=(theirs, task),
+                args=(theirs, task, theirs_too),
                 name=task.name,
                 daemon=True,
             )
-            process.start()
+            _start(process)
             theirs.close()
-            workers.append(WorkerProcess(process, ours))
+            theirs_too.close()
+            workers.append(WorkerProcess(process, ours, last_words, task))
     return workers
+
+
+def _start(process: ForkServerProcess) -> None:
+    """Once more where the server that forks it has died, of which the library may not yet know."""
+    for left in reversed(range(_START_ATTEMPTS)):
+        try:
+            return process.start()
+        except (EOFError, ConnectionError):
+            if not left:
+                raise
+            time.sleep(0.1)
+
+
+def _open_process(process: ForkServerProcess) -> int:
+    """A descriptor that can be read from when `process` is dead, whoever its parent is by then."""
+    assert process.pid is not None
+    try:
+        return os.pidfd_open(process.pid)
+    except ProcessLookupError:  # dead already; here lies its exit code
+        return os.dup(process.sentinel)
+
+
+def _limit_sending(connection: Connection, seconds: float) -> None:
+    with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        whole = int(seconds)
+        timeout = struct.pack("@ll", whole, int((seconds - whole) * 1e6))
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
 
 
 @contextlib.contextmanager

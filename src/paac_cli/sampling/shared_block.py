@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+_CLOSED = -1  # in the place of a descriptor
+
 Layout = dict[str, tuple[tuple[int, ...], np.dtype]]
 
 _ALIGNMENT = mmap.PAGESIZE  # aligned arrays can become tensors without a copy
@@ -22,6 +24,8 @@ class SharedBlock:
 
     Picklable only while a child process is being started.
     """
+
+    _descriptor: int
 
     def __init__(self, arrays: dict[str, tuple[tuple[int, ...], DTypeLike]]) -> None:
         """`arrays`: name -> (shape, dtype)."""
@@ -41,8 +45,10 @@ class SharedBlock:
         self._attach(state["descriptor"].detach())
 
     def close(self) -> None:
-        """Give the descriptor back. The memory itself goes with the last array that views it."""
-        os.close(self._descriptor)
+        """Give the descriptor back. The memory itself goes with the last array that views it. May be called twice."""
+        if self._descriptor != _CLOSED:
+            os.close(self._descriptor)
+        self._descriptor = _CLOSED
 
     def _attach(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -5,6 +5,9 @@ error. When the learner's end of the pipe closes, for whatever reason, the worke
 """
 
 import contextlib
+import faulthandler
+import fcntl
+import multiprocessing
 import os
 import signal
 import time
@@ -14,11 +17,13 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import cv2
+import numpy as np
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Action, Env, make_env
 from paac_cli.envs.seeding import episode_seed
-from paac_cli.sampling.history import EnvHistory
+from paac_cli.sampling.history import EnvHistory, digest
+from paac_cli.sampling.layout import ABANDONED, ENDED, NOWHERE
 from paac_cli.sampling.shared_block import SharedBlock
 
 STEP = (b"0", b"1")  # from the learner: one part of the environments plays
@@ -26,6 +31,7 @@ RESTORE, CLOSE = b"r", b"c"
 READY, ERROR = b"k", b"e"  # from the worker
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they may reach the whole group; the learner decides
+SHOW_STACKS = signal.SIGUSR2
 
 
 class WorkerTask(NamedTuple):
@@ -44,40 +50,54 @@ class WorkerTask(NamedTuple):
         return f"worker {self.worker} (environments {envs})"
 
 
-def run_worker(connection: Connection, task: WorkerTask) -> None:
-    """Main function of a worker process."""
+class WorkerState(NamedTuple):
+    """Where the environments of a worker shall stand."""
+
+    slots: tuple[int, ...]  #: of each part, the slot of what it saw last
+    histories: dict[int, EnvHistory]
+
+
+def run_worker(connection: Connection, task: WorkerTask, last_words: Connection) -> None:
+    """Main function of a worker process. `last_words` takes its stacks when it crashes or hangs."""
     for stop in STOP_SIGNALS:
         signal.signal(stop, signal.SIG_IGN)
+    faulthandler.enable(last_words.fileno())
+    faulthandler.register(SHOW_STACKS, last_words.fileno())
+    _die_with_the_learner()
     cv2.setNumThreads(0)
     with contextlib.suppress(_Failed, EOFError, BrokenPipeError, ConnectionResetError):  # or the learner is gone
         _serve(connection, task)
     os._exit(0)  # not through the clean-up of a process that was forked from a server
 
 
+def _die_with_the_learner() -> None:
+    """Also in the midst of an environment that never comes back: the kernel is to kill us when the learner's end
+    of a pipe closes.
+    """
+    learner = multiprocessing.parent_process()
+    assert learner is not None
+    fcntl.fcntl(learner.sentinel, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(learner.sentinel, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(learner.sentinel, fcntl.F_SETFL, os.O_ASYNC)
+    if not learner.is_alive():  # since before that call
+        os._exit(0)
+
+
 class _Failed(Exception):  # noqa: N818 (it carries nothing: the learner has been told)
     """An environment has raised, and the worker is at its end."""
 
 
-@contextlib.contextmanager
-def _errors_go_home(connection: Connection) -> Iterator[None]:
-    """Whatever is raised in here, even what looks like a lost learner, reaches the learner as a traceback."""
-    try:
-        yield
-    except BaseException as error:
-        os.write(connection.fileno(), ERROR)
-        connection.send_bytes(traceback.format_exc().encode())
-        raise _Failed from error
-
-
 def _serve(connection: Connection, task: WorkerTask) -> None:
+    place = _Place(task)
     with _errors_go_home(connection):
-        envs = _Envs(task)
+        envs = _Envs(task, place)
     try:
         os.write(connection.fileno(), READY)
         while (command := _next_command(connection, envs)) not in (CLOSE, b""):
-            histories = connection.recv() if command == RESTORE else None
+            state = connection.recv() if command == RESTORE else None
             with _errors_go_home(connection):
-                envs.step(STEP.index(command)) if histories is None else envs.restore(histories)
+                envs.step(STEP.index(command)) if state is None else envs.restore(state)
+            place.leave()
             os.write(connection.fileno(), READY)
     finally:
         envs.close()
@@ -99,15 +119,47 @@ def _has_word(connection: Connection) -> bool:
         return True
 
 
+class _Place:
+    """Where this worker is, for a learner that asks whether it lives, or what it died of."""
+
+    def __init__(self, task: WorkerTask) -> None:
+        mine = task.block["place"][task.worker : task.worker + 1]
+        self._env, self._game, self._beats = (memoryview(mine[name].data) for name in ("env", "game", "beats"))
+        self.leave()
+
+    def enter(self, env: int, game: int) -> None:
+        """Environment `env` is made, or reset or stepped in its how-manyth `game`: a sign of life."""
+        self._env[0], self._game[0] = env, game
+        self._beats[0] += 1
+
+    def leave(self) -> None:
+        self._env[0] = NOWHERE
+
+
+@contextlib.contextmanager
+def _errors_go_home(connection: Connection) -> Iterator[None]:
+    """Whatever is raised in here, even what looks like a lost learner, reaches the learner as a traceback."""
+    try:
+        yield
+    except BaseException:
+        os.write(connection.fileno(), ERROR)
+        connection.send_bytes(traceback.format_exc().encode())
+        raise _Failed from None
+
+
 class _Envs:
     """A worker's share of the environments."""
 
-    def __init__(self, task: WorkerTask) -> None:
-        self._task = task
+    def __init__(self, task: WorkerTask, place: _Place) -> None:
+        self._task, self._place = task, place
         self._block = task.block
-        self._envs: dict[int, Env] = {n: make_env(task.env_config) for envs in task.envs for n in envs}
+        self._envs: dict[int, Env] = {}
+        for n in (n for envs in task.envs for n in envs):
+            place.enter(n, game=0)
+            self._envs[n] = make_env(task.env_config)
         self._episodes = dict.fromkeys(self._envs, 0)
         self._slots = [0] * len(task.envs)  # of each part
+        self._strayed: set[int] = set()  # environments whose game is to be cut off
 
     def close(self) -> None:
         for env in self._envs.values():
@@ -117,18 +169,31 @@ class _Envs:
         """Get something ready that later games need; False if there is nothing."""
         return next(iter(self._envs.values())).prepare()
 
-    def restore(self, histories: dict[int, EnvHistory]) -> None:
-        """Bring every environment to the end of its history; what it sees goes to slot 0."""
-        self._slots = [0] * len(self._slots)
-        for n, (episode, actions) in histories.items():
-            self._episodes[n] = episode
-            self._envs[n].new_game(episode_seed(self._task.seed, n, episode), self._block["obs"][0, n])
-            for action in actions:
-                self._advance(n, action, slot=0)
-            if self._episodes[n] != episode:
-                raise RuntimeError(f"environment {n} does not replay: game {episode} ended early")
-            self._rest(n, slot=0)
-            self._block["ended"][0, n] = False
+    def restore(self, state: WorkerState) -> None:
+        """Bring every environment to the end of its history."""
+        self._slots = list(state.slots)
+        for envs, slot in zip(self._task.envs, state.slots, strict=True):
+            for n in envs:
+                self._replay(n, slot, state.histories[n])
+
+    def _replay(self, n: int, slot: int, history: EnvHistory) -> None:
+        """Play what environment `n` has played. If it then sees something else, its game goes no further."""
+        env, row = self._envs[n], self._block["obs"][slot, n]
+        seen, game_over = np.empty_like(row), False
+        self._episodes[n] = history.episode
+        self._place.enter(n, history.episode)
+        env.new_game(episode_seed(self._task.seed, n, history.episode), seen)
+        for action in history.actions:
+            self._place.enter(n, history.episode)
+            game_over = env.step(action, seen).game_over
+            if game_over:
+                break
+        if game_over or (history.seen and digest(seen) not in history.seen):
+            self._strayed.add(n)
+            self._block["strayed"][n] = True
+            if digest(row) in history.seen:  # what was learned from ends with what was seen
+                return
+        row[...] = seen
 
     def step(self, part: int) -> None:
         """Play the learner's actions for one part. Slot `T` of a rollout is slot 0 of the next."""
@@ -140,19 +205,33 @@ class _Envs:
             obs[0, mine] = obs[slot, mine]
             slot = 0
         self._slots[part] = slot = slot + 1
-        self._block["ended"][slot % 2, mine] = False
+        self._block["ended"][slot % 2, mine] = 0
         for n in envs:
-            if active[n]:
-                self._advance(n, actions[n], slot)
-            else:
-                obs[slot, n] = obs[slot - 1, n]
+            self._place.enter(n, self._episodes[n])
+            if not active[n]:
                 self._rest(n, slot)
+            elif n in self._strayed:
+                self._abandon(n, slot)
+            else:
+                self._advance(n, actions[n], slot)
         self._block["busy"][self._task.worker] += time.perf_counter() - begin
 
     def _rest(self, n: int, slot: int) -> None:
-        """Nothing happened to environment `n`."""
+        """Nothing happens to environment `n`."""
+        block = self._block
+        block["obs"][slot, n] = block["obs"][slot - 1, n]
         for name in ("reward", "terminated", "truncated"):
-            self._block[name][slot, n] = 0
+            block[name][slot, n] = 0
+
+    def _abandon(self, n: int, slot: int) -> None:
+        """The game of environment `n` is cut off where it was last seen, earns nothing and is no score."""
+        block = self._block
+        self._strayed.discard(n)
+        self._rest(n, slot)
+        block["truncated"][slot, n] = True
+        block["final_obs"][slot % 2, n] = block["obs"][slot - 1, n]
+        block["ended"][slot % 2, n] = ABANDONED
+        self._begin_next_game(n, slot)
 
     def _advance(self, n: int, action: Action, slot: int) -> None:
         """One step of environment `n`, with same-step autoreset."""
@@ -166,6 +245,10 @@ class _Envs:
             block["final_obs"][slot % 2, n] = out
         if outcome.game_over:
             block["episodes"][slot % 2, n] = (n, self._episodes[n], env.score, env.length)
-            block["ended"][slot % 2, n] = True
-            self._episodes[n] += 1
-            env.new_game(episode_seed(self._task.seed, n, self._episodes[n]), out)
+            block["ended"][slot % 2, n] = ENDED
+            self._begin_next_game(n, slot)
+
+    def _begin_next_game(self, n: int, slot: int) -> None:
+        self._episodes[n] += 1
+        self._place.enter(n, self._episodes[n])
+        self._envs[n].new_game(episode_seed(self._task.seed, n, self._episodes[n]), self._block["obs"][slot, n])

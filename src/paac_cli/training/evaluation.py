@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent, Prediction
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.env import FrameHook, make_env
 from paac_cli.envs.seeding import episode_seed
-from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.pool import Tell, WorkerPool
 from paac_cli.spec import EnvSpec
 
 #: Rows of the batch under which every game is evaluated, however many are played. The action noise of
@@ -49,9 +49,10 @@ class _Moves:
         )
 
 
-def open_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int) -> WorkerPool:
-    """The environments for an evaluation of so many games."""
-    return WorkerPool(config, spec, num_envs=min(BATCH, episodes), rollout_length=1, seed=seed)
+def open_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int, tell: Tell) -> WorkerPool:
+    """The environments for an evaluation of so many games. tell: as for any pool."""
+    sampling = SamplingConfig(num_envs=min(BATCH, episodes))
+    return WorkerPool(config, spec, sampling, rollout_length=1, seed=seed, tell=tell)
 
 
 def play(

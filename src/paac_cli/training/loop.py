@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from paac_cli.algorithms.agent import Agent, Metrics
 from paac_cli.config.schema import RunConfig
-from paac_cli.errors import LearningError
+from paac_cli.errors import LearningError, StoppedError, WorkerError
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.checkpoint import Checkpoint
@@ -41,34 +41,33 @@ def train(
     """Train until `total_steps`, `stop_when` or `stop`; leaves a checkpoint of where it ended.
 
     Everything that is looked at or saved, is so at the end of a rollout, where the agent holds no
-    half-used experience. `progress` stands where `resume_from` does, and is moved on.
+    half-used experience; also where an environment fails or a worker hangs in the midst of the next one.
+    `progress` stands where `resume_from` does, and is moved on. Raises WorkerError, after a checkpoint.
     """
-    if resume_from is not None:
-        agent.policy.assign(resume_from.policy)
-        agent.learner.assign(resume_from.learner)
-        pool.restore(resume_from.sampling, warn=lambda text: _tell(sinks, f"Warning: {text}"))
-        resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
-    else:
-        pool.reset()
-
+    try:
+        _begin(agent, pool, resume_from)
+    except StoppedError:
+        return
     log_due = Due(config.training.log_every, progress.steps)
     save_due = Due(config.training.checkpoint_every, progress.steps)
     logged_at = saved_at = progress.steps
     metrics: Metrics = {}
     start = time.perf_counter() - progress.seconds
     watch = Stopwatch()
+    failure: WorkerError | None = None
     while progress.steps < config.training.total_steps and not stop:
         watch.skip()
-        for step in rollout(agent, pool, config.algorithm.rollout_length, watch):
-            learned = agent.learn(step)
-            watch.lap("learn")
-            progress.add(step)
-            if learned is not None:
-                metrics = learned
-                progress.updates += 1
+        try:
+            learned = _rollout(config, agent, pool, progress, watch)
+        except (StoppedError, WorkerError) as error:
+            agent.rewind(progress.steps)
+            failure = error if isinstance(error, WorkerError) else None
+            break
+        metrics = learned or metrics
         progress.seconds = time.perf_counter() - start
         if log_due(progress.steps):
-            row = _row(config, progress, _timing(watch, progress.steps - logged_at), metrics)
+            timing = _timing(watch, progress.steps - logged_at) | {"time/restarts": pool.restarts}
+            row = _row(config, progress, timing, metrics)
             logged_at = progress.steps
             for sink in sinks:
                 sink.metrics(progress.steps, row)
@@ -81,6 +80,37 @@ def train(
         _tell(sinks, "Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
     if progress.steps > saved_at:
         _save(config, agent, pool, run, progress, metrics)
+    if failure is not None:
+        raise WorkerError(f"{failure}\nThe run is saved at step {progress.steps:,}, before this rollout") from failure
+
+
+def _begin(agent: Agent, pool: WorkerPool, resume_from: Checkpoint | None) -> None:
+    """Bring agent and environments to where the checkpoint was, or to the start. Raises StoppedError."""
+    if resume_from is None:
+        pool.reset()
+        return
+    agent.policy.assign(resume_from.policy)
+    agent.learner.assign(resume_from.learner)
+    pool.restore(resume_from.sampling)
+    resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
+
+
+def _rollout(config: RunConfig, agent: Agent, pool: WorkerPool, progress: Progress, watch: Stopwatch) -> Metrics | None:
+    """Play and learn from one rollout; the metrics of its latest update, if there was one.
+
+    Raises WorkerError or StoppedError; then `progress` is as before.
+    """
+    played, updates = [], []
+    for step in rollout(agent, pool, config.algorithm.rollout_length, watch):
+        learned = agent.learn(step)
+        watch.lap("learn")
+        played.append(step)
+        if learned is not None:
+            updates.append(learned)
+    for step in played:
+        progress.add(step)
+    progress.updates += len(updates)
+    return updates[-1] if updates else None
 
 
 def _tell(sinks: Sequence[Sink], text: str) -> None:
@@ -130,7 +160,7 @@ def _save(
         score=progress.score,
         policy=agent.policy.to_arrays(),
         learner=agent.learner.to_arrays(),
-        sampling=pool.snapshot(),
+        sampling=pool.snapshot(of_last_rollout=True),
         progress=progress.to_arrays(),
     )
     run.save(checkpoint, config.training.keep_checkpoints)

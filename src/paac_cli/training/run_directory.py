@@ -33,6 +33,7 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.videos = path / "videos"
         self.metrics_csv = path / "metrics.csv"
+        self.events = path / "events.log"
         self.tensorboard = path / "tensorboard"
         self._lock: int | None = None
 

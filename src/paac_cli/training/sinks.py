@@ -5,6 +5,7 @@ import io
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ METRICS = {
     "time/time_elapsed": "seconds of training, over all sittings",
     "time/frames": "emulator frames since the start",
     "time/updates": "times that the algorithm has learned from what was played, since the start",
+    "time/restarts": "workers that were lost and replaced in this sitting",
     "time/act_share": "share of the time spent choosing actions",
     "time/env_share": "share of the time spent waiting for the environments",
     "time/learn_share": "share of the time spent updating the weights",
@@ -27,8 +29,8 @@ METRICS = {
 
 
 def is_of_the_clock(column: str) -> bool:
-    """Whether a column says how long something took: that is another each time, all else follows from the seed."""
-    return column in ("time/fps", "time/time_elapsed") or column.endswith("_share")
+    """Whether a column says how the run went on its machine; all others follow from the seed."""
+    return column in ("time/fps", "time/time_elapsed", "time/restarts") or column.endswith("_share")
 
 
 class Sink(Protocol):
@@ -39,6 +41,23 @@ class Sink(Protocol):
     def event(self, text: str) -> None: ...
 
     def close(self) -> None: ...
+
+
+class EventLog:
+    """`events.log`: what was told while the run went, with the time of day, over all sittings."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def metrics(self, steps: int, row: Mapping[str, float]) -> None:
+        pass
+
+    def event(self, text: str) -> None:
+        with self._path.open("a") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
+
+    def close(self) -> None:
+        pass
 
 
 class CsvSink:

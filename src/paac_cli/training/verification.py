@@ -25,6 +25,7 @@ from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import is_of_the_clock
 
 _NEVER = 10**15  # steps
+_RESTARTS = 10
 _OUT_OF_REACH = sys.float_info.max
 _PARTS = ("policy", "learner", "sampling", "progress")
 
@@ -92,8 +93,8 @@ def _valid(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple
 def sittings(stretch: Stretch) -> list[RunConfig]:
     """The configs to train `stretch` again with, one after the other, each with a pool of its own.
 
-    The first stops half-way, and their numbers of workers are not the run's. A row of metrics is written after every
-    rollout, so that those of the run are among them, and a checkpoint only in the end.
+    The first stops half-way; their numbers of workers are not the run's, and some may be lost. A row of metrics is
+    written after every rollout, so that those of the run are among them, and a checkpoint only in the end.
     """
     config, steps = stretch.end.config, stretch.steps
     goal = config.training.stop_when  # how many scores are kept follows from it
@@ -109,7 +110,7 @@ def sittings(stretch: Stretch) -> list[RunConfig]:
     return [
         config.model_copy(
             update={
-                "sampling": config.sampling.model_copy(update={"num_workers": workers}),
+                "sampling": config.sampling.model_copy(update={"num_workers": workers, "max_restarts": _RESTARTS}),
                 "training": training.model_copy(update={"total_steps": end}),
             }
         )
