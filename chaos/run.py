@@ -1,6 +1,6 @@
 """Do to this project what goes wrong in the life of a run, and count what is lost: `make chaos`.
 
-    python -m chaos.run [--only TRIAL] [--seed 1] [--minutes 60] [--set kills=20]
+    python -m chaos.run [--only TRIAL] [--seed 1] [--minutes 60] [--set stops=20]
 
 Writes reliability.md and reliability.json into results/; trials that are not run this time keep what they had. Exits
 with 1 where anything was lost. An hour for the soak, and half an hour for all else.
@@ -23,6 +23,7 @@ from paac_cli.reporting.origin import origin
 
 #: Trial, which is a module beside this one -> the numbers that its `run` takes, of the long form.
 TRIALS: dict[str, dict[str, float]] = {
+    "worker_kills": {"kills": 200},
     "learner_kills": {"kills": 100},
     "signal_stops": {"stops": 50},
     "soak": {"minutes": 60},

@@ -1,6 +1,7 @@
 """What `make chaos` calls lost, and how it tells."""
 
 import json
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from chaos import run, soak
 from chaos.endurance import differences
 from chaos.slope import slope
 from chaos.tally import Tally
+from chaos.worker_kills import Blow, untold
 from paac_cli.config.load import load_config
 from paac_cli.training.checkpoint import Checkpoint, Counters, save_checkpoint
 from paac_cli.training.run_directory import RunDirectory
@@ -45,6 +47,19 @@ def run_of(directory, weight=1.0, rows=((64, 5), (128, 6))):
 )
 def test_a_run_is_the_same_in_every_bit_and_row(other, lost, tmp_path):
     assert differences(run_of(tmp_path / "a", **other), run_of(tmp_path / "b")) == lost
+
+
+# --- workers that were lost without a word
+
+
+def test_every_worker_that_was_struck_must_be_told_of():
+    kill, stop = signal.SIGKILL, signal.SIGSTOP
+    blows = [Blow(1, kill, 10.0), Blow(2, kill, 20.0), Blow(3, stop, 30.0)]
+    said = "Lost worker 0: killed by SIGKILL in step 3\nLost worker 1: hung for 2 s between two commands\n"
+    assert untold(blows, said, ended=60.0) == ["2 times killed by SIGKILL, told 1 times"]
+    assert untold(blows, said + said, ended=60.0) == []
+    assert untold(blows, said, ended=21.0) == []  # the second came when it was as good as done
+    assert untold([*blows, Blow(2, kill, 20.1)], said, ended=60.0) == []
 
 
 # --- what grows

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from chaos import learner_kills, signal_stops, soak
+from chaos import learner_kills, signal_stops, soak, worker_kills
 from chaos.sittings import Sitting, await_or_give_up, recipe
 
 _SETTINGS = {"sampling__num_envs": 4, "sampling__num_workers": 2, "algorithm__num_steps": 16}
@@ -12,6 +12,7 @@ QUICK = recipe(
     "a quick run", "cartpole", **_SETTINGS,
     training__total_steps=2_560, training__log_every=64, training__checkpoint_every=128,
 )  # fmt: skip
+LONGER = recipe("a longer run", "cartpole", **_SETTINGS, training__total_steps=20_480, training__log_every=640)
 ENDLESS = recipe("an endless run", "cartpole", **_SETTINGS, training__total_steps=10**12, training__log_every=64)
 
 
@@ -19,6 +20,12 @@ def test_a_learner_that_is_killed_loses_nothing():
     tally = learner_kills.run(seed=3, kills=1, recipes=(QUICK,))
     assert (tally.tried, tally.lost) == (1, 0), tally.notes
     assert "1 trainings came to their end (a quick run)" in tally.notes[0]
+
+
+def test_workers_that_are_killed_change_nothing():
+    tally = worker_kills.run(seed=1, kills=1, recipes=(LONGER,))
+    assert (tally.tried, tally.lost) == (1, 0), tally.notes
+    assert "killed by SIG" in tally.notes[0]
 
 
 def test_a_signal_is_obeyed_and_another_exit_code_noticed(tmp_path, monkeypatch):
