@@ -126,7 +126,7 @@ def test_every_part_and_counter_is_compared_but_not_the_clock():
 
 def test_rows_are_compared_where_the_run_has_some(tmp_path):
     table = tmp_path / "metrics.csv"
-    table.write_text("steps,time/fps,time/act_share,time/frames,train/loss\n64,5,0.1,256,\n128,6,0.2,512,nan\n")
+    table.write_text("steps,time/fps,time/act_share,time/frames,train/loss\n64,5,0.1,256,\n128,6,0.2,512,nan\n12")
     run = dict(read_log(table))
     assert run == {64: {"time/frames": "256"}, 128: {"time/frames": "512", "train/loss": "nan"}}
     assert compare_logs(run, run | {96: {"time/frames": "1"}}).different == ()

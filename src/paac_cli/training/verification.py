@@ -146,13 +146,16 @@ def digests(arrays: Arrays) -> dict[str, str]:
 
 
 def read_log(metrics_csv: Path) -> list[tuple[int, Logged]]:
-    """The rows of metrics.csv, in their order: steps, and what else follows from the seed. Raises RunDirectoryError."""
+    """The whole rows of metrics.csv, in their order: steps, and what else follows from the seed.
+
+    Raises RunDirectoryError.
+    """
     try:
-        with metrics_csv.open(newline="") as file:
-            rows = [
-                {name: cell for name, cell in row.items() if cell and not is_of_the_clock(name)}
-                for row in csv.DictReader(file, strict=True)
-            ]
+        lines = [line for line in metrics_csv.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        rows = [
+            {name: cell for name, cell in row.items() if cell and not is_of_the_clock(name)}
+            for row in csv.DictReader(lines, strict=True)
+        ]
         return [(int(row.pop("steps")), row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise RunDirectoryError(f"{metrics_csv} cannot be read: {error!r}") from error
