@@ -242,6 +242,24 @@ class Sampled(gymnasium.Env):
         return self.observation_space.sample(), 1.0, self._steps >= self._script.length, False, {}
 
 
+class Paying(gymnasium.Env):
+    """Always sees 0 and pays these `rewards`, which may be texts such as `nan`; then it ends."""
+
+    action_space = spaces.Discrete(2)
+    observation_space = spaces.Box(-np.inf, np.inf, (1,))
+
+    def __init__(self, rewards: list[float | str], render_mode: str | None = None) -> None:
+        self._rewards = [float(reward) for reward in rewards]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        self._left = self._rewards.copy()
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int):
+        reward = self._left.pop(0)
+        return np.zeros(1, np.float32), reward, not self._left, False, {}
+
+
 class Screens(gymnasium.Env):
     """Shows screens of 8 x 12 pixels, in tiles of 2 x 4 of one colour that tells the tile, the channel and the step."""
 
@@ -277,6 +295,7 @@ for _class in (
     Plain,
     Echo,
     Sampled,
+    Paying,
     Screens,
 ):
     gymnasium.register(f"{_class.__name__}-v0", entry_point=f"toy_envs:{_class.__name__}", disable_env_checker=True)

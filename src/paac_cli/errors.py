@@ -18,6 +18,12 @@ class EnvironmentSpecError(PaacError):
     """An environment that does not exist, cannot be built, or has a space we do not support."""
 
 
+class EnvOutputError(PaacError):
+    """An observation, reward or end of an episode that is not what the environment's spaces say, or no number."""
+
+    exit_code = 1
+
+
 class DeviceError(PaacError):
     """The device that was asked for is not there."""
 

@@ -88,13 +88,12 @@ def trained_copy(trained, tmp_path):
 class Sitting:
     """A training that goes on in the background, in a session of its own, as under a terminal."""
 
-    def __init__(self, run_dir, *more):
+    def __init__(self, run_dir, *more, **popen):
         self.run_dir = run_dir
         command = [sys.executable, "-m", "paac_cli", "train", *QUICK, "--run-dir", run_dir, "--total-steps", 10**7]
         self.process = subprocess.Popen(
             [*map(str, command), *more],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | popen,
             text=True,
             env=_environment(),
             start_new_session=True,
@@ -133,16 +132,21 @@ class Sitting:
         out, err = self.process.communicate(timeout=timeout)
         return self.process.returncode, out, err
 
+    def children(self):
+        """The ids of all processes of the session but the first."""
+        return _session(self.process.pid).keys() - {self.process.pid}
+
     def alive(self):
         """Command lines of all processes of the session that still live, after a moment to leave."""
         deadline = time.monotonic() + 5
         while (found := _session(self.process.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        return found
+        return list(found.values())
 
 
 def _session(session):
-    return [command for *_, command in _processes(session)]
+    """Process id -> command line."""
+    return {pid: command for pid, _, command in _processes(session)}
 
 
 def _processes(session):
@@ -159,11 +163,11 @@ def _processes(session):
 
 @pytest.fixture
 def start_training():
-    """start_training(run_dir, *more) -> Sitting; whatever is left of it is killed after the test."""
+    """start_training(run_dir, *more, **popen) -> Sitting; whatever is left of it is killed after the test."""
     sittings = []
 
-    def start(run_dir, *more):
-        sittings.append(Sitting(run_dir, *more))
+    def start(run_dir, *more, **popen):
+        sittings.append(Sitting(run_dir, *more, **popen))
         return sittings[-1]
 
     yield start

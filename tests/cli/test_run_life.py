@@ -1,20 +1,26 @@
 """The life of a run, with real processes: trained, stopped, killed, resumed, judged, filmed, drawn."""
 
 import csv
+import fcntl
 import json
 import os
 import re
 import shutil
 import signal
 import struct
+import termios
+import threading
 import time
 from pathlib import Path
 
 import av
 import pytest
 from conftest import QUICK
+from safetensors.numpy import load_file
 
+import toy_envs
 from paac_cli.config.load import read_config
+from paac_cli.sampling.worker import STOP_SIGNALS
 from paac_cli.training.checkpoint import load_checkpoint, load_policy
 from paac_cli.training.sinks import METRICS
 
@@ -150,21 +156,21 @@ def test_training_outlives_its_reader(start_training, tmp_path):
 
 
 def test_learning_that_has_gone_bad_is_stopped_and_not_saved(paac, tmp_path):
+    """After 200 steps of each environment it pays what is a number, but its square is none."""
+    options = ["training.checkpoint_every=320", f"env.kwargs={{rewards: {[1.0] * 200 + [3e38]}}}"]
     result = paac(
-        "train",
-        *QUICK,
-        "--total-steps",
-        10**5,
-        "--run-dir",
-        "run",
-        "--set",
-        "algorithm.learning_rate=1e30",
-        cwd=tmp_path,
+        *("train", *QUICK, "--env", "toy_envs:Paying-v0", "--total-steps", 10**5, "--run-dir", tmp_path / "run"),
+        *(part for option in options for part in ("--set", option)),
+        cwd=Path(toy_envs.__file__).parent,
     )
     assert result.returncode == 1
-    assert re.search(r"Error: train/\w+ is (nan|inf|-inf) at step 320: learning has gone bad", result.stderr)
+    assert re.search(r"Error: train/\w+ is (nan|inf|-inf) at step 832: learning has gone bad", result.stderr)
     assert "Traceback" not in result.stderr
-    assert not any((tmp_path / "run").glob("checkpoints/*"))
+    assert checkpoints(tmp_path / "run") == ["step_000000320", "step_000000640"]
+    batch = load_file(tmp_path / "run" / "bad_batch_step_000000832.safetensors")
+    assert batch["reward"][8].tolist() == [pytest.approx(3e38)] * 4  # 192 steps of each came before these 16
+    assert (tmp_path / "run" / "bad_batch_step_000000832.json").exists()
+    assert len(steps_of(tmp_path / "run")) == 2
 
 
 # --- going on
@@ -288,8 +294,8 @@ def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_traini
 
 @pytest.mark.parametrize(
     ("number", "to_all", "code"),
-    [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143)],
-    ids=["Ctrl-C", "SIGTERM"],
+    [(signal.SIGINT, True, 130), (signal.SIGUSR1, False, 75)],
+    ids=["Ctrl-C", "SIGUSR1"],
 )
 def test_a_stopped_run_saves_leaves_nothing_behind_and_goes_on_exactly(
     number, to_all, code, start_training, train, trained, tmp_path
@@ -310,16 +316,61 @@ def test_a_stopped_run_saves_leaves_nothing_behind_and_goes_on_exactly(
     assert steps_of(tmp_path / "run") == steps_of(trained)
 
 
-def test_a_stop_for_the_whole_group_saves_too(start_training, tmp_path):
-    """As `timeout`, batch systems and service managers do it: every process gets SIGTERM at once."""
+def test_signals_to_a_whole_group_reach_the_learner_alone(start_training, tmp_path):
+    """As `timeout`, batch systems and service managers do it: every process gets them. No worker, nor what starts
+    them and what watches over them, minds.
+    """
     sitting = start_training(tmp_path / "run")
     sitting.wait_for_rows()
+    children = sitting.children()
+    assert len(children) == 4  # two workers, who forks them, and a watchman of Python's
+    for number in STOP_SIGNALS:
+        for child in children:
+            os.kill(child, number)
+    rows = len(steps_of(tmp_path / "run"))
+    sitting.wait_for_rows(rows + 2)
+    assert sitting.children() == children
     sitting.signal_group(signal.SIGTERM)
     returncode, output, errors = sitting.end(timeout=10)
     assert (returncode, errors) == (143, "")
     assert "goes on from here" in output
     assert sitting.alive() == []
     assert checkpoints(tmp_path / "run")
+
+
+def test_a_run_whose_terminal_is_gone_saves(start_training, tmp_path):
+    """The kernel says so to the whole group, and nothing can be printed any more."""
+    ours, theirs = os.openpty()
+    sitting = start_training(
+        *(tmp_path / "run", "--set", "training.log_every=64"),
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    shown = threading.Thread(target=lambda: os.read(ours, 1 << 16))  # a terminal that is full would stop it
+    shown.start()
+    sitting.wait_for_rows()
+    shown.join()
+    os.close(ours)
+    assert sitting.process.wait(10) == 129
+    assert sitting.alive() == []
+    (saved,) = checkpoints(tmp_path / "run")[-1:]
+    assert load_checkpoint(tmp_path / "run" / "checkpoints" / saved).counters.steps == steps_of(tmp_path / "run")[-1]
+
+
+def test_a_second_ctrl_c_leaves_at_once(start_training, tmp_path):
+    """A worker that does not answer keeps the first one waiting."""
+    sitting = start_training(tmp_path / "run")
+    sitting.wait_for_rows()
+    for child in sitting.children():
+        os.kill(child, signal.SIGSTOP)
+    time.sleep(0.2)  # until the learner waits for them
+    sitting.process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert sitting.process.poll() is None
+    sitting.process.send_signal(signal.SIGINT)
+    assert sitting.process.wait(1) == 130
+    assert "Left at once: what came after the last checkpoint is not saved" in sitting.process.stderr.readline()
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3])

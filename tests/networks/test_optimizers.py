@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.config.algorithms import AdamConfig, RAdamConfig, RmsPropConfig
-from paac_cli.networks.optimizers import between, clipped_gradients, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import Descent, between, clipped_gradients, linear_schedule, make_optimizer
 
 
 def test_rmsprop_by_hand_with_epsilon_inside_the_root_and_a_mean_square_that_starts_at_one():
@@ -117,3 +117,38 @@ def test_weights_that_take_no_part_stand_still_and_the_others_share_the_length()
     assert norm.numpy() == pytest.approx(5.0)
     np.testing.assert_allclose(gradients[0], [0.6, 0.8], rtol=1e-6)
     np.testing.assert_array_equal(gradients[1], [0.0])
+
+
+OPTIMIZERS = {"rmsprop": RmsPropConfig(momentum=0.9), "adam": AdamConfig(), "radam": RAdamConfig()}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [(np.nan, 0.0), (np.inf, 0.0), (1.0, np.nan), (1.0, -np.inf), (2e38, 0.0)],
+    ids=["gradient nan", "gradient inf", "loss nan", "loss inf", "gradient too long"],
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_descent_stands_still_from_the_first_loss_or_gradient_that_is_no_number(name, jit_compile, bad):
+    """The loss is the scaled sum of the weights, plus a constant that no gradient sees."""
+
+    weight = tf.Variable([1.0, 2.0, 3.0, 4.0], name="w")
+    descent = Descent(OPTIMIZERS[name], [weight], 1.0)
+
+    @tf.function(jit_compile=jit_compile)
+    def step(scale, constant):
+        with tf.GradientTape() as tape:
+            loss = scale * tf.reduce_sum(weight) + constant
+        return descent.step(tape, loss, tf.constant(0.1))
+
+    def state():
+        return [variable.numpy().copy() for variable in (weight, *descent.slots)]
+
+    before = state()
+    assert step(tf.constant(3.0), tf.constant(0.0)).numpy() == pytest.approx(6.0)
+    good = state()
+    assert any((one != other).any() for one, other in zip(before, good, strict=True))
+    assert np.isnan(step(*map(tf.constant, bad)))
+    assert np.isnan(step(tf.constant(3.0), tf.constant(0.0)))
+    for one, other in zip(good, state(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
-#: Name as in TensorBoard -> scalar tensor. Making it a float waits for the device: only sinks do.
+#: Name as in TensorBoard -> scalar tensor. Making it a float waits for the device; the loop does, once a `learn`, and
+#: stops where one is NaN or infinite.
 Metrics = Mapping[str, tf.Tensor]
 
 #: Algorithm's name -> module:class. The one line that a new algorithm adds to the code that was there;
@@ -90,6 +91,14 @@ class Agent(Protocol):
 
         obs: [B, ...]. greedy: the most probable action; otherwise drawn, with noise keyed by (seed, step, row).
         """
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """An agent that can tell, where learning has gone bad, what it has learned from."""
+
+    def evidence(self) -> dict[str, NDArray]:
+        """Name -> array: what the latest `learn` learned from, beside the rollout."""
 
 
 def make_agent(config: RunConfig, spec: EnvSpec) -> Agent:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from paac_cli.algorithms.agent import Metrics, Predictor
 from paac_cli.algorithms.graphs import compiled
 from paac_cli.algorithms.randomness import replay_generator, weights_generator
-from paac_cli.algorithms.replay import ReplayBuffer
+from paac_cli.algorithms.replay import ReplayBuffer, Replayed
 from paac_cli.algorithms.rollouts import OBSERVED_EVERY
 from paac_cli.algorithms.variables import Variables, copy_variables
 from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.networks.aliases import TensorAliases
-from paac_cli.networks.optimizers import between, clipped_gradients, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import Descent, between, linear_schedule
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -61,8 +61,7 @@ class Dqn:
         self._network, self._target = (
             QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling) for _ in range(2)
         )
-        self._weights = self._network.trainable_variables
-        self._optimizer = make_optimizer(settings.optimizer, self._weights)
+        self._descent = Descent(settings.optimizer, self._network.trainable_variables, settings.max_grad_norm)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self._buffer = ReplayBuffer(
             spec,
@@ -72,9 +71,10 @@ class Dqn:
             gamma=settings.gamma,
             alpha=settings.prioritized_alpha,
         )
+        self._replayed: list[Replayed] = []  # by the latest `learn`
         self.policy = Variables(self._network.variables)
         self.learner = _Learner(
-            Variables([*self._optimizer.slots, self._steps], target=self._target.variables),
+            Variables([*self._descent.slots, self._steps], target=self._target.variables),
             self._buffer if settings.save_buffer else None,
         )
         self._tensor = TensorAliases()
@@ -98,6 +98,7 @@ class Dqn:
         if steps // self._num_envs % OBSERVED_EVERY == 0:
             self._observe(self._tensor(step.obs))
         metrics: Metrics | None = None
+        self._replayed.clear()
         for update in range(self._updates_due(before), self._updates_due(steps)):
             if len(self._buffer) >= config.batch_size:
                 metrics = self._learn_from_replay(update)
@@ -108,12 +109,17 @@ class Dqn:
     def rewind(self, steps: int) -> None:
         self._steps.assign(steps)
 
+    def evidence(self) -> dict[str, NDArray]:
+        fields = zip(*self._replayed, strict=True)
+        return {f"replayed/{name}": np.concatenate(parts) for name, parts in zip(Replayed._fields, fields, strict=True)}
+
     def _updates_due(self, steps: int) -> int:
         return int(max(steps - self._config.learning_starts, 0) // self._config.steps_per_update)
 
     def _learn_from_replay(self, update: int) -> Metrics:
         config = self._config
         batch = self._buffer.sample(replay_generator(self._seed, update), config.batch_size, self._beta)
+        self._replayed.append(batch)
         metrics: Metrics
         metrics, error = self._update(
             batch.screens, batch.action, batch.reward, batch.discount, batch.next_screens, batch.weight
@@ -157,9 +163,8 @@ class Dqn:
             q = value_of(self._network(_side_by_side(screens)), action)
             error = target - q
             loss = tf.reduce_mean(weight * huber(error))
-        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
-        self._optimizer.apply(gradients, rate)
+        norm = self._descent.step(tape, loss, rate)
         return {
             "train/loss": loss,
             "train/q_mean": tf.reduce_mean(q),

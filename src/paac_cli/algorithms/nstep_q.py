@@ -26,7 +26,7 @@ from paac_cli.config.algorithms import NstepQConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.normalizer import RewardNormalizer
-from paac_cli.networks.optimizers import between, clipped_gradients, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import Descent, between, linear_schedule
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
 from paac_cli.networks.returns import advantages
 from paac_cli.spec import EnvSpec
@@ -42,16 +42,15 @@ class NstepQ:
         self._seed = config.seed
         num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
         self._network = QNetwork(config.network, spec, weights_generator(config.seed))
-        self._weights = self._network.trainable_variables
         self._target: QNetwork | None = None
         if self._config.target_update_steps:
             self._target = QNetwork(config.network, spec, weights_generator(config.seed))
-        self._optimizer = make_optimizer(self._config.optimizer, self._weights)
+        self._descent = Descent(self._config.optimizer, self._network.trainable_variables, self._config.max_grad_norm)
         self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, self._steps, *self._rewards.variables],
+            [*self._descent.slots, self._steps, *self._rewards.variables],
             target=self._target.variables if self._target else (),
         )
         self._tensor = TensorAliases()
@@ -103,6 +102,9 @@ class NstepQ:
             if steps // config.target_update_steps > before // config.target_update_steps:
                 copy_variables(self._network.variables, self._target.variables)
         return metrics
+
+    def evidence(self) -> dict[str, NDArray]:
+        return {"action": self._actions, "final_value": self._final_values.values}
 
     @property
     def _epsilon(self) -> tf.Tensor:
@@ -163,9 +165,8 @@ class NstepQ:
         with tf.GradientTape() as tape:
             q = value_of(self._network(obs), actions)
             loss = 0.5 * tf.reduce_mean(tf.square(targets - q))
-        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
-        self._optimizer.apply(gradients, rate)
+        norm = self._descent.step(tape, loss, rate)
         return {
             "train/value_loss": 2.0 * loss,
             "train/q_mean": tf.reduce_mean(q),

@@ -23,7 +23,7 @@ from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer
-from paac_cli.networks.optimizers import clipped_gradients, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import Descent, linear_schedule
 from paac_cli.networks.recall import recalling, remembering
 from paac_cli.networks.returns import advantages, explained_variance, normalized
 from paac_cli.spec import EnvSpec
@@ -69,12 +69,11 @@ class Paac:
         self._config = config.algorithm
         num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed))
-        self._weights = self._network.trainable_variables
-        self._optimizer = make_optimizer(self._config.optimizer, self._weights)
+        self._descent = Descent(self._config.optimizer, self._network.trainable_variables, self._config.max_grad_norm)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self.policy = Variables(self._network.variables)
         self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
-        self.learner = Variables([*self._optimizer.slots, self._steps, *self._rewards.variables])
+        self.learner = Variables([*self._descent.slots, self._steps, *self._rewards.variables])
         self._seed = tf.constant(config.seed, tf.int64)
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
@@ -108,6 +107,9 @@ class Paac:
 
     def rewind(self, steps: int) -> None:
         self._steps.assign(steps)
+
+    def evidence(self) -> dict[str, NDArray]:
+        return {"action": self._actions, "final_value": self._final_values.values}
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with remembering() as products:
@@ -146,8 +148,7 @@ class Paac:
             loss, metrics = paac_loss(
                 config, ent_coef, self._network.distribution, parameters, value, merged(action), merged(advantage)
             )
-        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
-        self._optimizer.apply(gradients, learning_rate)
+        norm = self._descent.step(tape, loss, learning_rate)
         self._network.observe(obs[-1])  # one screen in T: those between are much alike
         return {**metrics, "train/grad_norm": norm, "train/learning_rate": learning_rate}

@@ -27,7 +27,7 @@ from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer, RunningMoments
-from paac_cli.networks.optimizers import clipped_gradients, linear_schedule, make_optimizer
+from paac_cli.networks.optimizers import Descent, linear_schedule
 from paac_cli.networks.returns import advantages, explained_variance, normalized
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -95,13 +95,12 @@ class Ppo:
         num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
         self._values = RunningMoments((), "value_normalizer") if self._config.normalize_value else None
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed), self._values)
-        self._weights = self._network.trainable_variables
-        self._optimizer = make_optimizer(self._config.optimizer, self._weights)
+        self._descent = Descent(self._config.optimizer, self._network.trainable_variables, self._config.max_grad_norm)
         self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
         self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self._rate = tf.Variable(self._config.learning_rate, trainable=False, name="learning_rate")
         self.policy = Variables(self._network.variables)
-        self.learner = Variables([*self._optimizer.slots, self._steps, self._rate, *self._rewards.variables])
+        self.learner = Variables([*self._descent.slots, self._steps, self._rate, *self._rewards.variables])
         self._tensor = TensorAliases()
         self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
         self._acted = Acted(num_steps)  # log-probabilities and values
@@ -157,6 +156,9 @@ class Ppo:
     def rewind(self, steps: int) -> None:
         self._steps.assign(steps)
 
+    def evidence(self) -> dict[str, NDArray]:
+        return {"action": self._actions, "final_value": self._final_values.values}
+
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         parameters, value = self._network(obs)
         distribution = self._network.distribution
@@ -204,9 +206,8 @@ class Ppo:
         with tf.GradientTape() as tape:
             parameters, value = self._network(batch.obs)
             loss, metrics = ppo_loss(config, ent_coef, self._network.distribution, parameters, value, unit, batch)
-        gradients, norm = clipped_gradients(tape, loss, self._weights, config.max_grad_norm)
         rate = self._rate if config.adapts_to_kl is not None else self._scheduled_rate()
-        self._optimizer.apply(gradients, rate)
+        norm = self._descent.step(tape, loss, rate)
         return {**metrics, "train/grad_norm": norm, "train/learning_rate": rate}
 
     def _scheduled_rate(self) -> tf.Tensor:

@@ -1,6 +1,8 @@
 """What several commands share: options, and how they warn."""
 
 import math
+import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,14 @@ import click
 RUNS = Path("runs")  #: where runs go unless told otherwise
 
 checkpoint_choice = click.option("--last", is_flag=True, help="Of a run directory, the last checkpoint, not the best.")
+
+
+def say(text: str) -> None:
+    """Say it on standard output, if that is still there: a terminal may have been closed."""
+    try:
+        click.echo(text)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
 
 
 def warn(text: str) -> None:

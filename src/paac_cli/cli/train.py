@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.loading import loaded
-from paac_cli.cli.options import RUNS, given_keys, warn
+from paac_cli.cli.options import RUNS, given_keys, say, warn
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -46,7 +46,8 @@ def train(
 ) -> None:
     """Train an agent; the same command again goes on where it stopped.
 
-    Ctrl-C and SIGTERM finish the update, save a checkpoint and say how to go on.
+    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 finish the rollout, save a checkpoint and say how to go on; the exit codes
+    are 130, 143, 129 and 75.
     """
     from paac_cli.config.load import parse_assignments, read_config
     from paac_cli.config.presets import find_preset
@@ -106,11 +107,11 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
             return
         _warn_of_idle_steps(config)
         exit_code = _train(config, run, fresh, checkpoint, progress)
-    click.echo(f"{_standing(progress)}{', goal reached' if progress.is_good_enough else ''}, saved in {directory}")
+    say(f"{_standing(progress)}{', goal reached' if progress.is_good_enough else ''}, saved in {directory}")
     if exit_code:
-        click.echo("Stopped. The same command goes on from here")
+        say("Stopped. The same command goes on from here")
         click.get_current_context().exit(exit_code)
-    click.echo(f"  paac eval {shlex.quote(str(directory))}\n  paac record --checkpoint {shlex.quote(str(directory))}")
+    say(f"  paac eval {shlex.quote(str(directory))}\n  paac record --checkpoint {shlex.quote(str(directory))}")
 
 
 def _train(

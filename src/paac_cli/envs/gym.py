@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.seeding import integer_seed
 from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
@@ -27,7 +28,7 @@ def _make(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]
     if render_mode is not None:  # not all environments know the keyword
         kwargs["render_mode"] = render_mode
     try:
-        return _with_screens(gymnasium.make(config.id, **kwargs), config)
+        return _with_screens(CheckedEnv(gymnasium.make(config.id, **kwargs)), config)
     except Exception as error:  # whatever its constructor thinks of our arguments, and we of its screens
         raise EnvironmentSpecError(f"{config.id} cannot be made: {error}") from error
 
@@ -78,9 +79,9 @@ class GymEnv:
         self._show_frame()
         return Outcome(
             reward=float(reward),
-            terminated=bool(terminated),
-            truncated=bool(truncated) and not terminated,
-            game_over=bool(terminated or truncated),
+            terminated=terminated,
+            truncated=truncated and not terminated,
+            game_over=terminated or truncated,
         )
 
     def prepare(self) -> bool:

@@ -4,6 +4,7 @@ Keras's RMSProp cannot start its mean square at 1, as the paper's does. A slot i
 variable: `rmsprop/mean_square/policy/kernel`.
 """
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -125,6 +126,30 @@ def make_optimizer(config: OptimizerConfig, variables: Sequence[tf.Variable]) ->
     if isinstance(config, RmsPropConfig):
         return RmsProp(config, variables)
     return Adam(config, variables) if isinstance(config, AdamConfig) else RAdam(config, variables)
+
+
+class Descent:
+    """An optimiser that takes no step down a loss or gradient that is NaN or infinite, nor any after that.
+
+    Weights and slots stay what they were before learning went bad; and a bad step among several shows in the last.
+    """
+
+    def __init__(self, config: OptimizerConfig, weights: Sequence[tf.Variable], max_norm: float) -> None:
+        """max_norm: how long all gradients together may be; longer ones are shortened."""
+        self._weights, self._max_norm = weights, max_norm
+        self._optimizer = make_optimizer(config, weights)
+        self._is_sound = tf.Variable(True, trainable=False, name="is_sound")
+        self.slots = self._optimizer.slots
+
+    def step(self, tape: tf.GradientTape, loss: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+        """Change the weights. Returns how long the gradient of `loss` [] was before it was shortened []; NaN where
+        no step was taken.
+        """
+        gradients, norm = clipped_gradients(tape, loss, self._weights, self._max_norm)
+        is_sound = self._is_sound & tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        self._is_sound.assign(is_sound)
+        tf.cond(is_sound, lambda: self._optimizer.apply(gradients, learning_rate), lambda: None)
+        return tf.where(is_sound, norm, math.nan)
 
 
 def clipped_gradients(

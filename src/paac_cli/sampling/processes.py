@@ -197,8 +197,9 @@ def stop_signals_blocked() -> Iterator[None]:
     """Children inherit it: Ctrl-C and a SIGTERM to the whole group reach the learner, which decides, and
     find no half-started worker that would die with a traceback. Ours are only put off.
     """
-    resource_tracker.ensure_running()  # when it starts, it unblocks them itself
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    resource_tracker.ensure_running()  # it shall inherit this too; when it starts, some of ours are unblocked
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:

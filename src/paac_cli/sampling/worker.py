@@ -30,7 +30,8 @@ STEP = (b"0", b"1")  # from the learner: one part of the environments plays
 RESTORE, CLOSE = b"r", b"c"
 READY, ERROR = b"k", b"e"  # from the worker
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # they may reach the whole group; the learner decides
+# They may reach the whole group; the learner decides.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 SHOW_STACKS = signal.SIGUSR2
 
 

@@ -1,19 +1,21 @@
 """The synchronous loop: act, step, learn; and now and then a row of metrics and a checkpoint."""
 
-import math
 import time
 from collections.abc import Sequence
 
-from paac_cli.algorithms.agent import Agent, Metrics
+from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
-from paac_cli.errors import LearningError, StoppedError, WorkerError
+from paac_cli.errors import StoppedError, WorkerError
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
+from paac_cli.training.bad_batch import check_metrics, check_weights
 from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.progress import Progress
 from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import Sink
 from paac_cli.training.stop import StopRequest
+
+Row = dict[str, float]  #: metrics as numbers
 
 
 class Due:
@@ -51,14 +53,14 @@ def train(
     log_due = Due(config.training.log_every, progress.steps)
     save_due = Due(config.training.checkpoint_every, progress.steps)
     logged_at = saved_at = progress.steps
-    metrics: Metrics = {}
+    metrics: Row = {}
     start = time.perf_counter() - progress.seconds
     watch = Stopwatch()
     failure: WorkerError | None = None
     while progress.steps < config.training.total_steps and not stop:
         watch.skip()
         try:
-            learned = _rollout(config, agent, pool, progress, watch)
+            learned = _rollout(config, agent, pool, run, progress, watch)
         except (StoppedError, WorkerError) as error:
             agent.rewind(progress.steps)
             failure = error if isinstance(error, WorkerError) else None
@@ -75,11 +77,11 @@ def train(
             break
         if save_due(progress.steps):
             saved_at = progress.steps
-            _save(config, agent, pool, run, progress, metrics)
+            _save(config, agent, pool, run, progress)
     if stop:
         _tell(sinks, "Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
     if progress.steps > saved_at:
-        _save(config, agent, pool, run, progress, metrics)
+        _save(config, agent, pool, run, progress)
     if failure is not None:
         raise WorkerError(f"{failure}\nThe run is saved at step {progress.steps:,}, before this rollout") from failure
 
@@ -95,18 +97,21 @@ def _begin(agent: Agent, pool: WorkerPool, resume_from: Checkpoint | None) -> No
     resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
 
 
-def _rollout(config: RunConfig, agent: Agent, pool: WorkerPool, progress: Progress, watch: Stopwatch) -> Metrics | None:
+def _rollout(
+    config: RunConfig, agent: Agent, pool: WorkerPool, run: RunDirectory, progress: Progress, watch: Stopwatch
+) -> Row | None:
     """Play and learn from one rollout; the metrics of its latest update, if there was one.
 
-    Raises WorkerError or StoppedError; then `progress` is as before.
+    Raises WorkerError or StoppedError, or LearningError; then `progress` is as before.
     """
     played, updates = [], []
     for step in rollout(agent, pool, config.algorithm.rollout_length, watch):
         learned = agent.learn(step)
-        watch.lap("learn")
         played.append(step)
         if learned is not None:
-            updates.append(learned)
+            updates.append({name: float(value) for name, value in learned.items()})  # waits, as the next `act` would
+            check_metrics(updates[-1], agent, step, progress.steps + len(played) * pool.num_envs, run.path)
+        watch.lap("learn")
     for step in played:
         progress.add(step)
     progress.updates += len(updates)
@@ -118,13 +123,13 @@ def _tell(sinks: Sequence[Sink], text: str) -> None:
         sink.event(text)
 
 
-def _timing(watch: Stopwatch, steps: int) -> dict[str, float]:
+def _timing(watch: Stopwatch, steps: int) -> Row:
     """Speed and shares of the time in which `steps` were made; begins anew."""
     elapsed, spent = watch.read()
     return {"time/fps": steps / elapsed} | {f"time/{name}_share": part / elapsed for name, part in spent.items()}
 
 
-def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metrics: Metrics) -> dict[str, float]:
+def _row(config: RunConfig, progress: Progress, timing: Row, metrics: Row) -> Row:
     return {
         "rollout/ep_rew_mean": progress.mean_return,
         "rollout/ep_len_mean": progress.mean_length,
@@ -133,32 +138,19 @@ def _row(config: RunConfig, progress: Progress, timing: dict[str, float], metric
         "time/updates": progress.updates,
         "time/time_elapsed": progress.seconds,
         **timing,
-        **_finite(progress, metrics),
+        **metrics,
     }
 
 
-def _finite(progress: Progress, metrics: Metrics) -> dict[str, float]:
-    """The metrics as numbers; waits for the device. Raises LearningError if one is NaN or infinite."""
-    numbers = {name: float(value) for name, value in metrics.items()}
-    for name, number in numbers.items():
-        if not math.isfinite(number):
-            raise LearningError(
-                f"{name} is {number} at step {progress.steps:,}: learning has gone bad. Nothing is saved from here; "
-                "the checkpoints are those of before. A lower algorithm.learning_rate or max_grad_norm may help"
-            )
-    return numbers
-
-
-def _save(
-    config: RunConfig, agent: Agent, pool: WorkerPool, run: RunDirectory, progress: Progress, metrics: Metrics
-) -> None:
+def _save(config: RunConfig, agent: Agent, pool: WorkerPool, run: RunDirectory, progress: Progress) -> None:
     """Save a checkpoint, unless learning has gone bad."""
-    _finite(progress, metrics)
+    policy = agent.policy.to_arrays()
+    check_weights(policy, progress.steps)
     checkpoint = Checkpoint(
         config=config,
         counters=progress.counters,
         score=progress.score,
-        policy=agent.policy.to_arrays(),
+        policy=policy,
         learner=agent.learner.to_arrays(),
         sampling=pool.snapshot(of_last_rollout=True),
         progress=progress.to_arrays(),

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP (a lost terminal) as a wish, not a blow."""
+"""Signals as a wish, not a blow: Ctrl-C, SIGTERM, SIGHUP (a lost terminal), SIGUSR1 (a batch system's warning)."""
 
 import os
 import signal
@@ -8,11 +8,14 @@ from typing import Self
 
 from paac_cli.sampling.worker import STOP_SIGNALS
 
+REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, by which a job script knows to ask for more time
+
 
 class StopRequest:
-    """While it is entered, these signals only note that the run should stop; a second SIGINT kills.
+    """While it is entered, these signals only note that the run should stop; Ctrl-C after any of them kills.
 
-    Workers end by themselves when the learner is gone, so leaving at once leaves nothing behind.
+    The first decides on the exit code: batch systems send SIGTERM some time after their warning. Workers end by
+    themselves when the learner is gone, so leaving at once leaves nothing behind.
     """
 
     def __init__(self) -> None:
@@ -21,6 +24,8 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         for number in STOP_SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # under nohup
             self._previous[number] = signal.signal(number, self._note)  # type: ignore[assignment]
         return self
 
@@ -35,8 +40,10 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal, as shells have it; 0 where none came."""
-        return 0 if self._signal is None else 128 + self._signal
+        """128 + the signal, as shells have it, or `REQUEUE`; 0 where none came."""
+        if self._signal is None:
+            return 0
+        return REQUEUE if self._signal == signal.SIGUSR1 else 128 + self._signal
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None and number == signal.SIGINT:
@@ -44,4 +51,4 @@ class StopRequest:
                 os.write(1, b"\x1b[?25h\n")  # the live view had hidden the cursor
             os.write(2, b"Left at once: what came after the last checkpoint is not saved\n")
             os._exit(128 + number)
-        self._signal = number
+        self._signal = self._signal or number
