@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+MINUTES ?= 60
 # By the environment, so that the pins hold for what builds the package too.
 PIP_INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
 
-.PHONY: install train test check format bench learn clean
+.PHONY: install train test check format bench learn chaos soak clean
 
 install: $(VENV)/.installed
 
@@ -19,14 +20,14 @@ test: $(VENV)/.installed-dev
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/.installed-dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks chaos
+	$(BIN)/ruff check src tests benchmarks chaos
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.installed-dev
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks chaos
+	$(BIN)/ruff check --fix src tests benchmarks chaos
 
 # Measures this project beside others, and writes results/benchmarks.md. Half an hour, and 6 GB for the others.
 bench: $(VENV)/.installed
@@ -35,6 +36,14 @@ bench: $(VENV)/.installed
 # Trains every preset that is known to learn, three seeds each, and writes results/learning. An hour or so.
 learn: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/learn.py $(ARGS)
+
+# Kills, stops and damages runs, over and over, and writes results/reliability.md: what was done, and what was lost.
+# Half an hour, and then the soak: one training for MINUTES.
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m chaos.run --minutes $(MINUTES) $(ARGS)
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m chaos.run --only soak --minutes $(MINUTES) $(ARGS)
 
 clean:
 	rm -rf $(VENV) benchmarks/.envs dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -11,20 +11,17 @@ benchmarks/.envs: 6 GB on disk. Half an hour or so, on a machine that does nothi
 import argparse
 import json
 import os
-import platform
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 from comparison.contestants import GROUPS, SHARES, Contestant, Measured, Setting
 from comparison.environments import Environments, place_of_environments
 from comparison.processes import Failed
 from comparison.report import SPEED, missed, page
+from paac_cli.reporting.origin import origin
 
 
 def main() -> int:
@@ -33,7 +30,9 @@ def main() -> int:
     groups = json.loads(numbers.read_text()) if numbers.exists() else {}
     if not options.report_only:
         environments, cores = Environments(place_of_environments()), len(os.sched_getaffinity(0))
-        chosen, made = options.only or list(GROUPS), origin()
+        warn_of_load()
+        chosen = options.only or list(GROUPS)
+        made = origin(shlex.join(["python", "benchmarks/compare.py", *sys.argv[1:]]))
         prepare([contestant for name in chosen for contestant in GROUPS[name]], environments)
         for name in [] if options.prepare else chosen:
             print(f"== {name}", flush=True)
@@ -103,40 +102,10 @@ def brief(result: Measured) -> str:
     return ", ".join(f"{key} {value:,.2f}" if isinstance(value, float) else str(value) for key, value in result.items())
 
 
-def origin() -> dict[str, Any]:
-    """What a reader must know to judge, or to do it again."""
+def warn_of_load() -> None:
     load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
     if load > cores / 2:
         print(f"load {load:.1f} on {cores} cores: the figures are worth little if others are still at work", flush=True)
-    commit = git("rev-parse", "--short", "HEAD")
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
-    return {
-        "command": shlex.join(["python", "benchmarks/compare.py", *sys.argv[1:]]),
-        "commit": f"{commit} and changes" if changed else commit,
-        "date": date.today().isoformat(),
-        "load": load,
-        "machine": machine(),
-    }
-
-
-def git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
-
-
-def machine() -> dict[str, Any]:
-    models = [line.partition(":")[2].strip() for line in read("/proc/cpuinfo") if line.startswith("model name")]
-    kilobytes = next(int(line.split()[1]) for line in read("/proc/meminfo") if line.startswith("MemTotal"))
-    return {
-        "processor": models[0] if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory": f"{kilobytes * 1024 / 1e9:.0f} GB",
-        "kernel": platform.release().partition("-")[0],
-        "python": platform.python_version(),
-    }
-
-
-def read(path: str) -> list[str]:
-    return Path(path).read_text().splitlines()
 
 
 if __name__ == "__main__":

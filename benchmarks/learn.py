@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from paac_cli.reporting.origin import machine
+
 
 class Goal(NamedTuple):
     """What the median seed must score, over the mean of 100 games."""
@@ -89,7 +91,7 @@ def write(out: Path, rows: list[str], commit: str) -> None:
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)])
     text = f"""# What learns, and how fast
 
-`make learn` wrote this, at commit {commit}, on {os.cpu_count()} cores of {processor()},
+`make learn` wrote this, at commit {commit}, on {os.cpu_count()} cores of {machine()["processor"]},
 without a GPU ({versions}). Scores are the mean raw return of 100 games with the best
 checkpoint, seed 1000; steps and time are those of training, one run after the other. Each seed is shown.
 
@@ -98,15 +100,6 @@ checkpoint, seed 1000; steps and time are those of training, one run after the o
 {chr(10).join(rows)}
 """
     (out / "README.md").write_text(text)
-
-
-def processor() -> str:
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
-    return names[0] if names else platform.machine()
 
 
 def main() -> int:

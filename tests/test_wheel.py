@@ -24,7 +24,7 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_presets_and_types(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {"paac_cli/py.typed", "paac_cli/presets/pong.yaml", "paac_cli/presets/paper/qbert.yaml"} <= set(names)
-    assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
+    assert not any(name.startswith(("tests/", "benchmarks/", "chaos/")) for name in names)
 
 
 def test_the_installed_wheel_lists_its_presets(wheel, tmp_path):

@@ -35,6 +35,7 @@ class Script:
     ends: Literal["terminated", "truncated", "both", "never"] = "terminated"
     fails_at: int | None = None  #: this step, counted within the episode, raises
     fails_with: str = "ValueError"  #: name of a built-in exception
+    fails_beside: str | None = None  #: every step raises while this file is there
     fails_when_made: bool = False
     forks_when_made: bool = False
     trouble_in: Literal["made", "reset", "step"] | None = None  #: here the process meets `trouble`,
@@ -90,7 +91,7 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
         self._seen += [0, 1, action]
         steps, script = int(self._seen[1]), self._script
         _meet_trouble(script, "step", steps)
-        if steps == script.fails_at:
+        if steps == script.fails_at or (script.fails_beside and Path(script.fails_beside).exists()):
             raise getattr(builtins, script.fails_with)("the joystick fell off")
         over = steps >= script.length
         terminated = over and script.ends in ("terminated", "both")

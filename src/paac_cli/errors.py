@@ -36,6 +36,10 @@ class RunDirectoryError(PaacError):
     """A run directory that cannot be written, or that holds another run."""
 
 
+class VerificationError(PaacError):
+    """A run of which nothing can be said: it cannot be trained again here."""
+
+
 class VideoError(PaacError):
     """A film that cannot be written."""
 

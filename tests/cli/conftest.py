@@ -118,6 +118,11 @@ class Sitting:
     def wait_for_checkpoint(self):
         self.wait_until(lambda: any(self.run_dir.glob("checkpoints/step_*")))
 
+    def workers(self):
+        """Process ids of the workers: forked by the server that this training has started."""
+        parents = {pid: parent for pid, parent, _ in _processes(self.process.pid)}
+        return [pid for pid, parent in parents.items() if parents.get(parent) == self.process.pid]
+
     def signal_group(self, number):
         """As a terminal does for Ctrl-C."""
         os.killpg(self.process.pid, number)
@@ -141,12 +146,18 @@ class Sitting:
 
 def _session(session):
     """Process id -> command line."""
-    found = {}
+    return {pid: command for pid, _, command in _processes(session)}
+
+
+def _processes(session):
+    """(process id, its parent's, command line) of every live process of a session."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            state, _, _, its_session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+            state, parent, _, its_session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
             if int(its_session) == session and state != "Z":
-                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
+                command = (process / "cmdline").read_text().replace("\0", " ")
+                found.append((int(process.name), int(parent), command))
     return found
 
 

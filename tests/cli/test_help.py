@@ -29,7 +29,7 @@ COMMANDS = dict(commands())
 
 def test_all_commands_are_there():
     assert {path for path in COMMANDS if len(path) == 1} == {
-        (name,) for name in ("train", "eval", "record", "plot", "bench", "presets")
+        (name,) for name in ("train", "eval", "record", "verify", "plot", "bench", "presets")
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
 
@@ -92,6 +92,7 @@ def imported_by(*args):
         ["train", "--help"],
         ["eval", "--help"],
         ["record", "--help"],
+        ["verify", "--help"],
         ["plot", "--help"],
         ["bench", "--help"],
         ["presets", "--help"],

@@ -255,6 +255,50 @@ def test_what_changes_the_order_of_sums_makes_a_run_approximate(trained_copy, to
     assert [checkpoint.versions.get(APPROXIMATE) for checkpoint in loaded] == [None, "threads was as cores and is 1"]
 
 
+# --- workers that die
+
+
+def test_a_killed_worker_is_replaced_told_of_and_counted(start_training, trained, total_steps, tmp_path):
+    sitting = start_training(tmp_path / "run", "--total-steps", str(total_steps))
+    sitting.wait_for_rows()
+    os.kill(sitting.workers()[0], signal.SIGKILL)
+    returncode, output, _ = sitting.end(timeout=60)
+    assert returncode == 0
+    for told in (output, (tmp_path / "run" / "events.log").read_text()):
+        assert re.search(r"Lost worker \d \(environments \d-\d\): killed by SIGKILL", told)
+    assert float(rows(tmp_path / "run")[-1]["time/restarts"]) == 1
+    assert final_state(tmp_path / "run") == final_state(trained)
+    learned = [{name: row[name] for name in row if not name.startswith("time/")} for row in rows(trained)]
+    assert [{name: row[name] for name in learned[0]} for row in rows(tmp_path / "run")] == learned
+
+
+def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_training, train, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    broken = tmp_path / "broken"
+    script = f"{{length: 7, fails_beside: {broken}}}"
+    counting = ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
+    sitting = start_training(tmp_path / "run", *counting, "--set", "training.checkpoint_every=1_000_000")
+    sitting.wait_for_rows()
+    broken.touch()
+    returncode, _, errors = sitting.end(timeout=60)
+    assert returncode == 1
+    assert re.search(
+        r"Error: worker \d \(environments \d-\d\) failed in step \d \(action \d\) of game \d+ \(seed", errors
+    )
+    assert "ValueError: the joystick fell off" in errors
+    (saved,) = checkpoints(tmp_path / "run")
+    steps = int(saved.removeprefix("step_"))
+    assert f"The run is saved at step {steps:,}, before this rollout" in errors
+    assert steps >= steps_of(tmp_path / "run")[-1] > 0
+    assert sitting.alive() == []
+
+    broken.unlink()
+    more = ["--total-steps", str(steps + 640)]
+    train(tmp_path / "run", *counting, *more)
+    train(tmp_path / "undisturbed", *counting, *more)
+    assert final_state(tmp_path / "run") == final_state(tmp_path / "undisturbed")
+
+
 # --- being stopped
 
 

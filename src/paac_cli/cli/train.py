@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from paac_cli.cli.loading import loaded
 from paac_cli.cli.options import RUNS, given_keys, say, warn
-from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -117,12 +117,8 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
 def _train(
     config: "RunConfig", run: "RunDirectory", fresh: bool, checkpoint: "Checkpoint | None", progress: "Progress"
 ) -> int:
-    """Train; returns the exit code. First come the workers, then TensorFlow, which takes seconds to
-    import while they load; and nothing is written before all of it stands.
-    """
-    from paac_cli.envs.env import describe_env
+    """Train; returns the exit code. Nothing is written before workers and agent stand."""
     from paac_cli.reporting.console import ConsoleSink
-    from paac_cli.sampling.pool import WorkerPool
     from paac_cli.training.stop import StopRequest
 
     sinks: list[Sink] = []
@@ -133,16 +129,10 @@ def _train(
         if not sinks:
             warn(text)
 
-    spec = describe_env(config.env)
-    with StopRequest() as stop, WorkerPool.of(config, spec, tell, lambda: bool(stop)) as pool:
-        import_tensorflow()
-        from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import choose_device
+    with StopRequest() as stop, loaded(config, tell, lambda: bool(stop)) as (spec, pool, agent, device):
         from paac_cli.training.loop import train as train_loop
         from paac_cli.training.sinks import CsvSink, EventLog, TensorBoardSink
 
-        device = choose_device(config.training.device, deterministic=config.training.deterministic)
-        agent = make_agent(config, spec)
         if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
             warn(f"torso mlp takes images {spec.obs_shape} for mere numbers; network.torso=nips or nature sees them")
         run.create(config, fresh=fresh)
@@ -152,7 +142,8 @@ def _train(
             sinks.append(ConsoleSink(config.training.total_steps))
             for sink in sinks:
                 closing.callback(sink.close)
-            tell(_headline(config, run.path, pool.num_workers, f"{device} in {config.network.precision}", start))
+            place = f"{device} in {config.network.precision}"
+            tell(_headline(config, run.path, pool.num_workers, place, start))
             train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
     return stop.exit_code
 

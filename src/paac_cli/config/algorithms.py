@@ -105,6 +105,11 @@ class AlgorithmConfig(ConfigModel):
         """Steps of every environment (T) that the pool keeps readable together; the loop logs and saves after them."""
         raise NotImplementedError
 
+    @property
+    def resumes_exactly(self) -> bool:
+        """Whether its checkpoints hold all that it needs to go on as if it had never stopped."""
+        return True
+
     def check(self, num_envs: int) -> None:
         """Raises ValueError where this cannot be done with so many environments."""
 
@@ -301,6 +306,10 @@ class DqnConfig(AlgorithmConfig):
     @property
     def rollout_length(self) -> int:
         return 1
+
+    @property
+    def resumes_exactly(self) -> bool:
+        return self.save_buffer
 
     def check(self, num_envs: int) -> None:
         if self.buffer_size < self.batch_size + num_envs * self.n_step:

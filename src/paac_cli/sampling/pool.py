@@ -151,6 +151,11 @@ class WorkerPool:
         return self._block["busy"].copy()
 
     @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return self._workers.pids
+
+    @property
     def restarts(self) -> int:
         """Workers that were lost and replaced so far."""
         return self._workers.restarts

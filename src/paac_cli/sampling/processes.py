@@ -49,6 +49,8 @@ class WorkerProcess:
     def __init__(
         self, process: ForkServerProcess, connection: Connection, last_words: Connection, task: WorkerTask
     ) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
         self._process, self._connection, self._last_words = process, connection, last_words
         self._beats: NDArray = task.block["place"]["beats"][task.worker : task.worker + 1]
         self._death = _open_process(process)

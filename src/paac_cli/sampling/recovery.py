@@ -52,6 +52,11 @@ class Workers:
         self._processes = start_workers(tasks, patience.seconds)
         self._owed: list[deque[bytes]] = [deque([_START]) for _ in tasks]  # commands that have not been answered
 
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes as they are now."""
+        return [process.pid for process in self._processes]
+
     def post(self, command: bytes) -> None:
         """Send it to all; `await_all` waits for one command."""
         for index in range(len(self._tasks)):

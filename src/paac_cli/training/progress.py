@@ -13,6 +13,11 @@ from paac_cli.training.checkpoint import Checkpoint, Counters
 WINDOW = 100  #: games over which the mean return is reported
 
 
+def window_of(stop_when: StopWhen | None) -> int:
+    """Games whose scores are kept: those that reports and `stop_when` look at."""
+    return max(WINDOW, stop_when.episodes if stop_when else 0)
+
+
 class Progress:
     """Counts steps and games; holds the scores that `stop_when` and reports look at."""
 
@@ -22,7 +27,7 @@ class Progress:
         self._stop_when = stop_when
         self.steps, self.updates = counters.steps, counters.updates
         self.episodes, self.seconds = counters.episodes, counters.seconds
-        window = max(WINDOW, stop_when.episodes if stop_when else 0)
+        window = window_of(stop_when)
         latest = checkpoint.progress if checkpoint else {}
         self._scores: deque[float] = deque(latest["scores"].tolist() if latest else (), window)
         self._lengths: deque[int] = deque(latest["lengths"].tolist() if latest else (), window)

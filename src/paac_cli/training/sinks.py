@@ -28,6 +28,11 @@ METRICS = {
 }
 
 
+def is_of_the_clock(column: str) -> bool:
+    """Whether a column says how the run went on its machine; all others follow from the seed."""
+    return column in ("time/fps", "time/time_elapsed", "time/restarts") or column.endswith("_share")
+
+
 class Sink(Protocol):
     """Takes rows of metrics, and what is worth saying in between."""
 

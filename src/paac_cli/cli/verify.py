@@ -1,0 +1,93 @@
+"""paac verify"""
+
+import json
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from paac_cli.cli.loading import loaded
+from paac_cli.cli.options import warn
+
+if TYPE_CHECKING:
+    from paac_cli.config.schema import RunConfig
+    from paac_cli.reporting.verdict import Sitting
+    from paac_cli.training.checkpoint import Checkpoint
+    from paac_cli.training.run_directory import RunDirectory
+    from paac_cli.training.stop import StopRequest
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--from-start", is_flag=True, help="Train the whole run again, not only what came last.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else, on standard output.")
+def verify(run: Path, from_start: bool, as_json: bool) -> None:
+    """Prove that a run is a function of its config and its seed.
+
+    RUN is a run directory, which is only read. What it did between its last two checkpoints is trained again, on other
+    numbers of workers, stopped half-way and resumed, and with workers killed on the way; then every array of the
+    checkpoint and every logged number but the clock's is compared.
+
+    Exits with 0 where all is the same, 1 where something differs, 2 where it cannot be verified.
+    """
+    from paac_cli.reporting.verdict import in_words, report
+    from paac_cli.training.checkpoint import list_checkpoints, read_manifest
+    from paac_cli.training.run_directory import RunDirectory
+    from paac_cli.training.stop import StopRequest
+    from paac_cli.training.verification import compare, compare_logs, find_stretch, read_log, sittings
+
+    stretch = find_stretch(run, from_start=from_start, warn=warn)
+    steps, log = stretch.steps, read_log(RunDirectory(run).metrics_csv)
+    _say(f"training steps {steps.start:,} to {steps.stop:,} again; the run took {_time(stretch.seconds)}")
+    with tempfile.TemporaryDirectory(prefix="paac-verify-") as place, StopRequest() as stop:
+        copy, again, held = RunDirectory(Path(place)), stretch.start, []
+        for config in sittings(stretch):
+            held.append(_train(config, copy, again, stop))
+            if stop:
+                _say("Stopped: nothing is verified")
+                click.get_current_context().exit(stop.exit_code)
+            again = copy.latest(warn)
+        assert again is not None
+        versions = read_manifest(list_checkpoints(copy.checkpoints)[0]).versions
+        logged = compare_logs({at: row for at, row in log if at - 1 in steps}, dict(read_log(copy.metrics_csv)))
+        found = report(run, stretch, held, [*compare(stretch.end, again), logged], versions)
+    click.echo(json.dumps(found, indent=2) if as_json else in_words(found))
+    click.get_current_context().exit(0 if found["same"] else 1)
+
+
+def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | None", stop: "StopRequest") -> "Sitting":
+    """Train in `run`, from `checkpoint` to the end of `config`. Raises VerificationError where environments fail."""
+    from paac_cli.errors import VerificationError, WorkerError
+    from paac_cli.reporting.verdict import Sitting
+    from paac_cli.training.progress import Progress
+
+    progress, events = Progress(config.training.stop_when, checkpoint), []
+
+    def tell(text: str) -> None:
+        events.append(text)
+        _say(text)
+
+    with run, loaded(config, tell, lambda: bool(stop)) as (_, pool, agent, device):
+        from paac_cli.training.killer import WorkerKiller
+        from paac_cli.training.loop import train
+        from paac_cli.training.sinks import CsvSink
+
+        run.create(config, fresh=False)
+        killer = WorkerKiller(pool, range(progress.steps, config.training.total_steps))
+        sinks = (CsvSink(run.metrics_csv, progress.steps), killer)
+        try:
+            train(config, agent, pool, run, checkpoint, progress, sinks, stop)
+        except WorkerError as error:
+            raise VerificationError(f"it cannot be trained again: {error}") from error
+        return Sitting(pool.num_workers, progress.steps, device, pool.restarts, tuple(events))
+
+
+def _say(text: str) -> None:
+    """What is going on, where it disturbs no report."""
+    click.echo(text, err=True)
+
+
+def _time(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
