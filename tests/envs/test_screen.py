@@ -3,12 +3,13 @@
 import math
 
 import cv2
+import numba
 import numpy as np
 import pytest
 from PIL import Image
 
 from paac_cli.envs.games import game_ids, load_rom
-from paac_cli.envs.screen import Screen
+from paac_cli.envs.screen import Screen, compiled
 
 GAMES = [  # screens of 210, 220 and 250 rows; still and scrolling ones; a few with many shades
     *("Pong", "Breakout", "Pooyan", "Adventure", "Klax", "Qbert", "TimePilot", "FlagCapture", "BattleZone"),
@@ -118,3 +119,40 @@ def test_what_is_put_is_seen_like_what_is_taken():
     np.testing.assert_array_equal(screen.stack[..., 3], before)
     screen.fill()
     assert all(np.array_equal(screen.stack[..., age], before) for age in range(4))
+
+
+def doubled(number):
+    return 2 * number
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Where Numba keeps machine code."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
+    return tmp_path / "kept"
+
+
+def compile_doubled():
+    """Whether the machine code had been kept."""
+    kernel = compiled("int64(int64)")(doubled)
+    assert kernel(21) == 42
+    return bool(kernel.stats.cache_hits)
+
+
+def test_machine_code_is_kept(kept):
+    assert [compile_doubled(), compile_doubled()] == [False, True]
+
+
+def test_kernels_are_compiled_where_nothing_can_be_kept(kept):
+    kept.write_text("no directory")
+    assert not compile_doubled()
+
+
+@pytest.mark.parametrize("damaged", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"cos\nsystem\n"])
+def test_kernels_are_compiled_where_what_was_kept_is_damaged(kept, damaged, content):
+    compile_doubled()
+    for file in kept.rglob(damaged):
+        file.write_bytes(content)
+    assert not compile_doubled()

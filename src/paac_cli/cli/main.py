@@ -11,6 +11,10 @@ import click
 from paac_cli import __version__
 from paac_cli.errors import PaacError
 
+# NumPy's linear algebra, for this process and the workers: several threads spin while they wait for each other, and
+# the first weights took seconds on cores that were busy with loading emulators.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 _COMMANDS = {
     "train": "paac_cli.cli.train:train",
     "eval": "paac_cli.cli.evaluate:evaluate",

@@ -1,8 +1,10 @@
-"""Keeps TensorFlow's start-up chatter off the terminal."""
+"""Keeps TensorFlow's start-up chatter off the terminal, and its import short."""
 
+import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 
 def import_tensorflow() -> None:
@@ -18,7 +20,8 @@ def import_tensorflow() -> None:
         stderr = os.dup(2)
         os.dup2(caught.fileno(), 2)
         try:
-            import tensorflow as tf
+            with _hidden("matplotlib"):  # Keras would load it, half a second, in case somebody draws galleries
+                import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for GPUs, and says so
         except BaseException:
@@ -28,3 +31,16 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+@contextlib.contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """To what is imported in here, `module` is not installed, unless it has been imported before."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]

@@ -6,9 +6,10 @@ emulator's own conversion to grey, which goes through the whole screen, only tea
 The result is that of `getScreenGrayscale`, `numpy.maximum` and `cv2.resize`, byte for byte.
 """
 
+from collections.abc import Callable
 from functools import cache
 from math import gcd
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -102,10 +103,23 @@ def _nearest(length: int) -> _Axis:
     return _Axis(first.astype(np.int32), np.ones((1, SCREEN_SIZE), np.uint32), np.uint32(1))
 
 
-# Numba compiles what has a signature when the module is imported: once, before workers are forked.
+def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Machine code, as soon as the module is imported: once, before workers are forked.
+
+    Compiling takes seconds, so Numba keeps the code in `__pycache__` or the user's cache, and takes it up again
+    for the same source on the same kind of processor.
+    """
+
+    def compile_now(function: Callable[..., Any]) -> Callable[..., Any]:
+        try:
+            return njit(signature, cache=True)(function)
+        except Exception:  # nowhere to write, a full disk, or what was kept is damaged
+            return njit(signature)(function)
+
+    return compile_now
 
 
-@njit("boolean(uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], int16[::1], boolean[::1])")
+@compiled("boolean(uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], int16[::1], boolean[::1])")
 def _look_up(colours, looked_up, greys, grey_of, changed):  # type: ignore[no-untyped-def]
     """Bring `greys` up to date with `colours`, and note the rows that have `changed`. False: some were unknown."""
     lowest = np.int16(0)
@@ -136,7 +150,7 @@ def _half(greys, top, heights, height, left, widths, width):  # type: ignore[no-
     return np.uint32(np.rint(mean))
 
 
-@njit("void(uint8[:, :, ::1], boolean[::1], {0}, {0}, uint32[:, ::1])".format("int32[::1], uint32[:, ::1], uint32"))
+@compiled("void(uint8[:, :, ::1], boolean[::1], {0}, {0}, uint32[:, ::1])".format("int32[::1], uint32[:, ::1], uint32"))
 def _push(greys, changed, top, heights, height, left, widths, width, stack):  # type: ignore[no-untyped-def]
     """Age the stack; shrink the rows that have `changed`, and repeat the others."""
     size = len(top)
