@@ -61,13 +61,17 @@ class Endured(NamedTuple):
     """What all the blows came to."""
 
     struck: Counter[str]  #: by where the training stood
-    finished: int  #: trainings that came to their end
+    finished: Counter[str]  #: trainings that came to their end, by recipe
     losses: list[str]
 
     @property
     def told(self) -> str:
-        """Where the blows fell, in words."""
-        return ", ".join(f"{number} {when}" for when, number in sorted(self.struck.items()))
+        """Where the blows fell, and what was trained, in words."""
+        return f"{_counts(self.struck)}; trainings that came to their end: {_counts(self.finished)}"
+
+
+def _counts(counted: Counter[str]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(counted.items()))
 
 
 #: Strikes a training that is at work, and looks on until it has ended.
@@ -92,7 +96,8 @@ def endure(way: Way, *, blows: int, seed: int, recipes: Sequence[Recipe] = RECIP
 
         found = list(lanes.map(endure_in, range(_LANES)))
     struck: Counter[str] = sum((one.struck for one in found), Counter())
-    return Endured(struck, sum(one.finished for one in found), [loss for one in found for loss in one.losses])
+    finished: Counter[str] = sum((one.finished for one in found), Counter())
+    return Endured(struck, finished, [loss for one in found for loss in one.losses])
 
 
 def struck_and_resumed(strike: Strike) -> Way:
@@ -137,16 +142,16 @@ def _lane(
     way: Way, blows: int, most: int, references: Iterator[Reference], place: Path, rng: np.random.Generator
 ) -> Endured:
     place.mkdir()
-    endured = Endured(Counter(), 0, [])
+    endured = Endured(Counter(), Counter(), [])
     while (left := blows - endured.struck.total()) > 0:
-        reference, run = next(references), place / f"run{endured.finished}"
+        reference, run = next(references), place / f"run{endured.finished.total()}"
         struck = way(reference, run, min(left, most), rng)
         losses = [loss for one in struck for loss in one.losses]
         if other := differences(run, reference.run):
             losses.append(f"{len(other)} differ in the end: {', '.join(other[:_SHOWN])}")
         endured = Endured(
             endured.struck + Counter(one.when for one in struck),
-            endured.finished + 1,
+            endured.finished + Counter([reference.recipe.name]),
             endured.losses + [f"{reference.recipe.name}, {run.name} of lane {place.name}: {loss}" for loss in losses],
         )
     return endured

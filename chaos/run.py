@@ -23,6 +23,7 @@ from paac_cli.reporting.origin import origin
 
 #: Trial, which is a module beside this one -> the numbers that its `run` takes, of the long form.
 TRIALS: dict[str, dict[str, float]] = {
+    "same_bits": {},
     "worker_kills": {"kills": 200},
     "learner_kills": {"kills": 100},
     "signal_stops": {"stops": 50},

@@ -47,7 +47,8 @@ def start(num_envs: int, num_workers: int) -> dict[str, float]:
 
 
 def memory(num_envs: int, num_workers: int) -> dict[str, float]:
-    """Megabytes of `paac train` while it learns: the learner's RSS, and the largest PSS of a process below it.
+    """Megabytes of `paac train` while it learns: the learner's RSS, the largest PSS of a worker, and that of the
+    largest other process, which is the server that forks them.
 
     PSS counts a page that several processes share in equal parts. Raises Failed.
     """
@@ -56,10 +57,13 @@ def memory(num_envs: int, num_workers: int) -> dict[str, float]:
         time.sleep(_SETTLED)
         if run.process.poll() is not None:
             raise Failed(f"the run has ended: exit code {run.process.returncode}")
-        below = [_megabytes(process, "Pss") for process in _descendants(run.process.pid)]
-        if not below:
+        learner = run.process.pid
+        parents = _descendants(learner)
+        workers = [_megabytes(process, "Pss") for process, parent in parents.items() if parent != learner]
+        others = [_megabytes(process, "Pss") for process, parent in parents.items() if parent == learner]
+        if not workers:
             raise Failed("no worker is left")
-        return {"learner_rss": _megabytes(run.process.pid, "Rss"), "worker_pss": max(below)}
+        return {"learner_rss": _megabytes(learner, "Rss"), "worker_pss": max(workers), "server_pss": max(others)}
 
 
 @contextlib.contextmanager
@@ -75,7 +79,8 @@ def training(num_envs: int, num_workers: int) -> Iterator[Training]:
             yield Training(process, directory / "metrics.csv", errors, began)
 
 
-def _descendants(ancestor: int) -> list[int]:
+def _descendants(ancestor: int) -> dict[int, int]:
+    """Process id -> that of its parent, of all below `ancestor`."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
@@ -83,7 +88,7 @@ def _descendants(ancestor: int) -> list[int]:
     found = [ancestor]
     for process in found:  # which grows as it goes
         found += [child for child, parent in parents.items() if parent == process]
-    return found[1:]
+    return {process: parents[process] for process in found[1:]}
 
 
 def _megabytes(process: int, name: str) -> float:

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from chaos import learner_kills, signal_stops, soak, worker_kills
+from chaos import learner_kills, same_bits, signal_stops, soak, worker_kills
 from chaos.sittings import Sitting, await_or_give_up, recipe
 
 _SETTINGS = {"sampling__num_envs": 4, "sampling__num_workers": 2, "algorithm__num_steps": 16}
@@ -19,7 +19,7 @@ ENDLESS = recipe("an endless run", "cartpole", **_SETTINGS, training__total_step
 def test_a_learner_that_is_killed_loses_nothing():
     tally = learner_kills.run(seed=3, kills=1, recipes=(QUICK,))
     assert (tally.tried, tally.lost) == (1, 0), tally.notes
-    assert "1 trainings came to their end (a quick run)" in tally.notes[0]
+    assert tally.notes[0].endswith("trainings that came to their end: 1 a quick run")
 
 
 def test_workers_that_are_killed_change_nothing():
@@ -52,3 +52,10 @@ def test_a_soak_leaves_its_samples(tmp_path):
     assert (tmp_path / "reliability-soak.png").read_bytes().startswith(b"\x89PNG")
     assert tally.tried == len(soak.LIMITS)
     assert not any("exit code" in note or "still alive" in note for note in tally.notes)
+
+
+def test_workers_that_fall_asleep_change_nothing():
+    case = same_bits.CASES[0]
+    assert case.drowsy
+    tally = same_bits.run(cases=(case,), workers=(2,))
+    assert (tally.tried, tally.lost) == (1, 0), tally.notes

@@ -29,6 +29,7 @@ from test_pool import (
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import StoppedError, WorkerError
+from paac_cli.sampling import recovery
 from toy_envs import Counting, Moody, config_of, spec_of
 
 FATAL = ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT"]
@@ -71,6 +72,28 @@ def test_killed_workers_are_replaced_and_named_and_nothing_else_is_seen(config, 
     assert_same_play(notes, expected)
     assert len(told) == 4
     assert all(text.startswith("Lost worker") and f"killed by {number}" in text for text in told)
+
+
+def test_a_successor_that_dies_before_it_has_caught_up_is_told_of_as_well(monkeypatch):
+    actions, told = random_actions(CART_POLE, 30, num_envs=2), []
+    _, expected = play_without_pool(CART_POLE, actions)
+    start, starts = recovery.start_workers, itertools.count()
+
+    def start_and_kill_the_first(tasks, send_timeout):
+        processes = start(tasks, send_timeout)
+        if next(starts) == 0:
+            os.kill(processes[0].pid, signal.SIGKILL)
+        return processes
+
+    with open_pool(CART_POLE, num_envs=2, tell=told.append) as pool:
+        pool.reset()
+        monkeypatch.setattr(recovery, "start_workers", start_and_kill_the_first)
+        notes = play(pool, actions[:20])
+        os.kill(workers()[0].pid, signal.SIGSEGV)
+        notes += play(pool, actions[20:])
+        assert pool.restarts == 2
+    assert_same_play(notes, expected)
+    assert ["SIGSEGV" in told[0], "SIGKILL" in told[1], len(told)] == [True, True, 2]
 
 
 @pytest.mark.parametrize("env_id", ["ALE/Qbert-v5", "ALE/Tetris-v5", "ALE/YarsRevenge-v5"])

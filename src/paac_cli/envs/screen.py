@@ -107,7 +107,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """Machine code, as soon as the module is imported: once, before workers are forked.
 
     Compiling takes seconds, so Numba keeps the code in `__pycache__` or the user's cache, and takes it up again
-    for the same source on the same kind of processor.
+    for the same source on the same kind of processor: to be trusted as the `.pyc` files are.
     """
 
     def compile_now(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -105,20 +105,30 @@ class Workers:
 
     def _replace(self, index: int, lost: WorkerLostError) -> None:
         """A new process, to which the same was sent. Raises WorkerLostError if that is lost, too."""
-        begin, task, owed = time.monotonic(), self._tasks[index], self._owed[index]
+        begin, task = time.monotonic(), self._tasks[index]
         self._processes[index].kill()
         loss = f"{task.name}: {lost.cause} {self._whereabouts(index)}"
         evidence = f"{loss}\n{lost.stacks}" if lost.stacks else loss
         self._count(begin, evidence)
         self._processes[index] = start_workers([task], self._patience.seconds)[0]
-        if owed[0] != _START:
-            self._await_ready(index)
-            if owed[0] != RESTORE:
-                self._send(index, RESTORE)
-                self._await_ready(index)
-            for command in owed:
-                self._send(index, command)
+        try:
+            self._catch_up(index)
+        except WorkerLostError:
+            self._tell(f"Lost {evidence}\nThe one that took its place was lost before it had caught up")
+            raise
         self._tell(f"Lost {evidence}\nReplaced after {time.monotonic() - begin:.1f} s; the run goes on as if it lived")
+
+    def _catch_up(self, index: int) -> None:
+        """Bring a new process to where the one before it was, and send it what has not been answered."""
+        owed = self._owed[index]
+        if owed[0] == _START:
+            return
+        self._await_ready(index)
+        if owed[0] != RESTORE:
+            self._send(index, RESTORE)
+            self._await_ready(index)
+        for command in owed:
+            self._send(index, command)
 
     def _count(self, now: float, evidence: str) -> None:
         self.restarts += 1
