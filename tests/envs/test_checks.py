@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.seeding import episode_seed
@@ -276,7 +276,8 @@ def test_screens_are_checked_before_they_become_bytes():
 
 def test_it_comes_home_from_a_worker():
     config = EnvConfig(id="toy_envs:Paying-v0", kwargs={"rewards": [1.0, 0.5, "nan"]})
-    with WorkerPool(config, describe_env(config), num_envs=2, rollout_length=5, seed=1) as pool:
+    sampling = SamplingConfig(num_envs=2)
+    with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, tell=print) as pool:
         pool.reset()
         for _ in range(2):
             pool.step(np.zeros(2, np.int32))

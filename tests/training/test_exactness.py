@@ -48,7 +48,7 @@ def test_what_decides_on_the_bits_here(monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     here = surroundings(deterministic=False)
     assert here["cores"] == str(available_cores())
-    assert here["threads"] == "3"
+    assert here["tensorflow threads"] == "3"
     assert here["device"] == "CPU"
     assert here["deterministic"] == "yes"  # of a CPU, whatever the config says
     assert here["processor"]

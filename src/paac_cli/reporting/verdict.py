@@ -30,7 +30,7 @@ def report(
     compared: Sequence[Comparison],
     versions: dict[str, str],
 ) -> dict[str, Any]:
-    """All that was found, as plain data. versions: of Python and its packages, here."""
+    """All that was found, as plain data. versions: as a checkpoint made here names them."""
     events = [text for sitting in sittings for text in sitting.events]
     strayed = [text.removeprefix(_APPROXIMATE) for text in events if text.startswith(_APPROXIMATE)]
     return {
@@ -44,7 +44,7 @@ def report(
             for sitting in sittings
         ],
         "events": events,
-        "approximate": approximations(stretch, versions, sittings[-1].device) + strayed,
+        "approximate": list(dict.fromkeys([*approximations(stretch, versions), *strayed])),
         "versions": versions,
         "machine": machine(),
     }

@@ -13,8 +13,8 @@ from paac_cli.sampling.shares import available_cores
 from paac_cli.training.device import device_in_use
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
-_NOT_COMPARED = frozenset({"python", "deterministic"})  # no sum depends on the one; the other is said in words
 APPROXIMATE = "approximate"  #: name under which a checkpoint says why its run is that
+_NOT_COMPARED = frozenset({"python", "deterministic", APPROXIMATE})  # no sum depends on the one; of the others is told
 
 
 def surroundings(*, deterministic: bool) -> dict[str, str]:
@@ -30,7 +30,7 @@ def surroundings(*, deterministic: bool) -> dict[str, str]:
         **{package: version(package) for package in _PACKAGES},
         "processor": _processor(),
         "cores": str(available_cores()),
-        "threads": str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS", "as cores")),
+        "tensorflow threads": str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS", "as cores")),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default"),
         "device": device,
         "deterministic": "yes" if deterministic or device == "CPU" else "no",
@@ -49,7 +49,7 @@ def compared(now: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str
         for name, value in now.items()
         if name not in _NOT_COMPARED and before.get(name, value) != value
     ]
-    if now["deterministic"] == "no":
+    if now.get("deterministic") == "no":
         reasons.append("without training.deterministic a GPU adds in any order")
     doubts = ([earlier] if earlier else []) + [reason for reason in reasons if reason not in earlier]
     return {**now, APPROXIMATE: "; ".join(doubts)} if doubts else dict(now)

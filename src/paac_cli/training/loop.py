@@ -50,7 +50,7 @@ def train(
     here = surroundings(deterministic=config.training.deterministic)
     versions = compared(here, resume_from.versions if resume_from else {})
     if APPROXIMATE in versions:
-        _tell(sinks, f"Approximate: the same bits again are not promised, because {versions[APPROXIMATE]}")
+        _tell(sinks, f"Approximate: {versions[APPROXIMATE]}")
     try:
         _begin(agent, pool, resume_from)
     except StoppedError:

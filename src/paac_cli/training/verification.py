@@ -20,6 +20,7 @@ from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationErro
 from paac_cli.sampling.shares import available_cores
 from paac_cli.training.arrays import Arrays
 from paac_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, read_manifest
+from paac_cli.training.exactness import APPROXIMATE, compared
 from paac_cli.training.progress import window_of
 from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import is_of_the_clock
@@ -38,7 +39,7 @@ class Stretch(NamedTuple):
 
     start: Checkpoint | None  #: None: the start of the run
     end: Checkpoint
-    versions: tuple[dict[str, str], ...]  #: of Python and its packages, as the checkpoints name them
+    versions: tuple[dict[str, str], ...]  #: as the checkpoints name them
 
     @property
     def steps(self) -> range:
@@ -161,16 +162,12 @@ def read_log(metrics_csv: Path) -> list[tuple[int, Logged]]:
         raise RunDirectoryError(f"{metrics_csv} cannot be read: {error!r}") from error
 
 
-def approximations(stretch: Stretch, versions: Mapping[str, str], device: str) -> list[str]:
-    """Why the bits may differ though nothing is wrong: what is other here than it was for the run."""
-    changed = {
-        f"{name} was {then[name]}, and here it is {versions.get(name, 'missing')}"
-        for then in stretch.versions
-        for name in then
-        if versions.get(name) != then[name]
-    }
-    where = [] if device == "CPU" else [f"the learner is on {device}, and nothing says that the run's was"]
-    return sorted(changed) + where
+def approximations(stretch: Stretch, versions: Mapping[str, str]) -> list[str]:
+    """Why the bits may differ though nothing is wrong: what is other here than it was for the run, or has changed in
+    its midst.
+    """
+    told = (compared(versions, then).get(APPROXIMATE) for then in stretch.versions)
+    return list(dict.fromkeys(text for text in told if text))
 
 
 def _compare(what: str, run: Mapping[str, str], again: Mapping[str, str]) -> Comparison:
