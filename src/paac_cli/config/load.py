@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -10,22 +10,32 @@ from pydantic import BaseModel, ValidationError
 
 from paac_cli.config import yaml_io
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
+from paac_cli.config.trust import EVERYTHING, refuse_untrusted
 from paac_cli.errors import ConfigError
 
 
 def load_config(
-    data: Any, source: str, overrides: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None
+    data: Any,
+    source: str,
+    overrides: Mapping[str, Any] | None = None,
+    flags: Mapping[str, str] | None = None,
+    *,
+    trusted: Container[str] = EVERYTHING,
 ) -> RunConfig:
     """Check plain `data` after putting `overrides` (dotted key -> value) into it.
 
-    flags: dotted key -> what it was given by on the command line, where that is not --set. Raises ConfigError,
-    which names the `source` or the flag, the key, the value, what is allowed and the nearest key.
+    flags: dotted key -> what it was given by on the command line, where that is not --set. trusted: the code
+    that may be imported, `module:name`; where `data` is not of the user's own, that is not everything.
+
+    Raises TrustError, and ConfigError, which names the `source` or the flag, the key, the value, what is allowed
+    and the nearest key.
     """
     overrides = overrides or {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: a preset is a mapping with the sections {', '.join(RunConfig.model_fields)}")
     for key, value in overrides.items():
         data = _put(data, key.split("."), value, key)
+    refuse_untrusted(data, source, trusted)
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
@@ -62,10 +72,14 @@ def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
 
 
 def read_config(
-    path: Path, overrides: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None
+    path: Path,
+    overrides: Mapping[str, Any] | None = None,
+    flags: Mapping[str, str] | None = None,
+    *,
+    trusted: Container[str] = EVERYTHING,
 ) -> RunConfig:
-    """The config in the YAML file at `path`; the rest as `load_config` has it. Raises ConfigError."""
-    return load_config(yaml_io.read(path), str(path), overrides, flags)
+    """The config in the YAML file at `path`; the rest as `load_config` has it. Raises ConfigError and TrustError."""
+    return load_config(yaml_io.read(path), str(path), overrides, flags, trusted=trusted)
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:

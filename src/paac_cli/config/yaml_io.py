@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from paac_cli.errors import ConfigError
+from paac_cli.files import open_regular
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 32
@@ -89,7 +90,7 @@ def parse(text: str, source: str) -> Any:
 def read(path: Path) -> Any:
     """The plain data in the file at `path`. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return parse(file.read(MAX_BYTES + 1).decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
