@@ -13,6 +13,8 @@ from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.config.trust import EVERYTHING, refuse_untrusted
 from paac_cli.errors import ConfigError
 
+_MOST_TOLD, _LONGEST_TOLD = 30, 200  # mistakes, and characters of each value
+
 
 def load_config(
     data: Any,
@@ -115,7 +117,8 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _explain(source: str, given_by: Mapping[str, str], error: ValidationError) -> str:
     """One line per key: where, what was found, what is allowed, what is near."""
     problems: dict[tuple[str, str], list[str]] = {}
-    for item in error.errors():
+    errors = error.errors(include_url=False)
+    for item in errors[:_MOST_TOLD]:
         keys, fields = _resolve(item["loc"])
         key = ".".join(keys)
         made_by_flag = item["type"] == "extra_forbidden"  # a key that is not known may be there for what is below it
@@ -124,20 +127,27 @@ def _explain(source: str, given_by: Mapping[str, str], error: ValidationError) -
             (flag for given, flag in given_by.items() if f"{key}.".startswith(f"{given}.")), (*below, source)[0]
         )
         if item["type"] == "extra_forbidden":
-            problems[place, f"unknown key {key}{nearest(keys[-1], fields)}"] = []
+            problems[place, f"unknown key {_short(key)}{nearest(keys[-1], fields)}"] = []
         elif item["type"] == "missing":
             problems[place, f"{key} is missing"] = []
         else:
             value = item["input"]
-            told = key if isinstance(value, dict) else f"{key} = {value!r}"
+            told = key if isinstance(value, dict) else f"{key} = {_short(repr(value))}"
             message = item["msg"].removeprefix("Value error, ")
             allowed = re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", "")))
             near = nearest(value, allowed) if isinstance(value, str) else ""
             problems.setdefault((place, told or "the preset"), []).append(message[:1].lower() + message[1:] + near)
-    return "\n".join(
+    lines = [
         ": ".join([place, told, " or ".join(said)] if said else [place, told])
         for (place, told), said in problems.items()
-    )
+    ]
+    if len(errors) > _MOST_TOLD:
+        lines.append(f"{source}: and {len(errors) - _MOST_TOLD:,} mistakes more")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
 
 
 def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
