@@ -154,7 +154,7 @@ def _prepare(scene: Scene, place: Path) -> Path:
     with RunDirectory(run) as directory:
         directory.create(_CONFIG, fresh=False)
         for steps in scene.saved:
-            directory.save(_checkpoint(steps), keep=len(scene.saved))
+            directory.save(some_checkpoint(steps), keep=len(scene.saved))
     for kind in scene.damaged:
         file = directory.checkpoints / f"{kind}_{scene.saved[-1]:09d}" / "policy.safetensors"
         file.write_bytes(file.read_bytes()[:-1])
@@ -173,7 +173,7 @@ def _save(scene: Scene, run: Path) -> None:
         if not scene.exists:
             directory.claim(_CONFIG, fresh=False)
             directory.create(_CONFIG, fresh=False)
-        directory.save(_checkpoint(scene.new), _KEEP)
+        directory.save(some_checkpoint(scene.new), _KEEP)
 
 
 def _save_with(scene: Scene, fault: Fault, place: Path) -> _Outcome:
@@ -206,7 +206,7 @@ def _wrongs(scene: Scene, run: Path, has_ended: bool) -> Iterator[str]:
             steps = found.counters.steps if found else None
             if steps not in ({scene.new} if has_ended else scene.outcomes):
                 yield f"goes on at {steps}"
-            if found is not None and not _same(found, _checkpoint(found.counters.steps)):
+            if found is not None and not _same(found, some_checkpoint(found.counters.steps)):
                 yield "holds something else than was saved"
             if found is None and directory.is_run and not said:
                 yield "starts over in silence"
@@ -215,7 +215,7 @@ def _wrongs(scene: Scene, run: Path, has_ended: bool) -> Iterator[str]:
                 if best.counters.steps not in {scene.new, *scene.played_before}:
                     yield f"holds {best.counters.steps} as its best"
             for path in [*list_checkpoints(directory.checkpoints), *list_policies(directory.checkpoints)]:
-                if not scene.damaged or path.name[5:14] != f"{scene.saved[-1]:09d}":
+                if has_ended or not scene.damaged or path.name[5:14] != f"{scene.saved[-1]:09d}":
                     load_policy(path)
             yield from _wrongs_of_the_next(directory)
     except Exception as error:
@@ -224,7 +224,7 @@ def _wrongs(scene: Scene, run: Path, has_ended: bool) -> Iterator[str]:
 
 def _wrongs_of_the_next(directory: RunDirectory) -> Iterator[str]:
     directory.create(_CONFIG, fresh=False)
-    directory.save(_checkpoint(3000), _KEEP)
+    directory.save(some_checkpoint(3000), _KEEP)
     found = directory.latest(_CONFIG, lambda text: None)
     if found is None or found.counters.steps != 3000:
         yield "does not go on from the next save"
@@ -237,8 +237,8 @@ def _wrongs_of_the_next(directory: RunDirectory) -> Iterator[str]:
 _CONFIG = read_config(find_preset("cartpole"))
 
 
-def _checkpoint(steps: int) -> Checkpoint:
-    """Each is better than those before."""
+def some_checkpoint(steps: int) -> Checkpoint:
+    """A small one, better than those of fewer steps."""
     rng = np.random.default_rng(steps)
     return Checkpoint(
         config=_CONFIG,
