@@ -44,14 +44,15 @@ class _Kind(NamedTuple):
 def run(*, seed: int = 1, inputs: int = 1_000_000, processes: int = os.cpu_count() or 1) -> Tally:
     """`inputs` of all kinds; one process: in this one."""
     begin = time.monotonic()
+    counts = {kind.name: round(inputs * kind.share) for kind in _KINDS}
     shares = [
-        (kind.name, range(part, round(inputs * kind.share), processes)) for kind in _KINDS for part in range(processes)
+        (name, range(part, count, processes), seed) for name, count in counts.items() for part in range(processes)
     ]
     if processes == 1:
-        found = [_fuzz(name, numbers, seed) for name, numbers in shares]
+        found = [_fuzz(*share) for share in shares]
     else:
         with multiprocessing.get_context("fork").Pool(processes, _limit_memory) as pool:
-            found = pool.starmap(_fuzz, [(name, numbers, seed) for name, numbers in shares], chunksize=1)
+            found = pool.starmap(_fuzz, shares, chunksize=1)
     notes = [note for one in found for note in one.notes]
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     slowest = max(one.slowest for one in found)

@@ -214,12 +214,21 @@ def _wrongs(scene: Scene, run: Path, has_ended: bool) -> Iterator[str]:
                 _, best = find_policy(run, last=False, warn=said.append)
                 if best.counters.steps not in {scene.new, *scene.played_before}:
                     yield f"holds {best.counters.steps} as its best"
-            for path in [*list_checkpoints(directory.checkpoints), *list_policies(directory.checkpoints)]:
-                if has_ended or not scene.damaged or path.name[5:14] != f"{scene.saved[-1]:09d}":
-                    load_policy(path)
+            _load_all(scene, directory.checkpoints, has_ended)
             yield from _wrongs_of_the_next(directory)
     except Exception as error:
         yield f"then {error!r}"
+
+
+def _load_all(scene: Scene, checkpoints: Path, has_ended: bool) -> None:
+    """Raises CheckpointError where one that was not damaged before is so now, or the new one is not there."""
+    damaged_before = {f"{kind}_{scene.saved[-1]:09d}" for kind in scene.damaged}
+    for path in [*list_checkpoints(checkpoints), *list_policies(checkpoints)]:
+        if path.name.removesuffix(".replaced") not in damaged_before:
+            load_policy(path)
+    if has_ended:
+        load_policy(checkpoints / f"step_{scene.new:09d}")
+        load_policy(checkpoints / f"best_{scene.new:09d}")
 
 
 def _wrongs_of_the_next(directory: RunDirectory) -> Iterator[str]:

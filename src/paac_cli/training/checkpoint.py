@@ -124,9 +124,10 @@ def _named(directory: Path) -> list[Path]:
     """Whatever has the name of a checkpoint."""
     try:
         return [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
-    except FileNotFoundError:
-        return []
-    except OSError as error:  # and not as if there were none: a run would start over
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not directory.exists():
+            return []
+        # Not as if there were none: a run would start over.
         raise CheckpointError(f"{directory} cannot be looked into: {error}") from error
 
 
