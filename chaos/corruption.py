@@ -3,6 +3,7 @@
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,43 +23,44 @@ class _Damage(NamedTuple):
     content: bytes  #: this is in the file
 
 
-def flips(*, seed: int = 1, every: int = 1) -> Tally:
-    """Every byte of every file of a small checkpoint, changed to another; every: only so many-th byte."""
-    return _trial("bytes of a checkpoint flipped", partial(_flips, every=every), seed)
+def run(*, seed: int = 1, every: int = 1, megabytes: int = 32, parts: int = 500) -> Tally:
+    """Every byte of the files of a small checkpoint changed, every shorter length of them, and tails; and of the files
+    of one of so many `megabytes` a byte in each of `parts` equal ranges. every: only so many-th byte and length.
+    """
+    begin, rng = time.monotonic(), np.random.default_rng(seed)
+    small = some_checkpoint(1000)
+    large = small._replace(learner={"screens": rng.integers(0, 256, megabytes << 20, np.uint8)})
+    tried, losses = Counter(), []
+    for what, checkpoint, damages in (
+        ("bytes flipped", small, partial(_flips, every=every)),
+        ("cuts and tails", small, partial(_cuts, every=every)),
+        (f"byte ranges of a checkpoint of {megabytes} MB", large, partial(_one_of_each, parts=parts)),
+    ):
+        tried[what], lost = _damage(checkpoint, damages, random.Random(seed))
+        losses += [f"{what}: {loss}" for loss in lost]
+    told = ", ".join(f"{count:,} {what}" for what, count in tried.items())
+    return Tally(
+        "damages of a checkpoint's files", tried.total(), len(losses), time.monotonic() - begin, (told, *losses)
+    )
 
 
-def cuts_and_tails(*, seed: int = 1, every: int = 1) -> Tally:
-    """Every file of a small checkpoint cut to every shorter length, and lengthened; every: only so many-th length."""
-    return _trial("files of a checkpoint cut short or lengthened", partial(_cuts, every=every), seed)
-
-
-def ranges(*, seed: int = 1, megabytes: int = 32, parts: int = 500) -> Tally:
-    """The files of a large checkpoint, a byte in each of `parts` equal ranges of each."""
-    rng = np.random.default_rng(seed)
-    large = some_checkpoint(1000)._replace(learner={"screens": rng.integers(0, 256, megabytes << 20, np.uint8)})
-    return _trial(f"byte ranges of a checkpoint of {megabytes} MB", partial(_one_of_each, parts=parts), seed, large)
-
-
-def _trial(
-    what: str,
-    damages: Callable[[bytes, random.Random], Iterator[_Damage]],
-    seed: int,
-    checkpoint: Checkpoint | None = None,
-) -> Tally:
-    begin, rng = time.monotonic(), random.Random(seed)
-    tried, notes = 0, []
+def _damage(
+    checkpoint: Checkpoint, damages: Callable[[bytes, random.Random], Iterator[_Damage]], rng: random.Random
+) -> tuple[int, list[str]]:
+    """How many damages there were, and which of them were not found."""
+    tried, losses = 0, []
     with tempfile.TemporaryDirectory() as work:
-        path = save_checkpoint(Path(work), checkpoint or some_checkpoint(1000), keep=1)
+        path = save_checkpoint(Path(work), checkpoint, keep=1)
         for file in sorted(path.iterdir()):
             whole = file.read_bytes()
             for damage in damages(whole, rng):
                 tried += 1
                 _put(file, damage.content, damage.at)
                 wrong = _wrong(path)
-                notes += [f"{file.name}, {damage.told}: {wrong}"] if wrong else []
+                losses += [f"{file.name}, {damage.told}: {wrong}"] if wrong else []
                 _put(file, whole[damage.at :], damage.at)
             load_checkpoint(path)
-    return Tally(what, tried, len(notes), time.monotonic() - begin, tuple(notes))
+    return tried, losses
 
 
 def _put(file: Path, content: bytes, at: int) -> None:

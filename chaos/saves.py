@@ -59,21 +59,25 @@ SCENES = (
 )
 
 
-def kills_and_errors(*, seed: int = 1, every: int = 1) -> Tally:
-    """Every operation of every scene: killed there, also with half a write done; ENOSPC and EIO, once and lasting.
-
-    every: only so many-th of these cases.
+def run(*, seed: int = 1, every: int = 1, by_chance: int = 8) -> Tally:
+    """Kills, half-done writes, ENOSPC and EIO, once and lasting, at every operation of every scene; and power cuts
+    after it, each with the least, the most, and `by_chance` outcomes more. every: only so many-th of these cases.
     """
-    return _trial("checkpoint saves killed or failed at one of their operations", _fault_cases, seed, every)
-
-
-def power_cuts(*, seed: int = 1, by_chance: int = 8, every: int = 1) -> Tally:
-    """A cut after every operation of every scene, each with the least, the most, and `by_chance` outcomes more.
-
-    every: only so many-th of these cases.
-    """
-    cases = partial(_cut_cases, by_chance=by_chance)
-    return _trial("power cuts during a checkpoint's save, as modelled", cases, seed, every)
+    begin = time.monotonic()
+    kinds: dict[str, _Cases] = {"killed or failed": _fault_cases, "cut off": partial(_cut_cases, by_chance=by_chance)}
+    told, losses, tried = [], [], 0
+    for kind, cases in kinds.items():
+        count, lost = _try(cases, random.Random(seed), every)
+        told.append(f"{count:,} {kind}")
+        losses += lost
+        tried += count
+    return Tally(
+        "saves of a checkpoint killed, refused, torn or cut off from power at one of their operations",
+        tried,
+        len(losses),
+        time.monotonic() - begin,
+        (", ".join(told) + f"; scenes: {', '.join(scene.name for scene in SCENES)}", *losses),
+    )
 
 
 class _Case(NamedTuple):
@@ -81,6 +85,7 @@ class _Case(NamedTuple):
 
     told: str
     bring_about: Callable[[Path], "_Outcome"]  #: in a new directory of this name
+    always: bool = False  #: it is tried however few are
 
 
 class _Outcome(NamedTuple):
@@ -89,23 +94,26 @@ class _Outcome(NamedTuple):
     wrong: str = ""  #: with how it has ended
 
 
-def _trial(what: str, cases: Callable[[Scene, Path, random.Random], Iterator[_Case]], seed: int, every: int) -> Tally:
-    begin, tried, notes = time.monotonic(), 0, []
+_Cases = Callable[[Scene, Path, random.Random], Iterator[_Case]]
+
+
+def _try(cases: _Cases, rng: random.Random, every: int) -> tuple[int, list[str]]:
+    """How many cases there were, and what was lost."""
+    tried, losses = 0, []
     memory = Path("/dev/shm")
     for scene in SCENES:
         with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as work:
-            chosen = random.Random(seed)
-            for case in cases(scene, Path(work), random.Random(seed)):
-                if chosen.randrange(every):
+            for case in cases(scene, Path(work), rng):
+                if rng.randrange(every) and not case.always:
                     continue
                 tried += 1
                 place = Path(work, str(tried))
                 outcome = case.bring_about(place)
                 wrongs = [outcome.wrong] if outcome.wrong else []
                 wrongs += _wrongs(scene, outcome.run, outcome.has_ended)
-                notes += [f"{scene.name}, {case.told}: {wrong}" for wrong in wrongs]
+                losses += [f"{scene.name}, {case.told}: {wrong}" for wrong in wrongs]
                 shutil.rmtree(place)
-    return Tally(what, tried, len(notes), time.monotonic() - begin, tuple(notes))
+    return tried, losses
 
 
 def _fault_cases(scene: Scene, work: Path, rng: random.Random) -> Iterator[_Case]:
@@ -136,7 +144,8 @@ def _cut_cases(scene: Scene, work: Path, rng: random.Random, by_chance: int) -> 
     for count in range(len(operations) + 1):
         for name, luck in lucks.items():
             told = f"cut after {count} of {len(operations)}, {name} is left"
-            yield _Case(told, partial(_cut, disk, luck, rng, count == len(operations)))
+            has_ended = count == len(operations)
+            yield _Case(told, partial(_cut, disk, luck, rng, has_ended), always=has_ended)
         disk.do(operations[count : count + 1])
 
 
@@ -243,7 +252,7 @@ def _wrongs_of_the_next(directory: RunDirectory) -> Iterator[str]:
         yield f"the next save leaves {names}"
 
 
-_CONFIG = read_config(find_preset("cartpole"))
+_CONFIG = read_config(find_preset("cartpole"), {"sampling.num_envs": 3})
 
 
 def some_checkpoint(steps: int) -> Checkpoint:

@@ -29,6 +29,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from paac_cli import __version__
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
@@ -90,7 +92,11 @@ def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
     Raises CheckpointError, which names what is wrong, and TrustError if it names code that is not `trusted`.
     """
     manifest, config = _read_head(path, trusted)
-    return Checkpoint(config, manifest.counters, manifest.score, *(_read_arrays(path, p, manifest) for p in _PARTS))
+    arrays = (_read_arrays(path, part, manifest) for part in _PARTS)
+    checkpoint = Checkpoint(config, manifest.counters, manifest.score, *arrays)
+    if not _is_consistent(checkpoint):
+        raise CheckpointError(f"{path} is damaged or foreign: its arrays do not fit its config, or each other")
+    return checkpoint
 
 
 def load_policy(path: Path, trusted: Container[str] = ()) -> TrainedPolicy:
@@ -148,10 +154,13 @@ def _rank(score: float | None) -> float:
 
 
 def _score_of(path: Path) -> float:
+    """Of a policy that can be read; one that cannot is worse than any."""
     try:
-        return _rank(read_manifest(path).score)
+        manifest = read_manifest(path)
+        _read_arrays(path, _POLICY, manifest)
     except CheckpointError:
         return -math.inf
+    return _rank(manifest.score)
 
 
 def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[str]) -> Path:
@@ -218,6 +227,25 @@ def _read_head(path: Path, trusted: Container[str]) -> tuple[Manifest, RunConfig
 
 def _file(part: str) -> str:
     return f"{part}.safetensors"
+
+
+def _is_consistent(checkpoint: Checkpoint) -> bool:
+    """Whether all is there that the histories of the environments and the latest games say of themselves.
+
+    Policy and learner are for their algorithm to judge, and actions for the environments.
+    """
+    num_envs, no_array = (checkpoint.config.sampling.num_envs,), np.empty(())
+    scores, lengths = (checkpoint.progress.get(name, no_array) for name in ("scores", "lengths"))
+    episode, played = (checkpoint.sampling.get(name, no_array) for name in ("episode", "length"))
+    actions = checkpoint.sampling.get("actions", no_array)
+    return (
+        (scores.dtype, lengths.dtype, episode.dtype, played.dtype) == (np.float64, np.int64, np.int64, np.int64)
+        and scores.ndim == 1
+        and scores.shape == lengths.shape
+        and episode.shape == played.shape == num_envs
+        and min(episode.min(), played.min()) >= 0
+        and actions.shape[:1] == (sum(played.tolist()),)
+    )
 
 
 def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:

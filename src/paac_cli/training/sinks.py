@@ -58,7 +58,8 @@ class CsvSink:
         try:
             if path.exists():
                 columns, rows = read_rows(path)
-                self._replace(columns, [row for row in rows if int(row["steps"]) <= resume_at])
+                if columns:
+                    self._replace(columns, [row for row in rows if int(row["steps"]) <= resume_at])
         except (OSError, ValueError) as error:
             raise RunDirectoryError(f"{path} cannot be used: {error}; it may be moved aside") from error
 
