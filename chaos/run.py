@@ -27,6 +27,9 @@ TRIALS: dict[str, dict[str, float]] = {
     "worker_kills": {"kills": 200},
     "learner_kills": {"kills": 100},
     "signal_stops": {"stops": 50},
+    "saves": {},
+    "corruption": {},
+    "fuzz": {"inputs": 1_000_000},
     "soak": {"minutes": 60},
 }
 LEAVES_FILES = {"soak"}  # of its own, beside the table

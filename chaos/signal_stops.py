@@ -23,6 +23,8 @@ STOPS = (
     (signal.SIGTERM, True, 143),
     (signal.SIGTERM, False, 143),
     (signal.SIGHUP, True, 129),
+    (signal.SIGUSR1, True, 75),
+    (signal.SIGUSR1, False, 75),
 )
 
 

@@ -32,6 +32,10 @@ class CheckpointError(PaacError):
     """A checkpoint that is missing, foreign or damaged."""
 
 
+class TrustError(PaacError):
+    """A checkpoint or a run directory that names code to import, without the user's word for it."""
+
+
 class RunDirectoryError(PaacError):
     """A run directory that cannot be written, or that holds another run."""
 

@@ -98,7 +98,9 @@ def test_one_from_outside_learns_and_is_evaluated(paac, tmp_path):
     assert result.returncode == 0, result.stderr
     run = tmp_path / "runs" / "cartpole-mine-Reinforce-seed1"
     assert "gamma: 0.98" in (run / "config.yaml").read_text()
-    report = json.loads(paac("eval", run, "--episodes", 16, "--json", cwd=tmp_path).stdout)
+    assert "algorithm.name = 'mine:Reinforce'" in paac("eval", run, cwd=tmp_path).stderr
+    evaluated = paac("eval", run, "--episodes", 16, "--json", "--trust-code", cwd=tmp_path)
+    report = json.loads(evaluated.stdout)
     assert report["mean"] > 100  # random play: 22
     again = paac("train", *arguments[:-1], 64_000, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
     assert "going on at step 60,416" in again.stdout

@@ -1,7 +1,7 @@
+import errno
 import json
 import os
 import random
-import shutil
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from paac_cli.training.checkpoint import save_checkpoint as save_and_keep
 def make_checkpoint(steps=1000, score=None):
     rng = np.random.default_rng(steps)
     return Checkpoint(
-        config=read_config(find_preset("cartpole")),
+        config=read_config(find_preset("cartpole"), {"sampling.num_envs": 3}),
         counters=Counters(steps=steps, updates=10, episodes=3, seconds=1.5),
         score=score,
         policy={"policy/kernel": rng.normal(size=(4, 2)).astype(np.float32)},
@@ -63,12 +63,12 @@ def test_the_same_state_gives_the_same_bytes(tmp_path):
 def test_any_flipped_byte_is_detected(tmp_path):
     path = save_checkpoint(tmp_path, make_checkpoint())
     rng = random.Random(0)
-    for file in sorted(path.glob("*.safetensors")):
+    for file in sorted(path.iterdir()):
         whole = file.read_bytes()
         for _ in range(40):
             place = rng.randrange(len(whole))
             file.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :])
-            with pytest.raises(CheckpointError, match=file.name):
+            with pytest.raises(CheckpointError, match=file.name.removesuffix(".sha256")):
                 load_checkpoint(path)
         file.write_bytes(whole)
     load_checkpoint(path)
@@ -88,7 +88,7 @@ def test_any_truncation_is_detected(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 3},
         {"format": None},
         {"counters": {"steps": "many"}},
         {"config": {"env": {"id": "x"}}},
@@ -113,46 +113,12 @@ def test_rubbish_as_a_manifest_is_named(tmp_path, text):
         load_checkpoint(path)
 
 
-def test_an_interrupted_save_leaves_the_earlier_checkpoint_and_is_swept_away(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path, make_checkpoint(1000))
-    synced = []
-    count_syncs = lambda descriptor: synced.append(descriptor)  # noqa: E731
-    monkeypatch.setattr(os, "fsync", count_syncs)
-    save_checkpoint(tmp_path / "elsewhere", make_checkpoint(2000))
-
-    for last_words in range(len(synced)):
-        calls = []
-
-        def fail(descriptor, calls=calls, last_words=last_words):
-            calls.append(descriptor)
-            if len(calls) > last_words:
-                raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", fail)
-        with pytest.raises(OSError, match="No space"):
-            save_checkpoint(tmp_path, make_checkpoint(2000))
-        if last_words < len(synced) - 1:  # at the last sync the new one already stands
-            assert [path.name for path in list_checkpoints(tmp_path)] == ["step_000001000"]
-        assert_same(load_checkpoint(tmp_path / "step_000001000"), make_checkpoint(1000))
-        load_policy(list_policies(tmp_path)[0])
-
-    monkeypatch.undo()
-    shutil.rmtree(tmp_path / "elsewhere")
-    save_checkpoint(tmp_path, make_checkpoint(3000))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "best_000003000",
-        "step_000001000",
-        "step_000002000",
-        "step_000003000",
-    ]
-
-
 def test_the_latest_are_kept_and_of_the_best_its_policy(tmp_path):
     for steps, score in [(1, None), (2, 9.0), (3, 5.0), (4, 7.0), (5, 6.0)]:
         save_and_keep(tmp_path, make_checkpoint(steps, score), keep=2)
     assert [path.name[-1] for path in list_checkpoints(tmp_path)] == ["5", "4"]
     (best,) = list_policies(tmp_path)
-    assert sorted(path.name for path in best.iterdir()) == ["manifest.json", "policy.safetensors"]
+    assert sorted(path.name for path in best.iterdir()) == ["manifest.json", "manifest.sha256", "policy.safetensors"]
     policy, whole = load_policy(best), make_checkpoint(2, 9.0)
     assert policy[:3] == whole[:3]
     np.testing.assert_array_equal(policy.policy["policy/kernel"], whole.policy["policy/kernel"])
@@ -181,6 +147,79 @@ def test_without_scores_the_newest_is_the_best(tmp_path):
 
 
 def test_a_billion_steps_are_more_than_a_million(tmp_path):
-    for steps in (1_000_000_000, 999_999_999):
+    for steps in (999_999_999, 1_000_000_000):
         save_checkpoint(tmp_path, make_checkpoint(steps))
     assert list_checkpoints(tmp_path)[0].name == "step_1000000000"
+
+
+def flip_a_byte(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_run_that_goes_on_before_a_damaged_checkpoint_keeps_what_it_saves(tmp_path, keep):
+    """The damaged ones, which are newer by their names, push nothing out; they go."""
+    for steps in (1000, 2000, 3000):
+        save_and_keep(tmp_path, make_checkpoint(steps, steps), keep=3)
+    for name in ("step_000003000", "step_000002000", "best_000003000"):
+        flip_a_byte(tmp_path / name / "policy.safetensors")
+    save_and_keep(tmp_path, make_checkpoint(1500, 1500.0), keep)
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["step_000001500", "step_000001000"][:keep]
+    assert [path.name for path in list_policies(tmp_path)] == ["best_000001500"]
+    assert_same(load_checkpoint(tmp_path / "step_000001500"), make_checkpoint(1500, 1500.0))
+
+
+def test_links_are_removed_and_what_they_lead_to_is_not(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    save_checkpoint(tmp_path / "elsewhere", make_checkpoint(1000))
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "step_000001000").symlink_to(tmp_path / "elsewhere" / "step_000001000")
+    (tmp_path / "here" / ".partial-step_000002000").symlink_to(tmp_path / "elsewhere")
+    load_checkpoint(list_checkpoints(tmp_path / "here")[0])
+    save_and_keep(tmp_path / "here", make_checkpoint(2000), keep=1)
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["best_000002000", "step_000002000"]
+    load_checkpoint(tmp_path / "elsewhere" / "step_000001000")
+
+
+def test_a_directory_that_cannot_be_looked_into_is_no_empty_one(tmp_path, monkeypatch):
+    """A run must not start over because a disk is sick."""
+    save_checkpoint(tmp_path, make_checkpoint())
+    for number in (errno.EIO, errno.EACCES):
+        monkeypatch.setattr(os, "listdir", lambda path, number=number: fail(number))
+        with pytest.raises(CheckpointError, match="cannot be looked into"):
+            list_checkpoints(tmp_path)
+
+
+def fail(number):
+    raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("progress", {"scores": np.zeros(3)}),
+        ("progress", {"scores": np.zeros((2, 1)), "lengths": np.zeros((2, 1), np.int64)}),
+        ("progress", {"lengths": np.zeros(2)}),
+        ("sampling", {"episode": np.zeros(4, np.int64)}),
+        ("sampling", {"episode": np.array([0, 1, -1])}),
+        ("sampling", {"length": np.array([-1, 2, 2])}),
+        ("sampling", {"length": np.array([2**62, 2**62, 2**62])}),
+        ("sampling", {"actions": np.zeros(2, np.int32)}),
+        ("sampling", {"actions": np.zeros((), np.int32)}),
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_refused(part, change, tmp_path):
+    checkpoint = make_checkpoint()
+    path = save_checkpoint(tmp_path, checkpoint._replace(**{part: getattr(checkpoint, part) | change}))
+    with pytest.raises(CheckpointError, match="do not fit"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(("part", "name"), [("progress", "scores"), ("sampling", "episode"), ("sampling", "actions")])
+def test_an_array_that_is_missing_is_noticed(part, name, tmp_path):
+    checkpoint = make_checkpoint()
+    rest = {key: array for key, array in getattr(checkpoint, part).items() if key != name}
+    with pytest.raises(CheckpointError, match="do not fit"):
+        load_checkpoint(save_checkpoint(tmp_path, checkpoint._replace(**{part: rest})))

@@ -51,16 +51,16 @@ def run_of(directory, *checkpoints):
 
 def test_from_the_last_but_one_to_the_last_or_from_the_start(tmp_path):
     run = run_of(tmp_path / "run", *map(checkpoint_of, (100, 250, 310)))
-    stretch = find_stretch(run, from_start=False, warn=pytest.fail)
+    stretch = find_stretch(run, from_start=False, trusted=(), warn=pytest.fail)
     assert (stretch.steps, stretch.seconds) == (range(250, 310), pytest.approx(6.0))
-    stretch = find_stretch(run, from_start=True, warn=pytest.fail)
+    stretch = find_stretch(run, from_start=True, trusted=(), warn=pytest.fail)
     assert (stretch.steps, stretch.seconds) == (range(310), pytest.approx(31.0))
 
 
 def test_what_no_checkpoint_holds_is_trained_from_the_start_and_without_a_stop(tmp_path):
     config = config_of(algorithm={"name": "dqn", "save_buffer": False})
     run = run_of(tmp_path / "run", *(checkpoint_of(steps, config) for steps in (100, 200)))
-    stretch = find_stretch(run, from_start=False, warn=pytest.fail)
+    stretch = find_stretch(run, from_start=False, trusted=(), warn=pytest.fail)
     assert stretch.steps == range(200)
     assert [again.training.total_steps for again in sittings(stretch)] == [200]
 
@@ -69,7 +69,7 @@ def test_another_window_of_scores_is_refused(tmp_path):
     wide = config_of(stop_when={"mean_return": 1, "episodes": 200})
     run = run_of(tmp_path / "run", checkpoint_of(100, wide), checkpoint_of(200))
     with pytest.raises(VerificationError, match="between steps 100 and 200"):
-        find_stretch(run, from_start=False, warn=pytest.fail)
+        find_stretch(run, from_start=False, trusted=(), warn=pytest.fail)
 
 
 # --- under which circumstances

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import FiniteRange, given_keys
+from paac_cli.cli.options import FiniteRange, find_own_code, given_keys
 
 if TYPE_CHECKING:
     from paac_cli.reporting.budget import Measured, What
@@ -47,6 +47,7 @@ def bench(
 
     if sweep and what == "learner":
         raise click.UsageError("--sweep is for sampler and train: a learner alone has no workers")
+    find_own_code()
     path = find_preset(preset)
     overrides = parse_assignments(assignments) | given_keys(short_cuts, _FLAGS)
     if sweep:

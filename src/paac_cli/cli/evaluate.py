@@ -1,12 +1,13 @@
 """paac eval"""
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import click
 
-from paac_cli.cli.options import action_choice, checkpoint_choice, warn
+from paac_cli.cli.options import action_choice, checkpoint_choice, trust_choice, warn
 
 
 @click.command("eval")
@@ -14,8 +15,11 @@ from paac_cli.cli.options import action_choice, checkpoint_choice, warn
 @click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Whole games.")
 @action_choice
 @checkpoint_choice
+@trust_choice
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else, on standard output.")
-def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: bool, as_json: bool) -> None:
+def evaluate(
+    checkpoint: Path, episodes: int, greedy: bool, seed: int, last: bool, trusted: Container[str], as_json: bool
+) -> None:
     """Play whole games with a trained agent and report raw scores.
 
     CHECKPOINT is a run directory (its best checkpoint) or one checkpoint. Environment, protocol and
@@ -24,7 +28,7 @@ def evaluate(checkpoint: Path, episodes: int, greedy: bool, seed: int, last: boo
     from paac_cli.cli.playing import play_games
     from paac_cli.training.run_directory import find_policy
 
-    path, found = find_policy(checkpoint, last=last, warn=warn)
+    path, found = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
     played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)
     report = _report(played.config, [game.score for game in played.games], [game.length for game in played.games])
     report |= {"checkpoint": str(path), "steps": found.counters.steps, "actions": "greedy" if greedy else "sampled"}

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import click
 
@@ -65,5 +64,4 @@ def main(traceback: bool) -> None:
       paac eval runs/pong-seed1      play 30 games with the best checkpoint
       paac record pong.mp4           film it
     """
-    sys.path.append(str(Path.cwd()))  # where `module:Class` of a user lies, if it is not installed
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # by way of all clean-up

@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,30 @@ def say(text: str) -> None:
         click.echo(text)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
+
+
+def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
+    from paac_cli.config.trust import EVERYTHING
+
+    if not is_given:
+        return ()
+    find_own_code()
+    return EVERYTHING
+
+
+#: The command gets it as `trusted`: the code that may be imported because a checkpoint names it.
+trust_choice = click.option(
+    "--trust-code",
+    "trusted",
+    is_flag=True,
+    callback=_trusted,
+    help="Import the code of others that the checkpoint names: environment, algorithm, torso.",
+)
+
+
+def find_own_code() -> None:
+    """Let `module:Class` of a user be found where we are, if it is not installed. Only if they have named it."""
+    sys.path.append(str(Path.cwd()))
 
 
 def warn(text: str) -> None:

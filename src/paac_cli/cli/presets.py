@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from paac_cli.cli.options import find_own_code
+
 
 @click.group()
 def presets() -> None:
@@ -58,6 +60,7 @@ def validate(file: Path) -> None:
     """Check the preset in FILE and print it with all defaults."""
     from paac_cli.config.load import read_config, to_yaml
 
+    find_own_code()
     click.echo(to_yaml(read_config(file)), nl=False)
 
 

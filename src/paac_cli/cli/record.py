@@ -1,10 +1,11 @@
 """paac record"""
 
+from collections.abc import Container
 from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_choice, warn
+from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_choice, trust_choice, warn
 
 
 @click.command()
@@ -22,6 +23,7 @@ from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_ch
 @click.option("--overlay", is_flag=True, help="A panel with score, value and action probabilities.")
 @action_choice
 @checkpoint_choice
+@trust_choice
 def record(
     video: Path | None,
     checkpoint: Path | None,
@@ -32,6 +34,7 @@ def record(
     greedy: bool,
     seed: int,
     last: bool,
+    trusted: Container[str],
 ) -> None:
     """Film a trained agent: every frame of the emulator, in real time.
 
@@ -47,7 +50,7 @@ def record(
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_suffix(video)
-    path, found = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn)
+    path, found = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
     if video is None:
         path = path if path.parent.name else path.resolve()
         if path.parent.name != "checkpoints":

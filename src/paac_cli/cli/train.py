@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.loading import loaded
-from paac_cli.cli.options import RUNS, given_keys, say, warn
+from paac_cli.cli.options import RUNS, find_own_code, given_keys, say, warn
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -52,6 +52,7 @@ def train(
     from paac_cli.config.load import parse_assignments, read_config
     from paac_cli.config.presets import find_preset
 
+    find_own_code()
     path = find_preset(preset)
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     overrides |= parse_assignments(assignments) | given_keys(short_cuts, _FLAGS)
@@ -97,7 +98,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
 
     with RunDirectory(directory) as run:
         run.claim(config, fresh=fresh)
-        checkpoint = None if fresh else run.latest(warn)
+        checkpoint = None if fresh else run.latest(config, warn)
         if checkpoint is not None:
             run.refuse_change(checkpoint.config, config)
         progress = Progress(config.training.stop_when, checkpoint)
@@ -138,12 +139,14 @@ def _train(
         run.create(config, fresh=fresh)
         start = progress.steps
         with contextlib.ExitStack() as closing:
-            sinks += [CsvSink(run.metrics_csv, start), TensorBoardSink(run.tensorboard, start), EventLog(run.events)]
-            sinks.append(ConsoleSink(config.training.total_steps))
-            for sink in sinks:
-                closing.callback(sink.close)
-            place = f"{device} in {config.network.precision}"
-            tell(_headline(config, run.path, pool.num_workers, place, start))
+            console = ConsoleSink(config.training.total_steps)
+            closing.callback(console.close)
+            sinks += [console, EventLog(run.events)]
+            tables = CsvSink(run.metrics_csv, start, tell), TensorBoardSink(run.tensorboard, start, tell)
+            for table in tables:
+                closing.callback(table.close)
+            sinks += tables
+            tell(_headline(config, run.path, pool.num_workers, f"{device} in {config.network.precision}", start))
             train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
     return stop.exit_code
 

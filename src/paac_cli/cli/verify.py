@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Container
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paac_cli.cli.loading import loaded
-from paac_cli.cli.options import warn
+from paac_cli.cli.options import trust_choice, warn
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--from-start", is_flag=True, help="Train the whole run again, not only what came last.")
+@trust_choice
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else, on standard output.")
-def verify(run: Path, from_start: bool, as_json: bool) -> None:
+def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) -> None:
     """Prove that a run is a function of its config and its seed.
 
     RUN is a run directory, which is only read. What it did between its last two checkpoints is trained again, on other
@@ -33,12 +35,13 @@ def verify(run: Path, from_start: bool, as_json: bool) -> None:
     Exits with 0 where all is the same, 1 where something differs, 2 where it cannot be verified.
     """
     from paac_cli.reporting.verdict import in_words, report
-    from paac_cli.training.checkpoint import list_checkpoints, read_manifest
+    from paac_cli.training.checkpoint import list_checkpoints
+    from paac_cli.training.manifest import read_manifest
     from paac_cli.training.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
     from paac_cli.training.verification import compare, compare_logs, find_stretch, read_log, sittings
 
-    stretch = find_stretch(run, from_start=from_start, warn=warn)
+    stretch = find_stretch(run, from_start=from_start, trusted=trusted, warn=warn)
     steps, log = stretch.steps, read_log(RunDirectory(run).metrics_csv)
     _say(f"training steps {steps.start:,} to {steps.stop:,} again; the run took {_time(stretch.seconds)}")
     with tempfile.TemporaryDirectory(prefix="paac-verify-") as place, StopRequest() as stop:
@@ -48,7 +51,7 @@ def verify(run: Path, from_start: bool, as_json: bool) -> None:
             if stop:
                 _say("Stopped: nothing is verified")
                 click.get_current_context().exit(stop.exit_code)
-            again = copy.latest(warn)
+            again = copy.latest(config, warn)
         assert again is not None
         versions = read_manifest(list_checkpoints(copy.checkpoints)[0]).versions
         logged = compare_logs({at: row for at, row in log if at - 1 in steps}, dict(read_log(copy.metrics_csv)))
@@ -76,7 +79,7 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
 
         run.create(config, fresh=False)
         killer = WorkerKiller(pool, range(progress.steps, config.training.total_steps))
-        sinks = (CsvSink(run.metrics_csv, progress.steps), killer)
+        sinks = (CsvSink(run.metrics_csv, progress.steps, tell), killer)
         try:
             train(config, agent, pool, run, checkpoint, progress, sinks, stop)
         except WorkerError as error:

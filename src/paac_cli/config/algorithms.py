@@ -338,9 +338,10 @@ def outside_algorithm(name: str) -> Any:
     module, _, class_name = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever their module does when it is imported
         raise ValueError(f"algorithm {name!r} cannot be imported: {error}") from error
-    if not issubclass(getattr(found, "Config", object), AlgorithmConfig):
+    config = getattr(found, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, AlgorithmConfig)):
         raise ValueError(f"algorithm {name!r} has no Config, a subclass of paac_cli.config.algorithms.AlgorithmConfig")
     return found
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -10,22 +10,34 @@ from pydantic import BaseModel, ValidationError
 
 from paac_cli.config import yaml_io
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
+from paac_cli.config.trust import EVERYTHING, refuse_untrusted
 from paac_cli.errors import ConfigError
+
+_MOST_TOLD, _LONGEST_TOLD = 30, 200  # mistakes, and characters of each value
 
 
 def load_config(
-    data: Any, source: str, overrides: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None
+    data: Any,
+    source: str,
+    overrides: Mapping[str, Any] | None = None,
+    flags: Mapping[str, str] | None = None,
+    *,
+    trusted: Container[str] = EVERYTHING,
 ) -> RunConfig:
     """Check plain `data` after putting `overrides` (dotted key -> value) into it.
 
-    flags: dotted key -> what it was given by on the command line, where that is not --set. Raises ConfigError,
-    which names the `source` or the flag, the key, the value, what is allowed and the nearest key.
+    flags: dotted key -> what it was given by on the command line, where that is not --set. trusted: the code
+    that may be imported, `module:name`; where `data` is not of the user's own, that is not everything.
+
+    Raises TrustError, and ConfigError, which names the `source` or the flag, the key, the value, what is allowed
+    and the nearest key.
     """
     overrides = overrides or {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: a preset is a mapping with the sections {', '.join(RunConfig.model_fields)}")
     for key, value in overrides.items():
         data = _put(data, key.split("."), value, key)
+    refuse_untrusted(data, source, trusted)
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
@@ -62,10 +74,14 @@ def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
 
 
 def read_config(
-    path: Path, overrides: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None
+    path: Path,
+    overrides: Mapping[str, Any] | None = None,
+    flags: Mapping[str, str] | None = None,
+    *,
+    trusted: Container[str] = EVERYTHING,
 ) -> RunConfig:
-    """The config in the YAML file at `path`; the rest as `load_config` has it. Raises ConfigError."""
-    return load_config(yaml_io.read(path), str(path), overrides, flags)
+    """The config in the YAML file at `path`; the rest as `load_config` has it. Raises ConfigError and TrustError."""
+    return load_config(yaml_io.read(path), str(path), overrides, flags, trusted=trusted)
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
@@ -101,7 +117,8 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _explain(source: str, given_by: Mapping[str, str], error: ValidationError) -> str:
     """One line per key: where, what was found, what is allowed, what is near."""
     problems: dict[tuple[str, str], list[str]] = {}
-    for item in error.errors():
+    errors = error.errors(include_url=False)
+    for item in errors[:_MOST_TOLD]:
         keys, fields = _resolve(item["loc"])
         key = ".".join(keys)
         made_by_flag = item["type"] == "extra_forbidden"  # a key that is not known may be there for what is below it
@@ -110,20 +127,27 @@ def _explain(source: str, given_by: Mapping[str, str], error: ValidationError) -
             (flag for given, flag in given_by.items() if f"{key}.".startswith(f"{given}.")), (*below, source)[0]
         )
         if item["type"] == "extra_forbidden":
-            problems[place, f"unknown key {key}{nearest(keys[-1], fields)}"] = []
+            problems[place, f"unknown key {_short(key)}{nearest(keys[-1], fields)}"] = []
         elif item["type"] == "missing":
             problems[place, f"{key} is missing"] = []
         else:
             value = item["input"]
-            told = key if isinstance(value, dict) else f"{key} = {value!r}"
+            told = key if isinstance(value, dict) else f"{key} = {_short(repr(value))}"
             message = item["msg"].removeprefix("Value error, ")
             allowed = re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", "")))
             near = nearest(value, allowed) if isinstance(value, str) else ""
             problems.setdefault((place, told or "the preset"), []).append(message[:1].lower() + message[1:] + near)
-    return "\n".join(
+    lines = [
         ": ".join([place, told, " or ".join(said)] if said else [place, told])
         for (place, told), said in problems.items()
-    )
+    ]
+    if len(errors) > _MOST_TOLD:
+        lines.append(f"{source}: and {len(errors) - _MOST_TOLD:,} mistakes more")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
 
 
 def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:

@@ -51,7 +51,7 @@ class EnvConfig(ConfigModel):
 
     grayscale: Annotated[bool, Field(description="turn coloured images grey; for images of Gymnasium")] = False
     resize: Annotated[
-        tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None,
+        tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | None,
         Field(strict=False, description="[height, width] of images after resizing; for images of Gymnasium"),
     ] = None
     frame_stack: Annotated[
@@ -168,7 +168,8 @@ class NetworkConfig(ConfigModel):
         ),
     ]
     hidden_sizes: Annotated[
-        tuple[PositiveInt, ...], Field(strict=False, min_length=1, description="units of each layer; mlp only")
+        tuple[Annotated[int, Field(ge=1, le=65_536)], ...],
+        Field(strict=False, min_length=1, max_length=64, description="units of each layer; mlp only"),
     ] = (64, 64)
     activation: Annotated[
         Literal["relu", "tanh"] | None, Field(description="after each layer; mlp only, whose null = tanh")

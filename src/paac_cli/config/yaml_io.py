@@ -1,7 +1,8 @@
 """YAML in and out: plain data only, with the numbers that people write.
 
 PyYAML follows YAML 1.1, where `1e-4` is a string; here it is a number. Duplicate keys and aliases
-are refused: the first hide a value, the second can blow a small file up to gigabytes.
+are refused: the first hide a value, the second can blow a small file up to gigabytes. What is larger, deeper
+or has more parts than any preset is refused before it costs time.
 """
 
 import re
@@ -12,19 +13,26 @@ from typing import Any
 import yaml
 
 from paac_cli.errors import ConfigError
+from paac_cli.files import open_regular
 
-MAX_BYTES = 100_000
+MAX_BYTES = 50_000
 MAX_DEPTH = 32
+MAX_NODES = 4_000
+MAX_DIGITS = 100
+
+
+#: Dates, which JSON cannot hold; and the keys `<<` and `=`, which are no keys.
+_NOT_OURS = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "merge", "value")}
 
 
 class _Loader(yaml.SafeLoader):
     """Mappings, lists, strings, numbers, booleans and null; nothing else that YAML knows."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own way); without dates, which JSON cannot hold
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own way)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_OURS]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    _depth = 0
+    _depth = _nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -33,31 +41,47 @@ class _Loader(yaml.SafeLoader):
         if getattr(event, "tag", None) is not None:
             raise _refusal(f"the tag {event.tag} is not allowed", event.start_mark)
         self._depth += 1
+        self._nodes += 1
         if self._depth > MAX_DEPTH:
             raise _refusal(f"nested deeper than {MAX_DEPTH}", event.start_mark)
+        if self._nodes > MAX_NODES:
+            raise _refusal(f"more than {MAX_NODES:,} values", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        _refuse_many_digits(node)
+        return int(super().construct_yaml_int(node))
+
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         """`1e6` is a whole number, and may stand where one is asked for."""
+        _refuse_many_digits(node)
         value = float(super().construct_yaml_float(node))
         return int(value) if "e" in node.value.lower() and value.is_integer() else value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise _refusal(f"key {key.value!r} appears twice", key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise _refusal("a key must be a word or a number", key_node.start_mark)
+            if key in mapping:
+                raise _refusal(f"key {key!r} appears twice", key_node.start_mark)
+            mapping[key] = self.construct_object(value_node, deep=deep)
+        return mapping
+
+
+def _refuse_many_digits(node: yaml.ScalarNode) -> None:
+    if len(node.value) > MAX_DIGITS:
+        raise _refusal(f"a number of {len(node.value):,} digits", node.start_mark)
 
 
 def _refusal(problem: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
@@ -79,7 +103,7 @@ def parse(text: str, source: str) -> Any:
         raise ConfigError(f"{source}: larger than {MAX_BYTES:,} bytes, that is no preset")
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
@@ -89,7 +113,7 @@ def parse(text: str, source: str) -> Any:
 def read(path: Path) -> Any:
     """The plain data in the file at `path`. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return parse(file.read(MAX_BYTES + 1).decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error

@@ -1,6 +1,5 @@
 """The learning curve: raw return over steps, every seed shown."""
 
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from paac_cli.config.load import read_config
+from paac_cli.config import yaml_io
+from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
+from paac_cli.config.trust import code_named_in
 from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.reference import REFERENCES
+from paac_cli.training.metrics_csv import read_rows
 from paac_cli.training.run_directory import CONFIG
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -27,7 +29,8 @@ class Curve(NamedTuple):
     """One run's mean return over steps."""
 
     name: str
-    config: RunConfig
+    algorithm: str
+    config: RunConfig  #: but for its algorithm, where that is code of others, which a curve does not need
     steps: NDArray[np.int64]
     mean_return: NDArray[np.float64]
 
@@ -35,15 +38,23 @@ class Curve(NamedTuple):
 def read_curve(run: Path) -> Curve:
     """The curve of the run directory `run`. Raises RunDirectoryError."""
     try:
-        with (run / "metrics.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        steps = np.array([int(row["steps"]) for row in rows])
-        mean_return = np.array([float(row["rollout/ep_rew_mean"]) for row in rows])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _, rows = read_rows(run / "metrics.csv")
+        steps = np.array([int(row["steps"]) for row in rows], np.int64)
+        mean_return = np.array([float(row["rollout/ep_rew_mean"]) for row in rows], np.float64)
+    except (OSError, ValueError, KeyError) as error:
         raise RunDirectoryError(f"{run} has no metrics to plot: {error}") from error
     if not rows:
         raise RunDirectoryError(f"{run} has no metrics to plot yet")
-    return Curve(run.resolve().name, read_config(run / CONFIG), steps, mean_return)
+    algorithm, config = _read_config(run / CONFIG)
+    return Curve(run.resolve().name, algorithm, config, steps, mean_return)
+
+
+def _read_config(path: Path) -> tuple[str, RunConfig]:
+    """The algorithm's name, and the config without what would be imported. Raises ConfigError."""
+    data = yaml_io.read(path)
+    from_outside = code_named_in(data).get("algorithm.name")
+    config = load_config(data | {"algorithm": {}} if from_outside else data, str(path))
+    return from_outside or config.algorithm.name, config
 
 
 def plot_runs(runs: list[Path], out: Path) -> None:
@@ -62,12 +73,12 @@ def plot_runs(runs: list[Path], out: Path) -> None:
         axes.plot(
             curve.steps,
             curve.mean_return,
-            label=f"{curve.name}: {curve.config.algorithm.name}, seed {curve.config.seed}".replace("$", r"\$"),
+            label=_literal(f"{curve.name}: {curve.algorithm}, seed {curve.config.seed}"),
             linewidth=1.5,
         )
     _draw_references(axes, config)
     protocol = f", protocol {config.env.protocol}" if config.env.protocol else ""
-    axes.set_title(f"{config.env.id}{protocol}")
+    axes.set_title(_literal(f"{config.env.id}{protocol}"))
     axes.set_xlabel("agent steps" + (" (1 step = 4 frames)" if config.env.is_atari else ""))
     axes.set_ylabel("mean raw return, last 100 games")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -80,6 +91,11 @@ def plot_runs(runs: list[Path], out: Path) -> None:
         raise RunDirectoryError(f"{out} cannot be written: {error}") from error
     finally:
         plt.close(figure)
+
+
+def _literal(text: str) -> str:
+    """`text` as Matplotlib shows it unchanged: a dollar begins no formula."""
+    return text.replace("$", r"\$")
 
 
 def _draw_references(axes: Axes, config: RunConfig) -> None:

@@ -61,6 +61,7 @@ class WorkerPool:
         )
         self._action, self._seed, self._tell = spec.action, seed, tell
         self._log = ActionLog(num_envs, self._action)
+        self._has_strayed = False
         self._known: NDArray | None = None  # [N] digests of what a restore has to come back to
         self.rollout_length = rollout_length
         self.num_parts = 2 if sampling.overlap else 1
@@ -159,6 +160,11 @@ class WorkerPool:
     def restarts(self) -> int:
         """Workers that were lost and replaced so far."""
         return self._workers.restarts
+
+    @property
+    def has_strayed(self) -> bool:
+        """Whether an environment was found that does not replay."""
+        return self._has_strayed
 
     def snapshot(self, *, of_last_rollout: bool = False) -> dict[str, NDArray]:
         """All that `restore` needs to bring every environment back to this very state: the actions of its
@@ -260,6 +266,7 @@ class WorkerPool:
     def _tell_of_strayed(self) -> None:
         strayed = self._block["strayed"]
         if strayed.any():
+            self._has_strayed = True
             self._tell(
                 f"Approximate: environments {np.flatnonzero(strayed).tolist()} did not replay to what they saw before "
                 "(a generator of their own, or another version of them?); their games are cut off here"

@@ -1,9 +1,10 @@
 """One block of memory that the learner and the workers share, with named arrays in it.
 
 The block has no name that could leak: it is an anonymous file (memfd) whose descriptor is handed to
-the workers, and it is gone with the last process that holds it.
+the workers, and it is gone with the last process that holds it. The size of /dev/shm does not limit it.
 """
 
+import math
 import mmap
 import os
 from multiprocessing import reduction
@@ -11,6 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from paac_cli.errors import ConfigError
+from paac_cli.sampling.memory import room_left
 
 _CLOSED = -1  # in the place of a descriptor
 
@@ -28,11 +32,19 @@ class SharedBlock:
     _descriptor: int
 
     def __init__(self, arrays: dict[str, tuple[tuple[int, ...], DTypeLike]]) -> None:
-        """`arrays`: name -> (shape, dtype)."""
+        """`arrays`: name -> (shape, dtype). Raises ConfigError where there is not the memory for them."""
         self._layout: Layout = {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in arrays.items()}
+        size = max(_layout_size(self._layout), 1)
+        room = room_left()
+        if room is not None and size > room.bytes:
+            raise _refusal(size, f"{room.of} has {room.bytes:,} left", room.remedy)
         descriptor = os.memfd_create("paac")
-        os.ftruncate(descriptor, max(_layout_size(self._layout), 1))
-        self._attach(descriptor)
+        try:
+            os.ftruncate(descriptor, size)
+            self._attach(descriptor)
+        except (OSError, ValueError, OverflowError) as error:  # a limit of the process
+            os.close(descriptor)
+            raise _refusal(size, f"the system refuses them: {error}") from error
 
     def __getitem__(self, name: str) -> NDArray:
         return self._arrays[name]
@@ -59,8 +71,15 @@ class SharedBlock:
             offset += _aligned_size(shape, dtype)
 
 
+def _refusal(size: int, why: str, remedy: str = "") -> ConfigError:
+    return ConfigError(
+        f"environments and learner need {size:,} bytes of shared memory, and {why}; a smaller sampling.num_envs, "
+        f"algorithm.num_steps or observation needs less{remedy}"
+    )
+
+
 def _aligned_size(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 

@@ -8,8 +8,7 @@ import hashlib
 import itertools
 import json
 import mmap
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from paac_cli.files import open_regular, write_synced
+
 Arrays = dict[str, NDArray]
 
 _ALIGNMENT = 8
 _CHUNK = 1 << 24
+_MAX_HEADER = 1 << 22  # some 40,000 arrays
 #: NumPy's dtypes under the names of the format.
 _DTYPES = {
     name: np.dtype(dtype)
@@ -58,34 +60,24 @@ def _bytes_of(array: NDArray) -> Iterator[bytes | memoryview]:
             yield from _bytes_of(part)
 
 
-def write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
-    """Write `pieces` to `path` and sync; returns the SHA-256 of the file. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for piece in pieces:
-            digest.update(piece)
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest()
-
-
 def read_arrays(path: Path, sha256: str) -> Arrays:
     """The arrays in `path`, mapped, not read: memory is taken where they are looked at. Changing them changes no file.
 
     Raises OSError, or ValueError where the file is not what `sha256` says, or none of this format.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise ValueError(f"{path.name} does not match its SHA-256")
+        file.seek(0)
+        start = 8 + int.from_bytes(file.read(8), "little")
+        if start > _MAX_HEADER:
+            raise ValueError(f"{path.name} has a header of {start:,} bytes, more than any of ours")
         try:
             with safe_open(path, framework="np"):
                 pass  # the header and all that it says of the data have been checked
         except SafetensorError as error:
             raise ValueError(f"{path.name}: {error}") from error
-        file.seek(0)
-        start = 8 + int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(start - 8), object_pairs_hook=_all_different)
+        header = json.loads(file.read(start - 8), object_pairs_hook=all_different)
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     arrays = {}
     for name, entry in header.items():
@@ -97,9 +89,9 @@ def read_arrays(path: Path, sha256: str) -> Arrays:
     return arrays
 
 
-def _all_different(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def all_different(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON, in which no name may come twice: readers would choose differently."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("the header names something twice")
+        raise ValueError("something is named twice")
     return found

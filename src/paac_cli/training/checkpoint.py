@@ -2,12 +2,14 @@
 
     step_000250000/
         manifest.json            format, config, counters, score, versions, SHA-256 of every file
+        manifest.sha256          its own
         policy.safetensors       weights and statistics: all that playing takes
         learner.safetensors      optimiser slots, counters, experience: what learning needs beside it
         sampling.safetensors     the environments' histories, which are their state
         progress.safetensors     scores and lengths of the latest games
     best_000200000/
         manifest.json
+        manifest.sha256
         policy.safetensors
 
 A run goes on from a `step_`; the best policy so far is kept by itself, because it is only played.
@@ -16,51 +18,28 @@ Written beside, synced, and renamed into place: a checkpoint is whole or it is n
 it is code, and reading it runs none.
 """
 
+import contextlib
 import math
-import os
+import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import numpy as np
 
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, ConfigError
-from paac_cli.training.arrays import Arrays, read_arrays, write_arrays, write_synced
+from paac_cli.files import make_directory, sync_directory
+from paac_cli.training.arrays import Arrays, read_arrays, write_arrays
+from paac_cli.training.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 _POLICY = "policy"
 _PARTS = (_POLICY, "learner", "sampling", "progress")
-_MAX_MANIFEST_BYTES = 1_000_000
 _PARTIAL = ".partial-"
-
-
-class Counters(BaseModel):
-    """Where a run stands."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: int = 0  #: agent steps, summed over environments
-    updates: int = 0
-    episodes: int = 0  #: finished games
-    seconds: float = 0.0  #: of training, over all sittings
-
-
-class Manifest(BaseModel):
-    """What `manifest.json` holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: int
-    counters: Counters
-    score: float | None  #: mean raw return of the latest games, once there are enough of them
-    config: dict[str, Any]
-    versions: dict[str, str]  #: of what made it, and what else its bits depend on; see `exactness.py`
-    files: dict[str, str]  #: name -> SHA-256
+_REPLACED = ".replaced"
 
 
 class TrainedPolicy(NamedTuple):
@@ -88,45 +67,84 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write `checkpoint` as a new directory in `directory`; returns its path.
 
-    If its policy is the best so far, that is kept by itself as well. Deletes all but the `keep` newest, and
-    what an interrupted save left. Raises OSError.
+    If its policy is the best so far, that is kept by itself as well. Deletes all but this and the `keep` - 1
+    before it, and what an interrupted save left. Raises OSError, and then all that stood there before still does.
     """
-    best = list_policies(directory)
-    if not best or _rank(checkpoint.score) >= _score_of(best[0]):
+    make_directory(directory)
+    _remove(directory, [old for old in _named(directory) if old.name.endswith(_REPLACED) and _new(old).exists()])
+    best = next(iter(list_policies(directory)), None)
+    if best is None or _rank(checkpoint.score) >= _score_of(best):
         # Comes first: a run that is killed in between goes on from before, and comes to the same best again.
-        _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
+        best = _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
     path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, _PARTS)
-    for old in [*list_policies(directory)[1:], *list_checkpoints(directory)[keep:], *directory.glob(f"{_PARTIAL}*")]:
-        shutil.rmtree(old, ignore_errors=True)
+    # Later ones are damaged, or this run would have gone on from them.
+    before = [old for old in list_checkpoints(directory) if _place(old)[0] < checkpoint.counters.steps]
+    kept = {best, path, *before[: keep - 1]}
+    _remove(directory, [old for old in _named(directory) if old not in kept])
     return path
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint in directory `path`, all sums checked. Raises CheckpointError, which names what is wrong."""
-    manifest, config = _read_head(path)
+def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
+    """The checkpoint in directory `path`, all sums checked.
+
+    Raises CheckpointError, which names what is wrong, and TrustError if it names code that is not `trusted`.
+    """
+    manifest, config = _read_head(path, trusted)
     parts = {part: _read_arrays(path, part, manifest) for part in _PARTS}
-    return Checkpoint(config, manifest.counters, manifest.score, **parts, versions=manifest.versions)
+    checkpoint = Checkpoint(config, manifest.counters, manifest.score, **parts, versions=manifest.versions)
+    if not _is_consistent(checkpoint):
+        raise CheckpointError(f"{path} is damaged or foreign: its arrays do not fit its config, or each other")
+    return checkpoint
 
 
-def load_policy(path: Path) -> TrainedPolicy:
-    """Only what playing takes, of a checkpoint or of a best policy. Raises CheckpointError."""
-    manifest, config = _read_head(path)
+def load_policy(path: Path, trusted: Container[str] = ()) -> TrainedPolicy:
+    """Only what playing takes, of a checkpoint or of a best policy. Raises as `load_checkpoint`."""
+    manifest, config = _read_head(path, trusted)
     return TrainedPolicy(config, manifest.counters, manifest.score, _read_arrays(path, _POLICY, manifest))
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints in `directory`, newest first."""
-    return _list(directory, "step_*")
+    """The checkpoints in `directory`, newest first. Raises CheckpointError where it cannot be looked into."""
+    return _list(directory, "step")
 
 
 def list_policies(directory: Path) -> list[Path]:
-    """The best policies in `directory`, newest first, which is best first; there is one unless a save was cut off."""
-    return _list(directory, "best_*")
+    """The best policies in `directory`, newest first, which is best first; there is one unless a save was cut off.
+
+    Raises CheckpointError where it cannot be looked into.
+    """
+    return _list(directory, "best")
 
 
-def _list(directory: Path, pattern: str) -> list[Path]:
-    found = (path for path in directory.glob(pattern) if path.is_dir())
-    return sorted(found, key=lambda path: (len(path.name), path.name), reverse=True)
+def _list(directory: Path, kind: str) -> list[Path]:
+    found = [path for path in _named(directory) if path.name.startswith(kind) and path.is_dir()]
+    return sorted(found, key=_place, reverse=True)
+
+
+_NAME = re.compile(rf"(step|best)_([0-9]{{9,18}})({re.escape(_REPLACED)})?")
+
+
+def _named(directory: Path) -> list[Path]:
+    """Whatever has the name of a checkpoint."""
+    try:
+        return [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not directory.exists():
+            return []
+        # Not as if there were none: a run would start over.
+        raise CheckpointError(f"{directory} cannot be looked into: {error}") from error
+
+
+def _place(path: Path) -> tuple[int, bool]:
+    """By what checkpoints of one kind are sorted: their steps, and one that was being replaced before the new."""
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[2]), match[3] is None
+
+
+def _new(replaced: Path) -> Path:
+    """What was to stand in its place."""
+    return replaced.with_name(replaced.name.removesuffix(_REPLACED))
 
 
 def _rank(score: float | None) -> float:
@@ -134,60 +152,92 @@ def _rank(score: float | None) -> float:
 
 
 def _score_of(path: Path) -> float:
+    """Of a policy that can be read; one that cannot is worse than any."""
     try:
-        return _rank(read_manifest(path).score)
+        manifest = read_manifest(path)
+        _read_arrays(path, _POLICY, manifest)
     except CheckpointError:
         return -math.inf
+    return _rank(manifest.score)
 
 
 def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[str]) -> Path:
     partial, final = directory / f"{_PARTIAL}{name}", directory / name
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    sums = {_file(part): write_arrays(partial / _file(part), getattr(checkpoint, part)) for part in parts}
-    manifest = Manifest(
-        format=FORMAT,
-        counters=checkpoint.counters,
-        score=checkpoint.score,
-        config=checkpoint.config.model_dump(mode="json"),
-        versions=dict(checkpoint.versions),
-        files=sums,
-    )
-    write_synced(partial / MANIFEST, [manifest.model_dump_json(indent=2).encode()])
-    _sync_directory(partial)
-    shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
-    _sync_directory(directory)
+    try:
+        partial.mkdir()
+        sums = {_file(part): write_arrays(partial / _file(part), getattr(checkpoint, part)) for part in parts}
+        write_manifest(partial, _manifest(checkpoint, sums))
+        sync_directory(partial)
+        with contextlib.suppress(FileNotFoundError):  # what stands there is found until the new one is
+            final.rename(final.with_name(final.name + _REPLACED))
+        partial.rename(final)
+    except OSError:
+        _remove(directory, [])  # on a full disk, others need the room
+        raise
+    sync_directory(directory)
     return final
 
 
-def _read_head(path: Path) -> tuple[Manifest, RunConfig]:
+def _remove(directory: Path, checkpoints: Sequence[Path]) -> None:
+    """Remove `checkpoints`, and what is left of others. What will not go stays, for the next time.
+
+    They lose their names first, and for good: half of one must not look as if it were damaged.
+    """
+    with contextlib.suppress(OSError):
+        for path in checkpoints:
+            path.rename(directory / f"{_PARTIAL}old-{path.name}")
+        if checkpoints:
+            sync_directory(directory)
+        for path in sorted(directory.iterdir()):
+            if not path.name.startswith(_PARTIAL):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def _manifest(checkpoint: Checkpoint, sums: dict[str, str]) -> Manifest:
+    return Manifest.model_validate(
+        {
+            "counters": checkpoint.counters,
+            "score": checkpoint.score,
+            "config": checkpoint.config.model_dump(mode="json"),
+            "versions": dict(checkpoint.versions),
+            "files": sums,
+        }
+    )
+
+
+def _read_head(path: Path, trusted: Container[str]) -> tuple[Manifest, RunConfig]:
     manifest = read_manifest(path)
     try:
-        return manifest, load_config(manifest.config, f"{path / MANIFEST}: config")
+        return manifest, load_config(manifest.config, f"{path / MANIFEST}: config", trusted=trusted)
     except ConfigError as error:
         raise CheckpointError(f"{path} is damaged or foreign: {error}") from error
 
 
-def read_manifest(path: Path) -> Manifest:
-    """The manifest of the checkpoint in directory `path`. Raises CheckpointError."""
-    try:
-        if (path / MANIFEST).stat().st_size > _MAX_MANIFEST_BYTES:
-            raise CheckpointError(f"{path} is damaged: {MANIFEST} is larger than any of ours")
-        manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
-    except OSError as error:
-        raise CheckpointError(f"{path} is no readable checkpoint: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise CheckpointError(f"{path} is damaged or foreign: {MANIFEST}: {place} {first['msg']}") from error
-    if manifest.format != FORMAT:
-        raise CheckpointError(f"{path} has format {manifest.format}; this version of paac reads format {FORMAT}")
-    return manifest
-
-
 def _file(part: str) -> str:
     return f"{part}.safetensors"
+
+
+def _is_consistent(checkpoint: Checkpoint) -> bool:
+    """Whether all is there that the histories of the environments and the latest games say of themselves.
+
+    Policy and learner are for their algorithm to judge, and actions for the environments.
+    """
+    num_envs, no_array = (checkpoint.config.sampling.num_envs,), np.empty(())
+    scores, lengths = (checkpoint.progress.get(name, no_array) for name in ("scores", "lengths"))
+    episode, played = (checkpoint.sampling.get(name, no_array) for name in ("episode", "length"))
+    actions = checkpoint.sampling.get("actions", no_array)
+    return (
+        [array.dtype.name for array in (scores, lengths, episode, played)] == ["float64", "int64", "int64", "int64"]
+        and scores.ndim == 1
+        and scores.shape == lengths.shape
+        and episode.shape == played.shape == num_envs
+        and min(episode.min(), played.min()) >= 0
+        and actions.shape[:1] == (sum(played.tolist()),)
+    )
 
 
 def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:
@@ -198,11 +248,3 @@ def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:
         return read_arrays(path / file, manifest.files[file])
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,7 @@
 """The synchronous loop: act, step, learn; and now and then a row of metrics and a checkpoint."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
@@ -10,13 +10,11 @@ from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.bad_batch import check_metrics, check_weights
 from paac_cli.training.checkpoint import Checkpoint
-from paac_cli.training.exactness import APPROXIMATE, compared, surroundings
+from paac_cli.training.exactness import APPROXIMATE, compared, doubted, surroundings
 from paac_cli.training.progress import Progress
 from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import Sink
 from paac_cli.training.stop import StopRequest
-
-Row = dict[str, float]  #: metrics as numbers
 
 
 class Due:
@@ -45,127 +43,145 @@ def train(
 
     Everything that is looked at or saved, is so at the end of a rollout, where the agent holds no
     half-used experience; also where an environment fails or a worker hangs in the midst of the next one.
-    `progress` stands where `resume_from` does, and is moved on. Raises WorkerError, after a checkpoint.
+    `progress` stands where `resume_from` does, and is moved on.
+
+    Raises WorkerError, after a checkpoint; and LearningError, without one.
     """
-    here = surroundings(deterministic=config.training.deterministic)
-    versions = compared(here, resume_from.versions if resume_from else {})
-    if APPROXIMATE in versions:
-        _tell(sinks, f"Approximate: {versions[APPROXIMATE]}")
-    try:
-        _begin(agent, pool, resume_from)
-    except StoppedError:
-        return
-    log_due = Due(config.training.log_every, progress.steps)
-    save_due = Due(config.training.checkpoint_every, progress.steps)
-    logged_at = saved_at = progress.steps
-    metrics: Row = {}
-    start = time.perf_counter() - progress.seconds
-    watch = Stopwatch()
+    sitting = _Sitting(config, agent, pool, run, progress, sinks, resume_from.versions if resume_from else {})
     failure: WorkerError | None = None
-    while progress.steps < config.training.total_steps and not stop:
-        watch.skip()
-        try:
-            learned = _rollout(config, agent, pool, run, progress, watch)
-        except (StoppedError, WorkerError) as error:
-            agent.rewind(progress.steps)
-            failure = error if isinstance(error, WorkerError) else None
-            break
-        metrics = learned or metrics
-        progress.seconds = time.perf_counter() - start
-        if log_due(progress.steps):
-            timing = _timing(watch, progress.steps - logged_at) | {"time/restarts": pool.restarts}
-            row = _row(config, progress, timing, metrics)
-            logged_at = progress.steps
-            for sink in sinks:
-                sink.metrics(progress.steps, row)
-        if progress.is_good_enough:
-            break
-        if save_due(progress.steps):
-            saved_at = progress.steps
-            _save(config, agent, pool, run, progress, versions)
+    try:
+        sitting.begin(resume_from)
+        while not (stop or sitting.is_over):
+            sitting.play_rollout()
+            sitting.log_and_save_where_due()
+    except StoppedError:
+        pass  # a worker hangs, and is not waited for
+    except WorkerError as error:
+        failure = error
     if stop:
-        _tell(sinks, "Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
-    if progress.steps > saved_at:
-        _save(config, agent, pool, run, progress, versions)
+        sitting.tell("Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
+    sitting.end()
     if failure is not None:
-        raise WorkerError(f"{failure}\nThe run is saved at step {progress.steps:,}, before this rollout") from failure
+        saved = f"\nThe run is saved at step {progress.steps:,}, before this rollout" if progress.steps else ""
+        raise WorkerError(f"{failure}{saved}") from failure
 
 
-def _begin(agent: Agent, pool: WorkerPool, resume_from: Checkpoint | None) -> None:
-    """Bring agent and environments to where the checkpoint was, or to the start. Raises StoppedError."""
-    if resume_from is None:
-        pool.reset()
-        return
-    agent.policy.assign(resume_from.policy)
-    agent.learner.assign(resume_from.learner)
-    pool.restore(resume_from.sampling)
-    resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
+class _Sitting:
+    """One sitting of a run, rollout by rollout."""
 
+    def __init__(
+        self,
+        config: RunConfig,
+        agent: Agent,
+        pool: WorkerPool,
+        run: RunDirectory,
+        progress: Progress,
+        sinks: Sequence[Sink],
+        versions: Mapping[str, str],
+    ) -> None:
+        """versions: those that the checkpoint names from which it goes on."""
+        self._config, self._agent, self._pool, self._run = config, agent, pool, run
+        self._progress, self._sinks = progress, sinks
+        here = surroundings(deterministic=config.training.deterministic)
+        self._versions = compared(here, versions, resumes_exactly=config.algorithm.resumes_exactly)
+        self._log_due = Due(config.training.log_every, progress.steps)
+        self._save_due = Due(config.training.checkpoint_every, progress.steps)
+        self._logged_at = self._saved_at = progress.steps
+        self._watch = Stopwatch()
+        self._start = 0.0
 
-def _rollout(
-    config: RunConfig, agent: Agent, pool: WorkerPool, run: RunDirectory, progress: Progress, watch: Stopwatch
-) -> Row | None:
-    """Play and learn from one rollout; the metrics of its latest update, if there was one.
+    @property
+    def is_over(self) -> bool:
+        return self._progress.steps >= self._config.training.total_steps or self._progress.is_good_enough
 
-    Raises WorkerError or StoppedError, or LearningError; then `progress` is as before.
-    """
-    played, updates = [], []
-    for step in rollout(agent, pool, config.algorithm.rollout_length, watch):
-        learned = agent.learn(step)
-        played.append(step)
-        if learned is not None:
-            updates.append({name: float(value) for name, value in learned.items()})  # waits, as the next `act` would
-            check_metrics(updates[-1], agent, step, progress.steps + len(played) * pool.num_envs, run.path)
-        watch.lap("learn")
-    for step in played:
-        progress.add(step)
-    progress.updates += len(updates)
-    return updates[-1] if updates else None
+    def tell(self, text: str) -> None:
+        for sink in self._sinks:
+            sink.event(text)
 
+    def begin(self, resume_from: Checkpoint | None) -> None:
+        """Bring agent and environments to where the checkpoint was, or to the start.
 
-def _tell(sinks: Sequence[Sink], text: str) -> None:
-    for sink in sinks:
-        sink.event(text)
+        Raises StoppedError or WorkerError.
+        """
+        if APPROXIMATE in self._versions:
+            self.tell(f"Approximate: {self._versions[APPROXIMATE]}")
+        if resume_from is None:
+            self._pool.reset()
+        else:
+            self._agent.policy.assign(resume_from.policy)
+            self._agent.learner.assign(resume_from.learner)
+            self._pool.restore(resume_from.sampling)
+            resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
+        self._start = time.perf_counter() - self._progress.seconds
 
+    def play_rollout(self) -> None:
+        """Play and learn from one rollout.
 
-def _timing(watch: Stopwatch, steps: int) -> Row:
-    """Speed and shares of the time in which `steps` were made; begins anew."""
-    elapsed, spent = watch.read()
-    return {"time/fps": steps / elapsed} | {f"time/{name}_share": part / elapsed for name, part in spent.items()}
+        Raises WorkerError or StoppedError, and then `progress` is as before; or LearningError.
+        """
+        progress, watch, played, updates = self._progress, self._watch, [], []
+        watch.skip()
+        for step in rollout(self._agent, self._pool, self._config.algorithm.rollout_length, watch):
+            learned = self._agent.learn(step)
+            played.append(step)
+            if learned is not None:
+                updates.append({name: float(value) for name, value in learned.items()})  # waits, as `act` would
+                now = progress.steps + len(played) * self._pool.num_envs
+                check_metrics(updates[-1], self._agent, step, now, self._run.path)
+            watch.lap("learn")
+        for step in played:
+            progress.add(step)
+        progress.updates += len(updates)
+        progress.metrics = updates[-1] if updates else progress.metrics
+        progress.seconds = time.perf_counter() - self._start
 
+    def log_and_save_where_due(self) -> None:
+        """Rows of metrics and checkpoints. Raises RunDirectoryError."""
+        if self._log_due(self._progress.steps):
+            row = self._row()
+            for sink in self._sinks:
+                sink.metrics(self._progress.steps, row)
+        if self._save_due(self._progress.steps) and not self.is_over:
+            self._save()
 
-def _row(config: RunConfig, progress: Progress, timing: Row, metrics: Row) -> Row:
-    return {
-        "rollout/ep_rew_mean": progress.mean_return,
-        "rollout/ep_len_mean": progress.mean_length,
-        "rollout/episodes": progress.episodes,
-        "time/frames": progress.steps * config.frames_per_step,
-        "time/updates": progress.updates,
-        "time/time_elapsed": progress.seconds,
-        **timing,
-        **metrics,
-    }
+    def end(self) -> None:
+        """Save where it stands, after the last whole rollout. Raises RunDirectoryError."""
+        if self._progress.steps > self._saved_at:
+            self._agent.rewind(self._progress.steps)
+            self._save()
 
+    def _row(self) -> dict[str, float]:
+        progress = self._progress
+        elapsed, spent = self._watch.read()
+        steps, self._logged_at = progress.steps - self._logged_at, progress.steps
+        return {
+            "rollout/ep_rew_mean": progress.mean_return,
+            "rollout/ep_len_mean": progress.mean_length,
+            "rollout/episodes": progress.episodes,
+            "time/frames": progress.steps * self._config.frames_per_step,
+            "time/updates": progress.updates,
+            "time/time_elapsed": progress.seconds,
+            "time/fps": steps / elapsed,
+            **{f"time/{name}_share": seconds / elapsed for name, seconds in spent.items()},
+            "time/restarts": self._pool.restarts,
+            **progress.metrics,
+        }
 
-def _save(
-    config: RunConfig,
-    agent: Agent,
-    pool: WorkerPool,
-    run: RunDirectory,
-    progress: Progress,
-    versions: dict[str, str],
-) -> None:
-    """Save a checkpoint, unless learning has gone bad."""
-    policy = agent.policy.to_arrays()
-    check_weights(policy, progress.steps)
-    checkpoint = Checkpoint(
-        config=config,
-        counters=progress.counters,
-        score=progress.score,
-        policy=policy,
-        learner=agent.learner.to_arrays(),
-        sampling=pool.snapshot(of_last_rollout=True),
-        progress=progress.to_arrays(),
-        versions=versions,
-    )
-    run.save(checkpoint, config.training.keep_checkpoints)
+    def _save(self) -> None:
+        """Save a checkpoint, unless learning has gone bad."""
+        progress, policy = self._progress, self._agent.policy.to_arrays()
+        check_weights(policy, progress.steps)
+        if self._pool.has_strayed:
+            self._versions = doubted(self._versions, "an environment did not replay")
+        checkpoint = Checkpoint(
+            config=self._config,
+            counters=progress.counters,
+            score=progress.score,
+            policy=policy,
+            learner=self._agent.learner.to_arrays(),
+            sampling=self._pool.snapshot(of_last_rollout=True),
+            progress=progress.to_arrays(),
+            versions=self._versions,
+        )
+        self._run.save(checkpoint, self._config.training.keep_checkpoints)
+        self._saved_at = progress.steps

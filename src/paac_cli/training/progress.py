@@ -8,8 +8,10 @@ import numpy as np
 from paac_cli.config.schema import StopWhen
 from paac_cli.timestep import TimeStep
 from paac_cli.training.arrays import Arrays
-from paac_cli.training.checkpoint import Checkpoint, Counters
+from paac_cli.training.checkpoint import Checkpoint
+from paac_cli.training.manifest import Counters
 
+_METRICS = "metrics/"  # before the names of metrics in a checkpoint
 WINDOW = 100  #: games over which the mean return is reported
 
 
@@ -29,6 +31,9 @@ class Progress:
         self.episodes, self.seconds = counters.episodes, counters.seconds
         window = window_of(stop_when)
         latest = checkpoint.progress if checkpoint else {}
+        self.metrics = {  #: of the latest update
+            name.removeprefix(_METRICS): float(value) for name, value in latest.items() if name.startswith(_METRICS)
+        }
         self._scores: deque[float] = deque(latest["scores"].tolist() if latest else (), window)
         self._lengths: deque[int] = deque(latest["lengths"].tolist() if latest else (), window)
 
@@ -67,4 +72,8 @@ class Progress:
         return Counters(steps=self.steps, updates=self.updates, episodes=self.episodes, seconds=self.seconds)
 
     def to_arrays(self) -> Arrays:
-        return {"scores": np.array(self._scores, np.float64), "lengths": np.array(self._lengths, np.int64)}
+        return {
+            "scores": np.array(self._scores, np.float64),
+            "lengths": np.array(self._lengths, np.int64),
+            **{f"{_METRICS}{name}": np.array(value) for name, value in self.metrics.items()},
+        }

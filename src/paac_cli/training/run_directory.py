@@ -1,16 +1,19 @@
 """The directory of a run: its config, metrics, checkpoints and films."""
 
+import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
 from paac_cli.config.load import differences, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
+from paac_cli.config.trust import code_named_in
 from paac_cli.errors import CheckpointError, RunDirectoryError
+from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.training.checkpoint import (
-    MANIFEST,
     Checkpoint,
     TrainedPolicy,
     list_checkpoints,
@@ -19,8 +22,9 @@ from paac_cli.training.checkpoint import (
     load_policy,
     save_checkpoint,
 )
+from paac_cli.training.manifest import MANIFEST
 
-CONFIG = "config.yaml"
+CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 
 Loaded = TypeVar("Loaded", Checkpoint, TrainedPolicy)
 
@@ -30,7 +34,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints = path / "checkpoints"
+        self.checkpoints = path / CHECKPOINTS
         self.videos = path / "videos"
         self.metrics_csv = path / "metrics.csv"
         self.events = path / "events.log"
@@ -41,7 +45,8 @@ class RunDirectory:
         """Lock what is there, if anything, and make sure that `config` may be trained here. Changes nothing.
 
         Raises RunDirectoryError if another run lives here, if its config differs in what shapes
-        learning, if another process is training, or if the directory cannot be used.
+        learning, if another process is training, or if the directory cannot be used; and TrustError if it
+        names code that `config` does not.
         """
         try:
             if not self.path.exists() or all(path.name.startswith(".") for path in self.path.iterdir()):
@@ -56,7 +61,7 @@ class RunDirectory:
         if fresh and self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
             raise RunDirectoryError(f"--fresh would move {self.path.resolve()} aside, and that is where we are")
         if not fresh:
-            self.refuse_change(read_config(self.path / CONFIG), config)
+            self.refuse_change(read_config(self.path / CONFIG, trusted=_code_of(config)), config)
 
     def refuse_change(self, old: RunConfig, new: RunConfig) -> None:
         """Raises RunDirectoryError if a run under `old` cannot go on under `new`."""
@@ -76,9 +81,9 @@ class RunDirectory:
         try:
             if fresh and self.is_run:
                 self._move_aside()
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_directory(self.path)
             self._acquire()
-            _replace_text(self.path / CONFIG, to_yaml(config))
+            replace_synced(self.path / CONFIG, to_yaml(config).encode())
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
 
@@ -87,7 +92,8 @@ class RunDirectory:
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
-            os.close(self._lock)
+            with contextlib.suppress(OSError):  # of a disk that is gone
+                os.close(self._lock)
             self._lock = None
 
     @property
@@ -95,8 +101,10 @@ class RunDirectory:
         return (self.path / CONFIG).is_file()
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
-        """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError."""
+        """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError and CheckpointError."""
         try:
+            if self.metrics_csv.exists():
+                sync_file(self.metrics_csv)  # a run that goes on from here misses none of the rows before
             save_checkpoint(self.checkpoints, checkpoint, keep)
         except OSError as error:
             raise RunDirectoryError(
@@ -104,10 +112,18 @@ class RunDirectory:
                 f"earlier ones in {self.checkpoints} are untouched"
             ) from error
 
-    def latest(self, warn: Callable[[str], None]) -> Checkpoint | None:
-        """The newest valid checkpoint, None where there is none yet; see `_first_valid`."""
+    def latest(self, config: RunConfig, warn: Callable[[str], None]) -> Checkpoint | None:
+        """The newest valid checkpoint for a run under `config`, None where there is none yet.
+
+        `warn` hears of each damaged one that is passed over, and of a run that died before its first.
+        Raises CheckpointError if none is left, and TrustError if one names code that `config` does not.
+        """
         paths = list_checkpoints(self.checkpoints)
-        return _first_valid(paths, load_checkpoint, warn)[1] if paths else None
+        if paths:
+            return _first_valid(paths, partial(load_checkpoint, trusted=_code_of(config)), warn)[1]
+        if self.is_run:
+            warn(f"{self.path} holds a run without a checkpoint: it starts over")
+        return None
 
     def _move_aside(self) -> None:
         number = 1
@@ -119,7 +135,7 @@ class RunDirectory:
     def _acquire(self) -> None:
         if self._lock is not None:
             return
-        self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -139,32 +155,39 @@ def _first_valid(paths: list[Path], load: Callable[[Path], Loaded], warn: Callab
     raise CheckpointError(f"no valid checkpoint is left in {paths[0].parent}; --fresh starts over")
 
 
-def find_policy(path: Path, *, last: bool, warn: Callable[[str], None]) -> tuple[Path, TrainedPolicy]:
+def find_policy(
+    path: Path, *, last: bool, warn: Callable[[str], None], trusted: Container[str] = ()
+) -> tuple[Path, TrainedPolicy]:
     """The policy that `path` means: a checkpoint's own, or the best (or the last) valid one of a run directory.
 
-    Raises CheckpointError.
+    Raises CheckpointError, and TrustError if it names code that is not `trusted`.
     """
-    if (path / MANIFEST).is_file():
-        return path, load_policy(path)
-    run = RunDirectory(path)
-    if not path.is_dir() or not (run.is_run or run.checkpoints.is_dir()):
+    try:
+        is_checkpoint = (path / MANIFEST).exists()
+        is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be looked into: {error}") from error
+    if is_checkpoint:
+        return path, load_policy(path, trusted)
+    if not is_run:
         raise CheckpointError(f"{path} is neither a run directory nor a checkpoint")
-    paths = [*([] if last else list_policies(run.checkpoints)), *list_checkpoints(run.checkpoints)]
+    best, others = list_policies(path / CHECKPOINTS), list_checkpoints(path / CHECKPOINTS)
+    paths = others if last else [*best, *others]
     if not paths:
-        only_best = " but its best policy; leave --last out" if list_policies(run.checkpoints) else " yet"
-        raise CheckpointError(f"{path} has no checkpoint{only_best}")
-    return _first_valid(paths, load_policy, warn)
+        raise CheckpointError(f"{path} has no checkpoint{' but its best policy; leave --last out' if best else ' yet'}")
+    return _first_valid(paths, partial(load_policy, trusted=trusted), warn)
 
 
 def newest_run(root: Path) -> Path:
     """The run in `root` that has the newest checkpoint. Raises CheckpointError."""
-    manifests = sorted(root.rglob(f"checkpoints/*_*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
+    manifests = []
+    for path in root.rglob(f"{CHECKPOINTS}/*_*/{MANIFEST}"):
+        with contextlib.suppress(OSError):  # a link to nowhere
+            manifests.append((path.stat().st_mtime, path))
     if not manifests:
         raise CheckpointError(f"no run with a checkpoint in {root}; `paac train --preset pong` makes one")
-    return manifests[-1].parents[2]
+    return max(manifests)[1].parents[2]
 
 
-def _replace_text(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text)
-    temporary.replace(path)
+def _code_of(config: RunConfig) -> set[str]:
+    return set(code_named_in(config.model_dump(mode="json")).values())

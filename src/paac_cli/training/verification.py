@@ -7,7 +7,7 @@ run has left.
 import csv
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,9 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationError
 from paac_cli.sampling.shares import available_cores
 from paac_cli.training.arrays import Arrays
-from paac_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, read_manifest
+from paac_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from paac_cli.training.exactness import APPROXIMATE, compared
+from paac_cli.training.manifest import read_manifest
 from paac_cli.training.progress import window_of
 from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import is_of_the_clock
@@ -61,16 +62,19 @@ class Comparison(NamedTuple):
     sha256: str  #: of all of them, as the run has left them
 
 
-def find_stretch(directory: Path, *, from_start: bool, warn: Callable[[str], None]) -> Stretch:
+def find_stretch(directory: Path, *, from_start: bool, trusted: Container[str], warn: Callable[[str], None]) -> Stretch:
     """What of the run in `directory` is to be trained again: from its last checkpoint but one to its last.
 
     From the start of the run if `from_start`, or where there is but one. `warn` hears of damaged ones, which are passed
-    over. Raises CheckpointError where none is left, VerificationError where the stretch cannot be trained again.
+    over. trusted: code that may be imported because a checkpoint names it.
+
+    Raises CheckpointError where none is left, TrustError where one names other code, VerificationError where the
+    stretch cannot be trained again.
     """
     run = RunDirectory(directory)
     if not run.is_run:
         raise CheckpointError(f"{directory} is no run directory")
-    found = list(islice(_valid(list_checkpoints(run.checkpoints), warn), 1 if from_start else 2))
+    found = list(islice(_valid(list_checkpoints(run.checkpoints), trusted, warn), 1 if from_start else 2))
     if not found:
         raise CheckpointError(f"{directory} has no valid checkpoint, so there is nothing to verify")
     end, *before = (checkpoint for _, checkpoint in found)
@@ -83,10 +87,12 @@ def find_stretch(directory: Path, *, from_start: bool, warn: Callable[[str], Non
     return Stretch(start, end, tuple(read_manifest(path).versions for path, _ in found))
 
 
-def _valid(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[tuple[Path, Checkpoint]]:
+def _valid(
+    paths: Sequence[Path], trusted: Container[str], warn: Callable[[str], None]
+) -> Iterator[tuple[Path, Checkpoint]]:
     for path in paths:
         try:
-            yield path, load_checkpoint(path)
+            yield path, load_checkpoint(path, trusted)
         except CheckpointError as error:
             warn(f"{error}; passed over")
 

@@ -1,0 +1,239 @@
+"""Presets, manifests and arrays as nobody would write them: whatever is read, only a foreseen error may come of it.
+
+Half of the inputs are valid ones with bytes changed, half have values in the place of others. Sums are made to fit,
+so that nothing but the readers stands between an input and the program. Each is a function of the seed and its number.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chaos.saves import some_checkpoint
+from chaos.tally import Tally
+from paac_cli.config import yaml_io
+from paac_cli.config.load import load_config, to_yaml
+from paac_cli.config.presets import preset_names, read_preset
+from paac_cli.errors import PaacError
+from paac_cli.training.arrays import read_arrays
+from paac_cli.training.checkpoint import load_policy, save_checkpoint
+
+_LONGEST = 1.0  # seconds of the processor that one input may cost
+_MEMORY = 2 << 30  # bytes that the readers may take beyond what they had at the start
+
+
+class _Kind(NamedTuple):
+    """One sort of file."""
+
+    name: str
+    share: float  #: of the inputs; the slower ones are fewer
+    valid: Callable[[Path], list[bytes]]  #: examples, made in an empty directory
+    read: Callable[[bytes, Path], None]  #: raises PaacError, or ValueError where the reader promises no more
+    parse: Callable[[bytes], Any]  #: the plain data in an example
+    unparse: Callable[[Any, bytes], bytes]  #: the file of the data, in the place of an example
+    tokens: tuple[bytes, ...]
+
+
+def run(*, seed: int = 1, inputs: int = 1_000_000, processes: int = os.cpu_count() or 1) -> Tally:
+    """`inputs` of all kinds; one process: in this one."""
+    begin = time.monotonic()
+    counts = {kind.name: round(inputs * kind.share) for kind in _KINDS}
+    shares = [
+        (name, range(part, count, processes), seed) for name, count in counts.items() for part in range(processes)
+    ]
+    if processes == 1:
+        found = [_fuzz(*share) for share in shares]
+    else:
+        with multiprocessing.get_context("fork").Pool(processes, _limit_memory) as pool:
+            found = pool.starmap(_fuzz, shares, chunksize=1)
+    notes = [note for one in found for note in one.notes]
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    slowest = max(one.slowest for one in found)
+    accepted = sum(one.accepted for one in found)
+    told += f"; {accepted:,} were valid after all; the slowest took {slowest:.2f} s of the processor"
+    return Tally("inputs fuzzed", sum(counts.values()), len(notes), time.monotonic() - begin, (told, *notes[:20]))
+
+
+class _Found(NamedTuple):
+    accepted: int
+    slowest: float
+    notes: list[str]
+
+
+def _fuzz(name: str, numbers: range, seed: int) -> _Found:
+    kind = next(kind for kind in _KINDS if kind.name == name)
+    accepted, slowest, notes = 0, 0.0, []
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as work:
+        valid = kind.valid(Path(work))
+        data = [kind.parse(example) for example in valid]
+        for number in numbers:
+            rng = random.Random(f"{seed} {name} {number}")
+            text = _input(kind, valid, data, rng)
+            start = time.process_time()
+            try:
+                kind.read(text, Path(work))
+                accepted += 1
+            except PaacError:
+                pass
+            except BaseException as error:
+                notes.append(f"{name} {number}: {error!r} of {text[:300]!r}")
+            seconds = time.process_time() - start
+            slowest = max(slowest, seconds)
+            if seconds > _LONGEST:
+                notes.append(f"{name} {number}: {seconds:.1f} s for {text[:300]!r}")
+    return _Found(accepted, slowest, notes)
+
+
+def _limit_memory() -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, used + _MEMORY))
+
+
+# --- what is made of an example
+
+
+def _input(kind: _Kind, valid: list[bytes], data: list[Any], rng: random.Random) -> bytes:
+    which = rng.randrange(len(valid))
+    if rng.random() < 0.5:
+        text = bytearray(valid[which])
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            _change_bytes(text, kind.tokens, rng)
+        return bytes(text)
+    changed = data[which]
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        changed = _change_value(changed, rng)
+    return kind.unparse(changed, valid[which])
+
+
+def _change_bytes(text: bytearray, tokens: tuple[bytes, ...], rng: random.Random) -> None:
+    start = rng.randrange(len(text) + 1)
+    end = min(len(text), start + rng.choice((0, 0, 1, 2, 8, 40)))
+    match rng.randrange(4):
+        case 0:
+            text[start:end] = rng.randbytes(rng.choice((0, 1, 1, 2, 8)))
+        case 1:
+            text[start:end] = rng.choice(tokens)
+        case 2:
+            text[start:start] = text[start : start + rng.choice((1, 10, 100))] * rng.choice((1, 2, 50))
+        case 3:
+            text[start:end] = str(rng.choice(_NUMBERS)).encode()
+
+
+_NUMBERS = (0, 1, -1, 2**31, 2**53, 2**62, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), 10**30, 1e308, 0.5, -0.0)
+_VALUES = (*_NUMBERS, None, True, "", "a", "../x", "/etc/passwd", "a:b", "\N{SNOWMAN}", "x" * 5000, [], {}, [[]] * 3)
+
+
+def _change_value(data: Any, rng: random.Random) -> Any:
+    """A copy of plain `data` with something below it replaced, left out, added or said under another name."""
+    if not data or not isinstance(data, dict | list) or rng.random() < 0.05:
+        return _some_value(rng)
+    if isinstance(data, list):
+        index = rng.randrange(len(data))
+        return [*data[:index], _change_value(data[index], rng), *data[index + 1 :]]
+    key = rng.choice(list(data))
+    match rng.randrange(8):
+        case 0:
+            return {name: value for name, value in data.items() if name != key}
+        case 1:
+            return data | {rng.choice(("x", "", "../x", "name", "__metadata__", key + "s")): _some_value(rng)}
+        case 2:
+            return data | {key: data[rng.choice(list(data))]}
+    return data | {key: _change_value(data[key], rng)}
+
+
+def _some_value(rng: random.Random) -> Any:
+    value = rng.choice(_VALUES)
+    for _ in range(rng.choice((0, 0, 0, 1, 3, 60))):
+        value = rng.choice(([value], {"a": value}))
+    return value
+
+
+# --- the kinds
+
+
+def _presets(work: Path) -> list[bytes]:
+    texts = [read_preset(name) for name in preset_names() if not name.startswith("paper/")]
+    return [yaml_io.dump(yaml_io.parse(text, "")).encode() for text in texts]
+
+
+def _read_preset(text: bytes, work: Path) -> None:
+    path = work / "preset.yaml"
+    path.write_bytes(text)
+    config = load_config(yaml_io.read(path), "preset", trusted=())
+    assert load_config(yaml_io.parse(to_yaml(config), "again"), "again") == config, (
+        "it reads otherwise than it is written"
+    )
+
+
+def _manifests(work: Path) -> list[bytes]:
+    return [(save_checkpoint(work, some_checkpoint(1000), keep=1) / "manifest.json").read_bytes()]
+
+
+def _read_manifest(text: bytes, work: Path) -> None:
+    path = work / "step_000001000"
+    (path / "manifest.json").write_bytes(text)
+    (path / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
+    load_policy(path)
+
+
+def _arrays(work: Path) -> list[bytes]:
+    path = save_checkpoint(work, some_checkpoint(1000), keep=1)
+    return [file.read_bytes() for file in sorted(path.glob("*.safetensors"))]
+
+
+def _read_arrays(text: bytes, work: Path) -> None:
+    path = work / "arrays"
+    path.write_bytes(text)
+    try:
+        arrays = read_arrays(path, hashlib.sha256(text).hexdigest())
+    except ValueError as error:
+        raise PaacError from error  # as the checkpoint's reader does with it
+    assert sum(array.nbytes for array in arrays.values()) <= len(text), "more than is there"
+    for array in arrays.values():
+        array.tobytes()
+
+
+def _header(text: bytes) -> Any:
+    return json.loads(text[8 : 8 + int.from_bytes(text[:8], "little")])
+
+
+def _with_header(header: Any, example: bytes) -> bytes:
+    data = example[8 + int.from_bytes(example[:8], "little") :]
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+_JSON = (
+    *(b"{", b"[", b'"', b",", b":", b"}", b"]", b"null", b"NaN", b"-Infinity", b"1e999", b"9" * 5000),
+    *(b'"\\ud800"', b"\xff", b"[" * 300),
+)
+_YAML = (
+    *(b"{", b"[", b"- ", b": ", b"\n", b"  ", b"? ", b"&a ", b"*a", b"<<: ", b"!!binary ", b"!!set "),
+    *(b"!!python/object/apply:os.system [ls]", b"%TAG ! tag:x,2000:\n---\n", b"---\n", b"...", b"|\n", b">-\n"),
+    *(b"'", b'"', b"#", b"\t", b".nan", b".inf", b"1e999", b"0x" + b"f" * 99, b"1:59", b"~", b"yes", b"2001-01-01"),
+    *(b"9" * 5000, b"[" * 300, b"\xff", b"\0"),
+)
+
+_KINDS = (
+    _Kind(
+        *("presets", 0.2, _presets, _read_preset),
+        parse=lambda text: yaml_io.parse(text.decode(), ""),
+        unparse=lambda data, _: yaml_io.dump(data).encode(),
+        tokens=_YAML,
+    ),
+    _Kind(
+        *("manifests", 0.4, _manifests, _read_manifest),
+        parse=json.loads,
+        unparse=lambda data, _: json.dumps(data).encode(),
+        tokens=_JSON,
+    ),
+    _Kind("files of arrays", 0.4, _arrays, _read_arrays, _header, _with_header, _JSON),
+)
