@@ -34,8 +34,15 @@ def config_of(num_envs=4, num_workers=2, algorithm=None, overlap=False, **traini
 
 
 def checkpoint_of(steps, config=None, score=None, **arrays):
-    parts = {"policy": {}, "learner": {}, "sampling": {}, "progress": {}} | arrays
-    return Checkpoint(config or config_of(), Counters(steps=steps, seconds=steps / 10), score, **parts)
+    config = config or config_of()
+    begun = np.zeros(config.sampling.num_envs, np.int64)
+    parts = {
+        "policy": {},
+        "learner": {},
+        "sampling": {"episode": begun, "length": begun, "actions": np.zeros(0, np.int32)},
+        "progress": {"scores": np.zeros(0), "lengths": np.zeros(0, np.int64)},
+    } | arrays
+    return Checkpoint(config, Counters(steps=steps, seconds=steps / 10), score, **parts)
 
 
 def run_of(directory, *checkpoints):
@@ -116,11 +123,11 @@ def differences(run, again):
 
 
 def test_every_part_and_counter_is_compared_but_not_the_clock():
-    one = {"a": np.zeros(2)}
     run = checkpoint_of(100)
     assert differences(run, run._replace(counters=run.counters.model_copy(update={"seconds": 9.0}))) == {}
     for part in ("policy", "learner", "sampling", "progress"):
-        assert differences(run, run._replace(**{part: one})) == {part: ("a",)}
+        more = getattr(run, part) | {"a": np.zeros(2)}
+        assert differences(run, run._replace(**{part: more})) == {part: ("a",)}
     changed = run._replace(counters=run.counters.model_copy(update={"episodes": 1}), score=2.0)
     assert differences(run, changed) == {"counters": ("episodes", "score")}
 
