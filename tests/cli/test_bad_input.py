@@ -345,3 +345,16 @@ def test_metrics_that_are_none_are_named(content, trained_copy, invoke, tmp_path
     (trained_copy / "metrics.csv").write_bytes(content)
     assert_one_error(invoke("plot", trained_copy, "--out", "curve.png"), str(trained_copy))
     assert not (tmp_path / "curve.png").exists()
+
+
+def test_numbers_that_no_axis_holds_are_named(trained_copy, invoke, tmp_path):
+    (trained_copy / "metrics.csv").write_text("steps,rollout/ep_rew_mean\n1,1e308\n2,-1e308\n")
+    result = invoke("plot", trained_copy, "--out", "curve.png")
+    assert result.exit_code == 2
+    assert "curve.png cannot be written" in result.stderr
+
+
+def test_a_dollar_in_a_name_is_no_formula(trained_copy, invoke):
+    config = trained_copy / "config.yaml"
+    config.write_text(config.read_text().replace("CartPole-v1", "'$\\frac$'"))
+    assert invoke("plot", trained_copy, "--out", "curve.svg").exit_code == 0
