@@ -83,7 +83,9 @@ def files_below(directory):
         ([*CARTPOLE, "--set", "env.kwargs={gravity: 1}"], ["CartPole-v1", "gravity"]),
         ([*CARTPOLE, "--set", "env.kwargs={max_episode_steps: x}"], ["CartPole-v1", "max_episode_steps"]),
         ([*CARTPOLE, "--env", "FrozenLake-v1", "--set", "env.kwargs={map_name: 9x9}"], ["FrozenLake-v1", "9x9"]),
+        ([*PONG, "--num-envs", "65536", "--set", "algorithm.num_steps=1024"], ["bytes of shared memory", "num_envs"]),
         (["eval", "missing"], ["missing"]),
+        (["eval", "x" * 300], ["cannot be looked into"]),
         (["record", "--checkpoint", "missing"], ["missing"]),
         (["record"], ["no run", "runs"]),
         (["record", "film.avi"], ["film.avi", ".mp4"]),
@@ -148,6 +150,13 @@ def test_a_file_that_is_no_text_is_no_preset(invoke, tmp_path):
     for args in (["show", "bad.yaml"], ["copy", "bad.yaml", "new.yaml"], ["validate", "bad.yaml"]):
         assert_one_error(invoke("presets", *args), "bad.yaml")
     assert not (tmp_path / "new.yaml").exists()
+
+
+def test_an_error_does_not_speak_to_the_terminal(invoke, tmp_path):
+    (tmp_path / "bad.yaml").write_text('{"\\e]0;owned\\a\\e[2J": 1}')
+    result = invoke("presets", "validate", "bad.yaml")
+    assert result.exit_code == 2
+    assert "unknown key \\x1b]0;owned\\x07\\x1b[2J" in result.stderr
 
 
 def test_copying_a_preset_overwrites_nothing(invoke, tmp_path):
@@ -253,23 +262,32 @@ def inflate_the_manifest(checkpoint):
 
 
 def edit_manifest(**changes):
+    """With the right sum."""
+
     def edit(checkpoint):
-        path = checkpoint / "manifest.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        text = json.dumps(json.loads((checkpoint / "manifest.json").read_text()) | changes).encode()
+        (checkpoint / "manifest.json").write_bytes(text)
+        (checkpoint / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
 
     return edit
 
 
 def forge_the_agent(checkpoint):
     """Garbage whose sum is right."""
-    path, garbage = checkpoint / "manifest.json", b"\x08" + b"\xff" * 63
-    manifest = json.loads(path.read_text())
-    manifest["files"]["policy.safetensors"] = hashlib.sha256(garbage).hexdigest()
+    garbage = b"\x08" + b"\xff" * 63
+    files = json.loads((checkpoint / "manifest.json").read_text())["files"]
     (checkpoint / "policy.safetensors").write_bytes(garbage)
-    path.write_text(json.dumps(manifest))
+    edit_manifest(files=files | {"policy.safetensors": hashlib.sha256(garbage).hexdigest()})(checkpoint)
+
+
+def change_a_counter(checkpoint):
+    path = checkpoint / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(path.read_text().replace(f'"steps": {manifest["counters"]["steps"]}', '"steps": 1'))
 
 
 DAMAGES = {
+    "another number in the manifest": change_a_counter,
     "a byte of the agent flipped": flip_a_byte,
     "the agent truncated": truncate_the_agent,
     "the agent forged": forge_the_agent,
@@ -327,3 +345,16 @@ def test_metrics_that_are_none_are_named(content, trained_copy, invoke, tmp_path
     (trained_copy / "metrics.csv").write_bytes(content)
     assert_one_error(invoke("plot", trained_copy, "--out", "curve.png"), str(trained_copy))
     assert not (tmp_path / "curve.png").exists()
+
+
+def test_numbers_that_no_axis_holds_are_named(trained_copy, invoke, tmp_path):
+    (trained_copy / "metrics.csv").write_text("steps,rollout/ep_rew_mean\n1,1e308\n2,-1e308\n")
+    result = invoke("plot", trained_copy, "--out", "curve.png")
+    assert result.exit_code == 2
+    assert "curve.png cannot be written" in result.stderr
+
+
+def test_a_dollar_in_a_name_is_no_formula(trained_copy, invoke):
+    config = trained_copy / "config.yaml"
+    config.write_text(config.read_text().replace("CartPole-v1", "'$\\frac$'"))
+    assert invoke("plot", trained_copy, "--out", "curve.svg").exit_code == 0

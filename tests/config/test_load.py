@@ -413,6 +413,18 @@ BAD_FILES = {
     "a set tag on a list": b"seed: !!set [a]\n",
     "an integer tag on nothing": b"seed: !!int ''\n",
     "a float tag on nothing": b"seed: !!float ''\n",
+    "a key twice, written differently": b"env: {1: a, 0x1: b}\n",
+    "a merge": b"<<: {seed: 1}\n",
+    "a long number of sixtieths": b"seed: 1" + b":59" * 5_000 + b"\n",
+    "a long number in hexadecimal": b"seed: 0x" + b"f" * 5_000 + b"\n",
+    "ten megabytes": b"seed: 1\n" * 1_300_000,
+    "a thousand lists": b"[" + b"[]," * 15_000 + b"]\n",
+    "a thousand mappings": b"[" + b"{a: 1}," * 7_000 + b"]\n",
+    "a thousand keys": b"".join(b"k%d: 1\n" % number for number in range(1_900)),
+    "a thousand layers": b"network: {torso: mlp, hidden_sizes: [" + b"9," * 3_500 + b"]}\n",
+    "a thousand wrong layers": b"network: {torso: mlp, hidden_sizes: [" + b"x," * 3_500 + b"]}\n",
+    "a thousand torsos": b"network: {torso: mlp, torsos: {%s}}\n" % b",".join(b"a%d: x" % n for n in range(1_900)),
+    "a long word": b"network: {torso: " + b"mlp" * 15_000 + b"}\n",
     "a bool tag on a word": b"seed: !!bool maybe\n",
     "a timestamp tag on a word": b"seed: !!timestamp now\n",
 }
@@ -423,8 +435,10 @@ def test_a_file_that_is_no_preset_is_refused_by_name_and_quickly(name, tmp_path)
     path = tmp_path / "bad.yaml"
     path.write_bytes(BAD_FILES[name])
     start = time.process_time()
-    assert message(read_config, path).startswith(str(path))
-    assert time.process_time() - start < 2.0
+    told = message(read_config, path)
+    assert time.process_time() - start < 1.0
+    assert told.startswith(str(path))
+    assert len(told) < 20_000
 
 
 def test_a_yaml_error_says_the_line(tmp_path):

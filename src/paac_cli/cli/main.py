@@ -25,6 +25,11 @@ _COMMANDS = {
 }
 
 
+def _harmless(text: str) -> str:
+    """What a file of somebody's made us say, without what would speak to the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
 class _LazyGroup(click.Group):
     """Knows its commands by name; turns foreseen failures into one clear message."""
 
@@ -44,7 +49,7 @@ class _LazyGroup(click.Group):
         except PaacError as error:
             if ctx.params["traceback"]:
                 raise
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {_harmless(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:  # the reader of our output has left, e.g. `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

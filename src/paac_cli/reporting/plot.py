@@ -87,7 +87,7 @@ def plot_runs(runs: list[Path], out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # of numbers too far apart for an axis
         raise RunDirectoryError(f"{out} cannot be written: {error}") from error
     finally:
         plt.close(figure)

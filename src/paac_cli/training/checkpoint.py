@@ -231,7 +231,8 @@ def _is_consistent(checkpoint: Checkpoint) -> bool:
     episode, played = (checkpoint.sampling.get(name, no_array) for name in ("episode", "length"))
     actions = checkpoint.sampling.get("actions", no_array)
     return (
-        [array.dtype.name for array in (scores, lengths, episode, played)] == ["float64", "int64", "int64", "int64"]
+        scores.dtype == np.float64
+        and all(array.dtype == np.int64 for array in (lengths, episode, played))
         and scores.ndim == 1
         and scores.shape == lengths.shape
         and episode.shape == played.shape == num_envs
