@@ -10,11 +10,11 @@ import pytest
 
 from chaos import run, soak
 from chaos.endurance import differences
+from chaos.saves import some_checkpoint
 from chaos.slope import slope
 from chaos.tally import Tally
 from chaos.worker_kills import Blow, untold
-from paac_cli.config.load import load_config
-from paac_cli.training.checkpoint import Checkpoint, Counters, save_checkpoint
+from paac_cli.training.checkpoint import save_checkpoint
 from paac_cli.training.run_directory import RunDirectory
 
 HOURS = np.linspace(0, 1, 600)
@@ -24,11 +24,9 @@ HOURS = np.linspace(0, 1, 600)
 
 
 def run_of(directory, weight=1.0, rows=((64, 5), (128, 6))):
-    data = {"env": {"id": "CartPole-v1"}, "network": {"torso": "mlp"}, "training": {"total_steps": 128}}
-    config, run = load_config(data, "test"), RunDirectory(directory)
-    run.create(config, fresh=False)
-    arrays = {"policy": {"w": np.full(3, weight)}, "learner": {}, "sampling": {}, "progress": {}}
-    save_checkpoint(run.checkpoints, Checkpoint(config, Counters(steps=128), None, **arrays), keep=1)
+    checkpoint, run = some_checkpoint(128)._replace(policy={"w": np.full(3, weight)}), RunDirectory(directory)
+    run.create(checkpoint.config, fresh=False)
+    save_checkpoint(run.checkpoints, checkpoint, keep=1)
     lines = ["steps,time/fps,train/loss", *(f"{steps},{np.random.rand()},{loss}" for steps, loss in rows)]
     run.metrics_csv.write_text("\n".join([*lines, ""]))
     return directory
