@@ -265,6 +265,29 @@ def test_a_run_that_shall_stop_does_not_wait_for_a_worker_that_hangs():
         assert time.monotonic() - start < 5
 
 
+def test_the_server_that_forks_workers_ends_with_the_learner_in_the_midst_of_its_imports(tmp_path):
+    path = tmp_path / "learner.py"
+    path.write_text(
+        """
+import multiprocessing.forkserver, signal
+
+if __name__ == "__main__":
+    multiprocessing.forkserver.set_forkserver_preload(["paac_cli.sampling.leash", "dozes"])
+    multiprocessing.forkserver.ensure_running()
+    print(multiprocessing.forkserver._forkserver._forkserver_pid, flush=True)
+    signal.pause()
+"""
+    )
+    (tmp_path / "dozes.py").write_text(f"import time; open({str(tmp_path / 'here')!r}, 'w'); time.sleep(20)")
+    where = {"env": {**os.environ, "PYTHONPATH": str(tmp_path)}, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, path], **where) as learner:
+        server = int(learner.stdout.readline())
+        while not (tmp_path / "here").exists():
+            time.sleep(0.01)
+        learner.kill()
+        assert seconds_until_gone([server]) < 2
+
+
 def test_hung_workers_of_a_killed_learner_are_gone_within_two_seconds(tmp_path):
     path = tmp_path / "learner.py"
     path.write_text(

@@ -88,7 +88,9 @@ class _Meters:
     def __init__(self, config: RunConfig) -> None:
         context = multiprocessing.get_context("forkserver")
         environment = "atari" if config.env.is_atari else "gym"
-        context.set_forkserver_preload(["paac_cli.sampling.costs", f"paac_cli.envs.{environment}"])
+        context.set_forkserver_preload(
+            ["paac_cli.sampling.leash", "paac_cli.sampling.costs", f"paac_cli.envs.{environment}"]
+        )
         self._processes, self._connections = [], []
         with stop_signals_blocked():
             for index in range(available_cores()):

@@ -144,8 +144,8 @@ def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[Work
     send_timeout: seconds after which what a worker does not take is not sent.
     """
     context = multiprocessing.get_context("forkserver")
-    environment = "atari" if tasks[0].env_config.is_atari else "gym"
-    context.set_forkserver_preload(["paac_cli.sampling.worker", f"paac_cli.envs.{environment}"])
+    environment = "envs.atari" if tasks[0].env_config.is_atari else "envs.gym"
+    context.set_forkserver_preload([f"paac_cli.{name}" for name in ("sampling.leash", "sampling.worker", environment)])
     workers = []
     with stop_signals_blocked():
         for task in tasks:
