@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,7 @@ def test_a_link_to_a_whole_file_is_as_good_as_the_file(tmp_path):
         {"more": 1},
         {"config": {"seed": 10**4000}},
         {"config": {str(number): number for number in range(50_000)}},
+        {"config": reduce(lambda inner, _: {"a": inner}, range(700), {})},
     ],
     ids=lambda change: str(change)[:40],
 )

@@ -36,6 +36,7 @@ class Script:
     fails_at: int | None = None  #: this step, counted within the episode, raises
     fails_with: str = "ValueError"  #: name of a built-in exception
     fails_beside: str | None = None  #: every step raises while this file is there
+    fails_saying: str = "the joystick fell off"
     fails_when_made: bool = False
     forks_when_made: bool = False
     trouble_in: Literal["made", "reset", "step"] | None = None  #: here the process meets `trouble`,
@@ -92,7 +93,7 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
         steps, script = int(self._seen[1]), self._script
         _meet_trouble(script, "step", steps)
         if steps == script.fails_at or (script.fails_beside and Path(script.fails_beside).exists()):
-            raise getattr(builtins, script.fails_with)("the joystick fell off")
+            raise getattr(builtins, script.fails_with)(script.fails_saying)
         over = steps >= script.length
         terminated = over and script.ends in ("terminated", "both")
         truncated = over and script.ends in ("truncated", "both")

@@ -21,6 +21,11 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
 
 
+def open_own(path: str, flags: int) -> int:
+    """An opener for `open`, of a file that we write: follows no link, and waits for no reader of a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+
 def write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
     """Write `pieces` to `path` and sync; returns the SHA-256 of the file. Follows no link. Raises OSError."""
     digest = hashlib.sha256()

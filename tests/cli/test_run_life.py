@@ -273,7 +273,7 @@ def test_a_killed_worker_is_replaced_told_of_and_counted(start_training, trained
 
 
 def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_training, train, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
     broken = tmp_path / "broken"
     script = f"{{length: 7, fails_beside: {broken}}}"
     counting = ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
@@ -297,6 +297,20 @@ def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_traini
     train(tmp_path / "run", *counting, *more)
     train(tmp_path / "undisturbed", *counting, *more)
     assert final_state(tmp_path / "run") == final_state(tmp_path / "undisturbed")
+
+
+def test_a_run_that_cannot_be_saved_still_says_what_its_environment_did(start_training, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+    script = f"{{length: 7, fails_beside: {tmp_path / 'broken'}}}"
+    counting = ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
+    sitting = start_training(tmp_path / "run", *counting, "--set", "training.checkpoint_every=1_000_000")
+    sitting.wait_for_rows()
+    (tmp_path / "run" / "checkpoints").touch()  # and no directory
+    (tmp_path / "broken").touch()
+    returncode, _, errors = sitting.end(timeout=60)
+    assert returncode == 1
+    assert "ValueError: the joystick fell off" in errors
+    assert re.search(r"Nor can the run be saved: the checkpoint at step [0-9,]+ cannot be written", errors)
 
 
 # --- being stopped

@@ -84,3 +84,15 @@ def test_ctrl_c_proves_nothing(trained_copy, invoke, monkeypatch):
     result = invoke("verify", trained_copy)
     assert (result.exit_code, result.stdout) == (130, "")
     assert "nothing is verified" in result.stderr
+
+
+def test_a_stretch_of_a_single_rollout_is_trained_again_in_one_go(train, invoke, tmp_path):
+    train(
+        tmp_path / "run",
+        "--total-steps",
+        128,
+        *("--set", "training.checkpoint_every=64", "--set", "training.log_every=64"),
+    )
+    exit_code, report, _ = verify(invoke, tmp_path / "run")
+    assert (exit_code, report["from_step"], report["to_step"]) == (0, 64, 128)
+    assert [sitting["to_step"] for sitting in report["trained_again"]] == [128]

@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.seeding import episode_seed, integer_seed
 from paac_cli.envs.spaces import ActionTranslator
-from paac_cli.errors import WorkerError
+from paac_cli.errors import CheckpointError, WorkerError
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.shares import split_evenly
 from toy_envs import ACTION_SPACES, OBSERVATION_SPACES, WITNESSED, Counting, Witness, config_of, spec_of
@@ -384,6 +385,27 @@ def test_an_environment_that_does_not_replay_is_named():
     assert "environments [1] did not replay" in text
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seen": np.zeros(2, np.uint64)},
+        {"seen": np.zeros(3, np.int64)},
+        {"actions": np.zeros(6, np.uint8)},
+        {"actions": np.zeros((6, 2), np.int32)},
+    ],
+    ids=str,
+)
+def test_histories_of_other_environments_are_refused(change):
+    with open_counting() as pool:
+        pool.reset()
+        play(pool, np.zeros((2, 3), int))
+        snapshot = pool.snapshot()
+        for wrong in (snapshot | change, {name: snapshot[name] for name in snapshot if name != "seen"}):
+            with pytest.raises(CheckpointError, match="not of these environments"):
+                pool.restore(wrong)
+        pool.restore(snapshot)
+
+
 def test_taking_a_snapshot_changes_nothing_and_it_keeps():
     actions = random_actions(CART_POLE, 60, num_envs=3)
     _, expected = play_without_pool(CART_POLE, actions)
@@ -615,3 +637,25 @@ if __name__ == "__main__":
         learner.kill()
         assert seconds_until_gone(pids) < 2
         assert "Traceback" not in learner.stderr.read()
+
+
+def test_what_an_environment_says_comes_home_in_any_letters():
+    """As the name of a file that is no UTF-8 has them."""
+    with open_counting(fails_at=1, fails_saying="caf\udce9") as pool:
+        pool.reset()
+        with pytest.raises(WorkerError, match=r"ValueError: caf\\udce9"):
+            pool.step(np.zeros(3, int))
+
+
+def test_a_learner_with_thousands_of_open_files_can_end_its_workers():
+    """`select` knows no descriptor beyond 1023; some two hundred workers have as many."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limits[1]), limits[1]))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with open_counting() as pool:
+            pool.reset()
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

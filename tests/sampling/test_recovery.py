@@ -164,6 +164,32 @@ def test_a_worker_may_die_anywhere(place, tmp_path):
     assert "_meet_trouble" in text  # the stack of the thread that crashed
 
 
+def test_a_worker_that_dies_before_it_has_made_anything_was_at_no_environment():
+    told = []
+    with open_counting(ends="never", tell=told.append) as pool:
+        os.kill(pool.pids[1], signal.SIGKILL)
+        pool.reset()
+    (text,) = told
+    assert "worker 1 (environments 1-2): killed by SIGKILL while it started" in text
+
+
+def test_a_successor_that_dies_while_it_plays_again_was_at_no_step(tmp_path):
+    """The step that it was to take has not begun."""
+    config, told = config_of(Counting, trouble_in="reset", trouble="SIGKILL", trouble_once=str(tmp_path / "once")), []
+    (tmp_path / "once").touch()
+    with open_pool(config, spec_of(Counting), tell=told.append) as pool:
+        pool.reset()
+        (tmp_path / "once").unlink()
+        os.kill(pool.pids[1], signal.SIGKILL)
+        pool.step(np.zeros(3, int))
+    assert [
+        line.partition("killed by SIGKILL ")[2] for line in told[0].splitlines()[:1] + told[1].splitlines()[:1]
+    ] == [
+        "between two commands",
+        "while it played game 0 of environment 1 again",
+    ]
+
+
 def test_an_environment_that_always_crashes_ends_the_run_with_the_evidence():
     config, told = config_of(Counting, trouble_in="step", trouble="SIGABRT", trouble_at=2), []
     with open_pool(config, spec_of(Counting), tell=told.append, max_restarts=2) as pool:
@@ -286,6 +312,47 @@ if __name__ == "__main__":
             time.sleep(0.01)
         learner.kill()
         assert seconds_until_gone([server]) < 2
+
+
+def test_time_in_which_everybody_was_stopped_is_nobodys_silence(tmp_path):
+    """As by Ctrl-Z, in the midst of a step of some seconds of work."""
+    path = tmp_path / "learner.py"
+    path.write_text(
+        """
+import time
+import gymnasium
+import numpy as np
+from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.sampling.pool import WorkerPool
+from toy_envs import Counting, spec_of
+
+class Working(Counting):
+    def step(self, action):
+        end = time.process_time() + 1.5
+        while time.process_time() < end:
+            pass
+        return super().step(action)
+
+gymnasium.register("Working-v0", entry_point="learner:Working", disable_env_checker=True)
+
+if __name__ == "__main__":
+    sampling = SamplingConfig(num_envs=1, num_workers=1, worker_timeout=4)
+    config = EnvConfig(id="learner:Working-v0")
+    with WorkerPool(config, spec_of(Counting), sampling, rollout_length=5, seed=1, tell=print) as pool:
+        pool.reset()
+        print("ready", flush=True)
+        pool.step(np.zeros(1, int))
+        print("restarts", pool.restarts)
+"""
+    )
+    command = [sys.executable, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as learner:
+        assert learner.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        os.killpg(learner.pid, signal.SIGSTOP)
+        time.sleep(4.5)
+        os.killpg(learner.pid, signal.SIGCONT)
+        assert learner.stdout.read() == "restarts 0\n"
 
 
 def test_hung_workers_of_a_killed_learner_are_gone_within_two_seconds(tmp_path):

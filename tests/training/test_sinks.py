@@ -1,6 +1,7 @@
 import contextlib
 import csv
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from chaos.disk import Fault, noting
 from paac_cli.errors import RunDirectoryError
-from paac_cli.training.sinks import METRICS, CsvSink, TensorBoardSink
+from paac_cli.training.sinks import METRICS, CsvSink, EventLog, TensorBoardSink
 
 
 def rows(path):
@@ -178,3 +179,28 @@ def test_no_file_of_metrics_is_written_through_a_link(tmp_path):
             CsvSink(tmp_path / "metrics.csv", 0, print).metrics(10, {"a": 1.0})
         assert (tmp_path / "precious").read_text() == "precious"
         link.unlink(missing_ok=True)
+
+
+@pytest.mark.timeout(20)
+def test_events_are_written_to_no_pipe_and_through_no_link(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    EventLog(tmp_path / "pipe").event("lost")
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "link").symlink_to("precious")
+    EventLog(tmp_path / "link").event("lost")
+    assert (tmp_path / "precious").read_text() == "precious"
+    for text in ("one", "two"):
+        EventLog(tmp_path / "events.log").event(text)
+    assert [line.split()[1] for line in (tmp_path / "events.log").read_text().splitlines()] == ["one", "two"]
+
+
+def test_a_run_that_starts_over_leaves_no_double_points_in_tensorboard(tmp_path):
+    """It died before its first checkpoint."""
+    for value in (1.0, 2.0):
+        sink = TensorBoardSink(tmp_path, 0, print)
+        for steps in (10, 20):
+            sink.metrics(steps, {"rollout/ep_rew_mean": value})
+        sink.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("rollout/ep_rew_mean")] == [(10, 2.0), (20, 2.0)]

@@ -1,10 +1,12 @@
 """What `paac verify` compares, and how it trains again."""
 
+import os
+
 import numpy as np
 import pytest
 
 from paac_cli.config.load import load_config
-from paac_cli.errors import VerificationError
+from paac_cli.errors import RunDirectoryError, VerificationError
 from paac_cli.training.checkpoint import Checkpoint, Counters, save_checkpoint
 from paac_cli.training.exactness import APPROXIMATE
 from paac_cli.training.run_directory import RunDirectory
@@ -153,3 +155,10 @@ def test_what_is_other_here_or_has_changed_in_the_midst_is_said_once():
     assert approximations(Stretch(None, checkpoint_of(100), (before, before)), here) == [told]
     changed = here | {APPROXIMATE: told}
     assert approximations(Stretch(None, checkpoint_of(100), (changed, before)), here) == [told]
+
+
+@pytest.mark.timeout(20)
+def test_metrics_that_are_a_pipe_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "metrics.csv")
+    with pytest.raises(RunDirectoryError, match="cannot be read"):
+        read_log(tmp_path / "metrics.csv")

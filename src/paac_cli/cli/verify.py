@@ -47,6 +47,8 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
     with tempfile.TemporaryDirectory(prefix="paac-verify-") as place, StopRequest() as stop:
         copy, again, held = RunDirectory(Path(place)), stretch.start, []
         for config in sittings(stretch):
+            if again is not None and again.counters.steps == steps.stop:
+                break  # a single rollout cannot be stopped half-way
             held.append(_train(config, copy, again, stop))
             if stop:
                 _say("Stopped: nothing is verified")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig, RunConfig, SamplingConfig
 from paac_cli.envs.seeding import episode_seed, integer_seed
+from paac_cli.errors import CheckpointError
 from paac_cli.sampling.history import UNKNOWN, ActionLog, digest
 from paac_cli.sampling.layout import ENDED, allocate
 from paac_cli.sampling.processes import Patience
@@ -183,10 +184,14 @@ class WorkerPool:
     def restore(self, snapshot: dict[str, NDArray]) -> TimeStep:
         """Bring every environment back to where it was, by playing its current game again.
 
-        Where one does not replay, that game is cut off at its next step, and somebody is told.
+        Where one does not replay, that game is cut off at its next step, and somebody is told. Raises CheckpointError
+        if it is of other environments.
         """
-        assert len(snapshot["episode"]) == self.num_envs, "the snapshot is of another number of environments"
-        return self._replay(ActionLog.from_arrays(snapshot, self._action), snapshot["seen"])
+        seen, actions = snapshot.get("seen", np.empty(0)), snapshot["actions"]
+        found = seen.shape, seen.dtype, actions.shape[1:], actions.dtype
+        if found != ((self.num_envs,), np.dtype(np.uint64), self._action.shape, self._action.dtype):
+            raise CheckpointError("the histories in this checkpoint are not of these environments")
+        return self._replay(ActionLog.from_arrays(snapshot, self._action), seen)
 
     def close(self) -> None:
         """End all workers, whatever state they are in. May be called twice."""

@@ -10,13 +10,14 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import NamedTuple
 
 from numpy.typing import NDArray
 
 from paac_cli.errors import StoppedError, WorkerError
+from paac_cli.sampling.layout import NOWHERE
 from paac_cli.sampling.worker import CLOSE, ERROR, SHOW_STACKS, STOP_SIGNALS, WorkerTask, run_worker
 
 _DEATH_TIMEOUT = 5.0  # seconds from the end of a worker's pipe to its own
@@ -96,7 +97,7 @@ class WorkerProcess:
         if not self._connection.closed:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._death, signal.SIGKILL)
-            select.select([self._death], [], [], _DEATH_TIMEOUT)
+            wait([self._death], _DEATH_TIMEOUT)
             self._process.join(_DEATH_TIMEOUT)
             os.close(self._death)
             self._connection.close()
@@ -104,15 +105,14 @@ class WorkerProcess:
 
     def _await_word(self, patience: Patience) -> None:
         """Returns when there is something to be read, if only its end."""
-        beats, since = int(self._beats[0]), time.monotonic()
-        begin = since
+        beats, begin = int(self._beats[0]), time.monotonic()
+        silent = 0.0  # seconds, by looks: a clock would count those in which we were stopped ourselves, as by Ctrl-Z
         while not (signs := self._signs.poll(_LOOK_EVERY * 1000)):
-            now = time.monotonic()
-            if beats != int(self._beats[0]):
-                beats, since = int(self._beats[0]), now
-            if patience.stopping() and now - begin > _STOP_PATIENCE:
+            silent = silent + _LOOK_EVERY if beats == int(self._beats[0]) else 0.0
+            beats = int(self._beats[0])
+            if patience.stopping() and time.monotonic() - begin > _STOP_PATIENCE:
                 raise StoppedError(f"{self._process.name} did not answer when the run was to stop")
-            if now - since > patience.seconds:
+            if silent >= patience.seconds:
                 raise WorkerLostError(f"hung for {patience.seconds:g} s", self._stacks_now())
         if all(descriptor == self._death for descriptor, _ in signs) and not self._connection.poll():
             raise WorkerLostError(self._cause_of_death(), self._stacks())
@@ -149,6 +149,7 @@ def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[Work
     workers = []
     with stop_signals_blocked():
         for task in tasks:
+            task.block["place"]["env"][task.worker] = NOWHERE  # until it says otherwise
             ours, theirs = context.Pipe()
             last_words, theirs_too = context.Pipe(duplex=False)
             _limit_sending(ours, send_timeout)

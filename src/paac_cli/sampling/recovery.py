@@ -51,6 +51,7 @@ class Workers:
         self.restarts = 0
         self._processes = start_workers(tasks, patience.seconds)
         self._owed: list[deque[bytes]] = [deque([_START]) for _ in tasks]  # commands that have not been answered
+        self._awaited = [_START] * len(tasks)  # of each, what it was last waited for to do
 
     @property
     def pids(self) -> list[int]:
@@ -91,13 +92,14 @@ class Workers:
             try:
                 if lost is not None:
                     self._replace(index, lost)
-                self._await_ready(index)
+                self._await_ready(index, self._owed[index][0])
                 self._owed[index].popleft()
                 return
             except WorkerLostError as error:
                 lost = error
 
-    def _await_ready(self, index: int) -> None:
+    def _await_ready(self, index: int, command: bytes) -> None:
+        self._awaited[index] = command
         try:
             self._processes[index].await_ready(self._patience)
         except WorkerError as error:
@@ -123,10 +125,10 @@ class Workers:
         owed = self._owed[index]
         if owed[0] == _START:
             return
-        self._await_ready(index)
+        self._await_ready(index, _START)
         if owed[0] != RESTORE:
             self._send(index, RESTORE)
-            self._await_ready(index)
+            self._await_ready(index, RESTORE)
         for command in owed:
             self._send(index, command)
 
@@ -145,9 +147,9 @@ class Workers:
     def _whereabouts(self, index: int) -> str:
         env, game, _ = self._tasks[index].block["place"][self._tasks[index].worker].tolist()
         if env == NOWHERE:
-            return "between two commands"
-        if self._owed[index][0] == _START:
+            return "while it started" if self._awaited[index] == _START else "between two commands"
+        if self._awaited[index] == _START:
             return f"while it made environment {env}"
-        if self._owed[index][0] == RESTORE:
+        if self._awaited[index] == RESTORE:
             return f"while it played game {game} of environment {env} again"
         return f"in {self._memory.describe(env, game)}"

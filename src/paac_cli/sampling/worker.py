@@ -126,7 +126,6 @@ class _Place:
     def __init__(self, task: WorkerTask) -> None:
         mine = task.block["place"][task.worker : task.worker + 1]
         self._env, self._game, self._beats = (memoryview(mine[name].data) for name in ("env", "game", "beats"))
-        self.leave()
 
     def enter(self, env: int, game: int) -> None:
         """Environment `env` is made, or reset or stepped in its how-manyth `game`: a sign of life."""
@@ -144,7 +143,7 @@ def _errors_go_home(connection: Connection) -> Iterator[None]:
         yield
     except BaseException:
         os.write(connection.fileno(), ERROR)
-        connection.send_bytes(traceback.format_exc().encode())
+        connection.send_bytes(traceback.format_exc().encode(errors="backslashreplace"))
         raise _Failed from None
 
 

@@ -213,7 +213,7 @@ def _read_head(path: Path, trusted: Container[str]) -> tuple[Manifest, RunConfig
     manifest = read_manifest(path)
     try:
         return manifest, load_config(manifest.config, f"{path / MANIFEST}: config", trusted=trusted)
-    except ConfigError as error:
+    except (ConfigError, RecursionError) as error:  # the latter: nested as no config of ours is
         raise CheckpointError(f"{path} is damaged or foreign: {error}") from error
 
 

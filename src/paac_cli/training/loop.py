@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
-from paac_cli.errors import StoppedError, WorkerError
+from paac_cli.errors import PaacError, StoppedError, WorkerError
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.bad_batch import check_metrics, check_weights
@@ -60,7 +60,12 @@ def train(
         failure = error
     if stop:
         sitting.tell("Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
-    sitting.end()
+    try:
+        sitting.end()
+    except PaacError as error:
+        if failure is None:
+            raise
+        raise WorkerError(f"{failure}\nNor can the run be saved: {error}") from failure
     if failure is not None:
         saved = f"\nThe run is saved at step {progress.steps:,}, before this rollout" if progress.steps else ""
         raise WorkerError(f"{failure}{saved}") from failure

@@ -20,7 +20,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from paac_cli.errors import RunDirectoryError
-from paac_cli.files import append_at, make_directory, replace_synced
+from paac_cli.files import append_at, make_directory, open_own, replace_synced
 from paac_cli.training.metrics_csv import read_rows, to_lines
 
 #: Column of metrics.csv -> what it is. Algorithms add their own under `train/`.
@@ -67,7 +67,7 @@ class EventLog:
         pass
 
     def event(self, text: str) -> None:
-        with contextlib.suppress(OSError), self._path.open("a") as file:
+        with contextlib.suppress(OSError), open(self._path, "a", opener=open_own) as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
 
     def close(self) -> None:
@@ -140,9 +140,8 @@ class TensorBoardSink:
         self._waiting = io.BytesIO()
         self._size = 0  # of the whole records in the file
         self._add(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
-        if resume_at:
-            start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            self._add(event_pb2.Event(wall_time=now, step=resume_at + 1, session_log=start))
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._add(event_pb2.Event(wall_time=now, step=resume_at + 1, session_log=start))
         try:
             make_directory(directory)
             self._write_waiting()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationError
+from paac_cli.files import open_regular
 from paac_cli.sampling.shares import available_cores
 from paac_cli.training.arrays import Arrays
 from paac_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
@@ -158,7 +159,8 @@ def read_log(metrics_csv: Path) -> list[tuple[int, Logged]]:
     Raises RunDirectoryError.
     """
     try:
-        lines = [line for line in metrics_csv.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        with open_regular(metrics_csv) as file:
+            lines = [line for line in file.read().decode().splitlines(keepends=True) if line.endswith("\n")]
         rows = [
             {name: cell for name, cell in row.items() if cell and not is_of_the_clock(name)}
             for row in csv.DictReader(lines, strict=True)
