@@ -36,6 +36,12 @@ class Process(NamedTuple):
     parent: int
     command: str
 
+    @property
+    def told(self) -> str:
+        """Its command, as far as that is the same on every machine."""
+        program, _, arguments = self.command.partition(" ")
+        return f"{Path(program).name} {arguments.partition('(')[0]}".strip() or "a process that is about to end"
+
 
 class Sitting:
     """One sitting of a training. A context manager: nothing of it outlives the block."""
@@ -106,7 +112,7 @@ class Sitting:
     def leftovers(self, seconds: float) -> list[str]:
         """What is left of it once it has ended and `seconds` have passed: processes and shared memory, in words."""
         await_or_give_up(lambda: not self.processes() and not self._new_shared_memory(), seconds)
-        return [f"still alive: {process.command}" for process in self.processes()] + [
+        return [f"still alive: {process.told}" for process in self.processes()] + [
             f"left in {_SHARED_MEMORY}: {name}" for name in sorted(self._new_shared_memory())
         ]
 
