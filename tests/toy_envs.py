@@ -35,6 +35,7 @@ class Script:
     ends: Literal["terminated", "truncated", "both", "never"] = "terminated"
     fails_at: int | None = None  #: this step, counted within the episode, raises
     fails_with: str = "ValueError"  #: name of a built-in exception
+    dawdles_beside: str | None = None  #: every step takes half a second while this file is there
     fails_beside: str | None = None  #: every step raises while this file is there
     fails_saying: str = "the joystick fell off"
     fails_when_made: bool = False
@@ -92,6 +93,8 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
         self._seen += [0, 1, action]
         steps, script = int(self._seen[1]), self._script
         _meet_trouble(script, "step", steps)
+        if script.dawdles_beside and Path(script.dawdles_beside).exists():
+            time.sleep(0.5)
         if steps == script.fails_at or (script.fails_beside and Path(script.fails_beside).exists()):
             raise getattr(builtins, script.fails_with)(script.fails_saying)
         over = steps >= script.length

@@ -397,6 +397,22 @@ def test_a_second_ctrl_c_leaves_at_once(start_training, tmp_path):
     assert "Left at once: what came after the last checkpoint is not saved" in sitting.process.stderr.readline()
 
 
+def test_a_rollout_that_takes_long_is_not_waited_for(start_training, tmp_path, monkeypatch):
+    """16 steps of two environments a worker: 16 seconds. What was before it is saved."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+    script = f"{{dawdles_beside: {tmp_path / 'slow'}}}"
+    counting = ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
+    sitting = start_training(tmp_path / "run", *counting, "--set", "training.checkpoint_every=1_000_000")
+    sitting.wait_for_rows()
+    (tmp_path / "slow").touch()
+    time.sleep(1.5)  # in the midst of a slow rollout
+    sitting.process.send_signal(signal.SIGINT)
+    returncode, _, errors = sitting.end(timeout=10)
+    assert (returncode, errors) == (130, "")
+    (saved,) = checkpoints(tmp_path / "run")
+    assert int(saved.removeprefix("step_")) >= steps_of(tmp_path / "run")[-1]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.3])
 def test_ctrl_c_while_workers_start_is_heard(delay, start_training, tmp_path):
     sitting = start_training(tmp_path / "run")

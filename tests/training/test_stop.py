@@ -1,10 +1,12 @@
 """Real signals to this very process; what becomes of a whole run is in tests/cli/test_run_life.py."""
 
 import signal
+import time
 
 import pytest
 
 from paac_cli.sampling.worker import STOP_SIGNALS
+from paac_cli.training import stop as stop_module
 from paac_cli.training.stop import StopRequest
 
 
@@ -53,3 +55,15 @@ def test_handlers_are_as_before_afterwards():
     with StopRequest():
         assert signal.getsignal(signal.SIGUSR1) != before[-1]
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
+
+
+def test_after_a_while_it_is_urgent(monkeypatch):
+    monkeypatch.setattr(stop_module, "_PATIENCE", 0.05)
+    with StopRequest() as stop:
+        time.sleep(0.1)
+        assert not stop.is_urgent
+        signal.raise_signal(signal.SIGTERM)
+        assert not stop.is_urgent
+        time.sleep(0.1)
+        signal.raise_signal(signal.SIGHUP)  # the first counts
+        assert stop.is_urgent

@@ -52,10 +52,10 @@ def train(
     try:
         sitting.begin(resume_from)
         while not (stop or sitting.is_over):
-            sitting.play_rollout()
+            sitting.play_rollout(stop)
             sitting.log_and_save_where_due()
     except StoppedError:
-        pass  # a worker hangs, and is not waited for
+        pass  # a worker hangs, or a rollout takes long, and is not waited for
     except WorkerError as error:
         failure = error
     if stop:
@@ -119,14 +119,16 @@ class _Sitting:
             resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
         self._start = time.perf_counter() - self._progress.seconds
 
-    def play_rollout(self) -> None:
-        """Play and learn from one rollout.
+    def play_rollout(self, stop: StopRequest) -> None:
+        """Play and learn from one rollout; given up where `stop` becomes urgent.
 
         Raises WorkerError or StoppedError, and then `progress` is as before; or LearningError.
         """
         progress, watch, played, updates = self._progress, self._watch, [], []
         watch.skip()
         for step in rollout(self._agent, self._pool, self._config.algorithm.rollout_length, watch):
+            if stop.is_urgent:
+                raise StoppedError("the rollout was not waited for when the run was to stop")
             learned = self._agent.learn(step)
             played.append(step)
             if learned is not None:

@@ -3,12 +3,14 @@
 import os
 import signal
 import sys
+import time
 from types import FrameType, TracebackType
 from typing import Self
 
 from paac_cli.sampling.worker import STOP_SIGNALS
 
 REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, by which a job script knows to ask for more time
+_PATIENCE = 3.0  # seconds that what is going on may still take
 
 
 class StopRequest:
@@ -20,6 +22,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._signal: int | None = None
+        self._since = 0.0
         self._previous: dict[int, signal.Handlers] = {}
 
     def __enter__(self) -> Self:
@@ -39,6 +42,11 @@ class StopRequest:
         return self._signal is not None
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether it is time to give up what is going on: batch systems kill soon after they have asked."""
+        return self._signal is not None and time.monotonic() - self._since > _PATIENCE
+
+    @property
     def exit_code(self) -> int:
         """128 + the signal, as shells have it, or `REQUEUE`; 0 where none came."""
         if self._signal is None:
@@ -51,4 +59,5 @@ class StopRequest:
                 os.write(1, b"\x1b[?25h\n")  # the live view had hidden the cursor
             os.write(2, b"Left at once: what came after the last checkpoint is not saved\n")
             os._exit(128 + number)
-        self._signal = self._signal or number
+        if self._signal is None:
+            self._signal, self._since = number, time.monotonic()
