@@ -17,7 +17,7 @@ train: $(VENV)/.installed
 	$(BIN)/paac train --preset pong $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check src tests benchmarks chaos

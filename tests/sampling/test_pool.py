@@ -125,7 +125,8 @@ def worker_pids():
 
 
 def names_in(directory):
-    return {entry.name for entry in Path(directory).iterdir()}
+    """Of all but directories, which are somebody's own."""
+    return {entry.name for entry in Path(directory).iterdir() if not entry.is_dir()}
 
 
 def is_running(pid):
