@@ -315,11 +315,12 @@ if __name__ == "__main__":
 
 
 def test_time_in_which_everybody_was_stopped_is_nobodys_silence(tmp_path):
-    """As by Ctrl-Z, in the midst of a step of some seconds of work."""
+    """As by Ctrl-Z, in the midst of a step that goes on for a moment afterwards."""
     path = tmp_path / "learner.py"
     path.write_text(
         """
 import time
+from pathlib import Path
 import gymnasium
 import numpy as np
 from paac_cli.config.schema import EnvConfig, SamplingConfig
@@ -328,9 +329,8 @@ from toy_envs import Counting, spec_of
 
 class Working(Counting):
     def step(self, action):
-        end = time.process_time() + 1.5
-        while time.process_time() < end:
-            pass
+        while not Path("done").exists():
+            time.sleep(0.01)
         return super().step(action)
 
 gymnasium.register("Working-v0", entry_point="learner:Working", disable_env_checker=True)
@@ -346,12 +346,14 @@ if __name__ == "__main__":
 """
     )
     command = [sys.executable, path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as learner:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True) as learner:
         assert learner.stdout.readline() == "ready\n"
         time.sleep(0.5)
         os.killpg(learner.pid, signal.SIGSTOP)
         time.sleep(4.5)
         os.killpg(learner.pid, signal.SIGCONT)
+        time.sleep(0.5)
+        (tmp_path / "done").touch()
         assert learner.stdout.read() == "restarts 0\n"
 
 
