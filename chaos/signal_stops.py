@@ -71,6 +71,5 @@ def _saved(sitting: Sitting) -> int:
 
 
 def _logged(sitting: Sitting) -> int:
-    metrics_csv = RunDirectory(sitting.run).metrics_csv
-    log = read_log(metrics_csv) if metrics_csv.exists() else []
+    log = read_log(RunDirectory(sitting.run).metrics_csv)
     return log[-1][0] if log else 0

@@ -152,6 +152,21 @@ def test_a_worker_that_hangs_is_replaced_at_the_limit(trouble, place, tmp_path):
     assert ("_meet_trouble" in text) == (trouble != "SIGSTOP")  # a stopped process cannot say where it is
 
 
+def test_one_that_hangs_hides_none_that_is_dead():
+    told = []
+    with open_counting(ends="never", tell=lambda text: told.append((time.monotonic(), text))) as pool:
+        pool.reset()
+        first, second = pool.pids
+        os.kill(first, signal.SIGSTOP)
+        os.kill(second, signal.SIGKILL)
+        start = time.monotonic()
+        threading.Timer(6, os.kill, (first, signal.SIGCONT)).start()
+        assert pool.step(np.zeros(3, int)).obs[:, 1].tolist() == [1, 1, 1]
+    ((when, text),) = told
+    assert "worker 1" in text
+    assert when - start < 5
+
+
 @pytest.mark.parametrize("place", ["made", "reset", "step"])
 def test_a_worker_may_die_anywhere(place, tmp_path):
     told = []
@@ -192,7 +207,7 @@ def test_a_successor_that_dies_while_it_plays_again_was_at_no_step(tmp_path):
 
 def test_an_environment_that_always_crashes_ends_the_run_with_the_evidence():
     config, told = config_of(Counting, trouble_in="step", trouble="SIGABRT", trouble_at=2), []
-    with open_pool(config, spec_of(Counting), tell=told.append, max_restarts=2) as pool:
+    with open_pool(config, spec_of(Counting), num_workers=1, tell=told.append, max_restarts=2) as pool:
         pool.reset()
         pool.step(np.zeros(3, int))
         with pytest.raises(WorkerError) as caught:
@@ -200,7 +215,7 @@ def test_an_environment_that_always_crashes_ends_the_run_with_the_evidence():
     message = str(caught.value)
     assert "3 workers were lost within an hour; sampling.max_restarts allows 2" in message
     where = f"in step 2 (action 3) of game 0 (seed {counting_seed(0, 0)}) of environment 0"
-    assert message.count(f"worker 0 (environments 0-0): killed by SIGABRT {where}") == 3
+    assert message.count(f"worker 0 (environments 0-2): killed by SIGABRT {where}") == 3
 
 
 def test_a_worker_whose_own_child_keeps_its_pipe_open_is_missed_at_once(tmp_path):
@@ -345,8 +360,9 @@ if __name__ == "__main__":
         print("restarts", pool.restarts)
 """
     )
-    command = [sys.executable, path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True) as learner:
+    toys = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    popen = {"env": toys, "cwd": tmp_path, "stdout": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen([sys.executable, path], **popen) as learner:
         assert learner.stdout.readline() == "ready\n"
         time.sleep(0.5)
         os.killpg(learner.pid, signal.SIGSTOP)

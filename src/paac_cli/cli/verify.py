@@ -64,7 +64,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
 
 def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | None", stop: "StopRequest") -> "Sitting":
     """Train in `run`, from `checkpoint` to the end of `config`. Raises VerificationError where environments fail."""
-    from paac_cli.errors import VerificationError, WorkerError
+    from paac_cli.errors import LearningError, VerificationError, WorkerError
     from paac_cli.reporting.verdict import Sitting
     from paac_cli.training.progress import Progress
 
@@ -84,7 +84,7 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
         sinks = (CsvSink(run.metrics_csv, progress.steps, tell), killer)
         try:
             train(config, agent, pool, run, checkpoint, progress, sinks, stop)
-        except WorkerError as error:
+        except (WorkerError, LearningError) as error:
             raise VerificationError(f"it cannot be trained again: {error}") from error
         return Sitting(pool.num_workers, progress.steps, device, pool.restarts, tuple(events))
 

@@ -260,7 +260,7 @@ class WorkerPool:
         if self._awaiting_start:
             self._workers.await_all()
             self._awaiting_start = False
-        for name in ("reward", "terminated", "truncated", "ended", "strayed"):
+        for name in ("reward", "terminated", "truncated", "ended"):
             self._block[name][0] = 0
         self._workers.post(RESTORE)
         self._workers.await_all()

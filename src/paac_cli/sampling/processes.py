@@ -21,7 +21,7 @@ from paac_cli.sampling.layout import NOWHERE
 from paac_cli.sampling.worker import CLOSE, ERROR, SHOW_STACKS, STOP_SIGNALS, WorkerTask, run_worker
 
 _DEATH_TIMEOUT = 5.0  # seconds from the end of a worker's pipe to its own
-_LOOK_EVERY = 1.0  # seconds between two looks at a worker that does not answer
+LOOK_EVERY = 1.0  # seconds between two looks at a worker that does not answer
 _STOP_PATIENCE = 3.0  # seconds that a worker has to answer once the run shall stop
 _STACKS_PATIENCE = 0.5  # seconds for a worker that hangs to go on writing its stacks
 _START_ATTEMPTS = 5
@@ -54,25 +54,34 @@ class WorkerProcess:
         self.pid = process.pid
         self._process, self._connection, self._last_words = process, connection, last_words
         self._beats: NDArray = task.block["place"]["beats"][task.worker : task.worker + 1]
+        self._beats_seen = 0
+        self._late = self._silent = 0.0  # seconds without an answer, without a sign of life
         self._death = _open_process(process)
         self._signs = select.poll()  # of life or death; the pipe alone may be kept open by a child of its own
         self._signs.register(connection.fileno(), select.POLLIN)
         self._signs.register(self._death, select.POLLIN)
 
     def send(self, command: bytes, argument: object = None) -> None:
-        """What becomes of it, `await_ready` tells."""
+        """What becomes of it, `answers_within` tells."""
         with contextlib.suppress(OSError):
             os.write(self._connection.fileno(), command)
             if argument is not None:
                 self._connection.send(argument)
 
-    def await_ready(self, patience: Patience) -> None:
-        """Wait for the answer to one command, in their order.
+    def answers_within(self, seconds: float, patience: Patience) -> bool:
+        """Whether the answer to a command comes; they come in the order of the commands. If it does not, `LOOK_EVERY`
+        seconds of silence are held against it.
 
-        Raises WorkerLostError if it dies or shows no sign of life; WorkerError with its traceback if an environment
-        has raised; StoppedError if the run shall stop and it does not answer.
+        Raises WorkerLostError if it is dead or has shown no sign of life for too long; WorkerError with its traceback
+        if an environment has raised; StoppedError if the run shall stop and it does not answer.
         """
-        self._await_word(patience)
+        signs = self._signs.poll(seconds * 1000)
+        if not signs:
+            self._note_silence(patience)
+            return False
+        self._late = self._silent = 0.0
+        if all(descriptor == self._death for descriptor, _ in signs) and not self._connection.poll():
+            raise WorkerLostError(self._cause_of_death(), self._stacks())
         try:
             answer = os.read(self._connection.fileno(), 1)
             words = self._connection.recv_bytes().decode() if answer == ERROR else ""
@@ -82,6 +91,7 @@ class WorkerProcess:
             raise WorkerLostError(self._cause_of_death(), self._stacks())
         if answer == ERROR:
             raise WorkerError(words)
+        return True
 
     def ask_to_end(self) -> None:
         with contextlib.suppress(OSError):  # it may be gone already
@@ -103,19 +113,16 @@ class WorkerProcess:
             self._connection.close()
             self._last_words.close()
 
-    def _await_word(self, patience: Patience) -> None:
-        """Returns when there is something to be read, if only its end."""
-        beats, begin = int(self._beats[0]), time.monotonic()
-        silent = 0.0  # seconds, by looks: a clock would count those in which we were stopped ourselves, as by Ctrl-Z
-        while not (signs := self._signs.poll(_LOOK_EVERY * 1000)):
-            silent = silent + _LOOK_EVERY if beats == int(self._beats[0]) else 0.0
-            beats = int(self._beats[0])
-            if patience.stopping() and time.monotonic() - begin > _STOP_PATIENCE:
-                raise StoppedError(f"{self._process.name} did not answer when the run was to stop")
-            if silent >= patience.seconds:
-                raise WorkerLostError(f"hung for {patience.seconds:g} s", self._stacks_now())
-        if all(descriptor == self._death for descriptor, _ in signs) and not self._connection.poll():
-            raise WorkerLostError(self._cause_of_death(), self._stacks())
+    def _note_silence(self, patience: Patience) -> None:
+        # In looks: a clock would count the time in which we were stopped ourselves, as by Ctrl-Z.
+        beats = int(self._beats[0])
+        self._late += LOOK_EVERY
+        self._silent = self._silent + LOOK_EVERY if beats == self._beats_seen else 0.0
+        self._beats_seen = beats
+        if patience.stopping() and self._late > _STOP_PATIENCE:
+            raise StoppedError(f"{self._process.name} did not answer when the run was to stop")
+        if self._silent >= patience.seconds:
+            raise WorkerLostError(f"hung for {patience.seconds:g} s", self._stacks_now())
 
     def _cause_of_death(self) -> str:
         self._process.join(_DEATH_TIMEOUT)
@@ -152,6 +159,7 @@ def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[Work
             task.block["place"]["env"][task.worker] = NOWHERE  # until it says otherwise
             ours, theirs = context.Pipe()
             last_words, theirs_too = context.Pipe(duplex=False)
+            os.set_blocking(theirs_too.fileno(), False)  # it shall not wait for room to die
             _limit_sending(ours, send_timeout)
             process = context.Process(
                 target=run_worker,

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.layout import NOWHERE
-from paac_cli.sampling.processes import Patience, WorkerLostError, start_workers
+from paac_cli.sampling.processes import LOOK_EVERY, Patience, WorkerLostError, start_workers
 from paac_cli.sampling.worker import RESTORE, WorkerState, WorkerTask
 
 _START = b""  # the command that every worker answers first, without having been sent it
@@ -70,8 +70,9 @@ class Workers:
         Raises WorkerError if an environment has raised or too many workers were lost; StoppedError if the run
         shall stop and one of them does not answer.
         """
-        for index in range(len(self._tasks)):
-            self._await(index)
+        waiting = list(range(len(self._tasks)))
+        while waiting:  # for those that are silent in turn, so that one that hangs hides none that is dead
+            waiting = [index for index in waiting if not self._has_answered(index, LOOK_EVERY / len(waiting))]
 
     def close(self) -> None:
         """End all. May be called twice."""
@@ -86,27 +87,28 @@ class Workers:
         state = self._memory.state_of(self._tasks[index]) if command == RESTORE else None
         self._processes[index].send(command, state)
 
-    def _await(self, index: int) -> None:
-        lost: WorkerLostError | None = None
-        while True:
-            try:
-                if lost is not None:
-                    self._replace(index, lost)
-                self._await_ready(index, self._owed[index][0])
-                self._owed[index].popleft()
-                return
-            except WorkerLostError as error:
-                lost = error
+    def _has_answered(self, index: int, seconds: float) -> bool:
+        """Whether a worker answers the oldest command within `seconds`; one that is lost is replaced."""
+        try:
+            answered = self._answers_within(index, self._owed[index][0], seconds)
+        except WorkerLostError as error:
+            lost: WorkerLostError | None = error
+            while lost is not None:
+                lost = self._replace(index, lost)
+            return False
+        if answered:
+            self._owed[index].popleft()
+        return answered
 
-    def _await_ready(self, index: int, command: bytes) -> None:
+    def _answers_within(self, index: int, command: bytes, seconds: float) -> bool:
         self._awaited[index] = command
         try:
-            self._processes[index].await_ready(self._patience)
+            return self._processes[index].answers_within(seconds, self._patience)
         except WorkerError as error:
             raise WorkerError(f"{self._tasks[index].name} failed {self._whereabouts(index)}:\n{error}") from None
 
-    def _replace(self, index: int, lost: WorkerLostError) -> None:
-        """A new process, to which the same was sent. Raises WorkerLostError if that is lost, too."""
+    def _replace(self, index: int, lost: WorkerLostError) -> WorkerLostError | None:
+        """A new process, to which the same was sent; the loss of that one, if it was lost before it had caught up."""
         begin, task = time.monotonic(), self._tasks[index]
         self._processes[index].kill()
         loss = f"{task.name}: {lost.cause} {self._whereabouts(index)}"
@@ -115,10 +117,11 @@ class Workers:
         self._processes[index] = start_workers([task], self._patience.seconds)[0]
         try:
             self._catch_up(index)
-        except WorkerLostError:
+        except WorkerLostError as again:
             self._tell(f"Lost {evidence}\nThe one that took its place was lost before it had caught up")
-            raise
+            return again
         self._tell(f"Lost {evidence}\nReplaced after {time.monotonic() - begin:.1f} s; the run goes on as if it lived")
+        return None
 
     def _catch_up(self, index: int) -> None:
         """Bring a new process to where the one before it was, and send it what has not been answered."""
@@ -131,6 +134,10 @@ class Workers:
             self._await_ready(index, RESTORE)
         for command in owed:
             self._send(index, command)
+
+    def _await_ready(self, index: int, command: bytes) -> None:
+        while not self._answers_within(index, command, LOOK_EVERY):
+            pass
 
     def _count(self, now: float, evidence: str) -> None:
         self.restarts += 1

@@ -154,7 +154,8 @@ def digests(arrays: Arrays) -> dict[str, str]:
 
 
 def read_log(metrics_csv: Path) -> list[tuple[int, Logged]]:
-    """The whole rows of metrics.csv, in their order: steps, and what else follows from the seed.
+    """The whole rows of metrics.csv, in their order: steps, and what else follows from the seed. None where it is
+    missing, as in a run shorter than `log_every`.
 
     Raises RunDirectoryError.
     """
@@ -166,6 +167,8 @@ def read_log(metrics_csv: Path) -> list[tuple[int, Logged]]:
             for row in csv.DictReader(lines, strict=True)
         ]
         return [(int(row.pop("steps")), row) for row in rows]
+    except FileNotFoundError:
+        return []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise RunDirectoryError(f"{metrics_csv} cannot be read: {error!r}") from error
 
