@@ -172,7 +172,7 @@ def _draw(path: Path, samples: Sequence[Sample], slopes: Mapping[str, Slope]) ->
         middle = _column(_settled(samples), name).mean() - found.per_hour * settled.mean() / 60
         axes.plot(settled, middle + found.per_hour * settled / 60, color="black", linestyle=":", linewidth=1)
         axes.set_title(name, fontsize="small", loc="left")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.2 * _column(samples, name).max())
     panels[-1].set_xlabel("minutes")
     figure.savefig(path, dpi=100)
     plt.close(figure)
