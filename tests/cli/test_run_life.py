@@ -419,9 +419,11 @@ def test_ctrl_c_while_workers_start_is_heard(delay, start_training, tmp_path):
     sitting.wait_for_children()
     time.sleep(delay)
     sitting.signal_group(signal.SIGINT)
-    returncode, _, errors = sitting.end(timeout=20)
+    returncode, output, errors = sitting.end(timeout=20)
     assert (returncode, errors) == (130, "")
+    assert "Stopped. The same command starts it" in output
     assert sitting.alive() == []
+    assert not (tmp_path / "run").exists()  # TensorFlow was not waited for
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(start_training, train, trained, tmp_path):

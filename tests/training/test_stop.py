@@ -23,6 +23,7 @@ def test_a_run_that_nobody_stops_ends_well():
 def test_every_signal_is_a_wish_with_a_code_of_its_own(number, code):
     assert number in STOP_SIGNALS
     with StopRequest() as stop:
+        stop.begin()
         signal.raise_signal(number)
         assert stop
         assert stop.exit_code == code
@@ -32,6 +33,7 @@ def test_every_signal_is_a_wish_with_a_code_of_its_own(number, code):
 def test_the_first_signal_decides_and_a_later_one_hurries_nobody(later):
     """A batch system warns, and sends SIGTERM when the time is up: the run is still to be queued again."""
     with StopRequest() as stop:
+        stop.begin()
         signal.raise_signal(signal.SIGUSR1)
         signal.raise_signal(later)
         assert stop.exit_code == 75
@@ -41,6 +43,7 @@ def test_nohup_keeps_a_lost_terminal_away():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopRequest() as stop:
+            stop.begin()
             signal.raise_signal(signal.SIGHUP)
             assert not stop
             signal.raise_signal(signal.SIGTERM)
@@ -60,6 +63,7 @@ def test_handlers_are_as_before_afterwards():
 def test_after_a_while_it_is_urgent(monkeypatch):
     monkeypatch.setattr(stop_module, "_PATIENCE", 0.05)
     with StopRequest() as stop:
+        stop.begin()
         time.sleep(0.1)
         assert not stop.is_urgent
         signal.raise_signal(signal.SIGTERM)
@@ -67,3 +71,10 @@ def test_after_a_while_it_is_urgent(monkeypatch):
         time.sleep(0.1)
         signal.raise_signal(signal.SIGHUP)  # the first counts
         assert stop.is_urgent
+
+
+def test_before_anything_has_begun_the_first_signal_leaves_at_once():
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGUSR1)
+        pytest.fail("it went on")
+    assert stop.exit_code == 75

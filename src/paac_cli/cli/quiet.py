@@ -24,7 +24,7 @@ def import_tensorflow() -> None:
                 import tensorflow as tf
 
             tf.config.list_physical_devices()  # looks for GPUs, and says so
-        except BaseException:
+        except Exception:
             caught.seek(0)
             os.write(stderr, caught.read())
             raise

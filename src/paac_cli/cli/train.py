@@ -108,9 +108,10 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
             return
         _warn_of_idle_steps(config)
         exit_code = _train(config, run, fresh, checkpoint, progress)
-    say(f"{_standing(progress)}{', goal reached' if progress.is_good_enough else ''}, saved in {directory}")
+    if progress.steps:
+        say(f"{_standing(progress)}{', goal reached' if progress.is_good_enough else ''}, saved in {directory}")
     if exit_code:
-        say("Stopped. The same command goes on from here")
+        say(f"Stopped. The same command {'goes on from here' if progress.steps else 'starts it'}")
         click.get_current_context().exit(exit_code)
     say(f"  paac eval {shlex.quote(str(directory))}\n  paac record --checkpoint {shlex.quote(str(directory))}")
 
@@ -134,6 +135,7 @@ def _train(
         from paac_cli.training.loop import train as train_loop
         from paac_cli.training.sinks import CsvSink, EventLog, TensorBoardSink
 
+        stop.begin()
         if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
             warn(f"torso mlp takes images {spec.obs_shape} for mere numbers; network.torso=nips or nature sees them")
         run.create(config, fresh=fresh)

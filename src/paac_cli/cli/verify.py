@@ -45,6 +45,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
     steps, log = stretch.steps, read_log(RunDirectory(run).metrics_csv)
     _say(f"training steps {steps.start:,} to {steps.stop:,} again; the run took {_time(stretch.seconds)}")
     with tempfile.TemporaryDirectory(prefix="paac-verify-") as place, StopRequest() as stop:
+        stop.begin()
         copy, again, held = RunDirectory(Path(place)), stretch.start, []
         for config in sittings(stretch):
             if again is not None and again.counters.steps == steps.stop:

@@ -13,8 +13,14 @@ REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, by which a 
 _PATIENCE = 3.0  # seconds that what is going on may still take
 
 
+class _CutShort(BaseException):
+    """What was going on when a signal came is not worth being finished."""
+
+
 class StopRequest:
     """While it is entered, these signals only note that the run should stop; Ctrl-C after any of them kills.
+
+    Until `begin` there is nothing to save, and the first of them leaves the block at once.
 
     The first decides on the exit code: batch systems send SIGTERM some time after their warning. Workers end by
     themselves when the learner is gone, so leaving at once leaves nothing behind.
@@ -23,6 +29,7 @@ class StopRequest:
     def __init__(self) -> None:
         self._signal: int | None = None
         self._since = 0.0
+        self._has_begun = False
         self._previous: dict[int, signal.Handlers] = {}
 
     def __enter__(self) -> Self:
@@ -34,9 +41,14 @@ class StopRequest:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        return kind is _CutShort
+
+    def begin(self) -> None:
+        """From here on, whoever looks at this decides when to stop."""
+        self._has_begun = True
 
     def __bool__(self) -> bool:
         return self._signal is not None
@@ -61,3 +73,5 @@ class StopRequest:
             os._exit(128 + number)
         if self._signal is None:
             self._signal, self._since = number, time.monotonic()
+            if not self._has_begun:
+                raise _CutShort
