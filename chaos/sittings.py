@@ -53,7 +53,9 @@ class Sitting:
         self._said_before = len(self.said)
         command = [sys.executable, "-m", "paac_cli", "train", *what.arguments, "--run-dir", str(directory)]
         with self._output.open("a") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True, preexec_fn=hear_signals
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +120,12 @@ class Sitting:
 
     def _new_shared_memory(self) -> set[str]:
         return _shared_memory() - self._shared_memory
+
+
+def hear_signals() -> None:
+    """Undo, in a child, what `nohup` and a shell's `&` do to all below them: they ignore some signals."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _shared_memory() -> set[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from chaos.sittings import hear_signals
+
 #: CartPole in seconds. One rollout is 4 environments * 16 steps = 64 steps; all below are multiples.
 QUICK = [
     *("--preset", "cartpole", "--num-envs", "4", "--num-workers", "2"),
@@ -93,7 +95,7 @@ class Sitting:
         command = [sys.executable, "-m", "paac_cli", "train", *QUICK, "--run-dir", run_dir, "--total-steps", 10**7]
         self.process = subprocess.Popen(
             [*map(str, command), *more],
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | popen,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear_signals} | popen,
             text=True,
             env=_environment(),
             start_new_session=True,

@@ -19,6 +19,7 @@ from conftest import QUICK
 from safetensors.numpy import load_file
 
 import toy_envs
+from chaos.sittings import hear_signals
 from paac_cli.config.load import read_config
 from paac_cli.sampling.worker import STOP_SIGNALS
 from paac_cli.training.checkpoint import load_checkpoint, load_policy
@@ -365,10 +366,15 @@ def test_signals_to_a_whole_group_reach_the_learner_alone(start_training, tmp_pa
 def test_a_run_whose_terminal_is_gone_saves(start_training, tmp_path):
     """The kernel says so to the whole group, and nothing can be printed any more."""
     ours, theirs = os.openpty()
+
+    def sit_down():
+        hear_signals()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     sitting = start_training(
         *(tmp_path / "run", "--set", "training.log_every=64"),
         **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=sit_down,
     )
     os.close(theirs)
     shown = threading.Thread(target=lambda: os.read(ours, 1 << 16))  # a terminal that is full would stop it

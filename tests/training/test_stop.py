@@ -10,6 +10,15 @@ from paac_cli.training import stop as stop_module
 from paac_cli.training.stop import StopRequest
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_ignored():
+    """As it is under `nohup`, and below a shell's `&`."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_a_run_that_nobody_stops_ends_well():
     with StopRequest() as stop:
         assert not stop
