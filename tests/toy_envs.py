@@ -60,9 +60,10 @@ def _meet_trouble(script: Script, where: str, step: int = 1) -> None:
     if script.trouble_in != where or step != script.trouble_at:
         return
     if script.trouble_once is not None:
-        if Path(script.trouble_once).exists():
+        try:
+            Path(script.trouble_once).touch(exist_ok=False)
+        except FileExistsError:
             return
-        Path(script.trouble_once).touch()
     if script.trouble in TROUBLES:
         TROUBLES[script.trouble]()
     os.kill(os.getpid(), getattr(signal, script.trouble))
