@@ -143,12 +143,12 @@ def test_a_worker_that_hangs_is_replaced_at_the_limit(trouble, place, tmp_path):
     told = []
     config = config_of(Counting, trouble_in=place, trouble=trouble, trouble_once=str(tmp_path / "once"), length=5)
     actions = np.random.default_rng(0).integers(4, size=(12, 3))
-    with open_pool(config, spec_of(Counting), tell=told.append, worker_timeout=3) as pool:
+    with open_pool(config, spec_of(Counting), tell=told.append, worker_timeout=6) as pool:
         pool.reset()
         notes = play(pool, actions)
     assert_same_play(notes, play_without_pool(config_of(Counting, length=5), actions)[1])
     (text,) = told
-    assert "hung for 3 s" in text
+    assert "hung for 6 s" in text
     assert "environment" in text
     assert ("_meet_trouble" in text) == (trouble != "SIGSTOP")  # a stopped process cannot say where it is
 
