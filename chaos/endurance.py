@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chaos.sittings import Recipe, Sitting, recipe
+from chaos.tally import Tally
 from paac_cli.config.trust import EVERYTHING
 from paac_cli.training.checkpoint import list_checkpoints, load_checkpoint
 from paac_cli.training.run_directory import RunDirectory
@@ -58,17 +59,12 @@ class Reference(NamedTuple):
     seconds: float
 
 
-class Endured(NamedTuple):
-    """What all the blows came to."""
+class _Endured(NamedTuple):
+    """What all the blows of a lane came to."""
 
     struck: Counter[str]  #: by where the training stood
     finished: Counter[str]  #: trainings that came to their end, by recipe
     losses: list[str]
-
-    @property
-    def told(self) -> str:
-        """Where the blows fell, and what was trained, in words."""
-        return f"{_counts(self.struck)}; trainings that came to their end: {_counts(self.finished)}"
 
 
 def _counts(counted: Counter[str]) -> str:
@@ -81,16 +77,17 @@ Strike = Callable[[Sitting, np.random.Generator], Struck]
 Way = Callable[[Reference, Path, int, np.random.Generator], list[Struck]]
 
 
-def endure(way: Way, *, blows: int, seed: int, recipes: Sequence[Recipe] = RECIPES, most: int = 10) -> Endured:
+def endure(what: str, way: Way, *, blows: int, seed: int, recipes: Sequence[Recipe] = RECIPES, most: int = 10) -> Tally:
     """Train in this `way`, one run after the other, until so many `blows` have fallen; not more than `most` to a run.
 
     Two lanes go side by side, each with the recipes in turn. Every run comes to its end, and must come to the same as
-    an undisturbed one.
+    an undisturbed one. what: is tried, of the tally.
     """
+    begin = time.monotonic()
     with TemporaryDirectory(prefix="paac-chaos-") as place, ThreadPoolExecutor(_LANES) as lanes:
         references = list(lanes.map(lambda one: _undisturbed(one, Path(place)), recipes))
 
-        def endure_in(lane: int) -> Endured:
+        def endure_in(lane: int) -> _Endured:
             share, first = blows // _LANES + (lane < blows % _LANES), lane % len(references)
             in_turn = itertools.cycle([*references[first:], *references[:first]])
             return _lane(way, share, most, in_turn, Path(place) / str(lane), np.random.default_rng([seed, lane]))
@@ -98,7 +95,9 @@ def endure(way: Way, *, blows: int, seed: int, recipes: Sequence[Recipe] = RECIP
         found = list(lanes.map(endure_in, range(_LANES)))
     struck: Counter[str] = sum((one.struck for one in found), Counter())
     finished: Counter[str] = sum((one.finished for one in found), Counter())
-    return Endured(struck, finished, [loss for one in found for loss in one.losses])
+    losses = [loss for one in found for loss in one.losses]
+    told = f"{_counts(struck)}; trainings that came to their end: {_counts(finished)}"
+    return Tally(what, struck.total(), len(losses), time.monotonic() - begin, (told, *losses))
 
 
 def struck_and_resumed(strike: Strike) -> Way:
@@ -142,16 +141,16 @@ def come_to_its_end(sitting: Sitting) -> None:
 
 def _lane(
     way: Way, blows: int, most: int, references: Iterator[Reference], place: Path, rng: np.random.Generator
-) -> Endured:
+) -> _Endured:
     place.mkdir()
-    endured = Endured(Counter(), Counter(), [])
+    endured = _Endured(Counter(), Counter(), [])
     while (left := blows - endured.struck.total()) > 0:
         reference, run = next(references), place / f"run{endured.finished.total()}"
         struck = way(reference, run, min(left, most), rng)
         losses = [loss for one in struck for loss in one.losses]
         if other := differences(run, reference.run):
             losses.append(f"{len(other)} differ in the end: {', '.join(other[:_SHOWN])}")
-        endured = Endured(
+        endured = _Endured(
             endured.struck + Counter(one.when for one in struck),
             endured.finished + Counter([reference.recipe.name]),
             endured.losses + [f"{reference.recipe.name}, {run.name} of lane {place.name}: {loss}" for loss in losses],

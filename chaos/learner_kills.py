@@ -1,7 +1,6 @@
 """The learner is killed at random moments and the training resumed until it is done: nothing of it may be lost."""
 
 import signal
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,14 +14,12 @@ _GONE = 2.0  # seconds after which nothing may be left of a killed training
 
 def run(*, seed: int = 1, kills: int = 100, recipes: Sequence[Recipe] = RECIPES) -> Tally:
     """`kills` times SIGKILL to the learner alone, anywhere between its start and its end."""
-    begin = time.monotonic()
-    endured = endure(struck_and_resumed(_kill), blows=kills, seed=seed, recipes=recipes)
-    return Tally(
+    return endure(
         "kills of the learner, each resumed: processes gone within 2 s, nothing in /dev/shm, the same bits in the end",
-        endured.struck.total(),
-        len(endured.losses),
-        time.monotonic() - begin,
-        (endured.told, *endured.losses),
+        struck_and_resumed(_kill),
+        blows=kills,
+        seed=seed,
+        recipes=recipes,
     )
 
 

@@ -1,7 +1,6 @@
 """Signals that ask a training to stop, at random moments: it saves, says so by its exit code, and goes on exactly."""
 
 import signal
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,14 +29,12 @@ STOPS = (
 
 def run(*, seed: int = 1, stops: int = 50, recipes: Sequence[Recipe] = RECIPES) -> Tally:
     """`stops` signals of all kinds, anywhere between the start of a training and its end, each resumed."""
-    begin = time.monotonic()
-    endured = endure(struck_and_resumed(stop), blows=stops, seed=seed, recipes=recipes)
-    return Tally(
+    return endure(
         "signals to stop, each resumed: saved within 10 s, exit code, nothing left, the same bits in the end",
-        endured.struck.total(),
-        len(endured.losses),
-        time.monotonic() - begin,
-        (endured.told, *endured.losses),
+        struck_and_resumed(stop),
+        blows=stops,
+        seed=seed,
+        recipes=recipes,
     )
 
 

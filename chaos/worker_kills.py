@@ -41,16 +41,15 @@ _WHERE = {
 
 def run(*, seed: int = 1, kills: int = 200, recipes: Sequence[Recipe] = RECIPES) -> Tally:
     """`kills` workers, at any moment from when they are forked: while they import, make games, play, and idle."""
-    begin = time.monotonic()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # children inherit it
     tolerant = [Recipe(one.name, (*one.arguments, *_SETTINGS)) for one in recipes]
-    endured = endure(_train_with_losses, blows=kills, seed=seed, recipes=tolerant, most=_BLOWS_TO_A_RUN)
-    return Tally(
+    return endure(
         "workers killed or stopped while a training goes on: each told and replaced, the same bits in the end",
-        endured.struck.total(),
-        len(endured.losses),
-        time.monotonic() - begin,
-        (endured.told, *endured.losses),
+        _train_with_losses,
+        blows=kills,
+        seed=seed,
+        recipes=tolerant,
+        most=_BLOWS_TO_A_RUN,
     )
 
 
