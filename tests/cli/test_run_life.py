@@ -273,13 +273,29 @@ def test_a_killed_worker_is_replaced_told_of_and_counted(start_training, trained
     assert [{name: row[name] for name in learned[0]} for row in rows(tmp_path / "run")] == learned
 
 
-def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_training, train, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+@pytest.fixture
+def counting(monkeypatch):
+    """counting(script): what makes a training play `Counting` by a script."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(toy_envs.__file__).parent), prepend=os.pathsep)
+    return lambda script: ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
+
+
+@pytest.fixture
+def start_counting(start_training, counting, tmp_path):
+    """start_counting(script) -> Sitting, which trains in `tmp_path/run` and has not saved yet."""
+
+    def start(script):
+        sitting = start_training(tmp_path / "run", *counting(script), "--set", "training.checkpoint_every=1_000_000")
+        sitting.wait_for_rows()
+        return sitting
+
+    return start
+
+
+def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_counting, counting, train, tmp_path):
     broken = tmp_path / "broken"
     script = f"{{length: 7, fails_beside: {broken}}}"
-    counting = ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
-    sitting = start_training(tmp_path / "run", *counting, "--set", "training.checkpoint_every=1_000_000")
-    sitting.wait_for_rows()
+    sitting = start_counting(script)
     broken.touch()
     returncode, _, errors = sitting.end(timeout=60)
     assert returncode == 1
@@ -295,17 +311,13 @@ def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_traini
 
     broken.unlink()
     more = ["--total-steps", str(steps + 640)]
-    train(tmp_path / "run", *counting, *more)
-    train(tmp_path / "undisturbed", *counting, *more)
+    train(tmp_path / "run", *counting(script), *more)
+    train(tmp_path / "undisturbed", *counting(script), *more)
     assert final_state(tmp_path / "run") == final_state(tmp_path / "undisturbed")
 
 
-def test_a_run_that_cannot_be_saved_still_says_what_its_environment_did(start_training, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
-    script = f"{{length: 7, fails_beside: {tmp_path / 'broken'}}}"
-    counting = ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
-    sitting = start_training(tmp_path / "run", *counting, "--set", "training.checkpoint_every=1_000_000")
-    sitting.wait_for_rows()
+def test_a_run_that_cannot_be_saved_still_says_what_its_environment_did(start_counting, tmp_path):
+    sitting = start_counting(f"{{length: 7, fails_beside: {tmp_path / 'broken'}}}")
     (tmp_path / "run" / "checkpoints").touch()  # and no directory
     (tmp_path / "broken").touch()
     returncode, _, errors = sitting.end(timeout=60)
@@ -403,13 +415,9 @@ def test_a_second_ctrl_c_leaves_at_once(start_training, tmp_path):
     assert "Left at once: what came after the last checkpoint is not saved" in sitting.process.stderr.readline()
 
 
-def test_a_rollout_that_takes_long_is_not_waited_for(start_training, tmp_path, monkeypatch):
+def test_a_rollout_that_takes_long_is_not_waited_for(start_counting, tmp_path):
     """16 steps of two environments a worker: 16 seconds. What was before it is saved."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
-    script = f"{{dawdles_beside: {tmp_path / 'slow'}}}"
-    counting = ["--env", "toy_envs:Counting-v0", "--set", f"env.kwargs.script={script}"]
-    sitting = start_training(tmp_path / "run", *counting, "--set", "training.checkpoint_every=1_000_000")
-    sitting.wait_for_rows()
+    sitting = start_counting(f"{{dawdles_beside: {tmp_path / 'slow'}}}")
     (tmp_path / "slow").touch()
     time.sleep(1.5)  # in the midst of a slow rollout
     sitting.process.send_signal(signal.SIGINT)

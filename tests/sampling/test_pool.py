@@ -611,11 +611,12 @@ def test_a_pool_can_be_closed_while_its_workers_still_load():
     assert seconds_until_gone(pids) < 2
 
 
-def test_workers_of_a_killed_learner_are_gone_within_two_seconds(tmp_path):
+@pytest.mark.parametrize("how", ["playing", "stopped"])
+def test_workers_of_a_killed_learner_are_gone_within_two_seconds(how, tmp_path):
     path = tmp_path / "learner.py"
     path.write_text(
         """
-import multiprocessing
+import multiprocessing, os, signal, sys
 import numpy as np
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.env import describe_env
@@ -626,12 +627,16 @@ if __name__ == "__main__":
     sampling = SamplingConfig(num_envs=4, num_workers=2)
     with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, tell=print) as pool:
         pool.reset()
-        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        pids = [child.pid for child in multiprocessing.active_children()]
+        if sys.argv[1] == "stopped":
+            os.kill(pids[0], signal.SIGSTOP)
+        print(*pids, flush=True)
         while True:
             pool.step(np.zeros(4, int))
 """
     )
-    with subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as learner:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, path, how], **pipes) as learner:
         pids = [int(pid) for pid in learner.stdout.readline().split()]
         assert len(pids) == 2
         assert all(map(is_running, pids))

@@ -373,30 +373,3 @@ if __name__ == "__main__":
         time.sleep(0.5)
         (tmp_path / "done").touch()
         assert learner.stdout.read() == "restarts 0\n"
-
-
-def test_hung_workers_of_a_killed_learner_are_gone_within_two_seconds(tmp_path):
-    path = tmp_path / "learner.py"
-    path.write_text(
-        """
-import multiprocessing, os, signal, time
-from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.env import describe_env
-from paac_cli.sampling.pool import WorkerPool
-
-if __name__ == "__main__":
-    config = EnvConfig(id="CartPole-v1")
-    sampling = SamplingConfig(num_envs=4, num_workers=2)
-    with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, tell=print) as pool:
-        pool.reset()
-        pids = [child.pid for child in multiprocessing.active_children()]
-        os.kill(pids[0], signal.SIGSTOP)
-        print(*pids, flush=True)
-        time.sleep(100)
-"""
-    )
-    with subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, text=True) as learner:
-        pids = [int(pid) for pid in learner.stdout.readline().split()]
-        assert len(pids) == 2
-        learner.kill()
-        assert seconds_until_gone(pids) < 2
