@@ -31,6 +31,14 @@ def test_a_run_is_verified_and_not_touched(trained_copy, total_steps, invoke):
     assert everything(trained_copy) == before
 
 
+def test_what_a_verification_says_is_its_own(trained, paac):
+    """And nothing of the libraries that it stands on."""
+    result = paac("verify", trained)
+    assert result.stdout.endswith("The same, bit by bit.\n")
+    ours = ("training steps ", "Lost worker ", "Replaced after ")
+    assert all(line.startswith(ours) for line in result.stderr.splitlines()), result.stderr
+
+
 def test_a_run_that_did_something_else_is_found_out(trained_copy, invoke):
     newest = load_checkpoint(trained_copy / "checkpoints" / checkpoints(trained_copy)[-1])
     name = max(newest.policy)

@@ -11,6 +11,7 @@ import click
 
 from paac_cli.cli.loading import loaded
 from paac_cli.cli.options import trust_choice, warn
+from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -29,11 +30,12 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
     """Prove that a run is a function of its config and its seed.
 
     RUN is a run directory, which is only read. What it did between its last two checkpoints is trained again, on other
-    numbers of workers, stopped half-way and resumed, and with workers killed on the way; then every array of the
-    checkpoint and every logged number but the clock's is compared.
+    numbers of workers, stopped half-way and resumed, and with workers killed on the way, as far as it is long enough;
+    then every array of the checkpoint and every logged number but the clock's is compared.
 
     Exits with 0 where all is the same, 1 where something differs, 2 where it cannot be verified.
     """
+    import_tensorflow()
     from paac_cli.reporting.verdict import in_words, report
     from paac_cli.training.checkpoint import list_checkpoints
     from paac_cli.training.manifest import read_manifest
@@ -43,7 +45,10 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
 
     stretch = find_stretch(run, from_start=from_start, trusted=trusted, warn=warn)
     steps, log = stretch.steps, read_log(RunDirectory(run).metrics_csv)
-    _say(f"training steps {steps.start:,} to {steps.stop:,} again; the run took {_time(stretch.seconds)}")
+    _say(
+        f"training steps {steps.start:,} to {steps.stop:,} again, and killing workers on the way; the run took "
+        f"{_time(stretch.seconds)}"
+    )
     with tempfile.TemporaryDirectory(prefix="paac-verify-") as place, StopRequest() as stop:
         stop.begin()
         copy, again, held = RunDirectory(Path(place)), stretch.start, []
