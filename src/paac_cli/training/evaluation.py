@@ -31,7 +31,7 @@ class Game(NamedTuple):
 
 
 class _Moves:
-    """What was predicted in one game so far, packed: a game may have 27,000 steps."""
+    """What was predicted in one row since its last scored game, packed: a game may have 27,000 steps."""
 
     def __init__(self) -> None:
         self._packed = [bytearray() for _ in Prediction._fields]
@@ -40,11 +40,14 @@ class _Moves:
         for packed, field in zip(self._packed, prediction, strict=True):
             packed += field[row].tobytes()
 
-    def to_arrays(self, like: Prediction) -> tuple[NDArray, ...]:
-        """Actions [L, ...], values [L], probabilities [L, A], of the shapes and dtypes in `like`."""
-        length = len(self._packed[1]) // like.value.itemsize
+    def last(self, length: int, like: Prediction) -> tuple[NDArray, ...]:
+        """Actions [L, ...], values [L], probabilities [L, A] of the last L = `length`, in the dtypes of `like`.
+
+        Before those of a game that was scored lie those of one that was cut off and was no game.
+        """
+        played = len(self._packed[1]) // like.value.itemsize
         return tuple(
-            np.frombuffer(bytes(packed), field.dtype).reshape(length, *field.shape[1:])
+            np.frombuffer(bytes(packed), field.dtype).reshape(played, *field.shape[1:])[played - length :]
             for packed, field in zip(self._packed, like, strict=True)
         )
 
@@ -82,7 +85,7 @@ def play(
         step = pool.step(prediction.action[: pool.num_envs], active=share > 0)
         clock += 1
         for row, episode, score, length in step.episodes.tolist():
-            games.append(Game(score, length, row, episode, *moves[row].to_arrays(prediction)))
+            games.append(Game(score, length, row, episode, *moves[row].last(length, prediction)))
             moves[row] = _Moves()
             share[row] -= 1
             on_game()
