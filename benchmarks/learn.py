@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from paac_cli.reporting.origin import machine
+from paac_cli.machine import machine
 
 
 class Goal(NamedTuple):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from paac_cli.sampling.shares import available_cores
+from paac_cli.machine import available_cores
 
 KEYS = {
     *("what", "env", "protocol", "algorithm", "torso", "num_envs", "num_workers", "cores", "device"),

@@ -121,6 +121,10 @@ def test_presets_and_config_errors_import_nothing_heavy(args):
     assert imported_by(*args).isdisjoint(HEAVY)
 
 
+def test_a_run_that_is_not_there_is_missed_before_tensorflow_is_loaded():
+    assert "tensorflow" not in imported_by("verify", "runs/nowhere")
+
+
 def modules_after(code):
     """Top-level packages in a fresh interpreter after `code`."""
     code = f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"

@@ -24,7 +24,7 @@ from paac_cli.config.load import read_config
 from paac_cli.sampling.worker import STOP_SIGNALS
 from paac_cli.training.checkpoint import load_checkpoint, load_policy
 from paac_cli.training.exactness import APPROXIMATE
-from paac_cli.training.sinks import METRICS
+from paac_cli.training.metrics_csv import METRICS
 
 
 def rows(run_dir):

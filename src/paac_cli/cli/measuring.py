@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from paac_cli.cli.options import warn
 from paac_cli.cli.quiet import import_tensorflow
-from paac_cli.sampling.shares import available_cores
+from paac_cli.machine import available_cores
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent

@@ -11,7 +11,6 @@ import click
 
 from paac_cli.cli.loading import loaded
 from paac_cli.cli.options import trust_choice, warn
-from paac_cli.cli.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -35,7 +34,6 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
 
     Exits with 0 where all is the same, 1 where something differs, 2 where it cannot be verified.
     """
-    import_tensorflow()
     from paac_cli.reporting.verdict import in_words, report
     from paac_cli.training.checkpoint import list_checkpoints
     from paac_cli.training.manifest import read_manifest

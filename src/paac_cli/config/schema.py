@@ -121,6 +121,11 @@ class SamplingConfig(ConfigModel):
         Field(description="workers that may be lost and replaced within an hour; one more ends the run"),
     ] = 10
 
+    @property
+    def most_workers(self) -> int:
+        """As many as have something to do at every step."""
+        return self.num_envs // 2 if self.overlap else self.num_envs
+
     @model_validator(mode="after")
     def _enough_envs(self) -> Self:
         if self.num_workers != "auto" and self.num_workers > self.num_envs:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paac_cli.machine import machine
 from paac_cli.reporting.budget import counted
-from paac_cli.reporting.origin import machine
 from paac_cli.training.verification import Comparison, Stretch, approximations
 
 _SHOWN = 3  # names of what differs

@@ -29,8 +29,8 @@ from paac_cli.envs.games import load_game
 from paac_cli.envs.protocols import FRAME_SKIP
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import WorkerError
+from paac_cli.machine import available_cores
 from paac_cli.sampling.processes import stop_signals_blocked
-from paac_cli.sampling.shares import available_cores
 from paac_cli.sampling.worker import STOP_SIGNALS
 
 _WINDOWS = 5

@@ -18,7 +18,7 @@ from paac_cli.sampling.history import UNKNOWN, ActionLog, digest
 from paac_cli.sampling.layout import ENDED, allocate
 from paac_cli.sampling.processes import Patience
 from paac_cli.sampling.recovery import Workers
-from paac_cli.sampling.shares import available_cores, split_evenly
+from paac_cli.sampling.shares import num_workers, split_evenly
 from paac_cli.sampling.worker import RESTORE, STEP, WorkerState, WorkerTask
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import Rollout, TimeStep
@@ -54,8 +54,7 @@ class WorkerPool:
         stopping: whether the run shall stop; then what a worker does not answer soon is a StoppedError.
         """
         self.num_envs = num_envs = sampling.num_envs
-        most = num_envs // 2 if sampling.overlap else num_envs
-        self.num_workers = min(available_cores(), most) if sampling.num_workers == "auto" else sampling.num_workers
+        self.num_workers = num_workers(sampling)
         self._block = allocate(spec, num_envs, self.num_workers, rollout_length)
         self._rollout = Rollout(
             self._block["obs"], *(self._block[name][1:] for name in ("reward", "terminated", "truncated"))

@@ -1,12 +1,14 @@
 """Who steps which environments."""
 
-import os
 from itertools import pairwise
 
+from paac_cli.config.schema import SamplingConfig
+from paac_cli.machine import available_cores
 
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
+
+def num_workers(sampling: SamplingConfig) -> int:
+    """Processes that step the environments."""
+    return min(available_cores(), sampling.most_workers) if sampling.num_workers == "auto" else sampling.num_workers
 
 
 def split_evenly(envs: range, num_shares: int) -> list[range]:

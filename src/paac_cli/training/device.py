@@ -1,9 +1,17 @@
-"""TensorFlow's devices, chosen once before anything runs on them."""
+"""TensorFlow's devices, chosen once before anything runs on them; and on what else its sums depend."""
+
+import os
+import platform
+from importlib.metadata import version
 
 import tensorflow as tf
 
+from paac_cli import __version__
 from paac_cli.config.schema import Device
 from paac_cli.errors import DeviceError
+from paac_cli.machine import available_cores, processor
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
 
 
 def choose_device(device: Device, *, deterministic: bool = True) -> str:
@@ -35,3 +43,23 @@ def device_in_use() -> str:
     """The device that was chosen, in words."""
     gpus = tf.config.get_visible_devices("GPU")
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")) if gpus else "CPU"
+
+
+def surroundings(*, deterministic: bool) -> dict[str, str]:
+    """Name -> what it is in this process: versions; and the order of TensorFlow's sums, by all that decides on it.
+
+    deterministic: as in the config. `choose_device` comes first.
+    """
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    device = device_in_use()
+    return {
+        "paac": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in _PACKAGES},
+        "processor": processor(),
+        "cores": str(available_cores()),
+        "tensorflow threads": str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS", "as cores")),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default"),
+        "device": device,
+        "deterministic": "yes" if deterministic or device == "CPU" else "no",
+    }

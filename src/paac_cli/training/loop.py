@@ -10,7 +10,8 @@ from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.bad_batch import check_metrics, check_weights
 from paac_cli.training.checkpoint import Checkpoint
-from paac_cli.training.exactness import APPROXIMATE, compared, doubted, surroundings
+from paac_cli.training.device import surroundings
+from paac_cli.training.exactness import APPROXIMATE, compared, doubted
 from paac_cli.training.progress import Progress
 from paac_cli.training.run_directory import RunDirectory
 from paac_cli.training.sinks import Sink

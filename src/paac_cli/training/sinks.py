@@ -1,4 +1,4 @@
-"""Where metrics go. Names are those that Stable-Baselines3 made common; the x-axis is steps.
+"""Where metrics go.
 
 A file that cannot be written when a run starts ends it. One that cannot be written any more does not: what it
 should hold waits in memory, is said aloud, and is written as soon as that is possible. A checkpoint is what a
@@ -22,26 +22,6 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from paac_cli.errors import RunDirectoryError
 from paac_cli.files import append_at, make_directory, open_own, replace_synced
 from paac_cli.training.metrics_csv import read_rows, to_lines
-
-#: Column of metrics.csv -> what it is. Algorithms add their own under `train/`.
-METRICS = {
-    "rollout/ep_rew_mean": "mean raw score of the last 100 games",
-    "rollout/ep_len_mean": "mean length of the same games, in agent steps",
-    "rollout/episodes": "games finished since the start",
-    "time/fps": "agent steps per second since the row before",
-    "time/time_elapsed": "seconds of training, over all sittings",
-    "time/frames": "emulator frames since the start",
-    "time/updates": "times that the algorithm has learned from what was played, since the start",
-    "time/restarts": "workers that were lost and replaced in this sitting",
-    "time/act_share": "share of the time spent choosing actions",
-    "time/env_share": "share of the time spent waiting for the environments",
-    "time/learn_share": "share of the time spent updating the weights",
-}
-
-
-def is_of_the_clock(column: str) -> bool:
-    """Whether a column says how the run went on its machine; all others follow from the seed."""
-    return column in ("time/fps", "time/time_elapsed", "time/restarts") or column.endswith("_share")
 
 
 class Sink(Protocol):

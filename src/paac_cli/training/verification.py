@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationError
 from paac_cli.files import open_regular
-from paac_cli.sampling.shares import available_cores
+from paac_cli.sampling.shares import num_workers
 from paac_cli.training.arrays import Arrays
 from paac_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from paac_cli.training.exactness import APPROXIMATE, compared
 from paac_cli.training.manifest import read_manifest
+from paac_cli.training.metrics_csv import is_of_the_clock
 from paac_cli.training.progress import window_of
 from paac_cli.training.run_directory import RunDirectory
-from paac_cli.training.sinks import is_of_the_clock
 
 _NEVER = 10**15  # steps
 _RESTARTS = 10
@@ -101,7 +101,8 @@ def _valid(
 def sittings(stretch: Stretch) -> list[RunConfig]:
     """The configs to train `stretch` again with, one after the other, each with a pool of its own.
 
-    The first stops half-way; their numbers of workers are not the run's, and some may be lost. A row of metrics is
+    The first stops half-way; where there can be other numbers of workers than the run's they have them, and some may
+    be lost. A row of metrics is
     written after every rollout, so that those of the run are among them, and a checkpoint only in the end.
     """
     config, steps = stretch.end.config, stretch.steps
@@ -128,10 +129,8 @@ def sittings(stretch: Stretch) -> list[RunConfig]:
 
 def _other_numbers_of_workers(config: RunConfig) -> tuple[int, int]:
     """One more and half as many, as far as there are environments for them."""
-    num_envs, workers = config.sampling.num_envs, config.sampling.num_workers
-    most = num_envs // 2 if config.sampling.overlap else num_envs
-    usual = min(available_cores(), most) if workers == "auto" else int(workers)
-    return min(usual + 1, most), max(usual // 2, 1)
+    usual = num_workers(config.sampling)
+    return min(usual + 1, config.sampling.most_workers), max(usual // 2, 1)
 
 
 def compare(run: Checkpoint, again: Checkpoint) -> Iterator[Comparison]:

@@ -1,0 +1,37 @@
+"""The machine that all of this runs on."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+
+def available_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def processor() -> str:
+    """Its model, as far as the system tells."""
+    return _told_of("model name", "/proc/cpuinfo") or platform.machine()
+
+
+def machine() -> dict[str, Any]:
+    """The processor and what else matters of this machine to who reads a result."""
+    kilobytes = _told_of("MemTotal", "/proc/meminfo").removesuffix(" kB")
+    return {
+        "processor": processor(),
+        "cores": available_cores(),
+        "memory": f"{int(kilobytes) * 1024 / 1e9:.0f} GB" if kilobytes else "unknown",
+        "kernel": platform.release().partition("-")[0],
+        "python": platform.python_version(),
+    }
+
+
+def _told_of(name: str, file: str) -> str:
+    """What stands first behind `name:` in a file of /proc; empty where there is no such thing."""
+    try:
+        lines = Path(file).read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
