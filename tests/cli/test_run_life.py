@@ -84,6 +84,8 @@ def test_metrics_have_the_documented_names_and_rising_steps(trained, total_steps
         shares = [float(row[f"time/{name}_share"]) for name in ("act", "env", "learn")]
         assert min(shares) > 0
         assert sum(shares) < 1.001  # the rest: files
+    first = rows(trained)[0]  # its speed is that of training, without the start
+    assert float(first["time/fps"]) * float(first["time/time_elapsed"]) == pytest.approx(320, rel=0.1)
 
 
 def test_tensorboard_events_say_the_same_as_the_table(trained):

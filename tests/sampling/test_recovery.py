@@ -180,13 +180,15 @@ def test_a_worker_may_die_anywhere(place, tmp_path):
     assert "_meet_trouble" in text  # the stack of the thread that crashed
 
 
-def test_a_worker_that_dies_before_it_has_made_anything_was_at_no_environment():
+@pytest.mark.parametrize("delay", [0.0, 2.0])
+def test_a_worker_that_dies_before_it_is_told_to_play_was_in_no_game(delay):
     told = []
     with open_counting(ends="never", tell=told.append) as pool:
+        time.sleep(delay)
         os.kill(pool.pids[1], signal.SIGKILL)
         pool.reset()
     (text,) = told
-    where = r"while it (started|made environment [12])\b"
+    where = r"(while it (started|made environment [12])|between two commands)\n"
     assert re.search(rf"worker 1 \(environments 1-2\): killed by SIGKILL {where}", text)
 
 

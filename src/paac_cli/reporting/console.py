@@ -59,7 +59,7 @@ class ConsoleSink:
 
     def _cells(self, steps: int, row: Mapping[str, float]) -> dict[str, str]:
         fps = row["time/fps"]
-        left = (self._total_steps - steps) / fps
+        left = max(self._total_steps - steps, 0) / fps  # the last rollout may go beyond
         shares = " ".join(f"{name} {row[f'time/{name}_share']:.0%}" for name in ("env", "act", "learn"))
         mean_return = row["rollout/ep_rew_mean"]
         return {

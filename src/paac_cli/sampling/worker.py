@@ -92,6 +92,7 @@ def _serve(connection: Connection, task: WorkerTask) -> None:
     place = _Place(task)
     with _errors_go_home(connection):
         envs = _Envs(task, place)
+    place.leave()
     try:
         os.write(connection.fileno(), READY)
         while (command := _next_command(connection, envs)) not in (CLOSE, b""):

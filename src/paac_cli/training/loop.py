@@ -60,7 +60,8 @@ def train(
     except WorkerError as error:
         failure = error
     if stop:
-        sitting.tell("Stopping: a checkpoint is saved. Ctrl-C again leaves at once, without it")
+        saving = "a checkpoint is saved. Ctrl-C again leaves at once, without it"
+        sitting.tell(f"Stopping: {saving if sitting.has_unsaved else 'there is nothing to save'}")
     try:
         sitting.end()
     except PaacError as error:
@@ -100,6 +101,11 @@ class _Sitting:
     def is_over(self) -> bool:
         return self._progress.steps >= self._config.training.total_steps or self._progress.is_good_enough
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether steps have been played that no checkpoint has."""
+        return self._progress.steps > self._saved_at
+
     def tell(self, text: str) -> None:
         for sink in self._sinks:
             sink.event(text)
@@ -118,6 +124,7 @@ class _Sitting:
             self._agent.learner.assign(resume_from.learner)
             self._pool.restore(resume_from.sampling)
             resume_from.learner.clear()  # it maps a file, which may be large and which later saves delete
+        self._watch = Stopwatch()
         self._start = time.perf_counter() - self._progress.seconds
 
     def play_rollout(self, stop: StopRequest) -> None:
@@ -154,7 +161,7 @@ class _Sitting:
 
     def end(self) -> None:
         """Save where it stands, after the last whole rollout. Raises RunDirectoryError."""
-        if self._progress.steps > self._saved_at:
+        if self.has_unsaved:
             self._agent.rewind(self._progress.steps)
             self._save()
 
