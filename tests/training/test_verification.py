@@ -47,6 +47,11 @@ def checkpoint_of(steps, config=None, score=None, **arrays):
     return Checkpoint(config, Counters(steps=steps, seconds=steps / 10), score, **parts)
 
 
+def stretch_of(*versions):
+    """Between checkpoints that name these versions."""
+    return Stretch(*(checkpoint_of(steps)._replace(versions=made_by) for steps, made_by in enumerate(versions, 100)))
+
+
 def run_of(directory, *checkpoints):
     run = RunDirectory(directory)
     run.create(checkpoints[-1].config, fresh=False)
@@ -86,7 +91,7 @@ def test_another_window_of_scores_is_refused(tmp_path):
 
 def test_it_is_stopped_half_way_and_never_for_its_goal():
     config = config_of(stop_when={"mean_return": 0, "episodes": 200}, log_every=50, checkpoint_every=10)
-    again = sittings(Stretch(checkpoint_of(100), checkpoint_of(300, config), ()))
+    again = sittings(Stretch(checkpoint_of(100), checkpoint_of(300, config)))
     assert [one.training.total_steps for one in again] == [200, 300]
     for one in again:
         assert (one.training.log_every, one.training.keep_checkpoints) == (1, 1)
@@ -102,7 +107,7 @@ def test_it_is_stopped_half_way_and_never_for_its_goal():
 )
 def test_other_numbers_of_workers_that_the_environments_allow(num_envs, num_workers, overlap, others):
     config = config_of(num_envs, num_workers, overlap=overlap)
-    again = sittings(Stretch(None, checkpoint_of(100, config), ()))
+    again = sittings(Stretch(None, checkpoint_of(100, config)))
     assert [one.sampling.num_workers for one in again] == others
     for one in again:
         load_config(one.model_dump(mode="json"), "a checkpoint")
@@ -149,12 +154,12 @@ def test_rows_are_compared_where_the_run_has_some(tmp_path):
 
 def test_what_is_other_here_or_has_changed_in_the_midst_is_said_once():
     here = {"python": "3.11.7", "tensorflow": "2.20.0", "deterministic": "yes"}
-    assert approximations(Stretch(None, checkpoint_of(100), (here, here)), here) == []
+    assert approximations(stretch_of(here, here), here) == []
     before = here | {"tensorflow": "2.19.0"}
     told = "tensorflow was 2.19.0 and is 2.20.0"
-    assert approximations(Stretch(None, checkpoint_of(100), (before, before)), here) == [told]
+    assert approximations(stretch_of(before, before), here) == [told]
     changed = here | {APPROXIMATE: told}
-    assert approximations(Stretch(None, checkpoint_of(100), (changed, before)), here) == [told]
+    assert approximations(stretch_of(before, changed), here) == [told]
 
 
 @pytest.mark.timeout(20)

@@ -99,8 +99,6 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
     with RunDirectory(directory) as run:
         run.claim(config, fresh=fresh)
         checkpoint = None if fresh else run.latest(config, warn)
-        if checkpoint is not None:
-            run.refuse_change(checkpoint.config, config)
         progress = Progress(config.training.stop_when, checkpoint)
         if progress.steps >= config.training.total_steps or progress.is_good_enough:
             option = "--set training.stop_when=null" if progress.is_good_enough else "--total-steps"

@@ -35,8 +35,6 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
     Exits with 0 where all is the same, 1 where something differs, 2 where it cannot be verified.
     """
     from paac_cli.reporting.verdict import in_words, report
-    from paac_cli.training.checkpoint import list_checkpoints
-    from paac_cli.training.manifest import read_manifest
     from paac_cli.training.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
     from paac_cli.training.verification import compare, compare_logs, find_stretch, read_log, sittings
@@ -59,9 +57,8 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
                 click.get_current_context().exit(stop.exit_code)
             again = copy.latest(config, warn)
         assert again is not None
-        versions = read_manifest(list_checkpoints(copy.checkpoints)[0]).versions
         logged = compare_logs({at: row for at, row in log if at - 1 in steps}, dict(read_log(copy.metrics_csv)))
-        found = report(run, stretch, held, [*compare(stretch.end, again), logged], versions)
+        found = report(run, stretch, held, [*compare(stretch.end, again), logged], again.versions)
     click.echo(json.dumps(found, indent=2) if as_json else in_words(found))
     click.get_current_context().exit(0 if found["same"] else 1)
 

@@ -1,6 +1,6 @@
 """What `paac verify` says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ def report(
     stretch: Stretch,
     sittings: Sequence[Sitting],
     compared: Sequence[Comparison],
-    versions: dict[str, str],
+    versions: Mapping[str, str],
 ) -> dict[str, Any]:
     """All that was found, as plain data. versions: as a checkpoint made here names them."""
     events = [text for sitting in sittings for text in sitting.events]
@@ -45,7 +45,7 @@ def report(
         ],
         "events": events,
         "approximate": list(dict.fromkeys([*approximations(stretch, versions), *strayed])),
-        "versions": versions,
+        "versions": dict(versions),
         "machine": machine(),
     }
 

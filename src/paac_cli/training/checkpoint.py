@@ -37,7 +37,7 @@ from paac_cli.training.arrays import Arrays, read_arrays, write_arrays
 from paac_cli.training.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 
 _POLICY = "policy"
-_PARTS = (_POLICY, "learner", "sampling", "progress")
+PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint, each a file of arrays
 _PARTIAL = ".partial-"
 _REPLACED = ".replaced"
 
@@ -76,7 +76,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     if best is None or _rank(checkpoint.score) >= _score_of(best):
         # Comes first: a run that is killed in between goes on from before, and comes to the same best again.
         best = _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
-    path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, _PARTS)
+    path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, PARTS)
     # Later ones are damaged, or this run would have gone on from them.
     before = [old for old in list_checkpoints(directory) if _place(old)[0] < checkpoint.counters.steps]
     kept = {best, path, *before[: keep - 1]}
@@ -90,7 +90,7 @@ def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
     Raises CheckpointError, which names what is wrong, and TrustError if it names code that is not `trusted`.
     """
     manifest, config = _read_head(path, trusted)
-    parts = {part: _read_arrays(path, part, manifest) for part in _PARTS}
+    parts = {part: _read_arrays(path, part, manifest) for part in PARTS}
     checkpoint = Checkpoint(config, manifest.counters, manifest.score, **parts, versions=manifest.versions)
     if not _is_consistent(checkpoint):
         raise CheckpointError(f"{path} is damaged or foreign: its arrays do not fit its config, or each other")

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -61,17 +61,7 @@ class RunDirectory:
         if fresh and self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
             raise RunDirectoryError(f"--fresh would move {self.path.resolve()} aside, and that is where we are")
         if not fresh:
-            self.refuse_change(read_config(self.path / CONFIG, trusted=_code_of(config)), config)
-
-    def refuse_change(self, old: RunConfig, new: RunConfig) -> None:
-        """Raises RunDirectoryError if a run under `old` cannot go on under `new`."""
-        changed = differences(old, new)
-        if changed:
-            lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
-            raise RunDirectoryError(
-                f"{self.path} holds a run with another config:\n{lines}\n"
-                "--run-dir chooses another directory; --fresh starts over and moves the old run aside"
-            )
+            self._refuse_change(read_config(self.path / CONFIG, trusted=_code_of(config)), config)
 
     def create(self, config: RunConfig, *, fresh: bool) -> None:
         """After `claim`: make the directory where there is none and write `config` to it.
@@ -116,14 +106,28 @@ class RunDirectory:
         """The newest valid checkpoint for a run under `config`, None where there is none yet.
 
         `warn` hears of each damaged one that is passed over, and of a run that died before its first.
-        Raises CheckpointError if none is left, and TrustError if one names code that `config` does not.
+        Raises CheckpointError if none is left, RunDirectoryError if its config differs in what shapes learning, and
+        TrustError if one names code that `config` does not.
         """
         paths = list_checkpoints(self.checkpoints)
+        for _, checkpoint in valid(paths, partial(load_checkpoint, trusted=_code_of(config)), warn):
+            self._refuse_change(checkpoint.config, config)
+            return checkpoint
         if paths:
-            return _first_valid(paths, partial(load_checkpoint, trusted=_code_of(config)), warn)[1]
+            raise CheckpointError(f"no valid checkpoint is left in {self.checkpoints}; --fresh starts over")
         if self.is_run:
             warn(f"{self.path} holds a run without a checkpoint: it starts over")
         return None
+
+    def _refuse_change(self, old: RunConfig, new: RunConfig) -> None:
+        """Raises RunDirectoryError if a run under `old` cannot go on under `new`."""
+        changed = differences(old, new)
+        if changed:
+            lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
+            raise RunDirectoryError(
+                f"{self.path} holds a run with another config:\n{lines}\n"
+                "--run-dir chooses another directory; --fresh starts over and moves the old run aside"
+            )
 
     def _move_aside(self) -> None:
         number = 1
@@ -142,17 +146,15 @@ class RunDirectory:
             raise RunDirectoryError(f"another process is training in {self.path}") from None
 
 
-def _first_valid(paths: list[Path], load: Callable[[Path], Loaded], warn: Callable[[str], None]) -> tuple[Path, Loaded]:
-    """The first of `paths` that `load` can read; `warn` hears of each damaged one that is passed over.
-
-    Raises CheckpointError if none can.
-    """
+def valid(
+    paths: Iterable[Path], load: Callable[[Path], Loaded], warn: Callable[[str], None]
+) -> Iterator[tuple[Path, Loaded]]:
+    """Those of `paths` that `load` can read, in their order; `warn` hears of each damaged one that is passed over."""
     for path in paths:
         try:
-            return path, load(path)
+            yield path, load(path)
         except CheckpointError as error:
             warn(f"{error}; passed over")
-    raise CheckpointError(f"no valid checkpoint is left in {paths[0].parent}; --fresh starts over")
 
 
 def find_policy(
@@ -175,7 +177,9 @@ def find_policy(
     paths = others if last else [*best, *others]
     if not paths:
         raise CheckpointError(f"{path} has no checkpoint{' but its best policy; leave --last out' if best else ' yet'}")
-    return _first_valid(paths, partial(load_policy, trusted=trusted), warn)
+    for found in valid(paths, partial(load_policy, trusted=trusted), warn):
+        return found
+    raise CheckpointError(f"no valid checkpoint is left in {path / CHECKPOINTS}")
 
 
 def newest_run(root: Path) -> Path:

@@ -7,7 +7,8 @@ run has left.
 import csv
 import hashlib
 import sys
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -20,17 +21,15 @@ from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationErro
 from paac_cli.files import open_regular
 from paac_cli.sampling.shares import num_workers
 from paac_cli.training.arrays import Arrays
-from paac_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
+from paac_cli.training.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
 from paac_cli.training.exactness import APPROXIMATE, compared
-from paac_cli.training.manifest import read_manifest
 from paac_cli.training.metrics_csv import is_of_the_clock
 from paac_cli.training.progress import window_of
-from paac_cli.training.run_directory import RunDirectory
+from paac_cli.training.run_directory import RunDirectory, valid
 
 _NEVER = 10**15  # steps
 _RESTARTS = 10
 _OUT_OF_REACH = sys.float_info.max
-_PARTS = ("policy", "learner", "sampling", "progress")
 
 #: A row of metrics.csv: column -> its text, without what is of the clock and without empty cells.
 Logged = dict[str, str]
@@ -41,7 +40,6 @@ class Stretch(NamedTuple):
 
     start: Checkpoint | None  #: None: the start of the run
     end: Checkpoint
-    versions: tuple[dict[str, str], ...]  #: as the checkpoints name them
 
     @property
     def steps(self) -> range:
@@ -75,27 +73,18 @@ def find_stretch(directory: Path, *, from_start: bool, trusted: Container[str], 
     run = RunDirectory(directory)
     if not run.is_run:
         raise CheckpointError(f"{directory} is no run directory")
-    found = list(islice(_valid(list_checkpoints(run.checkpoints), trusted, warn), 1 if from_start else 2))
+    paths, load = list_checkpoints(run.checkpoints), partial(load_checkpoint, trusted=trusted)
+    found = [checkpoint for _, checkpoint in islice(valid(paths, load, warn), 1 if from_start else 2)]
     if not found:
         raise CheckpointError(f"{directory} has no valid checkpoint, so there is nothing to verify")
-    end, *before = (checkpoint for _, checkpoint in found)
+    end, *before = found
     start = before[0] if before and end.config.algorithm.resumes_exactly else None
     if start and window_of(start.config.training.stop_when) != window_of(end.config.training.stop_when):
         raise VerificationError(
             f"training.stop_when.episodes has changed between steps {start.counters.steps:,} and "
             f"{end.counters.steps:,}, so that other scores are kept; two checkpoints from here on can be verified"
         )
-    return Stretch(start, end, tuple(read_manifest(path).versions for path, _ in found))
-
-
-def _valid(
-    paths: Sequence[Path], trusted: Container[str], warn: Callable[[str], None]
-) -> Iterator[tuple[Path, Checkpoint]]:
-    for path in paths:
-        try:
-            yield path, load_checkpoint(path, trusted)
-        except CheckpointError as error:
-            warn(f"{error}; passed over")
+    return Stretch(start, end)
 
 
 def sittings(stretch: Stretch) -> list[RunConfig]:
@@ -135,7 +124,7 @@ def _other_numbers_of_workers(config: RunConfig) -> tuple[int, int]:
 
 def compare(run: Checkpoint, again: Checkpoint) -> Iterator[Comparison]:
     """All that two checkpoints hold, but for the clock."""
-    for part in _PARTS:
+    for part in PARTS:
         yield _compare(part, digests(getattr(run, part)), digests(getattr(again, part)))
     yield _compare("counters", _counted(run), _counted(again))
 
@@ -176,7 +165,8 @@ def approximations(stretch: Stretch, versions: Mapping[str, str]) -> list[str]:
     """Why the bits may differ though nothing is wrong: what is other here than it was for the run, or has changed in
     its midst.
     """
-    told = (compared(versions, then).get(APPROXIMATE) for then in stretch.versions)
+    ends = (one for one in (stretch.end, stretch.start) if one)
+    told = (compared(versions, one.versions).get(APPROXIMATE) for one in ends)
     return list(dict.fromkeys(text for text in told if text))
 
 
