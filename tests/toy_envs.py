@@ -7,6 +7,7 @@ imports; the directory of this file is on the learner's `sys.path`, which worker
 import builtins
 import ctypes
 import os
+import random
 import signal
 import sys
 import time
@@ -114,6 +115,23 @@ class Moody(Counting):
     def step(self, action: int):
         seen, *rest = super().step(action)
         seen[2] = int.from_bytes(os.urandom(4), "little")
+        return seen, *rest
+
+
+class Tipping(Counting):
+    """Pays something else each time that it is played."""
+
+    def step(self, action: int):
+        seen, _, *rest = super().step(action)
+        return seen, float(os.urandom(1)[0]), *rest
+
+
+class Careless(Counting):
+    """Sees what everybody's generators give, in the place of steps and actions."""
+
+    def step(self, action: int):
+        seen, *rest = super().step(action)
+        seen[1:] = random.getrandbits(32), np.random.randint(2**32)
         return seen, *rest
 
 
@@ -302,6 +320,8 @@ for _class in (
     Sampled,
     Paying,
     Screens,
+    Tipping,
+    Careless,
 ):
     gymnasium.register(f"{_class.__name__}-v0", entry_point=f"toy_envs:{_class.__name__}", disable_env_checker=True)
 

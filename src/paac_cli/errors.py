@@ -3,6 +3,8 @@
 Anything else that is raised is a bug of ours and keeps its traceback.
 """
 
+REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, by which a job script knows to ask for more time
+
 
 class PaacError(Exception):
     """Something the user can put right."""

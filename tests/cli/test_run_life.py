@@ -5,9 +5,12 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import struct
+import subprocess
+import sys
 import termios
 import threading
 import time
@@ -440,6 +443,23 @@ def test_ctrl_c_while_workers_start_is_heard(delay, start_training, tmp_path):
     assert "Stopped. The same command starts it" in output
     assert sitting.alive() == []
     assert not (tmp_path / "run").exists()  # TensorFlow was not waited for
+
+
+def test_sigusr1_asks_to_be_queued_again_before_there_is_anything_to_save(start_training, tmp_path):
+    sitting = start_training(tmp_path / "run")
+    hears_it = 1 << (signal.SIGUSR1 - 1)
+    status = Path(f"/proc/{sitting.process.pid}/status")
+    sitting.wait_until(lambda: int(re.search(r"SigCgt:\t(\w+)", status.read_text())[1], 16) & hears_it)
+    sitting.process.send_signal(signal.SIGUSR1)
+    assert sitting.end(timeout=20)[0] == 75
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "0<&- 1>&- 2>&-"])
+def test_whoever_closes_the_standard_streams_can_train(closed, tmp_path):
+    command = [sys.executable, "-m", "paac_cli", "train", *QUICK, "--total-steps", "64", "--run-dir", tmp_path / "run"]
+    subprocess.run(["sh", "-c", f"{shlex.join(map(str, command))} {closed}"], check=True, timeout=100)
+    assert checkpoints(tmp_path / "run") == ["step_000000064"]
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(start_training, train, trained, tmp_path):

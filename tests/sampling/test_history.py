@@ -19,10 +19,12 @@ def played(steps):
 
 
 def append(log, actions, ended=()):
-    log.append(range(3), np.array(actions), np.array(actions) != REST, np.isin(range(3), ended))
+    active = np.array(actions) != REST
+    log.append(range(3), np.array(actions), active, np.where(active, actions, 0), np.isin(range(3), ended))
 
 
 def content(log):
+    assert all(log[n].paid == log[n].actions.sum() for n in range(3))  # everybody is paid his action
     return [(log[n].episode, log[n].actions.tolist()) for n in range(3)]
 
 
@@ -52,6 +54,7 @@ def test_log_survives_the_way_through_arrays(steps):
     assert {name: array.dtype for name, array in arrays.items()} == {
         "episode": np.int64,
         "length": np.int64,
+        "paid": np.float64,
         "actions": np.int32,
     }
     assert arrays["length"].sum() == len(arrays["actions"])
@@ -71,12 +74,21 @@ def test_arrays_and_restored_log_do_not_change_with_the_log_they_came_from():
     assert content(log) == [(1, []), (0, [2, 5]), (0, [3, 6])]
 
 
+def test_what_was_paid_is_not_known_of_an_older_log():
+    arrays = played([([1, 2, 3], [])]).to_arrays()
+    del arrays["paid"]
+    log = ActionLog.from_arrays(arrays, ACTION)
+    append(log, [1, 1, 1], [2])
+    append(log, [1, 1, 2])
+    assert np.array_equal([log[n].paid for n in range(3)], [np.nan, np.nan, 2], equal_nan=True)
+
+
 @pytest.mark.parametrize("action", [ActionSpec((2,), ()), ActionSpec((2,), (4, 4))])
 def test_actions_of_any_kind_come_back(action):
     log = ActionLog(2, action)
     played = np.array([[[1, 2], [3, 0]], [[0, 1], [2, 2]], [[3, 3], [1, 1]]], action.dtype)
     for row in played:
-        log.append(range(2), row, np.array([True, row[0, 0] != 0]), np.zeros(2, bool))
+        log.append(range(2), row, np.array([True, row[0, 0] != 0]), np.zeros(2), np.zeros(2, bool))
     log = ActionLog.from_arrays(log.to_arrays(), action)
     np.testing.assert_array_equal(log[0].actions, played[:, 0])
     np.testing.assert_array_equal(log[1].actions, played[[0, 2], 1])

@@ -20,7 +20,7 @@ from paac_cli.envs.spaces import ActionTranslator
 from paac_cli.errors import CheckpointError, WorkerError
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.sampling.shares import split_evenly
-from toy_envs import ACTION_SPACES, OBSERVATION_SPACES, WITNESSED, Counting, Witness, config_of, spec_of
+from toy_envs import ACTION_SPACES, OBSERVATION_SPACES, WITNESSED, Careless, Counting, Witness, config_of, spec_of
 
 SEED = 7
 BREAKOUT = EnvConfig(id="ALE/Breakout-v5", protocol="baselines")
@@ -391,6 +391,8 @@ def test_an_environment_that_does_not_replay_is_named():
     [
         {"seen": np.zeros(2, np.uint64)},
         {"seen": np.zeros(3, np.int64)},
+        {"paid": np.zeros(2)},
+        {"paid": np.zeros(3, np.float32)},
         {"actions": np.zeros(6, np.uint8)},
         {"actions": np.zeros((6, 2), np.int32)},
     ],
@@ -534,6 +536,17 @@ if __name__ == "__main__":
     )
     answer = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120)
     assert answer.stdout.split() == ["True", "False", "False"], answer.stderr
+
+
+def test_what_draws_from_everybodys_generators_draws_something_else_in_each_worker():
+    """They are forked from one server; and what they draw follows from the seed, as far as it can."""
+    seen = []
+    for _ in range(2):
+        with open_pool(config_of(Careless), spec_of(Careless)) as pool:
+            pool.reset()
+            seen.append(pool.step(np.zeros(3, int)).obs[:, 1:].copy())
+    assert len(set(seen[0].flat)) == 6
+    assert np.array_equal(*seen)
 
 
 # How workers die

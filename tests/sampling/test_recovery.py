@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from test_pool import (
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import StoppedError, WorkerError
 from paac_cli.sampling import recovery
-from toy_envs import Counting, Moody, config_of, spec_of
+from toy_envs import Counting, Moody, Tipping, config_of, spec_of
 
 FATAL = ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT"]
 
@@ -248,6 +249,15 @@ def test_the_server_that_forks_workers_may_die():
     assert len(told) == 1
 
 
+def test_a_server_that_always_dies_is_named(monkeypatch):
+    def die(process):
+        raise EOFError
+
+    monkeypatch.setattr(ForkServerProcess, "start", die)
+    with pytest.raises(WorkerError, match="from which workers are forked has died 5 times while it started"):
+        open_counting()
+
+
 # Environments that do not replay
 
 
@@ -273,6 +283,27 @@ def test_a_game_that_cannot_be_played_again_is_cut_off_where_it_was_last_seen():
         assert pool.snapshot()["length"].tolist() == [0, 2, 2]
     assert len(told) == 2
     assert told[1].startswith("Approximate: environments [1, 2] did not replay")
+
+
+def test_a_game_that_pays_something_else_when_played_again_is_cut_off_as_well():
+    told = []
+    with open_pool(config_of(Tipping, length=9), spec_of(Tipping), tell=told.append) as pool:
+        pool.reset()
+        for _ in range(4):
+            before = pool.step(np.ones(3, int)).obs.copy()
+        os.kill(workers()[0].pid, signal.SIGKILL)
+        step = pool.step(np.ones(3, int))
+        assert step.truncated.tolist() == [True, False, False]
+        assert np.array_equal(step.final_obs[0], before[0])
+        assert pool.has_strayed
+        snapshot = pool.snapshot()
+    with open_pool(config_of(Tipping, length=9), spec_of(Tipping), tell=told.append) as pool:
+        assert np.array_equal(pool.restore(snapshot).obs, step.obs)
+        assert pool.step(np.ones(3, int)).truncated.tolist() == [False, True, True]
+    assert [text.partition(" did not")[0] for text in told[1:]] == [
+        "Approximate: environments [0]",
+        "Approximate: environments [1, 2]",
+    ]
 
 
 # What is left of the rollout in which something failed

@@ -53,6 +53,9 @@ def test_what_decides_on_the_bits_here(monkeypatch):
     assert here["device"] == "CPU"
     assert here["deterministic"] == "yes"  # of a CPU, whatever the config says
     assert here["processor"]
+    assert here["xla"] == "by default"
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+    assert surroundings(deterministic=False)["xla"] == "--tf_xla_auto_jit=2"
     assert {"paac", "tensorflow", "numpy", "gymnasium", "ale-py"} < here.keys()
     assert all(isinstance(value, str) for value in here.values())
 

@@ -30,6 +30,17 @@ def _harmless(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
+def _open_standard_streams() -> None:
+    """Where the caller has closed one, as `2>&-` does, what is opened next would take its number."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it takes the lowest number that is free
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 class _LazyGroup(click.Group):
     """Knows its commands by name; turns foreseen failures into one clear message."""
 
@@ -69,4 +80,5 @@ def main(traceback: bool) -> None:
       paac eval runs/pong-seed1      play 30 games with the best checkpoint
       paac record pong.mp4           film it
     """
+    _open_standard_streams()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # by way of all clean-up

@@ -2,6 +2,8 @@
 
 import contextlib
 import shlex
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import click
 
 from paac_cli.cli.loading import loaded
 from paac_cli.cli.options import RUNS, find_own_code, given_keys, say, warn
+from paac_cli.errors import REQUEUE
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -52,6 +55,7 @@ def train(
     from paac_cli.config.load import parse_assignments, read_config
     from paac_cli.config.presets import find_preset
 
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     find_own_code()
     path = find_preset(preset)
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}

@@ -168,7 +168,7 @@ class WorkerPool:
 
     def snapshot(self, *, of_last_rollout: bool = False) -> dict[str, NDArray]:
         """All that `restore` needs to bring every environment back to this very state: the actions of its
-        current game, and a digest of what it sees, by which it is known again.
+        current game; and what it was paid for them and a digest of what it sees, by which it is known again.
 
         of_last_rollout: as it was when the last whole rollout ended, also after a step that has failed.
         """
@@ -187,8 +187,10 @@ class WorkerPool:
         if it is of other environments.
         """
         seen, actions = snapshot.get("seen", np.empty(0)), snapshot["actions"]
-        found = seen.shape, seen.dtype, actions.shape[1:], actions.dtype
-        if found != ((self.num_envs,), np.dtype(np.uint64), self._action.shape, self._action.dtype):
+        paid = snapshot.get("paid", np.zeros(self.num_envs))
+        found = seen.shape, seen.dtype, paid.shape, paid.dtype, actions.shape[1:], actions.dtype
+        rows = (self.num_envs,)
+        if found != (rows, np.dtype(np.uint64), rows, np.dtype(float), self._action.shape, self._action.dtype):
             raise CheckpointError("the histories in this checkpoint are not of these environments")
         return self._replay(ActionLog.from_arrays(snapshot, self._action), seen)
 
@@ -232,8 +234,13 @@ class WorkerPool:
         self._in_rollout = bool(self._playing) or min(self._steps) < self.rollout_length
         envs, block = self._parts[part], self._block
         rows = slice(envs.start, envs.stop)
+        slot = self._slot(part)
         self._log.append(
-            envs, block["actions"][rows], block["active"][rows], block["ended"][self._slot(part) % 2, rows]
+            envs,
+            block["actions"][rows],
+            block["active"][rows],
+            block["reward"][slot, rows],
+            block["ended"][slot % 2, rows],
         )
         self._tell_of_strayed()
 

@@ -175,14 +175,21 @@ def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[Work
 
 
 def _start(process: ForkServerProcess) -> None:
-    """Once more where the server that forks it has died, of which the library may not yet know."""
+    """Once more where the server that forks it has died, of which the library may not yet know.
+
+    Raises WorkerError where it dies again and again.
+    """
     for left in reversed(range(_START_ATTEMPTS)):
         try:
             return process.start()
         except (EOFError, ConnectionError):
             if not left:
-                raise
+                break
             time.sleep(0.1)
+    raise WorkerError(
+        f"the process from which workers are forked has died {_START_ATTEMPTS} times while it started; what it imports "
+        "may crash, as `python -c 'import numpy, cv2, ale_py, gymnasium, numba'` would show"
+    )
 
 
 def _open_process(process: ForkServerProcess) -> int:

@@ -7,8 +7,10 @@ error. When the learner's end of the pipe closes, for whatever reason, the worke
 import contextlib
 import faulthandler
 import fcntl
+import math
 import multiprocessing
 import os
+import random
 import signal
 import time
 import traceback
@@ -21,7 +23,7 @@ import numpy as np
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Action, Env, make_env
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.seeding import episode_seed, integer_seed
 from paac_cli.sampling.history import EnvHistory, digest
 from paac_cli.sampling.layout import ABANDONED, ENDED, NOWHERE
 from paac_cli.sampling.shared_block import SharedBlock
@@ -66,6 +68,7 @@ def run_worker(connection: Connection, task: WorkerTask, last_words: Connection)
     faulthandler.register(SHOW_STACKS, last_words.fileno())
     _die_with_the_learner()
     cv2.setNumThreads(0)
+    _seed_global_generators(task)
     with contextlib.suppress(_Failed, EOFError, BrokenPipeError, ConnectionResetError):  # or the learner is gone
         _serve(connection, task)
     os._exit(0)  # not through the clean-up of a process that was forked from a server
@@ -82,6 +85,15 @@ def _die_with_the_learner() -> None:
     fcntl.fcntl(learner.sentinel, fcntl.F_SETFL, os.O_ASYNC)
     if not learner.is_alive():  # since before that call
         os._exit(0)
+
+
+def _seed_global_generators(task: WorkerTask) -> None:
+    """An environment shall draw from its own generator. One that does not shall at least not draw what those of every
+    other worker draw, which are forked from the same server.
+    """
+    seed = integer_seed(episode_seed(task.seed, task.envs[0].start, 0))
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 class _Failed(Exception):  # noqa: N818 (it carries nothing: the learner has been told)
@@ -178,18 +190,21 @@ class _Envs:
                 self._replay(n, slot, state.histories[n])
 
     def _replay(self, n: int, slot: int, history: EnvHistory) -> None:
-        """Play what environment `n` has played. If it then sees something else, its game goes no further."""
+        """Play what environment `n` has played. If it is paid or then sees something else, its game goes no further."""
         env, row = self._envs[n], self._block["obs"][slot, n]
-        seen, game_over = np.empty_like(row), False
+        seen, game_over, paid = np.empty_like(row), False, 0.0
         self._episodes[n] = history.episode
         self._place.enter(n, history.episode)
         env.new_game(episode_seed(self._task.seed, n, history.episode), seen)
         for action in history.actions:
             self._place.enter(n, history.episode)
-            game_over = env.step(action, seen).game_over
+            outcome = env.step(action, seen)
+            paid += float(np.float32(outcome.reward))  # as the learner has got it
+            game_over = outcome.game_over
             if game_over:
                 break
-        if game_over or (history.seen and digest(seen) not in history.seen):
+        is_paid_else = not math.isnan(history.paid) and paid != history.paid
+        if game_over or is_paid_else or (history.seen and digest(seen) not in history.seen):
             self._strayed.add(n)
             self._block["strayed"][n] = True
             if digest(row) in history.seen:  # what was learned from ends with what was seen

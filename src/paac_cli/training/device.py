@@ -59,6 +59,7 @@ def surroundings(*, deterministic: bool) -> dict[str, str]:
         "processor": processor(),
         "cores": str(available_cores()),
         "tensorflow threads": str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS", "as cores")),
+        "xla": " ".join(os.environ.get(name, "") for name in ("TF_XLA_FLAGS", "XLA_FLAGS")).strip() or "by default",
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default"),
         "device": device,
         "deterministic": "yes" if deterministic or device == "CPU" else "no",

@@ -25,6 +25,7 @@ from paac_cli.training.checkpoint import (
 from paac_cli.training.manifest import MANIFEST
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
+_LOCK = ".lock"
 
 Loaded = TypeVar("Loaded", Checkpoint, TrainedPolicy)
 
@@ -66,13 +67,16 @@ class RunDirectory:
     def create(self, config: RunConfig, *, fresh: bool) -> None:
         """After `claim`: make the directory where there is none and write `config` to it.
 
-        fresh: move what is there aside. Raises RunDirectoryError.
+        fresh: move what is there aside. Raises RunDirectoryError, also if another process has been quicker.
         """
         try:
-            if fresh and self.is_run:
+            if fresh and self._lock is not None:
                 self._move_aside()
-            make_directory(self.path)
+            was_ours = self._lock is not None
+            make_directory(self.path.resolve())  # a link may lead to where there is no longer anything
             self._acquire()
+            if self.is_run and not was_ours:
+                raise RunDirectoryError(f"another process has begun a run in {self.path} meanwhile")
             replace_synced(self.path / CONFIG, to_yaml(config).encode())
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
@@ -92,6 +96,11 @@ class RunDirectory:
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError and CheckpointError."""
+        if not self._is_where_it_was():
+            raise RunDirectoryError(
+                f"{self.path} has been moved or deleted while it was trained in; what came after its last checkpoint "
+                "is not saved"
+            )
         try:
             if self.metrics_csv.exists():
                 sync_file(self.metrics_csv)  # a run that goes on from here misses none of the rows before
@@ -130,16 +139,24 @@ class RunDirectory:
             )
 
     def _move_aside(self) -> None:
-        number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+        number, path = 1, self.path.resolve()
+        while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
             number += 1
-        self.path.rename(aside)
+        path.rename(aside)
         self.__exit__()
+
+    def _is_where_it_was(self) -> bool:
+        """Whether our path still leads to the directory that is locked."""
+        assert self._lock is not None
+        try:
+            return os.path.samestat((self.path / _LOCK).stat(), os.fstat(self._lock))
+        except FileNotFoundError:
+            return False
 
     def _acquire(self) -> None:
         if self._lock is not None:
             return
-        self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

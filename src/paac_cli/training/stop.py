@@ -7,9 +7,9 @@ import time
 from types import FrameType, TracebackType
 from typing import Self
 
+from paac_cli.errors import REQUEUE
 from paac_cli.sampling.worker import STOP_SIGNALS
 
-REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, by which a job script knows to ask for more time
 _PATIENCE = 3.0  # seconds that what is going on may still take
 
 

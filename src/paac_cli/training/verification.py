@@ -125,7 +125,10 @@ def _other_numbers_of_workers(config: RunConfig) -> tuple[int, int]:
 def compare(run: Checkpoint, again: Checkpoint) -> Iterator[Comparison]:
     """All that two checkpoints hold, but for the clock."""
     for part in PARTS:
-        yield _compare(part, digests(getattr(run, part)), digests(getattr(again, part)))
+        ours, theirs = getattr(run, part), getattr(again, part)
+        if part == "progress":
+            ours, theirs = _latest_scores(ours, theirs), _latest_scores(theirs, ours)
+        yield _compare(part, digests(ours), digests(theirs))
     yield _compare("counters", _counted(run), _counted(again))
 
 
@@ -168,6 +171,12 @@ def approximations(stretch: Stretch, versions: Mapping[str, str]) -> list[str]:
     ends = (one for one in (stretch.end, stretch.start) if one)
     told = (compared(versions, one.versions).get(APPROXIMATE) for one in ends)
     return list(dict.fromkeys(text for text in told if text))
+
+
+def _latest_scores(arrays: Arrays, others: Arrays) -> Arrays:
+    """`arrays` with as many scores as `others` have: how many are kept is up to what `stop_when` was at the time."""
+    kept = min(len(arrays["scores"]), len(others["scores"]))
+    return {**arrays, **{name: arrays[name][len(arrays[name]) - kept :] for name in ("scores", "lengths")}}
 
 
 def _compare(what: str, run: Mapping[str, str], again: Mapping[str, str]) -> Comparison:
