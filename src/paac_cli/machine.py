@@ -7,8 +7,14 @@ from typing import Any
 
 
 def available_cores() -> int:
-    """Cores that this process may run on."""
+    """How many cores this process may run on."""
     return len(os.sched_getaffinity(0))
+
+
+def core_for_each(processes: int) -> list[int | None]:
+    """A core of its own for each process where there are as many cores as processes; None where the system decides."""
+    cores = sorted(os.sched_getaffinity(0))
+    return [*cores] if len(cores) == processes else [None] * processes
 
 
 def processor() -> str:

@@ -549,6 +549,17 @@ def test_what_draws_from_everybodys_generators_draws_something_else_in_each_work
     assert np.array_equal(*seen)
 
 
+def test_workers_take_turns_well():
+    """None preempts the learner while it wakes the others; and each has a core of its own if there are enough."""
+    cores = os.sched_getaffinity(0)
+    for num_workers in (len(cores), len(cores) + 1):
+        with open_counting(num_envs=num_workers, num_workers=num_workers) as pool:
+            pool.reset()
+            assert {os.sched_getscheduler(pid) for pid in pool.pids} == {os.SCHED_BATCH}
+            held = [os.sched_getaffinity(pid) for pid in pool.pids]
+            assert held == ([{core} for core in sorted(cores)] if num_workers == len(cores) else [cores] * num_workers)
+
+
 # How workers die
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import EnvConfig, RunConfig, SamplingConfig
 from paac_cli.envs.seeding import episode_seed, integer_seed
 from paac_cli.errors import CheckpointError
+from paac_cli.machine import core_for_each
 from paac_cli.sampling.history import UNKNOWN, ActionLog, digest
 from paac_cli.sampling.layout import ENDED, allocate
 from paac_cli.sampling.processes import Patience
@@ -71,7 +72,10 @@ class WorkerPool:
         self._in_rollout = False
         shares = zip(*(split_evenly(part, self.num_workers) for part in self._parts), strict=True)
         self._workers = Workers(
-            [WorkerTask(index, share, env_config, seed, self._block) for index, share in enumerate(shares)],
+            [
+                WorkerTask(index, share, env_config, seed, self._block, core)
+                for index, (share, core) in enumerate(zip(shares, core_for_each(self.num_workers), strict=True))
+            ],
             self,
             patience=Patience(sampling.worker_timeout, stopping),
             max_restarts=sampling.max_restarts,
