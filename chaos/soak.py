@@ -29,11 +29,11 @@ PONG = recipe("PAAC on Pong", "pong", sampling__num_envs=32, training__total_ste
 #: What is watched -> what the upper bound of its rise per hour must stay below.
 LIMITS = {
     "learner RSS, MB": 8.0,
-    "learner PSS, MB": 8.0,
+    "learner anonymous, MB": 8.0,
     "learner descriptors": 1.0,
     "learner threads": 1.0,
     "workers RSS, MB": 8.0,
-    "workers PSS, MB": 8.0,
+    "workers anonymous, MB": 8.0,
     "workers descriptors": 1.0,
     "workers threads": 1.0,
     "processes": 1.0,
@@ -128,10 +128,12 @@ def _sample(sitting: Sitting) -> Sample:
 
 
 def _taken_by(pids: Sequence[int]) -> dict[str, float]:
-    """What processes take together. PSS counts a page that several share in equal parts."""
+    """What processes take together. Anonymous memory is what no file backs, shared by a fork or not: unlike PSS, it
+    does not change where other programs map the same libraries.
+    """
     return {
         "RSS, MB": sum(_megabytes(pid, "Rss") for pid in pids),
-        "PSS, MB": sum(_megabytes(pid, "Pss") for pid in pids),
+        "anonymous, MB": sum(_megabytes(pid, "Anonymous") for pid in pids),
         "descriptors": sum(_entries(f"/proc/{pid}/fd") for pid in pids),
         "threads": sum(_entries(f"/proc/{pid}/task") for pid in pids),
     }
