@@ -57,7 +57,7 @@ class LearningError(PaacError):
 
 
 class StoppedError(PaacError):
-    """The run was to stop, and a worker did not answer: what it was doing is not waited for."""
+    """The run was to stop, and a worker that does not answer, or a rollout that takes long, is not waited for."""
 
 
 class WorkerError(PaacError):

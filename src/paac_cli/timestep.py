@@ -28,7 +28,8 @@ class Rollout(NamedTuple):
 
 
 class TimeStep(NamedTuple):
-    """One step of all environments: views that hold until the pool's next step.
+    """One step of all environments. `episodes` is a copy; all else are views, which hold until their slot comes round
+    again, and `final_obs` until the pool's next step.
 
     obs:        [N, ...]       after same-step autoreset: where an episode ended, the next one's first.
     reward:     [N] float32    as learned.

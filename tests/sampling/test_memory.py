@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.memory import room_left
+from paac_cli.sampling.room import room_left
 from paac_cli.sampling.shared_block import SharedBlock
 
 MB = 1 << 20

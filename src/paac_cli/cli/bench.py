@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import FiniteRange, find_own_code, given_keys
+from paac_cli.cli.options import FiniteRange, find_own_code, given_keys, note
 
 if TYPE_CHECKING:
     from paac_cli.reporting.budget import Measured, What
@@ -53,11 +53,11 @@ def bench(
     if sweep:
         each = seconds or _SWEEP_SECONDS
         measured = measure_sweep(
-            what, lambda point: read_config(path, overrides | point, _FLAGS), overrides, each, _say
+            what, lambda point: read_config(path, overrides | point, _FLAGS), overrides, each, note
         )
     else:
         config = read_config(path, overrides, _FLAGS)
-        measured = [Bench(what, config, seconds or _SECONDS, _say).measure(config)]
+        measured = [Bench(what, config, seconds or _SECONDS, note).measure(config)]
     _show(measured, sweep, as_json)
 
 
@@ -73,8 +73,3 @@ def _show(measured: "list[Measured]", sweep: bool, as_json: bool) -> None:
 
 #: Key -> the short cut for it.
 _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_workers": "--num-workers"}
-
-
-def _say(text: str) -> None:
-    """What is going on, where it disturbs no report."""
-    click.echo(text, err=True)

@@ -42,8 +42,9 @@ class Bench:
         """What this config comes to. Raises ConfigError where it cannot be measured, and WorkerError."""
         from paac_cli.reporting.budget import Measured, counted
         from paac_cli.sampling.costs import env_costs
-        from paac_cli.sampling.cycle import Cycle, Player, RandomPlayer
+        from paac_cli.sampling.cycle import Cycle, RandomPlayer
         from paac_cli.sampling.pool import WorkerPool
+        from paac_cli.sampling.rollout import Player
 
         if self._what == "learner":
             return self._learner_alone(config, self._seconds)[1]

@@ -22,6 +22,11 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
 
 
+def note(text: str) -> None:
+    """Say what is going on, where it disturbs no report."""
+    click.echo(text, err=True)
+
+
 def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
     from paac_cli.config.trust import EVERYTHING
 

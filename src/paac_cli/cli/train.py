@@ -15,10 +15,10 @@ from paac_cli.errors import REQUEUE
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
+    from paac_cli.sampling.pool import Tell
     from paac_cli.training.checkpoint import Checkpoint
     from paac_cli.training.progress import Progress
     from paac_cli.training.run_directory import RunDirectory
-    from paac_cli.training.sinks import Sink
 
 
 @click.command()
@@ -125,13 +125,11 @@ def _train(
     from paac_cli.reporting.console import ConsoleSink
     from paac_cli.training.stop import StopRequest
 
-    sinks: list[Sink] = []
+    listeners: list[Tell] = []
 
     def tell(text: str) -> None:
-        for sink in sinks:
-            sink.event(text)
-        if not sinks:
-            warn(text)
+        for listener in listeners or [warn]:
+            listener(text)
 
     with StopRequest() as stop, loaded(config, tell, lambda: bool(stop)) as (spec, pool, agent, device):
         from paac_cli.training.loop import train as train_loop
@@ -145,13 +143,12 @@ def _train(
         with contextlib.ExitStack() as closing:
             console = ConsoleSink(config.training.total_steps)
             closing.callback(console.close)
-            sinks += [console, EventLog(run.events)]
+            listeners += [console.event, EventLog(run.events).event]
             tables = CsvSink(run.metrics_csv, start, tell), TensorBoardSink(run.tensorboard, start, tell)
             for table in tables:
                 closing.callback(table.close)
-            sinks += tables
             tell(_headline(config, run.path, pool.num_workers, f"{device} in {config.network.precision}", start))
-            train_loop(config, agent, pool, run, checkpoint, progress, sinks, stop)
+            train_loop(config, agent, pool, run, checkpoint, progress, [console, *tables], tell, stop)
     return stop.exit_code
 
 

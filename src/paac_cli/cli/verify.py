@@ -1,5 +1,6 @@
 """paac verify"""
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Container
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from paac_cli.cli.loading import loaded
-from paac_cli.cli.options import trust_choice, warn
+from paac_cli.cli.options import note, trust_choice, warn
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -41,7 +42,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
 
     stretch = find_stretch(run, from_start=from_start, trusted=trusted, warn=warn)
     steps, log = stretch.steps, read_log(RunDirectory(run).metrics_csv)
-    _say(
+    note(
         f"training steps {steps.start:,} to {steps.stop:,} again, and killing workers on the way; the run took "
         f"{_time(stretch.seconds)}"
     )
@@ -53,7 +54,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
                 break  # a single rollout cannot be stopped half-way
             held.append(_train(config, copy, again, stop))
             if stop:
-                _say("Stopped: nothing is verified")
+                note("Stopped: nothing is verified")
                 click.get_current_context().exit(stop.exit_code)
             again = copy.latest(config, warn)
         assert again is not None
@@ -73,7 +74,7 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
 
     def tell(text: str) -> None:
         events.append(text)
-        _say(text)
+        note(text)
 
     with run, loaded(config, tell, lambda: bool(stop)) as (_, pool, agent, device):
         from paac_cli.training.killer import WorkerKiller
@@ -82,17 +83,12 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
 
         run.create(config, fresh=False)
         killer = WorkerKiller(pool, range(progress.steps, config.training.total_steps))
-        sinks = (CsvSink(run.metrics_csv, progress.steps, tell), killer)
         try:
-            train(config, agent, pool, run, checkpoint, progress, sinks, stop)
+            with contextlib.closing(CsvSink(run.metrics_csv, progress.steps, tell)) as table:
+                train(config, agent, pool, run, checkpoint, progress, (table, killer), lambda _: None, stop)
         except (WorkerError, LearningError) as error:
             raise VerificationError(f"it cannot be trained again: {error}") from error
         return Sitting(pool.num_workers, progress.steps, device, pool.restarts, tuple(events))
-
-
-def _say(text: str) -> None:
-    """What is going on, where it disturbs no report."""
-    click.echo(text, err=True)
 
 
 def _time(seconds: float) -> str:

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from paac_cli.machine import machine
 from paac_cli.reporting.budget import counted
+from paac_cli.sampling.pool import DOUBT
 from paac_cli.training.verification import Comparison, Stretch, approximations
 
 _SHOWN = 3  # names of what differs
-_APPROXIMATE = "Approximate: "  #: how events begin that say why a run may not be exact
 _DIGITS = 16  # of a SHA-256
 
 
@@ -32,7 +32,7 @@ def report(
 ) -> dict[str, Any]:
     """All that was found, as plain data. versions: as a checkpoint made here names them."""
     events = [text for sitting in sittings for text in sitting.events]
-    strayed = [text.removeprefix(_APPROXIMATE) for text in events if text.startswith(_APPROXIMATE)]
+    strayed = [text.removeprefix(DOUBT) for text in events if text.startswith(DOUBT)]
     return {
         "run": str(run),
         "from_step": stretch.steps.start,
@@ -65,7 +65,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     yield ""
     if not told["compared"][-1]["total"]:
         yield "no row of metrics.csv lies between the two"
-    yield from (f"{_APPROXIMATE}{why}" for why in told["approximate"])
+    yield from (f"{DOUBT}{why}" for why in told["approximate"])
     yield _sentence(told)
 
 

@@ -7,7 +7,7 @@ place of an agent and of a pool where one of the two is measured alone.
 import itertools
 import time
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
 from paac_cli.sampling.pool import Tell, WorkerPool
-from paac_cli.sampling.rollout import Actor, Stage, Stopwatch, rollout
+from paac_cli.sampling.rollout import Player, Stage, Stopwatch, rollout
 from paac_cli.spec import ActionSpec, EnvSpec
 from paac_cli.timestep import TimeStep
 
@@ -24,24 +24,6 @@ WINDOWS = 5  #: into which a measurement is cut; an odd number, so that one of t
 _DRAWN = 1000  # random actions of every environment before they come again
 _UPDATES = 2  # after which everything has been traced
 _PATIENCE = 40.0  # seconds of warm-up in which they have to come
-
-
-class Player(Actor, Protocol):
-    """As `Agent` of the algorithms."""
-
-    def learn(self, step: TimeStep) -> object:
-        """Take in what they led to; something other than None if this completed an update."""
-
-
-class TimedStage(Stage, Protocol):
-    """As `WorkerPool`."""
-
-    def reset(self) -> TimeStep:
-        """What is seen first."""
-
-    @property
-    def busy(self) -> NDArray[np.float64]:
-        """[num_workers] seconds that each has spent in steps so far."""
 
 
 class Window(NamedTuple):
@@ -124,7 +106,7 @@ class RecordedRollout:
 class Cycle:
     """`player` on `stage`."""
 
-    def __init__(self, player: Player, stage: TimedStage, rollout_length: int) -> None:
+    def __init__(self, player: Player, stage: Stage, rollout_length: int) -> None:
         """rollout_length: steps (T) that make a rollout."""
         self._player, self._stage, self._rollout_length = player, stage, rollout_length
         stage.reset()

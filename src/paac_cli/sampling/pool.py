@@ -25,6 +25,7 @@ from paac_cli.spec import EnvSpec
 from paac_cli.timestep import Rollout, TimeStep
 
 Tell = Callable[[str], None]
+DOUBT = "Approximate: "  #: how what is told begins that says why a run may not be exact
 
 
 class WorkerPool:
@@ -62,14 +63,13 @@ class WorkerPool:
         )
         self._action, self._seed, self._tell = spec.action, seed, tell
         self._log = ActionLog(num_envs, self._action)
-        self._has_strayed = False
+        self.has_strayed = False  #: whether an environment was found that does not replay
         self._known: NDArray | None = None  # [N] digests of what a restore has to come back to
         self.rollout_length = rollout_length
         self.num_parts = 2 if sampling.overlap else 1
         self._parts = split_evenly(range(num_envs), self.num_parts)
         self._playing: list[int] = []  # parts that have been sent and not received, in their order
         self._begin_rollout(first_slot=0)
-        self._in_rollout = False
         shares = zip(*(split_evenly(part, self.num_workers) for part in self._parts), strict=True)
         self._workers = Workers(
             [
@@ -104,7 +104,7 @@ class WorkerPool:
         return self._replay(ActionLog(self.num_envs, self._action), np.full(self.num_envs, UNKNOWN, np.uint64))
 
     def step(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> TimeStep:
-        """Play `actions` [N, ...]. Returns views, copies nothing.
+        """Play `actions` [N, ...]. Returns views; what they hold is copied nowhere.
 
         active: [N], which environments play; the others rest, and nothing of them changes. None: all.
 
@@ -165,11 +165,6 @@ class WorkerPool:
         """Workers that were lost and replaced so far."""
         return self._workers.restarts
 
-    @property
-    def has_strayed(self) -> bool:
-        """Whether an environment was found that does not replay."""
-        return self._has_strayed
-
     def snapshot(self, *, of_last_rollout: bool = False) -> dict[str, NDArray]:
         """All that `restore` needs to bring every environment back to this very state: the actions of its
         current game; and what it was paid for them and a digest of what it sees, by which it is known again.
@@ -221,13 +216,17 @@ class WorkerPool:
         seed = integer_seed(episode_seed(self._seed, env, game))
         return f"{reached} of game {game} (seed {seed}) of environment {env}"
 
+    @property
+    def _in_rollout(self) -> bool:
+        """Whether one has begun and is not whole yet."""
+        return bool(self._playing) or (any(self._steps) and min(self._steps) < self.rollout_length)
+
     def _slot(self, part: int) -> int:
         return self._steps[part] or self._first_slot
 
     def _begin_rollout(self, first_slot: int) -> None:
         self._first_slot = first_slot  # slot `T` of a rollout is slot 0 of the next
         self._steps = [0] * self.num_parts  # of this rollout, that have been received
-        self._in_rollout = True
         self._log.mark()
 
     def _receive(self, part: int) -> None:
@@ -235,7 +234,6 @@ class WorkerPool:
         self._workers.await_all()
         del self._playing[0]
         self._steps[part] += 1
-        self._in_rollout = bool(self._playing) or min(self._steps) < self.rollout_length
         envs, block = self._parts[part], self._block
         rows = slice(envs.start, envs.stop)
         slot = self._slot(part)
@@ -266,7 +264,6 @@ class WorkerPool:
         assert not self._playing, "a part is still playing"
         self._log, self._known = log, known
         self._begin_rollout(first_slot=0)
-        self._in_rollout = False
         if self._awaiting_start:
             self._workers.await_all()
             self._awaiting_start = False
@@ -281,9 +278,9 @@ class WorkerPool:
     def _tell_of_strayed(self) -> None:
         strayed = self._block["strayed"]
         if strayed.any():
-            self._has_strayed = True
+            self.has_strayed = True
             self._tell(
-                f"Approximate: environments {np.flatnonzero(strayed).tolist()} did not replay to what they saw before "
+                f"{DOUBT}environments {np.flatnonzero(strayed).tolist()} did not replay to what they saw before "
                 "(a generator of their own, or another version of them?); their games are cut off here"
             )
             strayed[:] = False

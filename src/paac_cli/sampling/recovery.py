@@ -19,7 +19,7 @@ _HOUR = 3600.0
 _CLOSE_TIMEOUT = 5.0  # seconds that workers have to end by themselves
 
 
-class Memory(Protocol):
+class Histories(Protocol):
     """What the learner knows of the environments of a worker."""
 
     def state_of(self, task: WorkerTask) -> WorkerState:
@@ -35,7 +35,7 @@ class Workers:
     def __init__(
         self,
         tasks: Sequence[WorkerTask],
-        memory: Memory,
+        histories: Histories,
         *,
         patience: Patience,
         max_restarts: int,
@@ -45,7 +45,7 @@ class Workers:
 
         Starts them and returns while they load.
         """
-        self._tasks, self._memory, self._patience, self._tell = tasks, memory, patience, tell
+        self._tasks, self._histories, self._patience, self._tell = tasks, histories, patience, tell
         self._max_restarts = max_restarts
         self._losses: deque[tuple[float, str]] = deque()  # when, and what, within the last hour
         self.restarts = 0
@@ -84,7 +84,7 @@ class Workers:
         self._processes = []
 
     def _send(self, index: int, command: bytes) -> None:
-        state = self._memory.state_of(self._tasks[index]) if command == RESTORE else None
+        state = self._histories.state_of(self._tasks[index]) if command == RESTORE else None
         self._processes[index].send(command, state)
 
     def _has_answered(self, index: int, seconds: float) -> bool:
@@ -159,4 +159,4 @@ class Workers:
             return f"while it made environment {env}"
         if self._awaited[index] == RESTORE:
             return f"while it played game {game} of environment {env} again"
-        return f"in {self._memory.describe(env, game)}"
+        return f"in {self._histories.describe(env, game)}"

@@ -2,24 +2,34 @@
 
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.timestep import TimeStep
 
 
-class Actor(Protocol):
-    """What `rollout` asks of an agent."""
+class Player(Protocol):
+    """What plays: an `Agent`, or what takes its place."""
 
     def act(self, step: TimeStep) -> NDArray:
         """Actions [N, ...] for `step.obs`."""
 
+    def learn(self, step: TimeStep) -> object:
+        """Take in what they led to; something other than None if this completed an update."""
+
 
 class Stage(Protocol):
-    """What `rollout` asks of a `WorkerPool`."""
+    """What is played on: a `WorkerPool`, or what takes its place."""
 
     num_parts: int
+
+    @property
+    def busy(self) -> NDArray[np.float64]:
+        """[num_workers] seconds that each has spent in steps so far."""
+
+    def reset(self) -> TimeStep: ...
 
     def latest(self, part: int | None = None) -> TimeStep: ...
 
@@ -37,7 +47,7 @@ class Stopwatch:
         self._start = self._mark = time.perf_counter()
         self._spent = {"act": 0.0, "env": 0.0, "learn": 0.0}
 
-    def lap(self, name: str) -> None:
+    def lap(self, name: Literal["act", "env", "learn"]) -> None:
         """All since the last lap was `name`."""
         now = time.perf_counter()
         self._spent[name] += now - self._mark
@@ -54,7 +64,7 @@ class Stopwatch:
         return elapsed, spent
 
 
-def rollout(agent: Actor, pool: Stage, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
+def rollout(agent: Player, pool: Stage, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
     """The next `num_steps` steps of all environments, each to be learned from before the next is asked for."""
     if pool.num_parts > 1:
         yield from _overlapping_rollout(agent, pool, num_steps, watch)
@@ -67,7 +77,7 @@ def rollout(agent: Actor, pool: Stage, num_steps: int, watch: Stopwatch) -> Iter
         yield step
 
 
-def _overlapping_rollout(agent: Actor, pool: Stage, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
+def _overlapping_rollout(agent: Player, pool: Stage, num_steps: int, watch: Stopwatch) -> Iterator[TimeStep]:
     """As `rollout`, but while one part of the environments plays, the agent acts for the next."""
     for t in range(num_steps):
         for part in range(pool.num_parts):

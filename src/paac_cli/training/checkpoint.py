@@ -6,7 +6,7 @@
         policy.safetensors       weights and statistics: all that playing takes
         learner.safetensors      optimiser slots, counters, experience: what learning needs beside it
         sampling.safetensors     the environments' histories, which are their state
-        progress.safetensors     scores and lengths of the latest games
+        progress.safetensors     scores and lengths of the latest games, metrics of the latest update
     best_000200000/
         manifest.json
         manifest.sha256

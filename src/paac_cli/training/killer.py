@@ -31,12 +31,6 @@ class WorkerKiller:
                 Timer(random.uniform(0.0, self._shortest), self._kill).start()
         self._began = now
 
-    def event(self, text: str) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, IndexError):  # the training has ended meanwhile
             os.kill(random.choice(self._pool.pids), signal.SIGKILL)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import PaacError, StoppedError, WorkerError
-from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.pool import DOUBT, Tell, WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.bad_batch import check_metrics, check_weights
 from paac_cli.training.checkpoint import Checkpoint
@@ -38,17 +38,18 @@ def train(
     resume_from: Checkpoint | None,
     progress: Progress,
     sinks: Sequence[Sink],
+    tell: Tell,
     stop: StopRequest,
 ) -> None:
     """Train until `total_steps`, `stop_when` or `stop`; leaves a checkpoint of where it ended.
 
     Everything that is looked at or saved, is so at the end of a rollout, where the agent holds no
     half-used experience; also where an environment fails or a worker hangs in the midst of the next one.
-    `progress` stands where `resume_from` does, and is moved on.
+    `progress` stands where `resume_from` does, and is moved on. tell: hears of what is worth saying.
 
     Raises WorkerError, after a checkpoint; and LearningError, without one.
     """
-    sitting = _Sitting(config, agent, pool, run, progress, sinks, resume_from.versions if resume_from else {})
+    sitting = _Sitting(config, agent, pool, run, progress, sinks, tell, resume_from.versions if resume_from else {})
     failure: WorkerError | None = None
     try:
         sitting.begin(resume_from)
@@ -61,7 +62,7 @@ def train(
         failure = error
     if stop:
         saving = "a checkpoint is saved. Ctrl-C again leaves at once, without it"
-        sitting.tell(f"Stopping: {saving if sitting.has_unsaved else 'there is nothing to save'}")
+        tell(f"Stopping: {saving if sitting.has_unsaved else 'there is nothing to save'}")
     try:
         sitting.end()
     except PaacError as error:
@@ -84,11 +85,12 @@ class _Sitting:
         run: RunDirectory,
         progress: Progress,
         sinks: Sequence[Sink],
+        tell: Tell,
         versions: Mapping[str, str],
     ) -> None:
         """versions: those that the checkpoint names from which it goes on."""
         self._config, self._agent, self._pool, self._run = config, agent, pool, run
-        self._progress, self._sinks = progress, sinks
+        self._progress, self._sinks, self._tell = progress, sinks, tell
         here = surroundings(deterministic=config.training.deterministic)
         self._versions = compared(here, versions, resumes_exactly=config.algorithm.resumes_exactly)
         self._log_due = Due(config.training.log_every, progress.steps)
@@ -106,17 +108,13 @@ class _Sitting:
         """Whether steps have been played that no checkpoint has."""
         return self._progress.steps > self._saved_at
 
-    def tell(self, text: str) -> None:
-        for sink in self._sinks:
-            sink.event(text)
-
     def begin(self, resume_from: Checkpoint | None) -> None:
         """Bring agent and environments to where the checkpoint was, or to the start.
 
         Raises StoppedError or WorkerError.
         """
         if APPROXIMATE in self._versions:
-            self.tell(f"Approximate: {self._versions[APPROXIMATE]}")
+            self._tell(f"{DOUBT}{self._versions[APPROXIMATE]}")
         if resume_from is None:
             self._pool.reset()
         else:

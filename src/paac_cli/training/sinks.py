@@ -25,13 +25,9 @@ from paac_cli.training.metrics_csv import read_rows, to_lines
 
 
 class Sink(Protocol):
-    """Takes rows of metrics, and what is worth saying in between."""
+    """Takes rows of metrics."""
 
     def metrics(self, steps: int, row: Mapping[str, float]) -> None: ...
-
-    def event(self, text: str) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class EventLog:
@@ -43,15 +39,9 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def metrics(self, steps: int, row: Mapping[str, float]) -> None:
-        pass
-
     def event(self, text: str) -> None:
         with contextlib.suppress(OSError), open(self._path, "a", opener=open_own) as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
-
-    def close(self) -> None:
-        pass
 
 
 class CsvSink:
@@ -74,9 +64,6 @@ class CsvSink:
     def metrics(self, steps: int, row: Mapping[str, float]) -> None:
         self._waiting.append({"steps": str(steps)} | {name: f"{value:.6g}" for name, value in row.items()})
         self._patience.try_to(self._write_waiting)
-
-    def event(self, text: str) -> None:
-        pass
 
     def close(self) -> None:
         if self._waiting:
@@ -132,9 +119,6 @@ class TensorBoardSink:
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in row.items()]
         self._add(event_pb2.Event(wall_time=time.time(), step=steps, summary=summary_pb2.Summary(value=values)))
         self._patience.try_to(self._write_waiting)
-
-    def event(self, text: str) -> None:
-        pass
 
     def close(self) -> None:
         if self._waiting.tell():
