@@ -81,6 +81,7 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
         from paac_cli.training.loop import train
         from paac_cli.training.sinks import CsvSink
 
+        run.claim(config, fresh=False)
         run.create(config, fresh=False)
         killer = WorkerKiller(pool, range(progress.steps, config.training.total_steps))
         try:
