@@ -12,6 +12,7 @@ from typing import Protocol
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.layout import NOWHERE
 from paac_cli.sampling.processes import LOOK_EVERY, Patience, WorkerLostError, start_workers
+from paac_cli.sampling.room import make_room_for_descriptors
 from paac_cli.sampling.worker import RESTORE, WorkerState, WorkerTask
 
 _START = b""  # the command that every worker answers first, without having been sent it
@@ -43,12 +44,13 @@ class Workers:
     ) -> None:
         """max_restarts: within an hour, after which a loss is an error. tell: hears of every replacement.
 
-        Starts them and returns while they load.
+        Starts them and returns while they load. Raises ConfigError where so many cannot be spoken to.
         """
         self._tasks, self._histories, self._patience, self._tell = tasks, histories, patience, tell
         self._max_restarts = max_restarts
         self._losses: deque[tuple[float, str]] = deque()  # when, and what, within the last hour
         self.restarts = 0
+        make_room_for_descriptors(len(tasks))
         self._processes = start_workers(tasks, patience.seconds)
         self._owed: list[deque[bytes]] = [deque([_START]) for _ in tasks]  # commands that have not been answered
         self._awaited = [_START] * len(tasks)  # of each, what it was last waited for to do

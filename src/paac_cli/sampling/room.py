@@ -1,7 +1,15 @@
-"""How much memory there is: shared pages are taken when they are first written, and then it is too late to ask."""
+"""Whether there is room for what workers take: memory, whose shared pages are taken when they are first written, and
+then it is too late to ask; and descriptors, without which they cannot be spoken to.
+"""
 
+import resource
 from pathlib import Path
 from typing import NamedTuple
+
+from paac_cli.errors import ConfigError
+
+_DESCRIPTORS = 8  # of the learner's, or of the server's that forks workers, for each of these
+_OTHER_DESCRIPTORS = 64  # of theirs: files, libraries, the terminal
 
 
 class Room(NamedTuple):
@@ -16,6 +24,20 @@ def room_left(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")
     """The least of what the machine has and what its control groups (v1 and v2) allow; None where nobody says."""
     rooms = [room for room in (_of_the_machine(proc), *_of_control_groups(proc, cgroups)) if room is not None]
     return min(rooms, default=None)
+
+
+def make_room_for_descriptors(num_workers: int) -> None:
+    """Raise this process's own limit of open files, if need be. Raises ConfigError where it may not go so far."""
+    taken = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    needed = taken + _OTHER_DESCRIPTORS + _DESCRIPTORS * num_workers
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and needed > most:
+        raise ConfigError(
+            f"{num_workers} workers need up to {needed:,} open files, and this process may have {most:,}; a smaller "
+            "sampling.num_workers needs fewer, and `ulimit -n` allows more"
+        )
+    if limit != resource.RLIM_INFINITY and needed > limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
 
 
 def _of_the_machine(proc: Path) -> Room | None:

@@ -1,4 +1,4 @@
-"""How much memory there is, and what becomes of who wants more."""
+"""How much room there is, and what becomes of who wants more."""
 
 import contextlib
 import os
@@ -148,3 +148,22 @@ def test_a_small_container_is_told_before_the_system_kills():
         path.rmdir()
     assert result.returncode == 1
     assert f"need {100 * MB:,} bytes of shared memory, and this container has" in result.stderr
+
+
+def with_limits(soft, hard, num_workers):
+    """A process with these limits of open files that makes room for so many workers, and tells its limits then."""
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        f"from paac_cli.sampling.room import make_room_for_descriptors; make_room_for_descriptors({num_workers})\n"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_descriptors_are_made_room_for_as_far_as_is_allowed():
+    assert with_limits(512, 1024, 2).stdout == "512 1024\n"
+    soft, hard = map(int, with_limits(64, 1024, 100).stdout.split())
+    assert (800 < soft < 1024, hard) == (True, 1024)
+    refused = with_limits(64, 256, 100).stderr
+    assert "100 workers need up to 8" in refused
+    assert "open files, and this process may have 256" in refused
