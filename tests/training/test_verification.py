@@ -152,6 +152,21 @@ def test_rows_are_compared_where_the_run_has_some(tmp_path):
     )
 
 
+def test_scores_are_compared_as_far_as_both_have_kept_them():
+    """Where `stop_when` was changed on the way, a run from the start keeps more of them."""
+
+    def with_scores(scores):
+        lengths = np.arange(len(scores))[::-1].copy()
+        return checkpoint_of(100, progress={"scores": np.array(scores), "lengths": lengths})
+
+    def different(ours, theirs):
+        return [name for one in compare(with_scores(ours), with_scores(theirs)) for name in one.different]
+
+    assert different([3.0, 4.0], [1.0, 2.0, 3.0, 4.0]) == []
+    assert different([1.0, 2.0, 3.0, 4.0], [3.0, 4.0]) == []
+    assert different([3.0, 5.0], [1.0, 2.0, 3.0, 4.0]) == ["scores"]
+
+
 def test_what_is_other_here_or_has_changed_in_the_midst_is_said_once():
     here = {"python": "3.11.7", "tensorflow": "2.20.0", "deterministic": "yes"}
     assert approximations(stretch_of(here, here), here) == []
