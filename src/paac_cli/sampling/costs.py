@@ -35,6 +35,7 @@ from paac_cli.sampling.worker import STOP_SIGNALS
 
 _WINDOWS = 5
 _BATCH = 32  # steps between two looks at the clock
+_CLOSE_TIMEOUT = 1.0  # seconds that the processes have to end by themselves
 _PATIENCE = 60.0  # seconds for a process to load its environment, or to answer after its time is up
 
 
@@ -109,8 +110,9 @@ class _Meters:
     ) -> None:
         for connection in self._connections:
             connection.close()  # by which they end
+        deadline = time.monotonic() + _CLOSE_TIMEOUT
         for process in self._processes:
-            process.join(1.0)
+            process.join(max(deadline - time.monotonic(), 0.0))
             if process.is_alive():
                 process.kill()
                 process.join()
