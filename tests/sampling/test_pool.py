@@ -549,6 +549,16 @@ def test_what_draws_from_everybodys_generators_draws_something_else_in_each_work
     assert np.array_equal(*seen)
 
 
+def schedulers_can_be_chosen():
+    try:
+        for policy in (os.SCHED_BATCH, os.SCHED_OTHER):
+            os.sched_setscheduler(0, policy, os.sched_param(0))
+    except OSError:  # some containers
+        return False
+    return True
+
+
+@pytest.mark.skipif(not schedulers_can_be_chosen(), reason="the system forbids it")
 def test_workers_take_turns_well():
     """None preempts the learner while it wakes the others; and each has a core of its own if there are enough."""
     cores = os.sched_getaffinity(0)
