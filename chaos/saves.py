@@ -179,8 +179,8 @@ def _operations(scene: Scene, place: Path) -> list[Operation]:
 
 def _save(scene: Scene, run: Path) -> None:
     with RunDirectory(run) as directory:
+        directory.claim(_CONFIG, fresh=False)
         if not scene.exists:
-            directory.claim(_CONFIG, fresh=False)
             directory.create(_CONFIG, fresh=False)
         directory.save(some_checkpoint(scene.new), _KEEP)
 

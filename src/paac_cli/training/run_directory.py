@@ -96,12 +96,12 @@ class RunDirectory:
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError and CheckpointError."""
-        if not self._is_where_it_was():
-            raise RunDirectoryError(
-                f"{self.path} has been moved or deleted while it was trained in; what came after its last checkpoint "
-                "is not saved"
-            )
         try:
+            if not self._is_where_it_was():
+                raise RunDirectoryError(
+                    f"{self.path} has been moved or deleted while it was trained in; what came after its last "
+                    "checkpoint is not saved"
+                )
             if self.metrics_csv.exists():
                 sync_file(self.metrics_csv)  # a run that goes on from here misses none of the rows before
             save_checkpoint(self.checkpoints, checkpoint, keep)
