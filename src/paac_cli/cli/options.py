@@ -53,7 +53,7 @@ def find_own_code() -> None:
 
 def warn(text: str) -> None:
     """Say it on standard error."""
-    click.echo(f"Warning: {text}", err=True)
+    note(f"Warning: {text}")
 
 
 def action_choice(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,6 @@ over are reset but the reset is not counted; and `step` of the environment, with
 Of a Gymnasium environment there is only the second.
 """
 
-import multiprocessing
 import signal
 import statistics
 import time
@@ -30,7 +29,7 @@ from paac_cli.envs.protocols import FRAME_SKIP
 from paac_cli.envs.seeding import episode_seed
 from paac_cli.errors import WorkerError
 from paac_cli.machine import available_cores
-from paac_cli.sampling.processes import stop_signals_blocked
+from paac_cli.sampling.processes import server_with, stop_signals_blocked
 from paac_cli.sampling.worker import STOP_SIGNALS
 
 _WINDOWS = 5
@@ -87,11 +86,7 @@ class _Meters:
     """One process per core that measures when it is told to. A context manager: it owns its processes."""
 
     def __init__(self, config: RunConfig) -> None:
-        context = multiprocessing.get_context("forkserver")
-        environment = "atari" if config.env.is_atari else "gym"
-        context.set_forkserver_preload(
-            ["paac_cli.sampling.leash", "paac_cli.sampling.costs", f"paac_cli.envs.{environment}"]
-        )
+        context = server_with("sampling.costs", config.env)
         self._processes, self._connections = [], []
         with stop_signals_blocked():
             for index in range(available_cores()):

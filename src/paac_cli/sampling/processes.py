@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import NamedTuple
 
 from numpy.typing import NDArray
 
+from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import StoppedError, WorkerError
 from paac_cli.sampling.layout import NOWHERE
 from paac_cli.sampling.worker import CLOSE, ERROR, SHOW_STACKS, STOP_SIGNALS, WorkerTask, run_worker
@@ -150,9 +151,7 @@ def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[Work
 
     send_timeout: seconds after which what a worker does not take is not sent.
     """
-    context = multiprocessing.get_context("forkserver")
-    environment = "envs.atari" if tasks[0].env_config.is_atari else "envs.gym"
-    context.set_forkserver_preload([f"paac_cli.{name}" for name in ("sampling.leash", "sampling.worker", environment)])
+    context = server_with("sampling.worker", tasks[0].env_config)
     workers = []
     with stop_signals_blocked():
         for task in tasks:
@@ -172,6 +171,16 @@ def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[Work
             theirs_too.close()
             workers.append(WorkerProcess(process, ours, last_words, task))
     return workers
+
+
+def server_with(module: str, config: EnvConfig) -> ForkServerContext:
+    """The server that forks processes, which end with the learner; `module` of paac's, and what the environments need,
+    is imported there once for all of them.
+    """
+    context = multiprocessing.get_context("forkserver")
+    environment = "envs.atari" if config.is_atari else "envs.gym"
+    context.set_forkserver_preload([f"paac_cli.{name}" for name in ("sampling.leash", module, environment)])
+    return context
 
 
 def _start(process: ForkServerProcess) -> None:
