@@ -21,7 +21,7 @@ from comparison.contestants import GROUPS, SHARES, Contestant, Measured, Setting
 from comparison.environments import Environments, place_of_environments
 from comparison.processes import Failed
 from comparison.report import SPEED, missed, page
-from paac_cli.reporting.origin import origin
+from origin import origin
 
 
 def main() -> int:

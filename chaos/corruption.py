@@ -14,7 +14,7 @@ import numpy as np
 from chaos.saves import some_checkpoint
 from chaos.tally import Tally
 from paac_cli.errors import CheckpointError
-from paac_cli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from paac_cli.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 
 class _Damage(NamedTuple):

@@ -14,8 +14,8 @@ import numpy as np
 from chaos.sittings import Recipe, Sitting, recipe
 from chaos.tally import Tally
 from paac_cli.config.trust import EVERYTHING
-from paac_cli.training.checkpoint import list_checkpoints, load_checkpoint
-from paac_cli.training.run_directory import RunDirectory
+from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
+from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import compare, read_log
 
 _LANES = 2  # trainings at the same time

@@ -22,8 +22,8 @@ from paac_cli.config import yaml_io
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.config.presets import preset_names, read_preset
 from paac_cli.errors import PaacError
-from paac_cli.training.arrays import read_arrays
-from paac_cli.training.checkpoint import load_policy, save_checkpoint
+from paac_cli.runs.arrays import read_arrays
+from paac_cli.runs.checkpoint import load_policy, save_checkpoint
 
 _LONGEST = 1.0  # seconds of the processor that one input may cost
 _MEMORY = 2 << 30  # bytes that the readers may take beyond what they had at the start

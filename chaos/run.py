@@ -19,7 +19,7 @@ from typing import Any
 
 from chaos.report import page
 from chaos.tally import Tally
-from paac_cli.reporting.origin import origin
+from origin import origin
 
 #: Trial, which is a module beside this one -> the numbers that its `run` takes, of the long form.
 TRIALS: dict[str, dict[str, float]] = {

@@ -25,9 +25,9 @@ from chaos.tally import Tally
 from paac_cli.config.load import read_config
 from paac_cli.config.presets import find_preset
 from paac_cli.errors import PaacError
-from paac_cli.training.checkpoint import Checkpoint, list_checkpoints, list_policies, load_policy
-from paac_cli.training.manifest import Counters
-from paac_cli.training.run_directory import RunDirectory, find_policy
+from paac_cli.runs.checkpoint import Checkpoint, list_checkpoints, list_policies, load_policy
+from paac_cli.runs.manifest import Counters
+from paac_cli.runs.run_directory import RunDirectory, find_policy
 
 _KEEP = 2
 _ERRORS = (errno.ENOSPC, errno.EIO)

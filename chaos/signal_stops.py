@@ -9,8 +9,8 @@ from chaos.endurance import RECIPES, Struck, endure, struck_and_resumed
 from chaos.sittings import Recipe, Sitting
 from chaos.tally import Tally
 from paac_cli.config.load import read_config
-from paac_cli.training.checkpoint import list_checkpoints, read_manifest
-from paac_cli.training.run_directory import CONFIG, RunDirectory
+from paac_cli.runs.checkpoint import list_checkpoints, read_manifest
+from paac_cli.runs.run_directory import CONFIG, RunDirectory
 from paac_cli.training.verification import read_log
 
 _SAVED = 10.0  # seconds that a training has to save and to leave

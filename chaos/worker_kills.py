@@ -16,8 +16,8 @@ import numpy as np
 from chaos.endurance import RECIPES, Reference, Struck, come_to_its_end, endure
 from chaos.sittings import Recipe, Sitting
 from chaos.tally import Tally
-from paac_cli.training.checkpoint import list_checkpoints
-from paac_cli.training.run_directory import RunDirectory
+from paac_cli.runs.checkpoint import list_checkpoints
+from paac_cli.runs.run_directory import RunDirectory
 
 _DEATHS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
 _STOPPED = 0.1  # share of the blows that stop a worker, which then hangs, and does not kill it

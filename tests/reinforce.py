@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.algorithms.agent import Prediction
-from paac_cli.algorithms.randomness import weights_generator
-from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import AlgorithmConfig
+from paac_cli.learning.minibatches import weights_generator
+from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 
 

@@ -15,7 +15,7 @@ from chaos.saves import some_checkpoint
 from paac_cli.config.load import read_config, to_yaml
 from paac_cli.errors import CheckpointError, ConfigError, RunDirectoryError
 from paac_cli.reporting.plot import read_curve
-from paac_cli.training.checkpoint import load_checkpoint, save_checkpoint
+from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 
 SOURCE = Path(__file__).parents[1] / "src" / "paac_cli"
 
@@ -249,7 +249,7 @@ def test_a_checkpoint_of_format_1_has_no_sum_and_is_read_all_the_same(tmp_path):
 
 
 def test_the_checkpoint_in_the_repository_is_of_format_1_and_is_read():
-    from paac_cli.training.checkpoint import list_policies, load_policy
+    from paac_cli.runs.checkpoint import list_policies, load_policy
 
     (path,) = list_policies(SOURCE.parents[1] / "results" / "pong" / "seed1" / "checkpoints")
     assert load_policy(path).counters.steps == 1_495_600

@@ -75,7 +75,7 @@ def test_the_first_step_of_an_update_has_the_gradient_of_paac():
 
 
 def test_every_step_of_a_rollout_is_learned_from_once_an_epoch():
-    from paac_cli.algorithms.randomness import minibatches
+    from paac_cli.learning.minibatches import minibatches
 
     epochs = list(minibatches(1, 64, size=12, num_epochs=3, num_minibatches=4))
     assert [len(rows) for rows in epochs[0]] == [3, 3, 3, 3]

@@ -14,8 +14,8 @@ from chaos.saves import some_checkpoint
 from chaos.slope import slope
 from chaos.tally import Tally
 from chaos.worker_kills import Blow, untold
-from paac_cli.training.checkpoint import save_checkpoint
-from paac_cli.training.run_directory import RunDirectory
+from paac_cli.runs.checkpoint import save_checkpoint
+from paac_cli.runs.run_directory import RunDirectory
 
 HOURS = np.linspace(0, 1, 600)
 

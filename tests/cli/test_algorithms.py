@@ -9,7 +9,7 @@ import pytest
 
 import paac_cli
 from paac_cli.algorithms.agent import ALGORITHMS
-from paac_cli.training.checkpoint import list_checkpoints
+from paac_cli.runs.checkpoint import list_checkpoints
 
 SOURCE = Path(paac_cli.__file__).parent
 

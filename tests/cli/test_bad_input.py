@@ -9,7 +9,7 @@ import pytest
 
 from paac_cli.config.load import read_config
 from paac_cli.errors import RunDirectoryError
-from paac_cli.training.run_directory import RunDirectory
+from paac_cli.runs.run_directory import RunDirectory
 
 CARTPOLE = ["train", "--preset", "cartpole"]
 PONG = ["train", "--preset", "pong"]

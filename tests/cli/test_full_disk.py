@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from paac_cli.training.checkpoint import list_checkpoints, load_checkpoint
+from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
 from tests.cli.conftest import QUICK, TOTAL_STEPS
 
 SMALL = ["unshare", "--mount", "--map-root-user", "sh", "-c"]

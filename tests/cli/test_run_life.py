@@ -24,10 +24,10 @@ from safetensors.numpy import load_file
 import toy_envs
 from chaos.sittings import hear_signals
 from paac_cli.config.load import read_config
+from paac_cli.runs.checkpoint import load_checkpoint, load_policy
+from paac_cli.runs.exactness import APPROXIMATE
+from paac_cli.runs.metrics_csv import METRICS
 from paac_cli.sampling.worker import STOP_SIGNALS
-from paac_cli.training.checkpoint import load_checkpoint, load_policy
-from paac_cli.training.exactness import APPROXIMATE
-from paac_cli.training.metrics_csv import METRICS
 
 
 def rows(run_dir):

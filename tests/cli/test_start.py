@@ -15,7 +15,7 @@ def output_of(code, **environment):
 def test_tensorflow_comes_without_matplotlib_which_can_be_had_later():
     code = """
 import sys
-from paac_cli.cli.quiet import import_tensorflow
+from paac_cli.training.import_tensorflow import import_tensorflow
 import_tensorflow()
 print("tensorflow" in sys.modules, "matplotlib" in sys.modules)
 import matplotlib.pyplot

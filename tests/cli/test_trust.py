@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from paac_cli.training.checkpoint import list_checkpoints, list_policies
+from paac_cli.runs.checkpoint import list_checkpoints, list_policies
 
 MODULE = "made_by_somebody"
 

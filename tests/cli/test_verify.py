@@ -7,7 +7,7 @@ import signal
 import pytest
 from test_run_life import checkpoints, everything, flip_a_byte
 
-from paac_cli.training.checkpoint import load_checkpoint, save_checkpoint
+from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 
 
 def verify(invoke, run_dir, *more):

@@ -9,11 +9,11 @@ import pytest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs import atari
 from paac_cli.envs.atari import AtariEnv
-from paac_cli.envs.env import describe_env, make_env
-from paac_cli.envs.games import game_ids, load_rom
-from paac_cli.envs.protocols import MAX_STEPS, PROTOCOLS
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.atari_games import game_ids, load_rom
+from paac_cli.envs.make import describe_env, make_env
+from paac_cli.envs.rules import MAX_STEPS, PROTOCOLS
 from paac_cli.errors import EnvironmentSpecError
+from paac_cli.seeding import episode_seed
 
 NOOP, FIRE = 0, 1
 

@@ -8,7 +8,7 @@ from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari import AtariEnv
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.seeding import episode_seed
 
 SEED, STEPS = 11, 2_000
 

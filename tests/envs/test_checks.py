@@ -9,10 +9,10 @@ from gymnasium import spaces
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.checks import CheckedEnv
-from paac_cli.envs.env import describe_env, make_env
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvOutputError, WorkerError
 from paac_cli.sampling.pool import WorkerPool
+from paac_cli.seeding import episode_seed
 from toy_envs import OBSERVATION_SPACES
 
 NAN, INF = float("nan"), float("inf")

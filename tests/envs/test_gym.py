@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 import toy_envs
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.env import describe_env, make_env
 from paac_cli.envs.gym import GymEnv
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError
+from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec, one_of
 
 

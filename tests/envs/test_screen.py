@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paac_cli.envs.games import game_ids, load_rom
+from paac_cli.envs.atari_games import game_ids, load_rom
 from paac_cli.envs.screen import Screen, compiled
 
 GAMES = [  # screens of 210, 220 and 250 rows; still and scrolling ones; a few with many shades

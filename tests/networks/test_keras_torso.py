@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.algorithms.agent import ALGORITHMS, make_agent
-from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import AdamConfig
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import CheckpointError, ConfigError
+from paac_cli.learning.optimizers import make_optimizer
+from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
-from paac_cli.networks.optimizers import make_optimizer
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec, one_of

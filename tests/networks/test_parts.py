@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from gymnasium import spaces
 
-from paac_cli.algorithms.variables import Variables
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.envs.spaces import ObservationTranslator
 from paac_cli.errors import ConfigError
+from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
 from paac_cli.networks.q_network import QNetwork

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.algorithms.variables import Variables
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
+from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import fan_in_uniform, orthogonal
 from paac_cli.networks.normalizer import ObsNormalizer
 from paac_cli.networks.q_network import QNetwork
+from paac_cli.runs.checkpoint import load_policy
 from paac_cli.spec import EnvSpec, one_of
-from paac_cli.training.checkpoint import load_policy
 
 SCREENS = (84, 84, 4)
 

@@ -1,7 +1,7 @@
 """What a run shows while it goes."""
 
 from paac_cli.reporting.console import ConsoleSink
-from paac_cli.training.metrics_csv import METRICS
+from paac_cli.runs.metrics_csv import METRICS
 
 
 def test_a_last_rollout_that_goes_beyond_the_end_has_no_time_to_go(capsys):

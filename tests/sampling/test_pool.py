@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.env import describe_env, make_env
-from paac_cli.envs.seeding import episode_seed, integer_seed
+from paac_cli.envs.make import describe_env, make_env
 from paac_cli.envs.spaces import ActionTranslator
 from paac_cli.errors import CheckpointError, WorkerError
+from paac_cli.sampling.partition import split_evenly
 from paac_cli.sampling.pool import WorkerPool
-from paac_cli.sampling.shares import split_evenly
+from paac_cli.seeding import episode_seed, integer_seed
 from toy_envs import ACTION_SPACES, OBSERVATION_SPACES, WITNESSED, Careless, Counting, Witness, config_of, spec_of
 
 SEED = 7
@@ -519,7 +519,7 @@ def test_no_library_of_tensorflow_is_mapped_into_the_workers_of_a_learner_that_u
 import multiprocessing
 from pathlib import Path
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.env import describe_env
+from paac_cli.envs.make import describe_env
 from paac_cli.sampling.pool import WorkerPool
 
 def has_tensorflow(process):
@@ -653,7 +653,7 @@ def test_workers_of_a_killed_learner_are_gone_within_two_seconds(how, tmp_path):
 import multiprocessing, os, signal, sys
 import numpy as np
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.env import describe_env
+from paac_cli.envs.make import describe_env
 from paac_cli.sampling.pool import WorkerPool
 
 if __name__ == "__main__":

@@ -348,7 +348,7 @@ def test_the_server_that_forks_workers_ends_with_the_learner_in_the_midst_of_its
 import multiprocessing.forkserver, signal
 
 if __name__ == "__main__":
-    multiprocessing.forkserver.set_forkserver_preload(["paac_cli.sampling.leash", "dozes"])
+    multiprocessing.forkserver.set_forkserver_preload(["paac_cli.sampling.parent_death", "dozes"])
     multiprocessing.forkserver.ensure_running()
     print(multiprocessing.forkserver._forkserver._forkserver_pid, flush=True)
     signal.pause()

@@ -3,8 +3,8 @@ import math
 import numpy as np
 
 from paac_cli.config.schema import StopWhen
+from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
-from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.loop import Due
 from paac_cli.training.progress import Progress
 

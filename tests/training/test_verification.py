@@ -7,9 +7,9 @@ import pytest
 
 from paac_cli.config.load import load_config
 from paac_cli.errors import RunDirectoryError, VerificationError
-from paac_cli.training.checkpoint import Checkpoint, Counters, save_checkpoint
-from paac_cli.training.exactness import APPROXIMATE
-from paac_cli.training.run_directory import RunDirectory
+from paac_cli.runs.checkpoint import Checkpoint, Counters, save_checkpoint
+from paac_cli.runs.exactness import APPROXIMATE
+from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import (
     Stretch,
     approximations,

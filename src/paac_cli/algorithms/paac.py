@@ -13,19 +13,19 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
-from paac_cli.algorithms.graphs import compiled
-from paac_cli.algorithms.randomness import weights_generator
-from paac_cli.algorithms.rollouts import Acted, FinalValues, merged
-from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.schema import RunConfig
+from paac_cli.learning.aliases import TensorAliases
+from paac_cli.learning.graphs import compiled
+from paac_cli.learning.minibatches import weights_generator
+from paac_cli.learning.optimizers import Descent, linear_schedule
+from paac_cli.learning.returns import advantages, explained_variance, normalized
+from paac_cli.learning.rollout_memory import Acted, FinalValues, merged
+from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
-from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer
-from paac_cli.networks.optimizers import Descent, linear_schedule
 from paac_cli.networks.recall import recalling, remembering
-from paac_cli.networks.returns import advantages, explained_variance, normalized
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 

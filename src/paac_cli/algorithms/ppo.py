@@ -17,18 +17,18 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics, Predictor
-from paac_cli.algorithms.graphs import compiled
-from paac_cli.algorithms.randomness import minibatches, weights_generator
-from paac_cli.algorithms.rollouts import OBSERVED_EVERY, Acted, FinalValues, merged
-from paac_cli.algorithms.variables import Variables
 from paac_cli.config.algorithms import PpoConfig
 from paac_cli.config.schema import RunConfig
+from paac_cli.learning.aliases import TensorAliases
+from paac_cli.learning.graphs import compiled
+from paac_cli.learning.minibatches import minibatches, weights_generator
+from paac_cli.learning.optimizers import Descent, linear_schedule
+from paac_cli.learning.returns import advantages, explained_variance, normalized
+from paac_cli.learning.rollout_memory import OBSERVED_EVERY, Acted, FinalValues, merged
+from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
-from paac_cli.networks.aliases import TensorAliases
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RewardNormalizer, RunningMoments
-from paac_cli.networks.optimizers import Descent, linear_schedule
-from paac_cli.networks.returns import advantages, explained_variance, normalized
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 

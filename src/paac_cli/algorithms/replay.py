@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.variables import check_fit
 from paac_cli.errors import CheckpointError, ConfigError
+from paac_cli.learning.variables import check_fit
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 

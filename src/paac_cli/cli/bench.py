@@ -8,7 +8,7 @@ import click
 from paac_cli.cli.options import FiniteRange, find_own_code, given_keys, note
 
 if TYPE_CHECKING:
-    from paac_cli.reporting.budget import Measured, What
+    from paac_cli.bench.budget import Measured, What
 
 _SECONDS, _SWEEP_SECONDS = 8.0, 2.0
 
@@ -41,7 +41,7 @@ def bench(
     WHAT is `sampler` (the workers alone, with random actions), `learner` (acting and learning on what lies in
     memory) or `train` (both in lock-step, as in training). Nothing is kept.
     """
-    from paac_cli.cli.measuring import Bench, measure_sweep
+    from paac_cli.bench.measuring import Bench, measure_sweep
     from paac_cli.config.load import parse_assignments, read_config
     from paac_cli.config.presets import find_preset
 
@@ -62,8 +62,8 @@ def bench(
 
 
 def _show(measured: "list[Measured]", sweep: bool, as_json: bool) -> None:
-    from paac_cli.reporting.budget import in_words, report
-    from paac_cli.reporting.sweep import sweep_in_words, sweep_report
+    from paac_cli.bench.budget import in_words, report
+    from paac_cli.bench.sweep import sweep_in_words, sweep_report
 
     reports = [report(one) for one in measured]
     told = sweep_report(reports) if sweep else reports[0]

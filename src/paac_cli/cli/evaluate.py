@@ -26,7 +26,7 @@ def evaluate(
     """
     from paac_cli.cli.playing import play_games
     from paac_cli.reporting.scores import in_words, report
-    from paac_cli.training.run_directory import find_policy
+    from paac_cli.runs.run_directory import find_policy
 
     path, found = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
     played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)

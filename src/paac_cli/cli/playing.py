@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.cli.options import warn
-from paac_cli.cli.quiet import import_tensorflow
+from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
+    from paac_cli.runs.checkpoint import TrainedPolicy
     from paac_cli.spec import EnvSpec
-    from paac_cli.training.checkpoint import TrainedPolicy
     from paac_cli.training.evaluation import Game
 
 
@@ -25,7 +25,7 @@ def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: i
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from paac_cli.envs.env import describe_env
+    from paac_cli.envs.make import describe_env
 
     config = trained.config
     spec = describe_env(config.env)

@@ -44,7 +44,7 @@ def record(
     from paac_cli.cli.playing import play_games
     from paac_cli.errors import VideoError
     from paac_cli.reporting.video import check_suffix
-    from paac_cli.training.run_directory import RunDirectory, find_policy, newest_run
+    from paac_cli.runs.run_directory import RunDirectory, find_policy, newest_run
 
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.loading import loaded
 from paac_cli.cli.options import RUNS, find_own_code, given_keys, say, warn
 from paac_cli.errors import REQUEUE
+from paac_cli.training.loading import loaded
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
+    from paac_cli.runs.checkpoint import Checkpoint
+    from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.sampling.pool import Tell
-    from paac_cli.training.checkpoint import Checkpoint
     from paac_cli.training.progress import Progress
-    from paac_cli.training.run_directory import RunDirectory
 
 
 @click.command()
@@ -97,8 +97,8 @@ def _default_directory(preset: str, others: list[str], seed: int) -> Path:
 
 
 def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
+    from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
-    from paac_cli.training.run_directory import RunDirectory
 
     with RunDirectory(directory) as run:
         run.claim(config, fresh=fresh)
@@ -132,8 +132,8 @@ def _train(
             listener(text)
 
     with StopRequest() as stop, loaded(config, tell, lambda: bool(stop)) as (spec, pool, agent, device):
+        from paac_cli.runs.sinks import CsvSink, EventLog, TensorBoardSink
         from paac_cli.training.loop import train as train_loop
-        from paac_cli.training.sinks import CsvSink, EventLog, TensorBoardSink
 
         stop.begin()
         if config.network.torso == "mlp" and len(spec.obs_shape) == 3:

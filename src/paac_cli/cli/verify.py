@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paac_cli.cli.loading import loaded
 from paac_cli.cli.options import note, trust_choice, warn
+from paac_cli.training.loading import loaded
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
-    from paac_cli.reporting.verdict import Sitting
-    from paac_cli.training.checkpoint import Checkpoint
-    from paac_cli.training.run_directory import RunDirectory
+    from paac_cli.reporting.verification_report import Sitting
+    from paac_cli.runs.checkpoint import Checkpoint
+    from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
 
 
@@ -35,8 +35,8 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
 
     Exits with 0 where all is the same, 1 where something differs, 2 where it cannot be verified.
     """
-    from paac_cli.reporting.verdict import in_words, report
-    from paac_cli.training.run_directory import RunDirectory
+    from paac_cli.reporting.verification_report import in_words, report
+    from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
     from paac_cli.training.verification import compare, compare_logs, find_stretch, read_log, sittings
 
@@ -67,7 +67,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
 def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | None", stop: "StopRequest") -> "Sitting":
     """Train in `run`, from `checkpoint` to the end of `config`. Raises VerificationError where environments fail."""
     from paac_cli.errors import LearningError, VerificationError, WorkerError
-    from paac_cli.reporting.verdict import Sitting
+    from paac_cli.reporting.verification_report import Sitting
     from paac_cli.training.progress import Progress
 
     progress, events = Progress(config.training.stop_when, checkpoint), []
@@ -77,9 +77,9 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
         note(text)
 
     with run, loaded(config, tell, lambda: bool(stop)) as (_, pool, agent, device):
-        from paac_cli.training.killer import WorkerKiller
+        from paac_cli.runs.sinks import CsvSink
         from paac_cli.training.loop import train
-        from paac_cli.training.sinks import CsvSink
+        from paac_cli.training.worker_killer import WorkerKiller
 
         run.claim(config, fresh=False)
         run.create(config, fresh=False)

@@ -5,10 +5,10 @@ from ale_py import Action as Button
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.atari_games import load_game
 from paac_cli.envs.emulators import emulators
 from paac_cli.envs.env import Action, FrameHook, Outcome
-from paac_cli.envs.games import load_game
-from paac_cli.envs.protocols import FRAME_SKIP, FRAME_STACK, MAX_STEPS
+from paac_cli.envs.rules import FRAME_SKIP, FRAME_STACK, MAX_STEPS
 from paac_cli.envs.screen import Screen
 
 _NOOP = 0

@@ -6,7 +6,7 @@ import numpy as np
 from ale_py import ALEInterface
 from numpy.typing import NDArray
 
-from paac_cli.envs.games import load_rom
+from paac_cli.envs.atari_games import load_rom
 
 
 class Emulators:

@@ -1,4 +1,4 @@
-"""What a worker asks of an environment, and which one a config names."""
+"""What a worker asks of an environment."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -6,7 +6,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
 from paac_cli.spec import EnvSpec
 
 #: Called with every frame a person would see: [height, width, 3] uint8 RGB, valid during the call.
@@ -51,30 +50,3 @@ class Env(Protocol):
 
     def close(self) -> None:
         """Free what the environment holds."""
-
-
-def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
-    """The environment that `config` names. Raises EnvironmentSpecError.
-
-    `on_frame` is called with every frame that is played, for films; it never changes the play.
-    """
-    if config.is_atari:
-        from paac_cli.envs.atari import AtariEnv
-
-        return AtariEnv(config, on_frame)
-    from paac_cli.envs.gym import GymEnv
-
-    return GymEnv(config, on_frame)
-
-
-def describe_env(config: EnvConfig) -> EnvSpec:
-    """The spec of the environment that `config` names. Raises EnvironmentSpecError."""
-    if config.is_atari:
-        from paac_cli.envs.games import load_game
-
-        return load_game(config).spec
-    env = make_env(config)
-    try:
-        return env.spec
-    finally:
-        env.close()

@@ -12,9 +12,9 @@ from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.env import Action, FrameHook, Outcome
-from paac_cli.envs.seeding import integer_seed
 from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
 from paac_cli.errors import EnvironmentSpecError
+from paac_cli.seeding import integer_seed
 from paac_cli.spec import EnvSpec
 
 # pygame, which draws the classic-control environments, must not look for a screen.

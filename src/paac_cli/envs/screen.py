@@ -17,7 +17,7 @@ from ale_py import ALEInterface
 from numba import njit
 from numpy.typing import NDArray
 
-from paac_cli.envs.protocols import FRAME_STACK, SCREEN_SIZE
+from paac_cli.envs.rules import FRAME_STACK, SCREEN_SIZE
 
 _UNKNOWN = -1  # of colours that have not been seen
 _NEWEST = np.uint32(8 * (FRAME_STACK - 1))  # bits by which the newest screen is shifted in a word of the stack

@@ -18,9 +18,9 @@ from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_named_in
 from paac_cli.errors import RunDirectoryError
-from paac_cli.reporting.reference import REFERENCES
-from paac_cli.training.metrics_csv import read_rows
-from paac_cli.training.run_directory import CONFIG
+from paac_cli.reporting.reference_scores import REFERENCES
+from paac_cli.runs.metrics_csv import read_rows
+from paac_cli.runs.run_directory import CONFIG
 
 FORMATS = (".png", ".svg", ".pdf")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paac_cli.config.schema import RunConfig
-from paac_cli.reporting.reference import REFERENCES
+from paac_cli.reporting.reference_scores import REFERENCES
 
 if TYPE_CHECKING:  # TensorFlow comes with it
     from paac_cli.training.evaluation import Game

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig, RunConfig, SamplingConfig
-from paac_cli.envs.seeding import episode_seed, integer_seed
 from paac_cli.errors import CheckpointError
 from paac_cli.machine import core_for_each
 from paac_cli.sampling.history import UNKNOWN, ActionLog, digest
 from paac_cli.sampling.layout import ENDED, allocate
-from paac_cli.sampling.processes import Patience
+from paac_cli.sampling.partition import num_workers, split_evenly
 from paac_cli.sampling.recovery import Workers
-from paac_cli.sampling.shares import num_workers, split_evenly
 from paac_cli.sampling.worker import RESTORE, STEP, WorkerState, WorkerTask
+from paac_cli.sampling.worker_process import Patience
+from paac_cli.seeding import episode_seed, integer_seed
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import Rollout, TimeStep
 

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from paac_cli.errors import WorkerError
 from paac_cli.sampling.layout import NOWHERE
-from paac_cli.sampling.processes import LOOK_EVERY, Patience, WorkerLostError, start_workers
-from paac_cli.sampling.room import make_room_for_descriptors
+from paac_cli.sampling.limits import make_room_for_descriptors
 from paac_cli.sampling.worker import RESTORE, WorkerState, WorkerTask
+from paac_cli.sampling.worker_process import LOOK_EVERY, Patience, WorkerLostError, start_workers
 
 _START = b""  # the command that every worker answers first, without having been sent it
 _HOUR = 3600.0

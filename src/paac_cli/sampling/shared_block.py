@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.room import room_left
+from paac_cli.sampling.limits import room_left
 
 _CLOSED = -1  # in the place of a descriptor
 

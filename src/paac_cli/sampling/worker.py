@@ -22,11 +22,12 @@ import cv2
 import numpy as np
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.env import Action, Env, make_env
-from paac_cli.envs.seeding import episode_seed, integer_seed
+from paac_cli.envs.env import Action, Env
+from paac_cli.envs.make import make_env
 from paac_cli.sampling.history import EnvHistory, digest
 from paac_cli.sampling.layout import ABANDONED, ENDED, NOWHERE
 from paac_cli.sampling.shared_block import SharedBlock
+from paac_cli.seeding import episode_seed, integer_seed
 
 STEP = (b"0", b"1")  # from the learner: one part of the environments plays
 RESTORE, CLOSE = b"r", b"c"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent, Witness
 from paac_cli.errors import LearningError
+from paac_cli.runs.arrays import Arrays, write_arrays
 from paac_cli.timestep import TimeStep
-from paac_cli.training.arrays import Arrays, write_arrays
 
 
 def check_metrics(metrics: Mapping[str, float], agent: Agent, step: TimeStep, steps: int, directory: Path) -> None:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent, Prediction
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.env import FrameHook, make_env
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.env import FrameHook
+from paac_cli.envs.make import make_env
 from paac_cli.sampling.pool import Tell, WorkerPool
+from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec
 
 #: Rows of the batch under which every game is evaluated, however many are played. The action noise of

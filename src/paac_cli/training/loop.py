@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import PaacError, StoppedError, WorkerError
+from paac_cli.runs.checkpoint import Checkpoint
+from paac_cli.runs.exactness import APPROXIMATE, compared, doubted
+from paac_cli.runs.run_directory import RunDirectory
+from paac_cli.runs.sinks import Sink
 from paac_cli.sampling.pool import DOUBT, Tell, WorkerPool
 from paac_cli.sampling.rollout import Stopwatch, rollout
 from paac_cli.training.bad_batch import check_metrics, check_weights
-from paac_cli.training.checkpoint import Checkpoint
 from paac_cli.training.device import surroundings
-from paac_cli.training.exactness import APPROXIMATE, compared, doubted
 from paac_cli.training.progress import Progress
-from paac_cli.training.run_directory import RunDirectory
-from paac_cli.training.sinks import Sink
 from paac_cli.training.stop import StopRequest
 
 

@@ -6,10 +6,10 @@ from collections import deque
 import numpy as np
 
 from paac_cli.config.schema import StopWhen
+from paac_cli.runs.arrays import Arrays
+from paac_cli.runs.checkpoint import Checkpoint
+from paac_cli.runs.manifest import Counters
 from paac_cli.timestep import TimeStep
-from paac_cli.training.arrays import Arrays
-from paac_cli.training.checkpoint import Checkpoint
-from paac_cli.training.manifest import Counters
 
 _METRICS = "metrics/"  # before the names of metrics in a checkpoint
 WINDOW = 100  #: games over which the mean return is reported

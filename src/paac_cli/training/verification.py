@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationError
 from paac_cli.files import open_regular
-from paac_cli.sampling.shares import num_workers
-from paac_cli.training.arrays import Arrays
-from paac_cli.training.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
-from paac_cli.training.exactness import APPROXIMATE, compared
-from paac_cli.training.metrics_csv import is_of_the_clock
+from paac_cli.runs.arrays import Arrays
+from paac_cli.runs.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
+from paac_cli.runs.exactness import APPROXIMATE, compared
+from paac_cli.runs.metrics_csv import is_of_the_clock
+from paac_cli.runs.run_directory import RunDirectory, valid
+from paac_cli.sampling.partition import num_workers
 from paac_cli.training.progress import window_of
-from paac_cli.training.run_directory import RunDirectory, valid
 
 _NEVER = 10**15  # steps
 _RESTARTS = 10

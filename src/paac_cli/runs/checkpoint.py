@@ -33,8 +33,8 @@ from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.files import make_directory, sync_directory
-from paac_cli.training.arrays import Arrays, read_arrays, write_arrays
-from paac_cli.training.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
+from paac_cli.runs.arrays import Arrays, read_arrays, write_arrays
+from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 
 _POLICY = "policy"
 PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint, each a file of arrays

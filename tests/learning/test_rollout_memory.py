@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from paac_cli.algorithms.rollouts import Acted
+from paac_cli.learning.rollout_memory import Acted
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
 

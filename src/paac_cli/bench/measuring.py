@@ -6,14 +6,14 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from paac_cli.cli.options import warn
-from paac_cli.cli.quiet import import_tensorflow
 from paac_cli.machine import available_cores
+from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent
+    from paac_cli.bench.budget import Measured, What
+    from paac_cli.bench.env_costs import EnvCosts
     from paac_cli.config.schema import RunConfig
-    from paac_cli.reporting.budget import Measured, What
-    from paac_cli.sampling.costs import EnvCosts
 
 Say = Callable[[str], None]
 
@@ -29,7 +29,7 @@ class Bench:
 
     def __init__(self, what: "What", config: "RunConfig", seconds: float, say: Say) -> None:
         """seconds: of each measurement. say: hears what is going on. Raises EnvironmentSpecError."""
-        from paac_cli.envs.env import describe_env
+        from paac_cli.envs.make import describe_env
 
         self._what, self._seconds, self._say = what, seconds, say
         self._spec = describe_env(config.env)
@@ -40,9 +40,9 @@ class Bench:
 
     def measure(self, config: "RunConfig") -> "Measured":
         """What this config comes to. Raises ConfigError where it cannot be measured, and WorkerError."""
-        from paac_cli.reporting.budget import Measured, counted
-        from paac_cli.sampling.costs import env_costs
-        from paac_cli.sampling.cycle import Cycle, RandomPlayer
+        from paac_cli.bench.budget import Measured, counted
+        from paac_cli.bench.cycle import Cycle, RandomPlayer
+        from paac_cli.bench.env_costs import env_costs
         from paac_cli.sampling.pool import WorkerPool
         from paac_cli.sampling.rollout import Player
 
@@ -79,8 +79,8 @@ class Bench:
         return agent, self._learner[num_envs]
 
     def _measure_learner(self, agent: "Agent", config: "RunConfig", seconds: float) -> "Measured":
-        from paac_cli.reporting.budget import Measured, counted, cpu_us
-        from paac_cli.sampling.cycle import Cycle, RecordedRollout
+        from paac_cli.bench.budget import Measured, counted, cpu_us
+        from paac_cli.bench.cycle import Cycle, RecordedRollout
 
         rollout = RecordedRollout.of(config, self._spec, warn)
         for_whom = counted(config.sampling.num_envs, "environment")

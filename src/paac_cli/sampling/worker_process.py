@@ -179,7 +179,7 @@ def server_with(module: str, config: EnvConfig) -> ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     environment = "envs.atari" if config.is_atari else "envs.gym"
-    context.set_forkserver_preload([f"paac_cli.{name}" for name in ("sampling.leash", module, environment)])
+    context.set_forkserver_preload([f"paac_cli.{name}" for name in ("sampling.parent_death", module, environment)])
     return context
 
 

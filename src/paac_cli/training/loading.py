@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from paac_cli.cli.quiet import import_tensorflow
+from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent
@@ -28,7 +28,7 @@ def loaded(config: "RunConfig", tell: Callable[[str], None], stopping: Callable[
 
     First come the workers, then TensorFlow, which takes seconds to import while they load.
     """
-    from paac_cli.envs.env import describe_env
+    from paac_cli.envs.make import describe_env
     from paac_cli.sampling.pool import WorkerPool
 
     spec = describe_env(config.env)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.networks.returns import advantages
+from paac_cli.learning.returns import advantages
 
 
 def estimate(reward, value, bootstrap, *, terminated=None, truncated=None, final_value=None, gamma=0.5, lam=1.0):

@@ -12,7 +12,7 @@ from ale_py import ALEInterface, LoggerMode, roms
 
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.protocols import FRAME_STACK, FRAMES_PER_SECOND, PROTOCOLS, SCREEN_SIZE, Protocol
+from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, PROTOCOLS, SCREEN_SIZE, Protocol
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, one_of
 

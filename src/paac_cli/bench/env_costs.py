@@ -23,14 +23,14 @@ import cv2
 import numpy as np
 
 from paac_cli.config.schema import EnvConfig, RunConfig
-from paac_cli.envs.env import make_env
-from paac_cli.envs.games import load_game
-from paac_cli.envs.protocols import FRAME_SKIP
-from paac_cli.envs.seeding import episode_seed
+from paac_cli.envs.atari_games import load_game
+from paac_cli.envs.make import make_env
+from paac_cli.envs.rules import FRAME_SKIP
 from paac_cli.errors import WorkerError
 from paac_cli.machine import available_cores
-from paac_cli.sampling.processes import server_with, stop_signals_blocked
 from paac_cli.sampling.worker import STOP_SIGNALS
+from paac_cli.sampling.worker_process import server_with, stop_signals_blocked
+from paac_cli.seeding import episode_seed
 
 _WINDOWS = 5
 _BATCH = 32  # steps between two looks at the clock
@@ -86,7 +86,7 @@ class _Meters:
     """One process per core that measures when it is told to. A context manager: it owns its processes."""
 
     def __init__(self, config: RunConfig) -> None:
-        context = server_with("sampling.costs", config.env)
+        context = server_with("bench.env_costs", config.env)
         self._processes, self._connections = [], []
         with stop_signals_blocked():
             for index in range(available_cores()):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from paac_cli.reporting.budget import counted
+from paac_cli.bench.budget import counted
 
 _NEAR = 0.95  # of the fastest is as good as the fastest: measurements scatter
 _SHARED = ("what", "env", "protocol", "algorithm", "torso", "cores", "device")

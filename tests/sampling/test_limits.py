@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.room import room_left
+from paac_cli.sampling.limits import room_left
 from paac_cli.sampling.shared_block import SharedBlock
 
 MB = 1 << 20
@@ -154,7 +154,7 @@ def with_limits(soft, hard, num_workers):
     """A process with these limits of open files that makes room for so many workers, and tells its limits then."""
     code = (
         f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-        f"from paac_cli.sampling.room import make_room_for_descriptors; make_room_for_descriptors({num_workers})\n"
+        f"from paac_cli.sampling.limits import make_room_for_descriptors; make_room_for_descriptors({num_workers})\n"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

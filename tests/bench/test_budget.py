@@ -2,12 +2,12 @@
 
 import pytest
 
+from paac_cli.bench.budget import Measured, in_words, report
+from paac_cli.bench.cycle import Window
+from paac_cli.bench.env_costs import EnvCosts
+from paac_cli.bench.sweep import sweep_in_words, sweep_report
 from paac_cli.config.load import load_config
 from paac_cli.reporting import budget
-from paac_cli.reporting.budget import Measured, in_words, report
-from paac_cli.reporting.sweep import sweep_in_words, sweep_report
-from paac_cli.sampling.costs import EnvCosts
-from paac_cli.sampling.cycle import Window
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,10 @@ from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
 from paac_cli import __version__
+from paac_cli.bench.cycle import Window, median_window
+from paac_cli.bench.env_costs import EnvCosts
 from paac_cli.config.schema import RunConfig
 from paac_cli.machine import available_cores
-from paac_cli.sampling.costs import EnvCosts
-from paac_cli.sampling.cycle import Window, median_window
 
 What = Literal["sampler", "learner", "train"]
 

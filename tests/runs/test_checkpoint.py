@@ -9,7 +9,7 @@ import pytest
 from paac_cli.config.load import read_config
 from paac_cli.config.presets import find_preset
 from paac_cli.errors import CheckpointError
-from paac_cli.training.checkpoint import (
+from paac_cli.runs.checkpoint import (
     Checkpoint,
     Counters,
     list_checkpoints,
@@ -17,7 +17,7 @@ from paac_cli.training.checkpoint import (
     load_checkpoint,
     load_policy,
 )
-from paac_cli.training.checkpoint import save_checkpoint as save_and_keep
+from paac_cli.runs.checkpoint import save_checkpoint as save_and_keep
 
 
 def make_checkpoint(steps=1000, score=None):

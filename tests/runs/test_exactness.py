@@ -5,8 +5,8 @@ import os
 import pytest
 
 from paac_cli.machine import available_cores
+from paac_cli.runs.exactness import APPROXIMATE, compared
 from paac_cli.training.device import surroundings
-from paac_cli.training.exactness import APPROXIMATE, compared
 
 NOW = {"tensorflow": "2.21.0", "python": "3.12.1", "cores": "2", "device": "CPU", "deterministic": "yes"}
 GPU = NOW | {"device": "NVIDIA H200", "deterministic": "no"}

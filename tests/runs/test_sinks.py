@@ -10,8 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from chaos.disk import Fault, noting
 from paac_cli.errors import RunDirectoryError
-from paac_cli.training.metrics_csv import METRICS
-from paac_cli.training.sinks import CsvSink, EventLog, TensorBoardSink
+from paac_cli.runs.metrics_csv import METRICS
+from paac_cli.runs.sinks import CsvSink, EventLog, TensorBoardSink
 
 
 def rows(path):

@@ -4,9 +4,9 @@ import multiprocessing
 
 import pytest
 
+from paac_cli.bench.env_costs import env_costs
 from paac_cli.config.load import load_config
 from paac_cli.errors import WorkerError
-from paac_cli.sampling.costs import env_costs
 from toy_envs import Counting, config_of
 
 LEARNER = {"network": {"torso": "mlp"}, "training": {"total_steps": 1}}

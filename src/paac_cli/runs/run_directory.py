@@ -13,7 +13,7 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_named_in
 from paac_cli.errors import CheckpointError, RunDirectoryError
 from paac_cli.files import make_directory, replace_synced, sync_file
-from paac_cli.training.checkpoint import (
+from paac_cli.runs.checkpoint import (
     Checkpoint,
     TrainedPolicy,
     list_checkpoints,
@@ -22,7 +22,7 @@ from paac_cli.training.checkpoint import (
     load_policy,
     save_checkpoint,
 )
-from paac_cli.training.manifest import MANIFEST
+from paac_cli.runs.manifest import MANIFEST
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 _LOCK = ".lock"

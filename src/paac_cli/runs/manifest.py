@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeFloat
 
 from paac_cli.errors import CheckpointError
 from paac_cli.files import open_regular, write_synced
-from paac_cli.training.arrays import all_different
+from paac_cli.runs.arrays import all_different
 
 MANIFEST, SUM = "manifest.json", "manifest.sha256"
 

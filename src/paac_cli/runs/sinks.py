@@ -21,7 +21,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from paac_cli.errors import RunDirectoryError
 from paac_cli.files import append_at, make_directory, open_own, replace_synced
-from paac_cli.training.metrics_csv import read_rows, to_lines
+from paac_cli.runs.metrics_csv import read_rows, to_lines
 
 
 class Sink(Protocol):

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.config.algorithms import AdamConfig, RAdamConfig, RmsPropConfig
-from paac_cli.networks.optimizers import Descent, between, clipped_gradients, linear_schedule, make_optimizer
+from paac_cli.learning.optimizers import Descent, between, clipped_gradients, linear_schedule, make_optimizer
 
 
 def test_rmsprop_by_hand_with_epsilon_inside_the_root_and_a_mean_square_that_starts_at_one():

@@ -6,7 +6,7 @@ import pytest
 from test_verification import checkpoint_of, config_of
 
 from paac_cli.errors import RunDirectoryError
-from paac_cli.training.run_directory import RunDirectory
+from paac_cli.runs.run_directory import RunDirectory
 
 
 @pytest.mark.parametrize("fresh", [False, True])

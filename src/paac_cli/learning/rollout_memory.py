@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from paac_cli.networks.aliases import TensorAliases
+from paac_cli.learning.aliases import TensorAliases
 from paac_cli.timestep import TimeStep
 
 OBSERVED_EVERY = (

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paac_cli.bench.budget import counted
 from paac_cli.machine import machine
-from paac_cli.reporting.budget import counted
 from paac_cli.sampling.pool import DOUBT
 from paac_cli.training.verification import Comparison, Stretch, approximations
 

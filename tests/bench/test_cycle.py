@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from paac_cli.bench.cycle import WINDOWS, Cycle, RandomPlayer, RecordedRollout, Window, median_window
 from paac_cli.config.load import load_config
 from paac_cli.errors import ConfigError
 from paac_cli.sampling import cycle
-from paac_cli.sampling.cycle import WINDOWS, Cycle, RandomPlayer, RecordedRollout, Window, median_window
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.spec import one_of
 from toy_envs import Counting, config_of, spec_of
