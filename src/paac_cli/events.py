@@ -1,0 +1,89 @@
+"""What happens during a run, as values. Text is made only where a person reads it: `str(event)`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Info:
+    """Something worth reading."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that may need the user's attention."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"Warning: {self.text}"
+
+
+@dataclass(frozen=True)
+class Approximate:
+    """From here on the run is not promised to be bit-for-bit reproducible."""
+
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Approximate: {'; '.join(self.reasons)}"
+
+
+@dataclass(frozen=True)
+class ReplayDiverged:
+    """Environments gave another observation or reward when their game was replayed; that game is truncated."""
+
+    envs: tuple[int, ...]  #: indices
+
+    def __str__(self) -> str:
+        return (
+            f"Approximate: environments {list(self.envs)} diverged on replay (a random generator of their own, or "
+            "another version of them?); their current games are truncated"
+        )
+
+
+@dataclass(frozen=True)
+class WorkerFailure:
+    """Why a worker process cannot go on."""
+
+    worker: str  #: e.g. "worker 1 (environments 2-3)"
+    cause: str  #: e.g. "killed by SIGKILL", "hung for 60 s"
+    activity: str  #: what it was doing, e.g. "in step 17 of game 3 (seed 123) of environment 2"
+    stacks: str = ""  #: of its threads, as far as it could still write them
+
+    def __str__(self) -> str:
+        text = f"{self.worker} {self.cause} {self.activity}"
+        return f"{text}\n{self.stacks}" if self.stacks else text
+
+
+@dataclass(frozen=True)
+class WorkerRestarted:
+    """A worker was replaced, its games were replayed, and the run continues unchanged."""
+
+    failure: WorkerFailure
+    seconds: float  #: that it took
+
+    def __str__(self) -> str:
+        restarted = f"Restarted {self.failure.worker} in {self.seconds:.1f} s"
+        text = f"{restarted}: {self.failure.cause} {self.failure.activity}"
+        return f"{text}\n{self.failure.stacks}" if self.failure.stacks else text
+
+
+@dataclass(frozen=True)
+class RestartFailed:
+    """A restarted worker failed before it had replayed its games; another restart follows."""
+
+    failure: WorkerFailure
+
+    def __str__(self) -> str:
+        return f"Restarting again: {self.failure}"
+
+
+Event = Info | Alert | Approximate | ReplayDiverged | WorkerRestarted | RestartFailed
+Log = Callable[[Event], None]  #: takes each event as it happens
+Warn = Callable[[str], None]  #: takes the text of a warning, where there is no run yet to log it
