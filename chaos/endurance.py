@@ -13,7 +13,7 @@ import numpy as np
 
 from chaos.sittings import Recipe, Sitting, recipe
 from chaos.tally import Tally
-from paac_cli.config.trust import EVERYTHING
+from paac_cli.config.trust import ANY_CODE
 from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import compare, read_log
@@ -118,7 +118,7 @@ def struck_and_resumed(strike: Strike) -> Way:
 def differences(run: Path, reference: Path) -> list[str]:
     """Name of all that two finished runs do not have in common: arrays, counters, logged rows."""
     newest = (list_checkpoints(RunDirectory(one).checkpoints)[0] for one in (run, reference))
-    ours, theirs = (load_checkpoint(path, trusted=EVERYTHING) for path in newest)
+    ours, theirs = (load_checkpoint(path, trusted=ANY_CODE) for path in newest)
     found = [f"{one.what} {name}" for one in compare(theirs, ours) for name in one.different]
     logs = [read_log(RunDirectory(one).metrics_csv) for one in (run, reference)]
     return found + (["metrics.csv"] if logs[0] != logs[1] else [])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from paac_cli.config import yaml_io
 from paac_cli.config.algorithms import AdamConfig, RmsPropConfig
 from paac_cli.config.base import ConfigModel
-from paac_cli.config.load import differences, load_config, parse_assignments, read_config, to_yaml
+from paac_cli.config.load import changed_settings, load_config, parse_assignments, read_config, to_yaml
 from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.errors import ConfigError
@@ -223,7 +223,7 @@ def test_layer_norm_is_not_for_a_model_from_outside():
 def test_torsos_of_parts_survive_being_written_and_read():
     config = load(network__torsos={"arm.angles": "mlp", "0": "a.b:make"}, network__activation="relu")
     assert load_config(yaml_io.parse(to_yaml(config), "dumped"), "dumped") == config
-    assert differences(load(), config) == {
+    assert changed_settings(load(), config) == {
         "network.torsos": ({}, None),
         "network.torsos.arm.angles": (None, "mlp"),
         "network.torsos.0": (None, "a.b:make"),
@@ -332,7 +332,7 @@ def test_a_value_survives_or_is_refused(value):
 
 
 def test_equal_configs_do_not_differ():
-    assert differences(load(), load()) == {}
+    assert changed_settings(load(), load()) == {}
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_what_does_not_shape_learning_may_change(key, value):
     assert key in FREE_ON_RESUME
     changed = load_config(MINIMAL, "here.yaml", {key: value})
     assert changed != load()
-    assert differences(load(), changed) == {}
+    assert changed_settings(load(), changed) == {}
 
 
 def test_every_free_key_exists():
@@ -363,7 +363,7 @@ def test_every_free_key_exists():
 
 def test_what_shapes_learning_is_reported_with_both_values():
     changed = load(seed=2, sampling__num_envs=8, training__log_every=3, network__hidden_sizes=[32])
-    assert differences(load(), changed) == {
+    assert changed_settings(load(), changed) == {
         "seed": (1, 2),
         "sampling.num_envs": (32, 8),
         "network.hidden_sizes": ([64, 64], [32]),
@@ -371,7 +371,7 @@ def test_what_shapes_learning_is_reported_with_both_values():
 
 
 def test_another_optimizer_is_reported_key_by_key():
-    found = differences(load(), load(algorithm__optimizer={"name": "adam"}))
+    found = changed_settings(load(), load(algorithm__optimizer={"name": "adam"}))
     assert found["algorithm.optimizer.name"] == ("rmsprop", "adam")
     assert found["algorithm.optimizer.beta_1"] == (None, 0.9)
     assert found["algorithm.optimizer.decay"] == (RmsPropConfig().decay, None)
@@ -380,8 +380,8 @@ def test_another_optimizer_is_reported_key_by_key():
 
 @pytest.mark.parametrize("kwargs", [{"a": 1}, {"a": None}, {"a": {"b": 1}}])
 def test_other_kwargs_are_reported(kwargs):
-    assert differences(load(), load(env__kwargs=kwargs))
-    assert differences(load(env__kwargs={"z": 1, **kwargs}), load(env__kwargs={"z": 1}))
+    assert changed_settings(load(), load(env__kwargs=kwargs))
+    assert changed_settings(load(env__kwargs={"z": 1, **kwargs}), load(env__kwargs={"z": 1}))
 
 
 # --- files that are no presets

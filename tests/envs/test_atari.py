@@ -11,7 +11,7 @@ from paac_cli.envs import atari
 from paac_cli.envs.atari import AtariEnv
 from paac_cli.envs.atari_games import game_ids, load_rom
 from paac_cli.envs.make import describe_env, make_env
-from paac_cli.envs.rules import MAX_STEPS, PROTOCOLS
+from paac_cli.envs.rules import MAX_STEPS, RULE_SETS
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.seeding import episode_seed
 
@@ -114,7 +114,7 @@ def test_without_warm_start_the_first_screen_fills_the_stack(protocol):
     assert screens[0].any()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", RULE_SETS)
 def test_newest_screen_comes_last_and_the_others_move_down(protocol):
     env = open_env("Seaquest", protocol)
     seen, _ = play_game(env, episode_seed(1, 0, 0), random_actions(env, 40))
@@ -208,7 +208,7 @@ def test_without_sticky_actions_a_seed_decides_nothing_but_the_number_of_noops(p
 # Rewards, scores and lengths
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", RULE_SETS)
 @pytest.mark.parametrize("game", ["MsPacman", "Qbert"])
 def test_rewards_are_clipped_and_the_score_is_raw(game, protocol):
     env = open_env(game, protocol)
@@ -247,7 +247,7 @@ def test_score_and_length_count_the_whole_game_across_lives():
     assert (env.score, env.length) == (0, 0)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", RULE_SETS)
 def test_game_is_truncated_after_the_largest_number_of_steps_and_not_before(protocol, monkeypatch):
     assert MAX_STEPS == 27_000  # 108,000 frames
     monkeypatch.setattr(atari, "MAX_STEPS", 20)
@@ -271,7 +271,7 @@ def test_life_lost_with_the_last_step_terminates_and_does_not_truncate(monkeypat
 # A game is a function of its seed and its actions
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", RULE_SETS)
 @pytest.mark.parametrize("game", ["Breakout", "Qbert", "Tetris", "YarsRevenge", "Amidar"])
 def test_a_game_does_not_depend_on_what_was_played_before_it(game, protocol):
     """Qbert, Tetris and Yars' Revenge do not forget everything at a restore; Amidar keeps a screen."""
@@ -321,7 +321,7 @@ def test_no_pixel_of_the_game_before_shows_in_the_first_observation():
 # Films
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", RULE_SETS)
 def test_film_gets_four_frames_a_step_and_does_not_change_the_play(protocol):
     frames = []
     filmed = open_env("Seaquest", protocol, lambda frame: frames.append((frame.shape, frame.dtype)))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from paac_cli.envs.atari_games import game_ids, load_rom
-from paac_cli.envs.screen import Screen, compiled
+from paac_cli.envs.screen import Screen, machine_code
 
 GAMES = [  # screens of 210, 220 and 250 rows; still and scrolling ones; a few with many shades
     *("Pong", "Breakout", "Pooyan", "Adventure", "Klax", "Qbert", "TimePilot", "FlagCapture", "BattleZone"),
@@ -135,7 +135,7 @@ def kept(tmp_path, monkeypatch):
 
 def compile_doubled():
     """Whether the machine code had been kept."""
-    kernel = compiled("int64(int64)")(doubled)
+    kernel = machine_code("int64(int64)")(doubled)
     assert kernel(21) == 42
     return bool(kernel.stats.cache_hits)
 

@@ -71,7 +71,7 @@ class Agent(Protocol):
     def act(self, step: TimeStep) -> NDArray:
         """Actions [N, ...] for `step.obs`. Waits for the device, because the environments wait for them.
 
-        Where the config says `acts_in_parts`, a step may be of some environments (`step.envs`), parts in their order.
+        Where the config says `supports_overlap`, a step may be of some environments (`step.envs`), parts in their order.
         """
 
     def learn(self, step: TimeStep) -> Metrics | None:

@@ -28,12 +28,12 @@ def note(text: str) -> None:
 
 
 def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
-    from paac_cli.config.trust import EVERYTHING
+    from paac_cli.config.trust import ANY_CODE
 
     if not is_given:
         return ()
     find_own_code()
-    return EVERYTHING
+    return ANY_CODE
 
 
 #: The command gets it as `trusted`: the code that may be imported because a checkpoint names it.

@@ -5,7 +5,7 @@ A new algorithm adds its class here and to `Algorithm`; what makes it run is one
 """
 
 import importlib
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     Field,
@@ -96,7 +96,9 @@ EpsilonAnnealSteps = Annotated[
 class AlgorithmConfig(ConfigModel):
     """What the config of every algorithm has, also of one from outside."""
 
-    acts_in_parts: ClassVar[bool] = False  #: `act` takes steps of some environments too, for sampling.overlap
+    #: `module:Class` of the agent. A third-party algorithm leaves it empty: its `name` is its `module:Class`.
+    implementation: ClassVar[str] = ""
+    supports_overlap: ClassVar[bool] = False  #: `act` takes steps of some environments too, for sampling.overlap
 
     name: Annotated[str, Field(description="which algorithm this is, or module:Class of one from outside")]
 
@@ -117,7 +119,8 @@ class AlgorithmConfig(ConfigModel):
 class PaacConfig(AlgorithmConfig):
     """Parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
 
-    acts_in_parts = True
+    implementation = "paac_cli.algorithms.paac:Paac"
+    supports_overlap = True
 
     name: Annotated[Literal["paac"], Field(description="which algorithm this is")] = "paac"
     num_steps: NumSteps = 5
@@ -144,7 +147,8 @@ class PaacConfig(AlgorithmConfig):
 class PpoConfig(AlgorithmConfig):
     """Proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347)."""
 
-    acts_in_parts = True
+    implementation = "paac_cli.algorithms.ppo:Ppo"
+    supports_overlap = True
 
     name: Annotated[Literal["ppo"], Field(description="which algorithm this is")] = "ppo"
     num_steps: NumSteps = 128
@@ -224,7 +228,8 @@ class NstepQConfig(AlgorithmConfig):
     With LayerNorm, epochs and minibatches it is PQN (Gallici et al. 2024, arXiv 2407.04811).
     """
 
-    acts_in_parts = True
+    implementation = "paac_cli.algorithms.nstep_q:NstepQ"
+    supports_overlap = True
 
     name: Annotated[Literal["nstep_q"], Field(description="which algorithm this is")] = "nstep_q"
     rule: Annotated[
@@ -260,6 +265,8 @@ class NstepQConfig(AlgorithmConfig):
 
 class DqnConfig(AlgorithmConfig):
     """Deep Q-learning from replayed experience (Mnih et al. 2015) and its usual improvements."""
+
+    implementation = "paac_cli.algorithms.dqn:Dqn"
 
     name: Annotated[Literal["dqn"], Field(description="which algorithm this is")] = "dqn"
     gamma: Gamma = 0.99
@@ -327,13 +334,13 @@ def _check_minibatches(size: int, num_minibatches: int) -> None:
 def _one_from_outside(data: Any, built_in: ValidatorFunctionWrapHandler) -> Any:
     """The config of `module:Class`; anything else is `built_in`, and paac where nothing is named."""
     if isinstance(data, dict) and isinstance(name := data.get("name"), str) and ":" in name:
-        return outside_algorithm(name).Config.model_validate(data)
+        return import_algorithm(name).Config.model_validate(data)
     if isinstance(data, AlgorithmConfig) and ":" in data.name:
         return data
     return built_in({"name": "paac"} | data if isinstance(data, dict) else data)
 
 
-def outside_algorithm(name: str) -> Any:
+def import_algorithm(name: str) -> Any:
     """The class that `name`, `module:Class`, names. Raises ValueError, which says what it lacks."""
     module, _, class_name = name.partition(":")
     try:
@@ -346,7 +353,15 @@ def outside_algorithm(name: str) -> Any:
     return found
 
 
+#: The only list of algorithms that come with paac.
+BuiltInConfig = PaacConfig | PpoConfig | NstepQConfig | DqnConfig
+
+#: Name -> config class.
+ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
+    config.model_fields["name"].default: config for config in get_args(BuiltInConfig)
+}
+
 Algorithm = Annotated[
-    SerializeAsAny[Annotated[PaacConfig | PpoConfig | NstepQConfig | DqnConfig, Field(discriminator="name")]],
+    SerializeAsAny[Annotated[BuiltInConfig, Field(discriminator="name")]],
     WrapValidator(_one_from_outside),
 ]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from paac_cli.config import yaml_io
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
-from paac_cli.config.trust import EVERYTHING, refuse_untrusted
+from paac_cli.config.trust import ANY_CODE, require_trusted
 from paac_cli.errors import ConfigError
 
 _MOST_TOLD, _LONGEST_TOLD = 30, 200  # mistakes, and characters of each value
@@ -22,7 +22,7 @@ def load_config(
     overrides: Mapping[str, Any] | None = None,
     flags: Mapping[str, str] | None = None,
     *,
-    trusted: Container[str] = EVERYTHING,
+    trusted: Container[str] = ANY_CODE,
 ) -> RunConfig:
     """Check plain `data` after putting `overrides` (dotted key -> value) into it.
 
@@ -37,7 +37,7 @@ def load_config(
         raise ConfigError(f"{source}: a preset is a mapping with the sections {', '.join(RunConfig.model_fields)}")
     for key, value in overrides.items():
         data = _put(data, key.split("."), value, key)
-    refuse_untrusted(data, source, trusted)
+    require_trusted(data, source, trusted)
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
@@ -62,7 +62,7 @@ def to_yaml(config: RunConfig) -> str:
     return yaml_io.dump(config.model_dump(mode="json"))
 
 
-def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
+def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
     """Dotted key -> (old, new) for all that differs and is not free to change on resume."""
     old_flat, new_flat = _flatten(old.model_dump(mode="json")), _flatten(new.model_dump(mode="json"))
     return {
@@ -78,7 +78,7 @@ def read_config(
     overrides: Mapping[str, Any] | None = None,
     flags: Mapping[str, str] | None = None,
     *,
-    trusted: Container[str] = EVERYTHING,
+    trusted: Container[str] = ANY_CODE,
 ) -> RunConfig:
     """The config in the YAML file at `path`; the rest as `load_config` has it. Raises ConfigError and TrustError."""
     return load_config(yaml_io.read(path), str(path), overrides, flags, trusted=trusted)

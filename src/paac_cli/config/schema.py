@@ -18,7 +18,7 @@ from pydantic import (
 from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
 
-ProtocolName = Literal["paac2017", "baselines", "machado2018"]
+RuleSetName = Literal["paac2017", "baselines", "machado2018"]
 Device = Literal["auto", "cpu", "gpu"]
 
 
@@ -39,7 +39,7 @@ class EnvConfig(ConfigModel):
 
     id: Annotated[str, Field(min_length=1, description="a Gymnasium id, e.g. ALE/Pong-v5 or CartPole-v1")]
     protocol: Annotated[
-        ProtocolName | None, Field(description="named set of Atari rules; baselines where an Atari preset says nothing")
+        RuleSetName | None, Field(description="named set of Atari rules; baselines where an Atari preset says nothing")
     ] = None
     kwargs: Annotated[
         dict[str, JsonValue],
@@ -266,7 +266,7 @@ class RunConfig(ConfigModel):
     @model_validator(mode="after")
     def _algorithm_fits_sampling(self) -> Self:
         self.algorithm.check(self.sampling.num_envs)
-        if self.sampling.overlap and not self.algorithm.acts_in_parts:
+        if self.sampling.overlap and not self.algorithm.supports_overlap:
             raise ValueError(
                 f"sampling.overlap is for algorithms that learn from whole rollouts, not for {self.algorithm.name}"
             )

@@ -15,10 +15,10 @@ class _Everything:
         return True
 
 
-EVERYTHING: Container[str] = _Everything()
+ANY_CODE: Container[str] = _Everything()
 
 
-def code_named_in(data: Any, key: str = "") -> dict[str, str]:
+def code_references(data: Any, key: str = "") -> dict[str, str]:
     """Dotted key -> `module:name`, of all in the plain `data` of a config that would be imported sooner or later.
 
     Any text with a colon counts: no other value has one, and an environment may do what it likes with its kwargs.
@@ -27,17 +27,17 @@ def code_named_in(data: Any, key: str = "") -> dict[str, str]:
         case str() if ":" in data:
             return {key: data}
         case dict():
-            parts = [code_named_in(value, f"{key}.{name}" if key else str(name)) for name, value in data.items()]
+            parts = [code_references(value, f"{key}.{name}" if key else str(name)) for name, value in data.items()]
         case list() | tuple():
-            parts = [code_named_in(value, key) for value in data]
+            parts = [code_references(value, key) for value in data]
         case _:
             return {}
     return {where: name for part in parts for where, name in part.items()}
 
 
-def refuse_untrusted(data: Any, source: str, trusted: Container[str]) -> None:
+def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
     """Raises TrustError if the plain `data` of a config names code that is not in `trusted`."""
-    unknown = {key: name for key, name in code_named_in(data).items() if name not in trusted}
+    unknown = {key: name for key, name in code_references(data).items() if name not in trusted}
     if unknown:
         told = ", ".join(f"{key} = {name!r}" for key, name in unknown.items())
         raise TrustError(

@@ -21,12 +21,12 @@ class AtariEnv:
     """
 
     def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
-        self._ale, self._protocol, self._buttons, self.spec = load_game(config)
+        self._ale, self._rules, self._buttons, self.spec = load_game(config)
         self._ale.reset_game()
         self._emulators = emulators(config.id)
-        self._screen = Screen(self._ale.getScreenDims(), self._protocol.resize)
+        self._screen = Screen(self._ale.getScreenDims(), self._rules.resize)
         self._screen.take(self._ale, 1)  # so that the colours of the start are known
-        self._fires = self._protocol.fire_on_reset and len(self._buttons) >= 3 and self._buttons[1] == Button.FIRE
+        self._fires = self._rules.fire_on_reset and len(self._buttons) >= 3 and self._buttons[1] == Button.FIRE
         self._on_frame = on_frame
         self._rng = np.random.default_rng(0)
         self._held = self._buttons[_NOOP]  # what a sticky action repeats
@@ -36,7 +36,7 @@ class AtariEnv:
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
         self._rng = np.random.default_rng(seed)
         self._restore_start()
-        noops = self._rng.integers(*self._protocol.noops, endpoint=True)
+        noops = self._rng.integers(*self._rules.noops, endpoint=True)
         for _ in range(noops):
             self.score += self._act(self._buttons[_NOOP])
         if noops:  # until something is played, the emulator's screen is that of the game before
@@ -50,14 +50,14 @@ class AtariEnv:
         life_lost = 0 < self._ale.lives() < self._lives  # at 0 some games go on for a while
         self._lives = self._ale.lives()
         out_of_time = self.length >= MAX_STEPS
-        terminated = self._is_over() or (life_lost and self._protocol.life_loss_terminates)
+        terminated = self._is_over() or (life_lost and self._rules.life_loss_terminates)
         if terminated and not self._is_over() and not out_of_time:
             self._begin_next_life(out)
         else:
             self._screen.push()
             out[...] = self._screen.stack
         return Outcome(
-            reward=float(np.sign(reward)) if self._protocol.clip_rewards else reward,
+            reward=float(np.sign(reward)) if self._rules.clip_rewards else reward,
             terminated=terminated,
             truncated=out_of_time and not terminated,
             game_over=self._is_over() or out_of_time,
@@ -89,7 +89,7 @@ class AtariEnv:
                 self.score += self._play(action)
                 if self._is_over():
                     return
-        if self._protocol.warm_start:
+        if self._rules.warm_start:
             for _ in range(FRAME_STACK):
                 self.score += self._play(_NOOP)
                 self._screen.push()
@@ -113,7 +113,7 @@ class AtariEnv:
 
     def _act(self, button: Button) -> float:
         """One emulator frame."""
-        if self._protocol.sticky == 0.0 or self._rng.random() >= self._protocol.sticky:
+        if self._rules.sticky == 0.0 or self._rng.random() >= self._rules.sticky:
             self._held = button
         reward = self._ale.act(self._held)
         if self._on_frame is not None:

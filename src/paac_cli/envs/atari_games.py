@@ -12,7 +12,7 @@ from ale_py import ALEInterface, LoggerMode, roms
 
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, PROTOCOLS, SCREEN_SIZE, Protocol
+from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, one_of
 
@@ -20,11 +20,11 @@ from paac_cli.spec import EnvSpec, one_of
 _UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
 
 
-class Game(NamedTuple):
+class AtariGame(NamedTuple):
     """One game, loaded."""
 
     ale: ALEInterface
-    protocol: Protocol
+    rules: AtariRules
     buttons: list[Button]  #: of each action
     spec: EnvSpec
 
@@ -35,12 +35,12 @@ def game_ids() -> dict[str, str]:
     return {f"ALE/{name.title().replace('_', '')}-v5": name for name in names}
 
 
-def load_game(config: EnvConfig) -> Game:
+def load_game(config: EnvConfig) -> AtariGame:
     """The game that `config` names, under its protocol. Raises EnvironmentSpecError."""
     assert config.protocol is not None
-    protocol = PROTOCOLS[config.protocol]
+    rules = RULE_SETS[config.protocol]
     ale = load_rom(config.id)
-    buttons = ale.getLegalActionSet() if protocol.full_action_set else ale.getMinimalActionSet()
+    buttons = ale.getLegalActionSet() if rules.full_action_set else ale.getMinimalActionSet()
     spec = EnvSpec(
         obs_shape=(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK),
         obs_dtype=np.dtype(np.uint8),
@@ -48,7 +48,7 @@ def load_game(config: EnvConfig) -> Game:
         fps=FRAMES_PER_SECOND,
         frame_stack=FRAME_STACK,
     )
-    return Game(ale, protocol, buttons, spec)
+    return AtariGame(ale, rules, buttons, spec)
 
 
 def load_rom(env_id: str) -> ALEInterface:

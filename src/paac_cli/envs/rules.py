@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Protocol:
+class AtariRules:
     """The rules of one way to play Atari.
 
     sticky:           probability, at each emulator frame, that the previous action is repeated.
@@ -30,7 +30,7 @@ class Protocol:
 
 
 #: The authors' code, github.com/Alfredvc/paac, atari_emulator.py.
-PAAC2017 = Protocol(
+PAAC2017 = AtariRules(
     name="paac2017",
     sticky=0.0,
     full_action_set=False,
@@ -43,7 +43,7 @@ PAAC2017 = Protocol(
 )
 
 #: github.com/openai/baselines, atari_wrappers.py: make_atari + wrap_deepmind.
-BASELINES = Protocol(
+BASELINES = AtariRules(
     name="baselines",
     sticky=0.0,
     full_action_set=False,
@@ -56,7 +56,7 @@ BASELINES = Protocol(
 )
 
 #: Machado et al. 2018, Revisiting the Arcade Learning Environment, table 5 (arXiv 1709.06009).
-MACHADO2018 = Protocol(
+MACHADO2018 = AtariRules(
     name="machado2018",
     sticky=0.25,
     full_action_set=True,
@@ -68,7 +68,7 @@ MACHADO2018 = Protocol(
     clip_rewards=True,
 )
 
-PROTOCOLS = {protocol.name: protocol for protocol in (PAAC2017, BASELINES, MACHADO2018)}
+RULE_SETS = {rules.name: rules for rules in (PAAC2017, BASELINES, MACHADO2018)}
 
 FRAME_SKIP = 4  #: emulator frames per step
 FRAME_STACK = 4  #: screens in an observation

@@ -103,7 +103,7 @@ def _nearest(length: int) -> _Axis:
     return _Axis(first.astype(np.int32), np.ones((1, SCREEN_SIZE), np.uint32), np.uint32(1))
 
 
-def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def machine_code(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Machine code, as soon as the module is imported: once, before workers are forked.
 
     Compiling takes seconds, so Numba keeps the code in `__pycache__` or the user's cache, and takes it up again
@@ -119,7 +119,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     return compile_now
 
 
-@compiled("boolean(uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], int16[::1], boolean[::1])")
+@machine_code("boolean(uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], int16[::1], boolean[::1])")
 def _look_up(colours, looked_up, greys, grey_of, changed):  # type: ignore[no-untyped-def]
     """Bring `greys` up to date with `colours`, and note the rows that have `changed`. False: some were unknown."""
     lowest = np.int16(0)
@@ -150,7 +150,9 @@ def _half(greys, top, heights, height, left, widths, width):  # type: ignore[no-
     return np.uint32(np.rint(mean))
 
 
-@compiled("void(uint8[:, :, ::1], boolean[::1], {0}, {0}, uint32[:, ::1])".format("int32[::1], uint32[:, ::1], uint32"))
+@machine_code(
+    "void(uint8[:, :, ::1], boolean[::1], {0}, {0}, uint32[:, ::1])".format("int32[::1], uint32[:, ::1], uint32")
+)
 def _push(greys, changed, top, heights, height, left, widths, width, stack):  # type: ignore[no-untyped-def]
     """Age the stack; shrink the rows that have `changed`, and repeat the others."""
     size = len(top)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from paac_cli.config import yaml_io
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
-from paac_cli.config.trust import code_named_in
+from paac_cli.config.trust import code_references
 from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.reference_scores import REFERENCES
 from paac_cli.runs.metrics_csv import read_rows
@@ -52,7 +52,7 @@ def read_curve(run: Path) -> Curve:
 def _read_config(path: Path) -> tuple[str, RunConfig]:
     """The algorithm's name, and the config without what would be imported. Raises ConfigError."""
     data = yaml_io.read(path)
-    from_outside = code_named_in(data).get("algorithm.name")
+    from_outside = code_references(data).get("algorithm.name")
     config = load_config(data | {"algorithm": {}} if from_outside else data, str(path))
     return from_outside or config.algorithm.name, config
 

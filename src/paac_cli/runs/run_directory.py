@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from paac_cli.config.load import differences, read_config, to_yaml
+from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
-from paac_cli.config.trust import code_named_in
+from paac_cli.config.trust import code_references
 from paac_cli.errors import CheckpointError, RunDirectoryError
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
@@ -130,7 +130,7 @@ class RunDirectory:
 
     def _refuse_change(self, old: RunConfig, new: RunConfig) -> None:
         """Raises RunDirectoryError if a run under `old` cannot go on under `new`."""
-        changed = differences(old, new)
+        changed = changed_settings(old, new)
         if changed:
             lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
             raise RunDirectoryError(
@@ -211,4 +211,4 @@ def newest_run(root: Path) -> Path:
 
 
 def _code_of(config: RunConfig) -> set[str]:
-    return set(code_named_in(config.model_dump(mode="json")).values())
+    return set(code_references(config.model_dump(mode="json")).values())
