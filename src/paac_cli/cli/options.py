@@ -1,7 +1,6 @@
-"""What several commands share: options, and how they warn."""
+"""Options that several commands share."""
 
 import math
-import os
 import sys
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
@@ -9,22 +8,12 @@ from typing import Any
 
 import click
 
-RUNS = Path("runs")  #: where runs go unless told otherwise
+RUNS = Path("runs")  #: parent of the default run directories
 
-checkpoint_choice = click.option("--last", is_flag=True, help="Of a run directory, the last checkpoint, not the best.")
-
-
-def say(text: str) -> None:
-    """Say it on standard output, if that is still there: a terminal may have been closed."""
-    try:
-        click.echo(text)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
-
-
-def note(text: str) -> None:
-    """Say what is going on, where it disturbs no report."""
-    click.echo(text, err=True)
+last_option = click.option(
+    "--last", is_flag=True, help="Use the run directory's last checkpoint instead of its best policy."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 
 
 def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
@@ -32,60 +21,68 @@ def _trusted(context: click.Context, option: click.Parameter, is_given: bool) ->
 
     if not is_given:
         return ()
-    find_own_code()
+    add_cwd_to_path()
     return ANY_CODE
 
 
-#: The command gets it as `trusted`: the code that may be imported because a checkpoint names it.
-trust_choice = click.option(
+#: The command receives it as `trusted`: the code that may be imported because a checkpoint names it.
+trust_option = click.option(
     "--trust-code",
     "trusted",
     is_flag=True,
     callback=_trusted,
-    help="Import the code of others that the checkpoint names: environment, algorithm, torso.",
+    help="Allow importing the third-party code that the checkpoint names (environment, algorithm, torso).",
 )
 
 
-def find_own_code() -> None:
-    """Let `module:Class` of a user be found where we are, if it is not installed. Only if they have named it."""
+def add_cwd_to_path() -> None:
+    """Let Python import a user's `module:Class` from the current directory."""
     sys.path.append(str(Path.cwd()))
 
 
-def warn(text: str) -> None:
-    """Say it on standard error."""
-    note(f"Warning: {text}")
-
-
-def action_choice(command: Callable[..., Any]) -> Callable[..., Any]:
+def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--greedy | --sample and --seed."""
     command = click.option(
-        "--greedy/--sample", default=False, help="Most probable action, or drawn from the policy.  [default: sample]"
+        "--greedy/--sample",
+        default=False,
+        help="Play the most probable action, or sample from the policy.  [default: sample]",
     )(command)
     return click.option(
-        "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of games and actions."
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=0,
+        show_default=True,
+        help="Seed of the games and of sampled actions.",
     )(command)
 
 
 class FiniteRange(click.FloatRange):
-    """A range of numbers, of which infinity and NaN are none."""
+    """A range of numbers without infinity and NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value} is no number", param, ctx)
+            self.fail(f"{value} is not finite", param, ctx)
         return number
 
 
-_AS_TEXT = ("training.total_steps", "sampling.num_workers")  # in any spelling of YAML's
+_PARSED_AS_YAML = ("training.total_steps", "sampling.num_workers")  # so that 5e6 or "auto" mean what they do in a preset
 
 
-def given_keys(short_cuts: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
-    """The short cuts that were given, under the keys that they stand for. flags: key -> the short cut for it."""
-    from paac_cli.config import yaml_io
+def overrides_from_flags(values: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
+    """Dotted config key -> value, for all flags that were given.
 
-    given = {key: short_cuts[flag.removeprefix("--").replace("-", "_")] for key, flag in flags.items()}
+    values: parameter name -> value, None where the flag was not given. flags: dotted key -> its flag.
+    """
+    given = {key: values[flag.removeprefix("--").replace("-", "_")] for key, flag in flags.items()}
     return {
-        key: yaml_io.parse(value, flags[key]) if key in _AS_TEXT else value
+        key: _parse(value, flags[key]) if key in _PARSED_AS_YAML else value
         for key, value in given.items()
         if value is not None
     }
+
+
+def _parse(text: str, flag: str) -> Any:
+    from paac_cli.config import yaml_io
+
+    return yaml_io.parse(text, flag)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, find_own_code, given_keys, say, warn
+from paac_cli.cli.options import RUNS, add_cwd_to_path, overrides_from_flags
+from paac_cli.cli.output import echo, warn
 from paac_cli.errors import REQUEUE
 from paac_cli.training.loading import loaded
 
@@ -56,10 +57,10 @@ def train(
     from paac_cli.config.presets import find_preset
 
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
-    find_own_code()
+    add_cwd_to_path()
     path = find_preset(preset)
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
-    overrides |= parse_assignments(assignments) | given_keys(short_cuts, _FLAGS)
+    overrides |= parse_assignments(assignments) | overrides_from_flags(short_cuts, _FLAGS)
     config = read_config(path, overrides, {"algorithm": "--algorithm"} | _FLAGS)
     if "env.id" in overrides and not any(key.startswith("training.stop_when") for key in overrides):
         config = _without_goal(path, config, overrides)
@@ -111,11 +112,11 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
         _warn_of_idle_steps(config)
         exit_code = _train(config, run, fresh, checkpoint, progress)
     if progress.steps:
-        say(f"{_standing(progress)}{', goal reached' if progress.is_good_enough else ''}, saved in {directory}")
+        echo(f"{_standing(progress)}{', goal reached' if progress.is_good_enough else ''}, saved in {directory}")
     if exit_code:
-        say(f"Stopped. The same command {'goes on from here' if progress.steps else 'starts it'}")
+        echo(f"Stopped. The same command {'goes on from here' if progress.steps else 'starts it'}")
         click.get_current_context().exit(exit_code)
-    say(f"  paac eval {shlex.quote(str(directory))}\n  paac record --checkpoint {shlex.quote(str(directory))}")
+    echo(f"  paac eval {shlex.quote(str(directory))}\n  paac record --checkpoint {shlex.quote(str(directory))}")
 
 
 def _train(

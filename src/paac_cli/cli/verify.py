@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paac_cli.cli.options import note, trust_choice, warn
+from paac_cli.cli.options import trust_option
+from paac_cli.cli.output import inform, warn
 from paac_cli.training.loading import loaded
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--from-start", is_flag=True, help="Train the whole run again, not only what came last.")
-@trust_choice
+@trust_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else, on standard output.")
 def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) -> None:
     """Prove that a run is a function of its config and its seed.
@@ -42,7 +43,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
 
     stretch = find_stretch(run, from_start=from_start, trusted=trusted, warn=warn)
     steps, log = stretch.steps, read_log(RunDirectory(run).metrics_csv)
-    note(
+    inform(
         f"training steps {steps.start:,} to {steps.stop:,} again, and killing workers on the way; the run took "
         f"{_time(stretch.seconds)}"
     )
@@ -54,7 +55,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
                 break  # a single rollout cannot be stopped half-way
             held.append(_train(config, copy, again, stop))
             if stop:
-                note("Stopped: nothing is verified")
+                inform("Stopped: nothing is verified")
                 click.get_current_context().exit(stop.exit_code)
             again = copy.latest(config, warn)
         assert again is not None
@@ -74,7 +75,7 @@ def _train(config: "RunConfig", run: "RunDirectory", checkpoint: "Checkpoint | N
 
     def tell(text: str) -> None:
         events.append(text)
-        note(text)
+        inform(text)
 
     with run, loaded(config, tell, lambda: bool(stop)) as (_, pool, agent, device):
         from paac_cli.runs.sinks import CsvSink
