@@ -1,7 +1,7 @@
-"""Named arrays on disk, in the safetensors format, larger than memory if need be.
+"""Named arrays on disk in the safetensors format, also arrays that are larger than memory.
 
-The safetensors library checks what is read; it is not used for writing, because it would put all
-bytes together in memory first, and a replay buffer has gigabytes.
+The safetensors library checks what is read. It does not write here: it would first copy all bytes into memory, and
+a replay buffer has gigabytes.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ Arrays = dict[str, NDArray]
 
 _ALIGNMENT = 8
 _CHUNK = 1 << 24
-_MAX_HEADER = 1 << 22  # some 40,000 arrays
-#: NumPy's dtypes under the names of the format.
+_MAX_HEADER = 1 << 22  # bytes; about 40,000 arrays
+#: NumPy's dtypes under their safetensors names.
 _DTYPES = {
     name: np.dtype(dtype)
     for name, dtype in {
@@ -36,7 +36,8 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> str:
     """Write `arrays` to `path` and sync; returns the SHA-256 of the file. Raises OSError."""
-    in_order = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))  # so that all lie aligned
+    # Widest dtype first, so that every array is aligned.
+    in_order = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))
     header: dict[str, object] = {}
     end = 0
     for name, array in in_order:
@@ -44,12 +45,12 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> str:
         header[name] = {"dtype": _NAMES[array.dtype], "shape": array.shape, "data_offsets": (start, end)}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    pieces = itertools.chain.from_iterable(_bytes_of(array) for _, array in in_order)
-    return write_synced(path, itertools.chain([len(text).to_bytes(8, "little"), text], pieces))
+    chunks = itertools.chain.from_iterable(_chunks(array) for _, array in in_order)
+    return write_synced(path, itertools.chain([len(text).to_bytes(8, "little"), text], chunks))
 
 
-def _bytes_of(array: NDArray) -> Iterator[bytes | memoryview]:
-    """The bytes of an array, copied only as far as it is a view with gaps, and then a part at a time."""
+def _chunks(array: NDArray) -> Iterator[bytes | memoryview]:
+    """The bytes of an array in C order; only a non-contiguous view is copied, one part at a time."""
     if array.flags.c_contiguous:
         whole = array.reshape(-1).view(np.uint8).data
         yield from (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
@@ -57,13 +58,13 @@ def _bytes_of(array: NDArray) -> Iterator[bytes | memoryview]:
         yield array.tobytes()
     else:
         for part in array:
-            yield from _bytes_of(part)
+            yield from _chunks(part)
 
 
 def read_arrays(path: Path, sha256: str) -> Arrays:
-    """The arrays in `path`, mapped, not read: memory is taken where they are looked at. Changing them changes no file.
+    """The arrays in `path`, memory-mapped: pages are read when they are used. Writing to them changes no file.
 
-    Raises OSError, or ValueError where the file is not what `sha256` says, or none of this format.
+    Raises OSError, or ValueError if the file's SHA-256 is not `sha256` or the file is not valid safetensors.
     """
     with open_regular(path) as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
@@ -71,13 +72,13 @@ def read_arrays(path: Path, sha256: str) -> Arrays:
         file.seek(0)
         start = 8 + int.from_bytes(file.read(8), "little")
         if start > _MAX_HEADER:
-            raise ValueError(f"{path.name} has a header of {start:,} bytes, more than any of ours")
+            raise ValueError(f"{path.name} has a header of {start:,} bytes; at most {_MAX_HEADER:,} are read")
         try:
             with safe_open(path, framework="np"):
-                pass  # the header and all that it says of the data have been checked
+                pass  # checks the header against the size of the file
         except SafetensorError as error:
             raise ValueError(f"{path.name}: {error}") from error
-        header = json.loads(file.read(start - 8), object_pairs_hook=all_different)
+        header = json.loads(file.read(start - 8), object_pairs_hook=unique_keys)
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     arrays = {}
     for name, entry in header.items():
@@ -85,13 +86,13 @@ def read_arrays(path: Path, sha256: str) -> Arrays:
             case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [offset, _]} if dtype in _DTYPES:
                 arrays[name] = np.ndarray(tuple(shape), _DTYPES[dtype], memory, start + offset)
             case _ if name != "__metadata__":
-                raise ValueError(f"{path.name}: {name} is {entry}, which is no array of ours")
+                raise ValueError(f"{path.name}: {name} is {entry}, which is not an array that paac writes")
     return arrays
 
 
-def all_different(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, in which no name may come twice: readers would choose differently."""
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object without duplicate keys: parsers disagree on which of two counts. Raises ValueError."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("something is named twice")
+        raise ValueError("a key appears twice")
     return found

@@ -1,30 +1,29 @@
-"""Checkpoints: directories of plain arrays and a manifest of their sums.
+"""Checkpoints: directories of plain arrays and a manifest with their checksums.
 
     step_000250000/
-        manifest.json            format, config, counters, score, versions, SHA-256 of every file
-        manifest.sha256          its own
-        policy.safetensors       weights and statistics: all that playing takes
-        learner.safetensors      optimiser slots, counters, experience: what learning needs beside it
-        sampling.safetensors     the environments' histories, which are their state
+        manifest.json            format, config, counters, score, runtime, SHA-256 of every file
+        manifest.sha256          SHA-256 of the manifest
+        policy.safetensors       weights and observation statistics: everything that playing needs
+        learner.safetensors      optimiser slots, counters, replay buffer: what learning needs beside it
+        sampling.safetensors     the histories of the environments, from which they are replayed
         progress.safetensors     scores and lengths of the latest games, metrics of the latest update
     best_000200000/
         manifest.json
         manifest.sha256
         policy.safetensors
 
-A run goes on from a `step_`; the best policy so far is kept by itself, because it is only played.
+A run resumes from a `step_` directory. The best policy so far is kept on its own, because it is only played.
 
-Written beside, synced, and renamed into place: a checkpoint is whole or it is not there. Nothing in
-it is code, and reading it runs none.
+A checkpoint is written beside its final name, synced and renamed, so that it is either complete or absent. It
+contains no code, and reading it executes none.
 """
 
 import contextlib
 import math
 import re
 import shutil
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -35,15 +34,16 @@ from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.files import make_directory, sync_directory
 from paac_cli.runs.arrays import Arrays, read_arrays, write_arrays
 from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
+from paac_cli.runs.runtime import Runtime
 
 _POLICY = "policy"
-PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint, each a file of arrays
+PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint; each is a file of arrays
 _PARTIAL = ".partial-"
 _REPLACED = ".replaced"
 
 
 class TrainedPolicy(NamedTuple):
-    """All that it takes to play as well as the agent did."""
+    """Everything that is needed to play as the agent did at that step."""
 
     config: RunConfig
     counters: Counters
@@ -52,7 +52,7 @@ class TrainedPolicy(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """All that a run needs to go on."""
+    """Everything that is needed to resume a run."""
 
     config: RunConfig
     counters: Counters
@@ -61,89 +61,95 @@ class Checkpoint(NamedTuple):
     learner: Arrays
     sampling: Arrays
     progress: Arrays
-    versions: Mapping[str, str] = MappingProxyType({})  #: of what made it, as in the manifest
+    runtime: Runtime  #: of the session that made it
+    approximate: tuple[str, ...] = ()  #: why the run is not bit-for-bit reproducible; empty if it is
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write `checkpoint` as a new directory in `directory`; returns its path.
 
-    If its policy is the best so far, that is kept by itself as well. Deletes all but this and the `keep` - 1
-    before it, and what an interrupted save left. Raises OSError, and then all that stood there before still does.
+    If its score is the best so far, its policy is also kept on its own. Deletes older checkpoints except the
+    `keep` - 1 before this one, and the remains of interrupted saves. Raises OSError, and then every checkpoint that
+    was there before is still there.
     """
     make_directory(directory)
-    _remove(directory, [old for old in _named(directory) if old.name.endswith(_REPLACED) and _new(old).exists()])
+    _remove(directory, [old for old in _named(directory) if old.name.endswith(_REPLACED) and _successor(old).exists()])
     best = next(iter(list_policies(directory)), None)
     if best is None or _rank(checkpoint.score) >= _score_of(best):
-        # Comes first: a run that is killed in between goes on from before, and comes to the same best again.
+        # Before the checkpoint: a run that is killed in between resumes from before, and finds the same best again.
         best = _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
     path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, PARTS)
-    # Later ones are damaged, or this run would have gone on from them.
-    before = [old for old in list_checkpoints(directory) if _place(old)[0] < checkpoint.counters.steps]
-    kept = {best, path, *before[: keep - 1]}
+    # Checkpoints of later steps are damaged, or this run would have resumed from them.
+    older = [old for old in list_checkpoints(directory) if _order(old)[0] < checkpoint.counters.steps]
+    kept = {best, path, *older[: keep - 1]}
     _remove(directory, [old for old in _named(directory) if old not in kept])
     return path
 
 
 def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
-    """The checkpoint in directory `path`, all sums checked.
+    """The checkpoint in directory `path`, all checksums verified.
 
-    Raises CheckpointError, which names what is wrong, and TrustError if it names code that is not `trusted`.
+    Raises CheckpointError, which names the fault, and TrustError if its config references code that is not `trusted`.
     """
     manifest, config = _read_head(path, trusted)
     parts = {part: _read_arrays(path, part, manifest) for part in PARTS}
-    checkpoint = Checkpoint(config, manifest.counters, manifest.score, **parts, versions=manifest.versions)
+    checkpoint = Checkpoint(
+        config, manifest.counters, manifest.score, **parts, runtime=manifest.runtime, approximate=manifest.approximate
+    )
     if not _is_consistent(checkpoint):
-        raise CheckpointError(f"{path} is damaged or foreign: its arrays do not fit its config, or each other")
+        raise CheckpointError(
+            f"{path} is damaged or not a checkpoint of paac: its arrays do not match its config or each other"
+        )
     return checkpoint
 
 
 def load_policy(path: Path, trusted: Container[str] = ()) -> TrainedPolicy:
-    """Only what playing takes, of a checkpoint or of a best policy. Raises as `load_checkpoint`."""
+    """Only what playing needs, from a checkpoint or a best policy. Raises as `load_checkpoint` does."""
     manifest, config = _read_head(path, trusted)
     return TrainedPolicy(config, manifest.counters, manifest.score, _read_arrays(path, _POLICY, manifest))
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints in `directory`, newest first. Raises CheckpointError where it cannot be looked into."""
+    """The checkpoints in `directory`, newest first. Raises CheckpointError if it cannot be listed."""
     return _list(directory, "step")
 
 
 def list_policies(directory: Path) -> list[Path]:
-    """The best policies in `directory`, newest first, which is best first; there is one unless a save was cut off.
+    """The best policies in `directory`, newest first, which is best first; more than one only after a crash in a save.
 
-    Raises CheckpointError where it cannot be looked into.
+    Raises CheckpointError if it cannot be listed.
     """
     return _list(directory, "best")
 
 
 def _list(directory: Path, kind: str) -> list[Path]:
     found = [path for path in _named(directory) if path.name.startswith(kind) and path.is_dir()]
-    return sorted(found, key=_place, reverse=True)
+    return sorted(found, key=_order, reverse=True)
 
 
 _NAME = re.compile(rf"(step|best)_([0-9]{{9,18}})({re.escape(_REPLACED)})?")
 
 
 def _named(directory: Path) -> list[Path]:
-    """Whatever has the name of a checkpoint."""
+    """Every entry with the name of a checkpoint."""
     try:
         return [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError) and not directory.exists():
             return []
-        # Not as if there were none: a run would start over.
-        raise CheckpointError(f"{directory} cannot be looked into: {error}") from error
+        # An empty list would make the run start over.
+        raise CheckpointError(f"{directory} cannot be listed: {error}") from error
 
 
-def _place(path: Path) -> tuple[int, bool]:
-    """By what checkpoints of one kind are sorted: their steps, and one that was being replaced before the new."""
+def _order(path: Path) -> tuple[int, bool]:
+    """Sort key within one kind: by steps, and a checkpoint that was being replaced before its replacement."""
     match = _NAME.fullmatch(path.name)
     assert match is not None
     return int(match[2]), match[3] is None
 
 
-def _new(replaced: Path) -> Path:
-    """What was to stand in its place."""
+def _successor(replaced: Path) -> Path:
+    """The path of the checkpoint that replaces this one."""
     return replaced.with_name(replaced.name.removesuffix(_REPLACED))
 
 
@@ -152,7 +158,7 @@ def _rank(score: float | None) -> float:
 
 
 def _score_of(path: Path) -> float:
-    """Of a policy that can be read; one that cannot is worse than any."""
+    """The score of a stored policy; -inf if it is damaged, so that any other is better."""
     try:
         manifest = read_manifest(path)
         _read_arrays(path, _POLICY, manifest)
@@ -165,23 +171,23 @@ def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[s
     partial, final = directory / f"{_PARTIAL}{name}", directory / name
     try:
         partial.mkdir()
-        sums = {_file(part): write_arrays(partial / _file(part), getattr(checkpoint, part)) for part in parts}
-        write_manifest(partial, _manifest(checkpoint, sums))
+        checksums = {_file(part): write_arrays(partial / _file(part), getattr(checkpoint, part)) for part in parts}
+        write_manifest(partial, _manifest(checkpoint, checksums))
         sync_directory(partial)
-        with contextlib.suppress(FileNotFoundError):  # what stands there is found until the new one is
+        with contextlib.suppress(FileNotFoundError):  # the old one stays readable until the new one is there
             final.rename(final.with_name(final.name + _REPLACED))
         partial.rename(final)
     except OSError:
-        _remove(directory, [])  # on a full disk, others need the room
+        _remove(directory, [])  # free the space on a full disk
         raise
     sync_directory(directory)
     return final
 
 
 def _remove(directory: Path, checkpoints: Sequence[Path]) -> None:
-    """Remove `checkpoints`, and what is left of others. What will not go stays, for the next time.
+    """Delete `checkpoints` and the remains of interrupted saves. What cannot be deleted stays until the next save.
 
-    They lose their names first, and for good: half of one must not look as if it were damaged.
+    Each is renamed first, and the rename synced: a half-deleted checkpoint must not look like a damaged one.
     """
     with contextlib.suppress(OSError):
         for path in checkpoints:
@@ -197,14 +203,15 @@ def _remove(directory: Path, checkpoints: Sequence[Path]) -> None:
                 path.unlink()
 
 
-def _manifest(checkpoint: Checkpoint, sums: dict[str, str]) -> Manifest:
+def _manifest(checkpoint: Checkpoint, checksums: dict[str, str]) -> Manifest:
     return Manifest.model_validate(
         {
             "counters": checkpoint.counters,
             "score": checkpoint.score,
             "config": checkpoint.config.model_dump(mode="json"),
-            "versions": dict(checkpoint.versions),
-            "files": sums,
+            "runtime": checkpoint.runtime,
+            "approximate": checkpoint.approximate,
+            "files": checksums,
         }
     )
 
@@ -213,8 +220,8 @@ def _read_head(path: Path, trusted: Container[str]) -> tuple[Manifest, RunConfig
     manifest = read_manifest(path)
     try:
         return manifest, load_config(manifest.config, f"{path / MANIFEST}: config", trusted=trusted)
-    except (ConfigError, RecursionError) as error:  # the latter: nested as no config of ours is
-        raise CheckpointError(f"{path} is damaged or foreign: {error}") from error
+    except (ConfigError, RecursionError) as error:  # the latter: nested deeper than any config
+        raise CheckpointError(f"{path} is damaged or not a checkpoint of paac: {error}") from error
 
 
 def _file(part: str) -> str:
@@ -222,29 +229,29 @@ def _file(part: str) -> str:
 
 
 def _is_consistent(checkpoint: Checkpoint) -> bool:
-    """Whether all is there that the histories of the environments and the latest games say of themselves.
+    """Whether the arrays of histories and of the latest games fit each other and the number of environments.
 
-    Policy and learner are for their algorithm to judge, and actions for the environments.
+    Algorithm and environments check the rest when they take over their arrays.
     """
-    num_envs, no_array = (checkpoint.config.sampling.num_envs,), np.empty(())
-    scores, lengths = (checkpoint.progress.get(name, no_array) for name in ("scores", "lengths"))
-    episode, played = (checkpoint.sampling.get(name, no_array) for name in ("episode", "length"))
-    actions = checkpoint.sampling.get("actions", no_array)
+    num_envs, missing = (checkpoint.config.sampling.num_envs,), np.empty(())
+    scores, lengths = (checkpoint.progress.get(name, missing) for name in ("scores", "lengths"))
+    episode, length = (checkpoint.sampling.get(name, missing) for name in ("episode", "length"))
+    actions = checkpoint.sampling.get("actions", missing)
     return (
         scores.dtype == np.float64
-        and all(array.dtype == np.int64 for array in (lengths, episode, played))
+        and all(array.dtype == np.int64 for array in (lengths, episode, length))
         and scores.ndim == 1
         and scores.shape == lengths.shape
-        and episode.shape == played.shape == num_envs
-        and min(episode.min(), played.min()) >= 0
-        and actions.shape[:1] == (sum(played.tolist()),)
+        and episode.shape == length.shape == num_envs
+        and min(episode.min(), length.min()) >= 0
+        and actions.shape[:1] == (sum(length.tolist()),)
     )
 
 
 def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:
     file = _file(part)
     if file not in manifest.files:
-        raise CheckpointError(f"{path} has no {file}: it can be played, but a run cannot go on from it")
+        raise CheckpointError(f"{path} has no {file}: it can be played, but a run cannot resume from it")
     try:
         return read_arrays(path / file, manifest.files[file])
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""`manifest.json`: what a checkpoint is, with the sums of its other files; and `manifest.sha256`, its own sum.
+"""`manifest.json`, which describes a checkpoint, and `manifest.sha256`, its checksum.
 
-A flipped bit in a counter or a score would go unseen without the latter. It is of the form that `sha256sum -c`
-reads. Format 1 had none, and is still read.
+The manifest holds the checksums of all other files; its own is in the form that `sha256sum -c` reads. Without it a
+flipped bit in a counter or a score would go unnoticed.
 """
 
 import hashlib
@@ -13,24 +13,24 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeFloat
 
 from paac_cli.errors import CheckpointError
 from paac_cli.files import open_regular, write_synced
-from paac_cli.runs.arrays import all_different
+from paac_cli.runs.arrays import unique_keys
+from paac_cli.runs.runtime import Runtime
 
-MANIFEST, SUM = "manifest.json", "manifest.sha256"
+MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
+FORMAT = 3  #: of checkpoints; no other is read
 
-_FORMAT = 2
-_READABLE = (1, 2)
 _MAX_BYTES = 1_000_000
 
 
 class Counters(BaseModel):
-    """Where a run stands."""
+    """How far a run has come."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     steps: NonNegativeInt = 0  #: agent steps, summed over environments
     updates: NonNegativeInt = 0
     episodes: NonNegativeInt = 0  #: finished games
-    seconds: NonNegativeFloat = 0.0  #: of training, over all sittings
+    seconds: NonNegativeFloat = 0.0  #: of training, over all sessions
 
 
 _File = Literal["policy.safetensors", "learner.safetensors", "sampling.safetensors", "progress.safetensors"]
@@ -38,48 +38,50 @@ _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Manifest(BaseModel):
-    """What `manifest.json` holds."""
+    """The contents of `manifest.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    format: int = _FORMAT
+    format: int = FORMAT
     counters: Counters
     score: FiniteFloat | None  #: mean raw return of the latest games, once there are enough of them
     config: dict[str, Any]
-    versions: dict[str, str]  #: of what made it, and what else its bits depend on; see `exactness.py`
+    runtime: Runtime  #: of the session that wrote it
+    approximate: tuple[str, ...] = Field(strict=False)  #: why the run is not bit-for-bit reproducible; empty if it is
     files: dict[_File, _Sha256]
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write `manifest` and its sum to `directory`, synced. Raises OSError."""
+    """Write `manifest` and its checksum to `directory`, synced. Raises OSError."""
     sha256 = write_synced(directory / MANIFEST, [manifest.model_dump_json(indent=2).encode()])
-    write_synced(directory / SUM, [_sum_line(sha256)])
+    write_synced(directory / CHECKSUM, [_checksum_line(sha256)])
 
 
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of the checkpoint in `directory`. Raises CheckpointError."""
     try:
         text = _read(directory / MANIFEST)
-        manifest = Manifest.model_validate(json.loads(text, object_pairs_hook=all_different))
-        if manifest.format not in _READABLE:
-            raise CheckpointError(
-                f"{directory} has format {manifest.format}; this version of paac reads {_READABLE[0]} to {_FORMAT}"
-            )
-        has_sum = manifest.format > 1 or (directory / SUM).exists()
-        if has_sum and _read(directory / SUM) != _sum_line(hashlib.sha256(text).hexdigest()):
-            raise CheckpointError(f"{directory} is damaged: {MANIFEST} does not match {SUM}")
+        data = json.loads(text, object_pairs_hook=unique_keys)
+        found = data.get("format", FORMAT) if isinstance(data, dict) else FORMAT
+        if found != FORMAT and isinstance(found, int):
+            raise CheckpointError(f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT}")
+        manifest = Manifest.model_validate(data)
+        if _read(directory / CHECKSUM) != _checksum_line(hashlib.sha256(text).hexdigest()):
+            raise CheckpointError(f"{directory} is damaged: {MANIFEST} does not match {CHECKSUM}")
     except OSError as error:
-        raise CheckpointError(f"{directory} is no readable checkpoint: {error}") from error
+        raise CheckpointError(f"{directory} is not a readable checkpoint: {error}") from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise CheckpointError(f"{directory} is damaged or foreign: {MANIFEST}: {place} {first['msg']}") from error
-    except (ValueError, RecursionError) as error:  # no JSON, or one that is meant to hurt
-        raise CheckpointError(f"{directory} is damaged or foreign: {MANIFEST}: {error}") from error
+        location = ".".join(str(part) for part in first["loc"])
+        raise CheckpointError(
+            f"{directory} is damaged or not a checkpoint of paac: {MANIFEST}: {location}: {first['msg']}"
+        ) from error
+    except (ValueError, RecursionError) as error:  # not JSON, or nested to exhaust the parser
+        raise CheckpointError(f"{directory} is damaged or not a checkpoint of paac: {MANIFEST}: {error}") from error
     return manifest
 
 
-def _sum_line(sha256: str) -> bytes:
+def _checksum_line(sha256: str) -> bytes:
     return f"{sha256}  {MANIFEST}\n".encode()
 
 
@@ -87,5 +89,5 @@ def _read(path: Path) -> bytes:
     with open_regular(path) as file:
         text = file.read(_MAX_BYTES + 1)
     if len(text) > _MAX_BYTES:
-        raise ValueError("larger than any of ours")
+        raise ValueError(f"{path.name} is larger than {_MAX_BYTES:,} bytes")
     return text

@@ -12,6 +12,7 @@ from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_references
 from paac_cli.errors import CheckpointError, RunDirectoryError
+from paac_cli.events import Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
     Checkpoint,
@@ -31,7 +32,7 @@ Loaded = TypeVar("Loaded", Checkpoint, TrainedPolicy)
 
 
 class RunDirectory:
-    """One run's place on disk. A context manager: while it is open no other process may train there."""
+    """One run on disk. A context manager: while it holds the lock no other process can train in the directory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,40 +44,43 @@ class RunDirectory:
         self._lock: int | None = None
 
     def claim(self, config: RunConfig, *, fresh: bool) -> None:
-        """Lock what is there, if anything, and make sure that `config` may be trained here. Changes nothing.
+        """Lock the directory if it exists, and check that `config` can be trained in it. Changes nothing.
 
-        Raises RunDirectoryError if another run lives here, if its config differs in what shapes
-        learning, if another process is training, or if the directory cannot be used; and TrustError if it
-        names code that `config` does not.
+        Raises RunDirectoryError if the directory holds another run or a config that differs in a setting that shapes
+        learning, if another process trains in it, or if it cannot be used; TrustError if its config references code
+        that `config` does not.
         """
         try:
             if not self.path.exists() or all(path.name.startswith(".") for path in self.path.iterdir()):
                 return
             if not self.is_run:
                 raise RunDirectoryError(
-                    f"{self.path} is not empty and not a run directory (no {CONFIG}); choose another"
+                    f"{self.path} is neither empty nor a run directory (it has no {CONFIG}); choose another --run-dir"
                 )
             self._acquire()
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
         if fresh and self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
-            raise RunDirectoryError(f"--fresh would move {self.path.resolve()} aside, and that is where we are")
+            raise RunDirectoryError(
+                f"--fresh would move {self.path.resolve()} away, but it contains the current directory; "
+                "run the command from another directory"
+            )
         if not fresh:
-            self._refuse_change(read_config(self.path / CONFIG, trusted=_code_of(config)), config)
+            self._require_same(read_config(self.path / CONFIG, trusted=_code_of(config)), config)
 
     def create(self, config: RunConfig, *, fresh: bool) -> None:
-        """After `claim`: make the directory where there is none and write `config` to it.
+        """After `claim`: make the directory if it does not exist, and write `config` to it.
 
-        fresh: move what is there aside. Raises RunDirectoryError, also if another process has been quicker.
+        fresh: first rename the existing run. Raises RunDirectoryError, also if another process began a run meanwhile.
         """
         try:
             if fresh and self._lock is not None:
-                self._move_aside()
-            was_ours = self._lock is not None
-            make_directory(self.path.resolve())  # a link may lead to where there is no longer anything
+                self._rename_old_run()
+            was_claimed = self._lock is not None
+            make_directory(self.path.resolve())  # a dangling symbolic link gets its target
             self._acquire()
-            if self.is_run and not was_ours:
-                raise RunDirectoryError(f"another process has begun a run in {self.path} meanwhile")
+            if self.is_run and not was_claimed:
+                raise RunDirectoryError(f"another process has begun a run in {self.path}; choose another --run-dir")
             replace_synced(self.path / CONFIG, to_yaml(config).encode())
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
@@ -86,7 +90,7 @@ class RunDirectory:
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
-            with contextlib.suppress(OSError):  # of a disk that is gone
+            with contextlib.suppress(OSError):  # the disk may have been removed
                 os.close(self._lock)
             self._lock = None
 
@@ -95,58 +99,57 @@ class RunDirectory:
         return (self.path / CONFIG).is_file()
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
-        """Write `checkpoint`, then delete what is no longer kept. Raises RunDirectoryError and CheckpointError."""
+        """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
         try:
-            if not self._is_where_it_was():
+            if not self._is_still_here():
                 raise RunDirectoryError(
-                    f"{self.path} has been moved or deleted while it was trained in; what came after its last "
-                    "checkpoint is not saved"
+                    f"{self.path} was moved or deleted during training; nothing after its last checkpoint is saved"
                 )
             if self.metrics_csv.exists():
-                sync_file(self.metrics_csv)  # a run that goes on from here misses none of the rows before
+                sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
             save_checkpoint(self.checkpoints, checkpoint, keep)
         except OSError as error:
             raise RunDirectoryError(
                 f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {error}; "
-                f"earlier ones in {self.checkpoints} are untouched"
+                f"earlier checkpoints in {self.checkpoints} are unchanged"
             ) from error
 
-    def latest(self, config: RunConfig, warn: Callable[[str], None]) -> Checkpoint | None:
-        """The newest valid checkpoint for a run under `config`, None where there is none yet.
+    def latest(self, config: RunConfig, warn: Warn) -> Checkpoint | None:
+        """The newest valid checkpoint for a run under `config`; None if the run has none yet.
 
-        `warn` hears of each damaged one that is passed over, and of a run that died before its first.
-        Raises CheckpointError if none is left, RunDirectoryError if its config differs in what shapes learning, and
-        TrustError if one names code that `config` does not.
+        Warns of each damaged checkpoint that is skipped, and of a run that died before its first checkpoint.
+        Raises CheckpointError if all are damaged, RunDirectoryError if a setting that shapes learning differs, and
+        TrustError if a checkpoint references code that `config` does not.
         """
         paths = list_checkpoints(self.checkpoints)
         for _, checkpoint in valid(paths, partial(load_checkpoint, trusted=_code_of(config)), warn):
-            self._refuse_change(checkpoint.config, config)
+            self._require_same(checkpoint.config, config)
             return checkpoint
         if paths:
-            raise CheckpointError(f"no valid checkpoint is left in {self.checkpoints}; --fresh starts over")
+            raise CheckpointError(f"no checkpoint in {self.checkpoints} is valid; --fresh starts over")
         if self.is_run:
-            warn(f"{self.path} holds a run without a checkpoint: it starts over")
+            warn(f"the run in {self.path} has no checkpoint yet; it starts over")
         return None
 
-    def _refuse_change(self, old: RunConfig, new: RunConfig) -> None:
-        """Raises RunDirectoryError if a run under `old` cannot go on under `new`."""
+    def _require_same(self, old: RunConfig, new: RunConfig) -> None:
+        """Raises RunDirectoryError if a run under `old` cannot continue under `new`."""
         changed = changed_settings(old, new)
         if changed:
-            lines = "\n".join(f"  {key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
+            lines = "\n".join(f"  {key}: {before!r} in the run, {now!r} now" for key, (before, now) in changed.items())
             raise RunDirectoryError(
                 f"{self.path} holds a run with another config:\n{lines}\n"
-                "--run-dir chooses another directory; --fresh starts over and moves the old run aside"
+                "Choose another directory with --run-dir, or start over with --fresh, which renames the old run"
             )
 
-    def _move_aside(self) -> None:
+    def _rename_old_run(self) -> None:
         number, path = 1, self.path.resolve()
-        while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
+        while (old := path.with_name(f"{path.name}.old-{number}")).exists():
             number += 1
-        path.rename(aside)
+        path.rename(old)
         self.__exit__()
 
-    def _is_where_it_was(self) -> bool:
-        """Whether our path still leads to the directory that is locked."""
+    def _is_still_here(self) -> bool:
+        """Whether the path still leads to the directory that is locked."""
         assert self._lock is not None
         try:
             return os.path.samestat((self.path / _LOCK).stat(), os.fstat(self._lock))
@@ -163,29 +166,25 @@ class RunDirectory:
             raise RunDirectoryError(f"another process is training in {self.path}") from None
 
 
-def valid(
-    paths: Iterable[Path], load: Callable[[Path], Loaded], warn: Callable[[str], None]
-) -> Iterator[tuple[Path, Loaded]]:
-    """Those of `paths` that `load` can read, in their order; `warn` hears of each damaged one that is passed over."""
+def valid(paths: Iterable[Path], load: Callable[[Path], Loaded], warn: Warn) -> Iterator[tuple[Path, Loaded]]:
+    """Each of `paths` that `load` can read, in order; warns of each damaged one that is skipped."""
     for path in paths:
         try:
             yield path, load(path)
         except CheckpointError as error:
-            warn(f"{error}; passed over")
+            warn(f"skipped a checkpoint: {error}")
 
 
-def find_policy(
-    path: Path, *, last: bool, warn: Callable[[str], None], trusted: Container[str] = ()
-) -> tuple[Path, TrainedPolicy]:
-    """The policy that `path` means: a checkpoint's own, or the best (or the last) valid one of a run directory.
+def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] = ()) -> tuple[Path, TrainedPolicy]:
+    """The policy of the checkpoint at `path`, or the best (`last`: the latest) valid one of the run directory there.
 
-    Raises CheckpointError, and TrustError if it names code that is not `trusted`.
+    Raises CheckpointError, and TrustError if it references code that is not `trusted`.
     """
     try:
         is_checkpoint = (path / MANIFEST).exists()
         is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be looked into: {error}") from error
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
     if is_checkpoint:
         return path, load_policy(path, trusted)
     if not is_run:
@@ -193,20 +192,21 @@ def find_policy(
     best, others = list_policies(path / CHECKPOINTS), list_checkpoints(path / CHECKPOINTS)
     paths = others if last else [*best, *others]
     if not paths:
-        raise CheckpointError(f"{path} has no checkpoint{' but its best policy; leave --last out' if best else ' yet'}")
+        hint = "only its best policy; leave out --last" if best else "no checkpoint yet"
+        raise CheckpointError(f"{path} has {hint}")
     for found in valid(paths, partial(load_policy, trusted=trusted), warn):
         return found
-    raise CheckpointError(f"no valid checkpoint is left in {path / CHECKPOINTS}")
+    raise CheckpointError(f"no checkpoint in {path / CHECKPOINTS} is valid")
 
 
 def newest_run(root: Path) -> Path:
-    """The run in `root` that has the newest checkpoint. Raises CheckpointError."""
+    """The run in `root` with the newest checkpoint. Raises CheckpointError."""
     manifests = []
     for path in root.rglob(f"{CHECKPOINTS}/*_*/{MANIFEST}"):
-        with contextlib.suppress(OSError):  # a link to nowhere
+        with contextlib.suppress(OSError):  # e.g. a dangling symbolic link
             manifests.append((path.stat().st_mtime, path))
     if not manifests:
-        raise CheckpointError(f"no run with a checkpoint in {root}; `paac train --preset pong` makes one")
+        raise CheckpointError(f"there is no run with a checkpoint in {root}; `paac train --preset pong` makes one")
     return max(manifests)[1].parents[2]
 
 

@@ -1,8 +1,8 @@
-"""Where metrics go.
+"""Where metrics and events are written.
 
-A file that cannot be written when a run starts ends it. One that cannot be written any more does not: what it
-should hold waits in memory, is said aloud, and is written as soon as that is possible. A checkpoint is what a
-run needs, and where that cannot be written the run ends.
+A file that cannot be written at the start ends the run. A file that cannot be written later does not: its rows wait
+in memory, a warning is logged, and they are written as soon as that is possible. (A checkpoint that cannot be written
+does end the run.)
 """
 
 import contextlib
@@ -20,57 +20,62 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from paac_cli.errors import RunDirectoryError
+from paac_cli.events import Alert, Event, Info, Log
 from paac_cli.files import append_at, make_directory, open_own, replace_synced
 from paac_cli.runs.metrics_csv import read_rows, to_lines
 
 
-class Sink(Protocol):
+class MetricSink(Protocol):
     """Takes rows of metrics."""
 
-    def metrics(self, steps: int, row: Mapping[str, float]) -> None: ...
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
+        """The metrics after `steps` agent steps, by name."""
 
 
 class EventLog:
-    """`events.log`: what was told while the run went, with the time of day, over all sittings.
+    """`events.log`: every event of the run with its UTC time, over all sessions.
 
-    Where it cannot be written, that is no reason to stop: the console has it, too.
+    An error while writing is ignored: the console shows the same events.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def event(self, text: str) -> None:
+    def __call__(self, event: Event) -> None:
         with contextlib.suppress(OSError), open(self._path, "a", opener=open_own) as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
+            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {event}\n")
 
 
 class CsvSink:
     """`metrics.csv`: one row per log interval, written at once."""
 
-    def __init__(self, path: Path, resume_at: int, tell: Callable[[str], None]) -> None:
-        """resume_at: rows after this step are from a future that is lost; they go. Raises RunDirectoryError."""
-        self._path, self._patience = path, _Patience(path, tell)
+    def __init__(self, path: Path, resume_at: int, log: Log) -> None:
+        """resume_at: rows after this step belong to steps that the checkpoint does not hold; they are deleted.
+
+        Raises RunDirectoryError.
+        """
+        self._path, self._retry = path, _RetryingWriter(path, log)
         self._waiting: list[dict[str, str]] = []
         self._columns: list[str] = []
-        self._size = 0  # of the whole rows in the file
+        self._size = 0  # bytes of complete rows in the file
         try:
             if path.exists():
                 columns, rows = read_rows(path)
                 if columns:
                     self._replace(columns, [row for row in rows if int(row["steps"]) <= resume_at])
         except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"{path} cannot be used: {error}; it may be moved aside") from error
+            raise RunDirectoryError(f"{path} cannot be used: {error}; move it away to continue without it") from error
 
-    def metrics(self, steps: int, row: Mapping[str, float]) -> None:
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
         self._waiting.append({"steps": str(steps)} | {name: f"{value:.6g}" for name, value in row.items()})
-        self._patience.try_to(self._write_waiting)
+        self._retry.attempt(self._write_waiting)
 
     def close(self) -> None:
         if self._waiting:
-            self._patience.try_to(self._write_waiting)
+            self._retry.attempt(self._write_waiting)
 
     def _write_waiting(self) -> None:
-        # An algorithm that first gathers experience has no metrics of learning until it learns.
+        # New columns can appear: an algorithm that first fills a replay buffer has no learning metrics until then.
         columns = list(dict.fromkeys([*self._columns, *(name for row in self._waiting for name in row)]))
         if columns == self._columns and self._path.exists():
             lines = to_lines(columns, self._waiting)
@@ -78,7 +83,7 @@ class CsvSink:
             self._size += len(lines)
         else:
             rows = read_rows(self._path)[1] if self._path.exists() else []
-            self._columns = []  # until the file has them all
+            self._columns = []  # until the file has all of them
             first = int(self._waiting[0]["steps"])
             self._replace(columns, [*(row for row in rows if int(row["steps"]) < first), *self._waiting])
         self._waiting.clear()
@@ -90,22 +95,22 @@ class CsvSink:
 
 
 class TensorBoardSink:
-    """TensorBoard event files, written without TensorFlow's graph machinery.
+    """TensorBoard event files, written without TensorFlow.
 
-    The files carry a session-start mark at the step of the resume, by which TensorBoard itself drops
-    what an earlier sitting wrote after its last checkpoint.
+    Each file starts with a session-start record at the step of the resume, by which TensorBoard discards what an
+    earlier session wrote after its last checkpoint.
     """
 
-    def __init__(self, directory: Path, resume_at: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, resume_at: int, log: Log) -> None:
         """Raises RunDirectoryError."""
         now = time.time()
         names = (
             f"events.out.tfevents.{now:010.0f}.{socket.gethostname()}.{os.getpid()}.{n}" for n in itertools.count()
         )
         self._path = next(path for name in names if not (path := directory / name).exists())
-        self._patience = _Patience(self._path, tell)
+        self._retry = _RetryingWriter(self._path, log)
         self._waiting = io.BytesIO()
-        self._size = 0  # of the whole records in the file
+        self._size = 0  # bytes of complete records in the file
         self._add(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         self._add(event_pb2.Event(wall_time=now, step=resume_at + 1, session_log=start))
@@ -115,14 +120,14 @@ class TensorBoardSink:
         except OSError as error:
             raise RunDirectoryError(f"{directory} cannot be used: {error}") from error
 
-    def metrics(self, steps: int, row: Mapping[str, float]) -> None:
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in row.items()]
         self._add(event_pb2.Event(wall_time=time.time(), step=steps, summary=summary_pb2.Summary(value=values)))
-        self._patience.try_to(self._write_waiting)
+        self._retry.attempt(self._write_waiting)
 
     def close(self) -> None:
         if self._waiting.tell():
-            self._patience.try_to(self._write_waiting)
+            self._retry.attempt(self._write_waiting)
 
     def _add(self, event: event_pb2.Event) -> None:
         RecordWriter(self._waiting).write(event.SerializeToString())
@@ -134,22 +139,22 @@ class TensorBoardSink:
         self._waiting = io.BytesIO()
 
 
-class _Patience:
-    """Says once that a file cannot be written, and once that it can be again."""
+class _RetryingWriter:
+    """Logs once when a file cannot be written, and once when it can be written again."""
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
-        self._path, self._tell = path, tell
-        self._has_complained = False
+    def __init__(self, path: Path, log: Log) -> None:
+        self._path, self._log = path, log
+        self._failing = False
 
-    def try_to(self, write: Callable[[], None]) -> None:
-        """`write` raises OSError or ValueError where it cannot, and then leaves what it should write waiting."""
+    def attempt(self, write: Callable[[], None]) -> None:
+        """Call `write`, which raises OSError or ValueError if it fails and then keeps its data for the next attempt."""
         try:
             write()
         except (OSError, ValueError) as error:
-            if not self._has_complained:
-                self._tell(f"Warning: {self._path} cannot be written: {error}. Training goes on; what it misses waits")
-            self._has_complained = True
+            if not self._failing:
+                self._log(Alert(f"{self._path} cannot be written: {error}. Training continues and keeps its rows"))
+            self._failing = True
         else:
-            if self._has_complained:
-                self._tell(f"{self._path} can be written again, and misses nothing")
-            self._has_complained = False
+            if self._failing:
+                self._log(Info(f"{self._path} can be written again; no row is missing"))
+            self._failing = False
