@@ -3,10 +3,10 @@
 import numpy as np
 
 from paac_cli.config.load import load_config
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
-SPEC = EnvSpec((1,), np.dtype(np.float32), one_of(("left", "right")), 30.0)
+SPEC = EnvSpec((1,), np.dtype(np.float32), discrete_action(("left", "right")), 30.0)
 
 #: Every algorithm, with what makes it learn a corridor in seconds.
 ALGORITHMS = {

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from paac_cli.spec import ActionSpec, one_of
+from paac_cli.spec import ActionSpec, discrete_action
 
 
 @pytest.mark.parametrize(
     ("action", "low", "high"),
     [
-        (one_of(("left", "stay", "right")), 0, 2),
+        (discrete_action(("left", "stay", "right")), 0, 2),
         (ActionSpec((2,), (3, 5)), [0, 0], [2, 4]),
         (ActionSpec((2,), ()), [-1, -1], [1, 1]),
     ],

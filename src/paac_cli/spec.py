@@ -33,7 +33,7 @@ class ActionSpec(NamedTuple):
         return self.choices[0] if self.shape == () else None
 
 
-def one_of(names: tuple[str, ...]) -> ActionSpec:
+def discrete_action(names: tuple[str, ...]) -> ActionSpec:
     """One choice among actions of these names."""
     return ActionSpec((), (len(names),), names)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from paac_cli.algorithms.replay import ReplayBuffer, SumTree
 from paac_cli.errors import CheckpointError
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
 ROLLOUT = Rollout(*(np.empty(0),) * 4)
@@ -37,7 +37,7 @@ class World:
 
     def empty_buffer(self, capacity=None):
         shape = (2, 3, self.stack * (self._colours or 1)) if self.stack > 1 or self._colours else (2, 3)
-        spec = EnvSpec(shape, np.dtype(np.uint8), one_of(("",) * 10_000), 30.0, self.stack)
+        spec = EnvSpec(shape, np.dtype(np.uint8), discrete_action(("",) * 10_000), 30.0, self.stack)
         return ReplayBuffer(
             spec,
             self.num_envs,
@@ -222,7 +222,7 @@ def add_by_hand(buffer, rewards, *, terminated=(), truncated=(), final=0):
     ],
 )
 def test_returns_of_three_steps_by_hand(ends, expected):
-    spec = EnvSpec((1,), np.dtype(np.float64), one_of(("",) * 9), 30.0)
+    spec = EnvSpec((1,), np.dtype(np.float64), discrete_action(("",) * 9), 30.0)
     buffer = ReplayBuffer(spec, 1, capacity=9, n_step=3, gamma=0.5)
     add_by_hand(buffer, [1, 2, 4, 8], **ends, final=9)
     batch = buffer.sample(np.random.default_rng(0), 50)
@@ -401,7 +401,7 @@ def test_arrays_of_a_buffer_of_another_size_are_refused():
 
 def test_a_million_transitions_of_atari_take_less_than_eight_gigabytes():
     """By what is laid out; no page of it is written here."""
-    spec = EnvSpec((84, 84, 4), np.dtype(np.uint8), one_of(("",) * 18), 60.0, 4)
+    spec = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(("",) * 18), 60.0, 4)
     buffer = ReplayBuffer(spec, 16, capacity=1_000_000, n_step=1, gamma=0.99, alpha=0.6)
     memory = [array if array.base is None else array.base for array in buffer.to_arrays().values()]
     assert 1_000_000 * 84 * 84 < sum(array.nbytes for array in memory) < 8e9

@@ -11,7 +11,7 @@ from paac_cli.config.load import load_config
 from paac_cli.errors import ConfigError
 from paac_cli.sampling import cycle
 from paac_cli.sampling.pool import WorkerPool
-from paac_cli.spec import one_of
+from paac_cli.spec import discrete_action
 from toy_envs import Counting, config_of, spec_of
 
 SPEC = spec_of(Counting)
@@ -112,7 +112,7 @@ def test_the_median_is_one_of_the_windows():
 
 
 def test_random_players_play_all_actions_and_then_the_same_again():
-    player = RandomPlayer(one_of(("a", "b", "c")), N, seed=3)
+    player = RandomPlayer(discrete_action(("a", "b", "c")), N, seed=3)
     played = np.stack([player.act(Step(0, np.zeros(N))) for _ in range(2000)])
     assert played.shape == (2000, N)
     assert set(played.ravel()) == {0, 1, 2}

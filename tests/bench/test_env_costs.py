@@ -37,4 +37,4 @@ def test_no_process_is_left():
 
 def test_an_environment_that_fails_says_so_with_its_traceback():
     with pytest.raises(WorkerError, match="the joystick fell off"):
-        costs_of(config_of(Counting, fails_at=2).model_dump())
+        costs_of(config_of(Counting, raises_at_step=2).model_dump())

@@ -166,7 +166,16 @@ def test_learning_that_has_gone_bad_is_stopped_and_not_saved(paac, tmp_path):
     """After 200 steps of each environment it pays what is a number, but its square is none."""
     options = ["training.checkpoint_every=320", f"env.kwargs={{rewards: {[1.0] * 200 + [3e38]}}}"]
     result = paac(
-        *("train", *QUICK, "--env", "toy_envs:Paying-v0", "--total-steps", 10**5, "--run-dir", tmp_path / "run"),
+        *(
+            "train",
+            *QUICK,
+            "--env",
+            "toy_envs:ScriptedRewards-v0",
+            "--total-steps",
+            10**5,
+            "--run-dir",
+            tmp_path / "run",
+        ),
         *(part for option in options for part in ("--set", option)),
         cwd=Path(toy_envs.__file__).parent,
     )
@@ -299,7 +308,7 @@ def start_counting(start_training, counting, tmp_path):
 
 def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_counting, counting, train, tmp_path):
     broken = tmp_path / "broken"
-    script = f"{{length: 7, fails_beside: {broken}}}"
+    script = f"{{length: 7, raises_while_exists: {broken}}}"
     sitting = start_counting(script)
     broken.touch()
     returncode, _, errors = sitting.end(timeout=60)
@@ -322,7 +331,7 @@ def test_a_run_whose_environment_fails_saves_its_last_whole_rollout(start_counti
 
 
 def test_a_run_that_cannot_be_saved_still_says_what_its_environment_did(start_counting, tmp_path):
-    sitting = start_counting(f"{{length: 7, fails_beside: {tmp_path / 'broken'}}}")
+    sitting = start_counting(f"{{length: 7, raises_while_exists: {tmp_path / 'broken'}}}")
     (tmp_path / "run" / "checkpoints").touch()  # and no directory
     (tmp_path / "broken").touch()
     returncode, _, errors = sitting.end(timeout=60)
@@ -422,7 +431,7 @@ def test_a_second_ctrl_c_leaves_at_once(start_training, tmp_path):
 
 def test_a_rollout_that_takes_long_is_not_waited_for(start_counting, tmp_path):
     """16 steps of two environments a worker: 16 seconds. What was before it is saved."""
-    sitting = start_counting(f"{{dawdles_beside: {tmp_path / 'slow'}}}")
+    sitting = start_counting(f"{{slow_while_exists: {tmp_path / 'slow'}}}")
     (tmp_path / "slow").touch()
     time.sleep(1.5)  # in the midst of a slow rollout
     sitting.process.send_signal(signal.SIGINT)
@@ -569,7 +578,7 @@ def test_a_film_shows_the_game_that_eval_scores_in_real_time(suffix, fps, traine
     score = report["scores"][0]
     result = invoke("record", f"film{suffix}", "--checkpoint", trained, "--seed", 11)
     assert result.exit_code == 0
-    assert f"raw return {score:g}, by {report['checkpoint']}, seed 11" in result.stdout
+    assert f"raw return {score:g}, checkpoint {report['checkpoint']}, seed 11" in result.stdout
     frames, width, height, seconds = decode(tmp_path / f"film{suffix}")
     assert (width, height) == (600, 400)
     assert frames == pytest.approx((score + 1) * fps / 50, abs=1)
@@ -584,7 +593,7 @@ def test_a_film_can_be_cut_slowed_and_explained(trained, invoke, tmp_path):
     )
     assert result.exit_code == 0
     scores = evaluate(invoke, trained, "--episodes", 2, "--greedy")["scores"]
-    assert f"raw return {scores[0]:g}, {scores[1]:g}, by" in result.stdout
+    assert f"raw return {scores[0]:g}, {scores[1]:g}, checkpoint" in result.stdout
     frames, width, height, seconds = decode(tmp_path / "film.mp4")
     assert (frames, width, height) == (10, 600 + 240, 400)
     assert seconds == pytest.approx(1)

@@ -275,7 +275,7 @@ def test_screens_are_checked_before_they_become_bytes():
 
 
 def test_it_comes_home_from_a_worker():
-    config = EnvConfig(id="toy_envs:Paying-v0", kwargs={"rewards": [1.0, 0.5, "nan"]})
+    config = EnvConfig(id="toy_envs:ScriptedRewards-v0", kwargs={"rewards": [1.0, 0.5, "nan"]})
     sampling = SamplingConfig(num_envs=2)
     with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, tell=print) as pool:
         pool.reset()

@@ -11,7 +11,7 @@ from paac_cli.envs.gym import GymEnv
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.seeding import episode_seed
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 
 
 def play(env, seed, actions):
@@ -62,12 +62,12 @@ def test_environment_named_with_the_module_that_registers_it_is_found():
 
 
 def test_environment_that_knows_nothing_of_rendering_can_be_played():
-    assert describe_env(toy_envs.config_of(toy_envs.Plain)) == toy_envs.spec_of(toy_envs.Plain)
+    assert describe_env(toy_envs.config_of(toy_envs.NoRenderMode)) == toy_envs.spec_of(toy_envs.NoRenderMode)
 
 
 def test_spec_tells_shape_dtype_actions_and_frames_per_second():
     spec = describe_env(EnvConfig(id="CartPole-v1"))
-    assert spec == EnvSpec((4,), np.dtype(np.float32), one_of(("0", "1")), 50.0)
+    assert spec == EnvSpec((4,), np.dtype(np.float32), discrete_action(("0", "1")), 50.0)
     assert describe_env(toy_envs.config_of(toy_envs.Counting)) == toy_envs.spec_of(toy_envs.Counting)
 
 
@@ -141,7 +141,7 @@ def test_film_gets_the_first_frame_and_one_a_step_and_does_not_change_the_play()
 
 def screens(channels=3, script=None, **config):
     """A toy environment of 8 x 12 pixels under `config`."""
-    return EnvConfig(id="Screens-v0", kwargs={"channels": channels, "script": script or {"length": 9}}, **config)
+    return EnvConfig(id="TiledImages-v0", kwargs={"channels": channels, "script": script or {"length": 9}}, **config)
 
 
 def shown(config, steps=4):
@@ -155,14 +155,14 @@ def shown(config, steps=4):
 
 def grey(step, height=8, width=12):
     """Luma of the toy's screen, as ITU-R BT.709 weighs red, green and blue, without what is after the point."""
-    rgb = toy_envs.Screens.screen(3, step, height, width)
+    rgb = toy_envs.TiledImages.image(3, step, height, width)
     return (rgb @ np.array([0.2125, 0.7154, 0.0721])).astype(int)
 
 
 @pytest.mark.parametrize("channels", [0, 3])
 def test_screens_that_nobody_changes_are_shown_as_they_are(channels):
     seen = shown(screens(channels))
-    assert seen.tolist() == [toy_envs.Screens.screen(channels, step).tolist() for step in range(5)]
+    assert seen.tolist() == [toy_envs.TiledImages.image(channels, step).tolist() for step in range(5)]
 
 
 def test_a_grey_screen_has_one_channel_of_what_its_colours_weigh():
@@ -179,14 +179,14 @@ def test_a_screen_without_channels_is_grey_already():
 @pytest.mark.parametrize(("height", "width"), [(4, 3), (4, 12), (8, 6)])
 def test_height_comes_first_when_a_screen_is_resized(channels, height, width):
     seen = shown(screens(channels, resize=(height, width)))
-    assert seen.tolist() == [toy_envs.Screens.screen(channels, step, height, width).tolist() for step in range(5)]
+    assert seen.tolist() == [toy_envs.TiledImages.image(channels, step, height, width).tolist() for step in range(5)]
 
 
 @pytest.mark.parametrize("channels", [0, 1, 3])
 def test_stacked_screens_lie_on_the_last_axis_from_the_oldest_to_the_newest(channels):
     config = screens(channels, frame_stack=3)
     assert describe_env(config).frame_stack == 3
-    screen = [toy_envs.Screens.screen(channels, step).reshape(8, 12, -1) for step in range(5)]
+    screen = [toy_envs.TiledImages.image(channels, step).reshape(8, 12, -1) for step in range(5)]
     order = [(0, 0, 0), (0, 0, 1), (0, 1, 2), (1, 2, 3), (2, 3, 4)]  # the first one is repeated
     expected = [np.concatenate([screen[step] for step in steps], axis=-1).tolist() for steps in order]
     assert shown(config).tolist() == expected
@@ -210,7 +210,12 @@ def test_screens_are_made_grey_then_small_then_stacked():
     "option", [{"grayscale": True}, {"resize": (4, 6)}, {"frame_stack": 2}], ids=lambda option: next(iter(option))
 )
 @pytest.mark.parametrize(
-    ("env_id", "kwargs"), [("CartPole-v1", {}), ("Sampled-v0", {"shows": "bytes"}), ("Sampled-v0", {"shows": "choice"})]
+    ("env_id", "kwargs"),
+    [
+        ("CartPole-v1", {}),
+        ("SampledObservation-v0", {"space": "bytes"}),
+        ("SampledObservation-v0", {"space": "choice"}),
+    ],
 )
 def test_what_is_for_images_is_refused_where_there_are_none(env_id, kwargs, option):
     with pytest.raises(EnvironmentSpecError, match=rf"{env_id} cannot be made: .* are for images, and it shows"):
@@ -218,7 +223,7 @@ def test_what_is_for_images_is_refused_where_there_are_none(env_id, kwargs, opti
 
 
 def test_grey_is_for_three_colours():
-    with pytest.raises(EnvironmentSpecError, match=r"Screens-v0 cannot be made: .*3 channels.*\(8, 12, 4\)"):
+    with pytest.raises(EnvironmentSpecError, match=r"TiledImages-v0 cannot be made: .*3 channels.*\(8, 12, 4\)"):
         describe_env(screens(4, grayscale=True))
 
 

@@ -139,7 +139,7 @@ def test_an_observation_that_is_not_made_of_numbers_is_refused_by_name(space, wh
         ("grid of buttons", ActionSpec((4,), (2, 2, 2, 2))),
         ("bounded", ActionSpec((2,), ())),
         ("grid", ActionSpec((6,), ())),
-        ("one number", ActionSpec((1,), ())),
+        ("scalar", ActionSpec((1,), ())),
     ],
 )
 def test_actions_are_vectors_of_whole_or_of_real_numbers(name, spec):
@@ -152,9 +152,9 @@ def test_actions_are_vectors_of_whole_or_of_real_numbers(name, spec):
 
 def test_choices_are_counted_from_their_start():
     assert act("choices", [2, 0, 3]) == [2, 0, 3]
-    assert act("choices from elsewhere", [0, 0]) == [1, -5]
-    assert act("choices from elsewhere", [2, 1]) == [3, -4]
-    assert act("small choices", [2, 1]) == [2, 1]
+    assert act("choices with a start", [0, 0]) == [1, -5]
+    assert act("choices with a start", [2, 1]) == [3, -4]
+    assert act("uint8 choices", [2, 1]) == [2, 1]
 
 
 def test_a_grid_is_filled_row_by_row():
@@ -169,13 +169,13 @@ def test_minus_one_and_one_are_the_bounds_and_what_lies_beyond_is_cut_off():
     assert act("bounded", [0, 0]) == [0, 5]
     assert act("bounded", [0.5, -0.5]) == [1, 2.5]
     assert act("bounded", [-7, 1.25]) == [-2, 10]
-    assert act("one number", [0.5]) == 3
-    assert act("half precision", [-1, 0.5]) == [-1, 2]
+    assert act("scalar", [0.5]) == 3
+    assert act("float16", [-1, 0.5]) == [-1, 2]
 
 
 def test_double_bounds_are_kept_in_double_precision():
-    assert act("double", [-1, 1]) == [pytest.approx(-0.1, rel=1e-15), pytest.approx(0.3, rel=1e-15)]
-    assert act("double", [-2, 2]) == [-0.1, 0.3]
+    assert act("float64", [-1, 1]) == [pytest.approx(-0.1, rel=1e-15), pytest.approx(0.3, rel=1e-15)]
+    assert act("float64", [-2, 2]) == [-0.1, 0.3]
 
 
 def test_without_bounds_a_number_is_taken_as_it_is():
@@ -188,10 +188,10 @@ def test_with_one_bound_a_number_is_taken_as_it_is_up_to_there():
 
 
 def test_bounds_as_far_apart_as_numbers_can_be_are_none():
-    assert act("as large as can be", [0, -7.25]) == [0, -7.25]
+    assert act("all of float32", [0, -7.25]) == [0, -7.25]
 
 
-@pytest.mark.parametrize("name", [name for name in ACTION_SPACES if name not in ("whole numbers", "nothing")])
+@pytest.mark.parametrize("name", [name for name in ACTION_SPACES if name not in ("integer box", "empty")])
 def test_nothing_is_complained_about_in_the_making_of_an_action(name):
     """What NumPy or Gymnasium have to say, every worker would say."""
     with warnings.catch_warnings():
@@ -200,7 +200,7 @@ def test_nothing_is_complained_about_in_the_making_of_an_action(name):
         act(name, np.zeros(shape))
 
 
-@pytest.mark.parametrize("name", ["whole numbers", "nothing"])
+@pytest.mark.parametrize("name", ["integer box", "empty"])
 def test_an_action_that_is_no_choice_and_no_real_number_is_refused_by_name(name):
     with pytest.raises(
         EnvironmentSpecError, match=r"^Toy-v0: action space Box\(.*\) is not supported; Discrete, Multi"

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.networks.distributions import Categorical, DiagonalGaussian, MultiCategorical, distribution_over
-from paac_cli.spec import ActionSpec, one_of
+from paac_cli.spec import ActionSpec, discrete_action
 
 LOGITS = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
 
@@ -154,7 +154,7 @@ def test_a_row_is_drawn_by_its_place_and_its_parameters_alone(distribution, para
 @pytest.mark.parametrize(
     ("action", "kind", "num_parameters"),
     [
-        (one_of(("left", "right", "fire")), Categorical, 3),
+        (discrete_action(("left", "right", "fire")), Categorical, 3),
         (ActionSpec((2,), (3, 4)), MultiCategorical, 7),
         (ActionSpec((1,), (3,)), MultiCategorical, 3),
         (ActionSpec((3,), (2, 2, 2)), MultiCategorical, 6),

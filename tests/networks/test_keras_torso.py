@@ -19,10 +19,10 @@ from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.torsos import Torso
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 
-IMAGES = EnvSpec((6, 6, 3), np.dtype(np.uint8), one_of(("",) * 3), 60.0)
-VECTORS = EnvSpec((3,), np.dtype(np.float32), one_of(("",) * 3), 60.0)
+IMAGES = EnvSpec((6, 6, 3), np.dtype(np.uint8), discrete_action(("",) * 3), 60.0)
+VECTORS = EnvSpec((3,), np.dtype(np.float32), discrete_action(("",) * 3), 60.0)
 
 # --- what a user may write
 

@@ -14,9 +14,9 @@ from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.torsos import Torso
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 
-ACTIONS = one_of(("",) * 3)
+ACTIONS = discrete_action(("",) * 3)
 IMAGE = EnvSpec((8, 6, 3), np.dtype(np.uint8), ACTIONS, 60.0)
 SPACE = spaces.Dict(
     {

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.actor_critic import ActorCritic
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 
-SCREENS = EnvSpec((84, 84, 4), np.dtype(np.uint8), one_of(tuple("abcdef")), 60.0)
+SCREENS = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(tuple("abcdef")), 60.0)
 
 
 def gradients(network, obs):

@@ -7,14 +7,14 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
-from paac_cli.spec import ActionSpec, EnvSpec, one_of
+from paac_cli.spec import ActionSpec, EnvSpec, discrete_action
 
 OBS = tf.constant(np.random.default_rng(0).normal(size=(6, 3)), tf.float32)
 Q = tf.constant([[1.0, 3.0, 2.0, 0.0], [5.0, -1.0, 2.0, 4.0]])
 
 
 def network(action=None, *, dueling=False, seed=0):
-    spec = EnvSpec((3,), np.dtype(np.float32), action or one_of(("",) * 4), 30.0)
+    spec = EnvSpec((3,), np.dtype(np.float32), action or discrete_action(("",) * 4), 30.0)
     config = NetworkConfig(torso="mlp", hidden_sizes=(8,))
     return QNetwork(config, spec, np.random.default_rng(seed), dueling=dueling)
 

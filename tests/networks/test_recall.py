@@ -7,10 +7,10 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.recall import product, recalling, remembering
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 
-SCREENS = EnvSpec((84, 84, 4), np.dtype(np.uint8), one_of(tuple("abcdef")), 60.0)
-NUMBERS = EnvSpec((7,), np.dtype(np.float32), one_of(tuple("ab")), 60.0)
+SCREENS = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(tuple("abcdef")), 60.0)
+NUMBERS = EnvSpec((7,), np.dtype(np.float32), discrete_action(tuple("ab")), 60.0)
 
 
 def network_and_obs(spec, **options):

@@ -12,14 +12,14 @@ from paac_cli.networks.initializers import fan_in_uniform, orthogonal
 from paac_cli.networks.normalizer import ObsNormalizer
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.runs.checkpoint import load_policy
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 
 SCREENS = (84, 84, 4)
 
 
 def network(torso, obs_shape=SCREENS, num_actions=6, **options):
     config = NetworkConfig(torso=torso, **options)
-    spec = EnvSpec(obs_shape, np.dtype(np.uint8), one_of(("",) * num_actions), 60.0)
+    spec = EnvSpec(obs_shape, np.dtype(np.uint8), discrete_action(("",) * num_actions), 60.0)
     return ActorCritic(config, spec, np.random.default_rng(0))
 
 
@@ -177,7 +177,7 @@ def test_without_layer_norm_weights_are_drawn_one_layer_after_the_other():
 def test_the_trained_policy_of_the_results_plays_as_ever():
     (path,) = (Path(__file__).parents[2] / "results/pong/seed1/checkpoints").glob("best_*")
     trained = load_policy(path)
-    spec = EnvSpec(SCREENS, np.dtype(np.uint8), one_of(("",) * 6), 60.0)
+    spec = EnvSpec(SCREENS, np.dtype(np.uint8), discrete_action(("",) * 6), 60.0)
     model = ActorCritic(trained.config.network, spec, np.random.default_rng(0))
     Variables(model.variables).assign(trained.policy)
     obs = np.random.default_rng(0).integers(0, 255, (2, *SCREENS)).astype(np.uint8)
@@ -204,7 +204,7 @@ def test_the_trained_policy_of_the_results_plays_as_ever():
     "options", [{"torso": "impala"}, {"torso": "impala", "layer_norm": True}, {"torso": "mlp", "layer_norm": True}]
 )
 def test_the_gradient_reaches_every_variable(kind, options):
-    spec = EnvSpec((12, 12, 3), np.dtype(np.uint8), one_of(("",) * 3), 60.0)
+    spec = EnvSpec((12, 12, 3), np.dtype(np.uint8), discrete_action(("",) * 3), 60.0)
     model = kind(NetworkConfig(**options), spec, np.random.default_rng(0))
     obs = tf.constant(np.random.default_rng(0).integers(0, 255, (4, 12, 12, 3)), tf.uint8)
     with tf.GradientTape() as tape:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from paac_cli.sampling.history import ActionLog
-from paac_cli.spec import ActionSpec, one_of
+from paac_cli.spec import ActionSpec, discrete_action
 
-ACTION = one_of(("a", "b", "c"))
+ACTION = discrete_action(("a", "b", "c"))
 REST = -1  # stands for an environment that does not play
 
 

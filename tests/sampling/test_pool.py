@@ -20,7 +20,16 @@ from paac_cli.errors import CheckpointError, WorkerError
 from paac_cli.sampling.partition import split_evenly
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import episode_seed, integer_seed
-from toy_envs import ACTION_SPACES, OBSERVATION_SPACES, WITNESSED, Careless, Counting, Witness, config_of, spec_of
+from toy_envs import (
+    ACTION_SPACES,
+    INSPECTED_MODULES,
+    OBSERVATION_SPACES,
+    Counting,
+    GlobalRandomState,
+    ProcessInfo,
+    config_of,
+    spec_of,
+)
 
 SEED = 7
 BREAKOUT = EnvConfig(id="ALE/Breakout-v5", protocol="baselines")
@@ -471,20 +480,20 @@ def assert_a_restored_pool_goes_on(config, length):
     return notes, actions
 
 
-@pytest.mark.parametrize("name", [name for name in ACTION_SPACES if name not in ("whole numbers", "nothing")])
+@pytest.mark.parametrize("name", [name for name in ACTION_SPACES if name not in ("integer box", "empty")])
 @pytest.mark.parametrize("ends", ["terminated", "truncated"])
 def test_actions_of_every_kind_reach_the_environments_and_are_played_again(name, ends):
     """The environments refuse what is no action of theirs, and see the ones they get, to the last bit."""
-    config = EnvConfig(id="toy_envs:Echo-v0", kwargs={"actions": name, "script": {"length": 6, "ends": ends}})
+    config = EnvConfig(id="toy_envs:EchoAction-v0", kwargs={"actions": name, "script": {"length": 6, "ends": ends}})
     notes, actions = assert_a_restored_pool_goes_on(config, length=6)
-    translator = ActionTranslator(ACTION_SPACES[name], "Echo-v0")
+    translator = ActionTranslator(ACTION_SPACES[name], "EchoAction-v0")
     for note, row in zip(notes[:5], actions, strict=False):
         assert note["obs"][:, 0].tolist() == [translator.translate(action).ravel().tolist() for action in row]
 
 
 @pytest.mark.parametrize("name", OBSERVATION_SPACES)
 def test_observations_of_every_kind_are_seen_and_come_back(name):
-    config = EnvConfig(id="toy_envs:Sampled-v0", kwargs={"shows": name, "script": {"length": 6}})
+    config = EnvConfig(id="toy_envs:SampledObservation-v0", kwargs={"space": name, "script": {"length": 6}})
     notes, actions = assert_a_restored_pool_goes_on(config, length=6)
     first, expected = play_without_pool(config, actions)
     assert_same_play(notes, expected[: len(notes)])
@@ -493,7 +502,7 @@ def test_observations_of_every_kind_are_seen_and_come_back(name):
 
 
 def test_stacked_screens_are_seen_and_come_back():
-    config = EnvConfig(id="toy_envs:Screens-v0", frame_stack=4, resize=(4, 6), kwargs={"script": {"length": 7}})
+    config = EnvConfig(id="toy_envs:TiledImages-v0", frame_stack=4, resize=(4, 6), kwargs={"script": {"length": 7}})
     notes, actions = assert_a_restored_pool_goes_on(config, length=7)
     assert_same_play(notes, play_without_pool(config, actions)[1][: len(notes)])
 
@@ -502,11 +511,11 @@ def test_stacked_screens_are_seen_and_come_back():
 
 
 def test_a_worker_has_imported_neither_tensorflow_nor_plots_nor_the_command_line():
-    with open_pool(config_of(Witness), spec_of(Witness), num_envs=2) as pool:
+    with open_pool(config_of(ProcessInfo), spec_of(ProcessInfo), num_envs=2) as pool:
         *imported, pid = pool.reset().obs.T.tolist()
         assert len(set(pid)) == 2
         assert os.getpid() not in pid
-        imported = dict(zip(WITNESSED, imported, strict=True))
+        imported = dict(zip(INSPECTED_MODULES, imported, strict=True))
         assert imported.pop("paac_cli.sampling.worker") == [1, 1]
         assert all(found == [0, 0] for found in imported.values()), imported
 
@@ -542,7 +551,7 @@ def test_what_draws_from_everybodys_generators_draws_something_else_in_each_work
     """They are forked from one server; and what they draw follows from the seed, as far as it can."""
     seen = []
     for _ in range(2):
-        with open_pool(config_of(Careless), spec_of(Careless)) as pool:
+        with open_pool(config_of(GlobalRandomState), spec_of(GlobalRandomState)) as pool:
             pool.reset()
             seen.append(pool.step(np.zeros(3, int)).obs[:, 1:].copy())
     assert len(set(seen[0].flat)) == 6
@@ -574,7 +583,7 @@ def test_workers_take_turns_well():
 
 
 def test_traceback_of_a_failed_environment_comes_home():
-    with open_counting(fails_at=2) as pool:
+    with open_counting(raises_at_step=2) as pool:
         pool.reset()
         pool.step(np.zeros(3, int))
         with pytest.raises(WorkerError) as caught:
@@ -589,14 +598,14 @@ def test_traceback_of_a_failed_environment_comes_home():
 @pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError, EOFError, SystemExit])
 def test_an_environment_may_fail_with_any_error(error):
     """Some environments talk to a process of their own, whose end is not that of the learner."""
-    with open_counting(fails_at=1, fails_with=error.__name__) as pool:
+    with open_counting(raises_at_step=1, exception=error.__name__) as pool:
         pool.reset()
         with pytest.raises(WorkerError, match=rf"{error.__name__}: the joystick fell off"):
             pool.step(np.zeros(3, int))
 
 
 def test_traceback_of_an_environment_that_cannot_be_made_comes_home_with_the_first_reset():
-    with open_counting(fails_when_made=True) as pool, pytest.raises(WorkerError, match="no coin inserted"):
+    with open_counting(raises_when_made=True) as pool, pytest.raises(WorkerError, match="no coin inserted"):
         pool.reset()
 
 
@@ -631,7 +640,7 @@ def test_close_leaves_no_process_no_shared_memory_and_no_descriptor():
 def test_environments_are_closed_with_their_worker(tmp_path):
     """They may own processes, windows or sockets."""
     note = tmp_path / "closed"
-    with open_counting(note_when_closed=str(note)) as pool:
+    with open_counting(touch_when_closed=str(note)) as pool:
         pool.reset()
         assert not note.exists()
     assert note.exists()
@@ -681,7 +690,7 @@ if __name__ == "__main__":
 
 def test_what_an_environment_says_comes_home_in_any_letters():
     """As the name of a file that is no UTF-8 has them."""
-    with open_counting(fails_at=1, fails_saying="caf\udce9") as pool:
+    with open_counting(raises_at_step=1, message="caf\udce9") as pool:
         pool.reset()
         with pytest.raises(WorkerError, match=r"ValueError: caf\\udce9"):
             pool.step(np.zeros(3, int))

@@ -32,7 +32,7 @@ from test_pool import (
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import StoppedError, WorkerError
 from paac_cli.sampling import recovery
-from toy_envs import Counting, Moody, Tipping, config_of, spec_of
+from toy_envs import Counting, UnseededObservation, UnseededReward, config_of, spec_of
 
 FATAL = ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT"]
 
@@ -142,7 +142,7 @@ def test_halves_that_take_turns_outlive_their_workers(monkeypatch):
 )
 def test_a_worker_that_hangs_is_replaced_at_the_limit(trouble, place, tmp_path):
     told = []
-    config = config_of(Counting, trouble_in=place, trouble=trouble, trouble_once=str(tmp_path / "once"), length=5)
+    config = config_of(Counting, fault_in=place, fault=trouble, fault_once=str(tmp_path / "once"), length=5)
     actions = np.random.default_rng(0).integers(4, size=(12, 3))
     with open_pool(config, spec_of(Counting), tell=told.append, worker_timeout=6) as pool:
         pool.reset()
@@ -151,7 +151,7 @@ def test_a_worker_that_hangs_is_replaced_at_the_limit(trouble, place, tmp_path):
     (text,) = told
     assert "hung for 6 s" in text
     assert "environment" in text
-    assert ("_meet_trouble" in text) == (trouble != "SIGSTOP")  # a stopped process cannot say where it is
+    assert ("_inject_fault" in text) == (trouble != "SIGSTOP")  # a stopped process cannot say where it is
 
 
 def test_one_that_hangs_hides_none_that_is_dead():
@@ -172,13 +172,13 @@ def test_one_that_hangs_hides_none_that_is_dead():
 @pytest.mark.parametrize("place", ["made", "reset", "step"])
 def test_a_worker_may_die_anywhere(place, tmp_path):
     told = []
-    config = config_of(Counting, trouble_in=place, trouble="SIGSEGV", trouble_once=str(tmp_path / "once"))
+    config = config_of(Counting, fault_in=place, fault="SIGSEGV", fault_once=str(tmp_path / "once"))
     with open_pool(config, spec_of(Counting), tell=told.append) as pool:
         pool.reset()
         assert pool.step(np.array([1, 2, 3])).obs[:, 1:].tolist() == [[1, 1], [1, 2], [1, 3]]
     (text,) = told
     assert "killed by SIGSEGV" in text
-    assert "_meet_trouble" in text  # the stack of the thread that crashed
+    assert "_inject_fault" in text  # the stack of the thread that crashed
 
 
 @pytest.mark.parametrize("delay", [0.0, 2.0])
@@ -195,7 +195,7 @@ def test_a_worker_that_dies_before_it_is_told_to_play_was_in_no_game(delay):
 
 def test_a_successor_that_dies_while_it_plays_again_was_at_no_step(tmp_path):
     """The step that it was to take has not begun."""
-    config, told = config_of(Counting, trouble_in="reset", trouble="SIGKILL", trouble_once=str(tmp_path / "once")), []
+    config, told = config_of(Counting, fault_in="reset", fault="SIGKILL", fault_once=str(tmp_path / "once")), []
     (tmp_path / "once").touch()
     with open_pool(config, spec_of(Counting), tell=told.append) as pool:
         pool.reset()
@@ -211,7 +211,7 @@ def test_a_successor_that_dies_while_it_plays_again_was_at_no_step(tmp_path):
 
 
 def test_an_environment_that_always_crashes_ends_the_run_with_the_evidence():
-    config, told = config_of(Counting, trouble_in="step", trouble="SIGABRT", trouble_at=2), []
+    config, told = config_of(Counting, fault_in="step", fault="SIGABRT", fault_at_step=2), []
     with open_pool(config, spec_of(Counting), num_workers=1, tell=told.append, max_restarts=2) as pool:
         pool.reset()
         pool.step(np.zeros(3, int))
@@ -263,7 +263,7 @@ def test_a_server_that_always_dies_is_named(monkeypatch):
 
 def test_a_game_that_cannot_be_played_again_is_cut_off_where_it_was_last_seen():
     told = []
-    with open_pool(config_of(Moody, length=5), spec_of(Moody), tell=told.append) as pool:
+    with open_pool(config_of(UnseededObservation, length=5), spec_of(UnseededObservation), tell=told.append) as pool:
         pool.reset()
         pool.step(np.zeros(3, int))
         before = pool.step(np.ones(3, int)).obs.copy()
@@ -287,7 +287,7 @@ def test_a_game_that_cannot_be_played_again_is_cut_off_where_it_was_last_seen():
 
 def test_a_game_that_pays_something_else_when_played_again_is_cut_off_as_well():
     told = []
-    with open_pool(config_of(Tipping, length=9), spec_of(Tipping), tell=told.append) as pool:
+    with open_pool(config_of(UnseededReward, length=9), spec_of(UnseededReward), tell=told.append) as pool:
         pool.reset()
         for _ in range(4):
             before = pool.step(np.ones(3, int)).obs.copy()
@@ -297,7 +297,7 @@ def test_a_game_that_pays_something_else_when_played_again_is_cut_off_as_well():
         assert np.array_equal(step.final_obs[0], before[0])
         assert pool.has_strayed
         snapshot = pool.snapshot()
-    with open_pool(config_of(Tipping, length=9), spec_of(Tipping), tell=told.append) as pool:
+    with open_pool(config_of(UnseededReward, length=9), spec_of(UnseededReward), tell=told.append) as pool:
         assert np.array_equal(pool.restore(snapshot).obs, step.obs)
         assert pool.step(np.ones(3, int)).truncated.tolist() == [False, True, True]
     assert [text.partition(" did not")[0] for text in told[1:]] == [

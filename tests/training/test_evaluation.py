@@ -7,7 +7,7 @@ import numpy as np
 
 from paac_cli.algorithms.agent import Prediction
 from paac_cli.training.evaluation import open_pool, play
-from toy_envs import Counting, Moody, config_of, spec_of
+from toy_envs import Counting, UnseededObservation, config_of, spec_of
 
 
 class Clockwork:
@@ -40,7 +40,7 @@ def test_games_hold_their_own_moves():
 
 def test_a_game_that_was_cut_off_is_no_part_of_the_next():
     """Its worker is lost, and it does not replay."""
-    with open_toys(Moody) as pool:
+    with open_toys(UnseededObservation) as pool:
 
         def kill(step):
             if step == 3:

@@ -14,7 +14,7 @@ from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
 from paac_cli.errors import EnvironmentSpecError
-from paac_cli.spec import EnvSpec, one_of
+from paac_cli.spec import EnvSpec, discrete_action
 
 #: Packaged ROMs with which `loadROM` ends the process: they have no single-player mode.
 _UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
@@ -44,7 +44,7 @@ def load_game(config: EnvConfig) -> AtariGame:
     spec = EnvSpec(
         obs_shape=(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK),
         obs_dtype=np.dtype(np.uint8),
-        action=one_of(tuple(button.name for button in buttons)),
+        action=discrete_action(tuple(button.name for button in buttons)),
         fps=FRAMES_PER_SECOND,
         frame_stack=FRAME_STACK,
     )

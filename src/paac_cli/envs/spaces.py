@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from paac_cli.envs.env import Action
 from paac_cli.errors import EnvironmentSpecError
-from paac_cli.spec import ActionSpec, ObsPart, one_of
+from paac_cli.spec import ActionSpec, ObsPart, discrete_action
 
 _LEAVES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
@@ -60,7 +60,7 @@ class ActionTranslator:
         """Raises EnvironmentSpecError, which names the space, where it cannot be translated."""
         self._space = space
         if isinstance(space, spaces.Discrete):
-            self.spec = one_of(tuple(str(space.start + index) for index in range(space.n)))
+            self.spec = discrete_action(tuple(str(space.start + index) for index in range(space.n)))
         elif isinstance(space, spaces.MultiDiscrete):
             self.spec = ActionSpec((space.nvec.size,), tuple(space.nvec.ravel().tolist()))
         elif isinstance(space, spaces.MultiBinary):
