@@ -6,34 +6,41 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import action_choice, checkpoint_choice, trust_choice, warn
+from paac_cli.cli.options import action_options, json_option, last_option, trust_option
+from paac_cli.cli.output import warn
 
 
 @click.command("eval")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Whole games.")
-@action_choice
-@checkpoint_choice
-@trust_choice
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else, on standard output.")
+@click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Number of whole games.")
+@action_options
+@last_option
+@trust_option
+@json_option
 def evaluate(
     checkpoint: Path, episodes: int, greedy: bool, seed: int, last: bool, trusted: Container[str], as_json: bool
 ) -> None:
-    """Play whole games with a trained agent and report raw scores.
+    """Play whole games with a trained agent and report their raw scores.
 
-    CHECKPOINT is a run directory (its best checkpoint) or one checkpoint. Environment, protocol and
-    network are those it was trained with.
+    CHECKPOINT is a run directory (its best policy is played) or a single checkpoint. The environment, the rule set
+    and the network are those that the agent was trained with.
+
+    Examples:
+
+    \b
+      paac eval runs/pong-seed1
+      paac eval runs/pong-seed1 --last --episodes 100 --greedy --json
     """
     from paac_cli.cli.playing import play_games
-    from paac_cli.reporting.scores import in_words, report
+    from paac_cli.reporting.scores import format_scores, score_report
     from paac_cli.runs.run_directory import find_policy
 
-    path, found = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
-    played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)
-    told = report(played.config, played.games) | {
+    path, trained = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
+    played = play_games(trained, episodes=episodes, greedy=greedy, seed=seed)
+    report = score_report(played.config, played.games) | {
         "checkpoint": str(path),
-        "steps": found.counters.steps,
+        "steps": trained.counters.steps,
         "actions": "greedy" if greedy else "sampled",
         "seed": seed,
     }
-    click.echo(json.dumps(told, indent=2) if as_json else in_words(told))
+    click.echo(json.dumps(report, indent=2) if as_json else format_scores(report))

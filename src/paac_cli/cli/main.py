@@ -1,4 +1,4 @@
-"""The `paac` command. Every command lives in a module that is imported only when it is used."""
+"""The `paac` command. Each command's module is imported only when that command is used."""
 
 import os
 import signal
@@ -8,10 +8,11 @@ from importlib import import_module
 import click
 
 from paac_cli import __version__
+from paac_cli.cli.output import escape_control_characters
 from paac_cli.errors import PaacError
 
-# NumPy's linear algebra, for this process and the workers: several threads spin while they wait for each other, and
-# the first weights took seconds on cores that were busy with loading emulators.
+# One thread for NumPy's linear algebra, here and in the workers. With more, idle threads spin and compete with the
+# workers that load emulators: initialising the weights then took seconds.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _COMMANDS = {
@@ -25,24 +26,22 @@ _COMMANDS = {
 }
 
 
-def _harmless(text: str) -> str:
-    """What a file of somebody's made us say, without what would speak to the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
-
-
 def _open_standard_streams() -> None:
-    """Where the caller has closed one, as `2>&-` does, what is opened next would take its number."""
+    """Open /dev/null for each standard stream that the caller closed (as `2>&-` does).
+
+    Otherwise the next file that is opened would get its descriptor and receive what is printed.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it takes the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free descriptor
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 class _LazyGroup(click.Group):
-    """Knows its commands by name; turns foreseen failures into one clear message."""
+    """Imports a command when it is looked up, and prints a `PaacError` as one message without a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -60,25 +59,28 @@ class _LazyGroup(click.Group):
         except PaacError as error:
             if ctx.params["traceback"]:
                 raise
-            click.echo(f"Error: {_harmless(str(error))}", err=True)
+            click.echo(f"Error: {escape_control_characters(str(error))}", err=True)
             ctx.exit(error.exit_code)
-        except BrokenPipeError:  # the reader of our output has left, e.g. `| head`
+        except BrokenPipeError:  # the reader of our output has exited, e.g. `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="paac")
-@click.option("--traceback", is_flag=True, help="Show where an error comes from.")
+@click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
 def main(traceback: bool) -> None:
     """Train deep reinforcement-learning agents fast, on one machine.
 
-    Many environments are stepped in parallel, and one batched learner acts and updates in lock-step.
+    Worker processes step many environments in parallel. One learner chooses the actions of all of them in one batch
+    and updates the network in lock-step with them.
+
+    Examples:
 
     \b
-      paac train --preset pong       learn Pong; the same command again goes on where it stopped
-      paac eval runs/pong-seed1      play 30 games with the best checkpoint
-      paac record pong.mp4           film it
+      paac train --preset pong     # learn Pong; the same command resumes a stopped run
+      paac eval runs/pong-seed1    # play 30 games with the best policy
+      paac record pong.mp4         # record a video of the newest run
     """
     _open_standard_streams()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # by way of all clean-up
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all clean-up runs

@@ -10,18 +10,26 @@ import click
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A .png, .svg or .pdf file.  [default: curve.png in the first run]",
+    help="A .png, .svg or .pdf file.  [default: curve.png in the first run directory]",
 )
 def plot(runs: tuple[Path, ...], out: Path | None) -> None:
-    """Draw the learning curves of runs of one game: raw return over steps.
+    """Draw the learning curves of one or more runs: mean raw return over steps.
 
-    Each RUN is a run directory.
+    Each RUN is a run directory. All runs must have the same environment and rule set.
+
+    Examples:
+
+    \b
+      paac plot runs/pong-seed1
+      paac plot runs/pong-seed1 runs/pong-seed2 --out pong.svg
     """
     from paac_cli.errors import RunDirectoryError
     from paac_cli.reporting.plot import FORMATS, plot_runs
 
     out = out or runs[0] / "curve.png"
     if out.suffix.lower() not in FORMATS:
-        raise RunDirectoryError(f"{out}: write to one of {', '.join(FORMATS)}")
+        raise RunDirectoryError(
+            f"--out {out}: unknown image format {out.suffix!r}; use a name that ends in {', '.join(FORMATS)}"
+        )
     plot_runs(list(runs), out)
     click.echo(str(out))

@@ -5,17 +5,32 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import find_own_code
+from paac_cli.cli.options import add_cwd_to_path
 
 
 @click.group()
 def presets() -> None:
-    """List, show, copy and check presets."""
+    """List, show, copy and check presets.
+
+    A preset is a YAML file with every setting of a run.
+
+    Examples:
+
+    \b
+      paac presets list
+      paac presets copy pong my-pong.yaml
+    """
 
 
 @presets.command("list")
 def list_presets() -> None:
-    """All presets that ship with paac."""
+    """List all presets that ship with paac.
+
+    Example:
+
+    \b
+      paac presets list
+    """
     from paac_cli.config.presets import preset_names, read_preset
 
     for name in preset_names():
@@ -26,7 +41,13 @@ def list_presets() -> None:
 @presets.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Print the preset NAME."""
+    """Print the preset NAME.
+
+    Example:
+
+    \b
+      paac presets show ppo/cartpole
+    """
     from paac_cli.config.presets import read_preset
 
     click.echo(read_preset(name), nl=False)
@@ -36,37 +57,55 @@ def show(name: str) -> None:
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def copy(name: str, file: Path) -> None:
-    """Copy the preset NAME to FILE, to be changed there."""
+    """Copy the preset NAME to FILE, so that you can edit it.
+
+    Example:
+
+    \b
+      paac presets copy pong my-pong.yaml
+    """
     from paac_cli.config.presets import read_preset
     from paac_cli.errors import ConfigError
 
     text = read_preset(name)
     if file.suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"{file}: a preset's file ends in .yaml")
+        raise ConfigError(f"{file}: a preset needs the suffix .yaml or .yml; try {file.with_suffix('.yaml')}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x") as target:
             target.write(text)
     except FileExistsError:
-        raise ConfigError(f"{file} exists already") from None
+        raise ConfigError(f"{file} already exists; choose another name or delete it first") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error}") from error
-    click.echo(f"{file} written; `paac train --preset {file}` runs it")
+    click.echo(f"{file} written; train with `paac train --preset {file}`")
 
 
 @presets.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def validate(file: Path) -> None:
-    """Check the preset in FILE and print it with all defaults."""
+    """Check the preset in FILE and print it with all defaults filled in.
+
+    Example:
+
+    \b
+      paac presets validate my-pong.yaml
+    """
     from paac_cli.config.load import read_config, to_yaml
 
-    find_own_code()
+    add_cwd_to_path()
     click.echo(to_yaml(read_config(file)), nl=False)
 
 
 @presets.command()
 def schema() -> None:
-    """Print the JSON Schema of presets, for editors."""
+    """Print the JSON Schema of presets, for editors that complete and check YAML.
+
+    Example:
+
+    \b
+      paac presets schema > paac.schema.json
+    """
     from paac_cli.config.schema import RunConfig
 
     click.echo(json.dumps(RunConfig.model_json_schema(), indent=2))

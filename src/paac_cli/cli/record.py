@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_choice, trust_choice, warn
+from paac_cli.cli.options import RUNS, FiniteRange, action_options, last_option, trust_option
+from paac_cli.cli.output import warn
 
 
 @click.command()
@@ -13,17 +14,17 @@ from paac_cli.cli.options import RUNS, FiniteRange, action_choice, checkpoint_ch
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
-    help="A run directory or a checkpoint.  [default: the newest run in runs/]",
+    help="A run directory or a single checkpoint.  [default: the newest run in runs/]",
 )
-@click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="Whole games.")
+@click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="Number of whole games.")
 @click.option(
-    "--seconds", type=FiniteRange(0, min_open=True), help="Only so much of the film; the games are played whole."
+    "--seconds", type=FiniteRange(0, min_open=True), help="Maximum length of the video.  [default: whole games]"
 )
 @click.option("--fps", type=FiniteRange(1, 1000), help="Frames per second.  [default: real time]")
-@click.option("--overlay", is_flag=True, help="A panel with score, value and action probabilities.")
-@action_choice
-@checkpoint_choice
-@trust_choice
+@click.option("--overlay", is_flag=True, help="Add a panel with the score, the value and the action probabilities.")
+@action_options
+@last_option
+@trust_option
 def record(
     video: Path | None,
     checkpoint: Path | None,
@@ -36,28 +37,29 @@ def record(
     last: bool,
     trusted: Container[str],
 ) -> None:
-    """Film a trained agent: every frame of the emulator, in real time.
+    """Record a video of a trained agent, with every frame of the emulator.
 
-    VIDEO ends in .mp4, .webm or .gif. Without it, the film goes to the run's videos/. The games are
-    those that `paac eval` plays with the same seed.
+    VIDEO is a .mp4, .webm or .gif file. Without it, the video is saved in the run's videos/ directory. The games are
+    the ones that `paac eval` plays with the same seed.
+
+    Examples:
+
+    \b
+      paac record
+      paac record pong.mp4 --checkpoint runs/pong-seed1 --overlay
     """
     from paac_cli.cli.playing import play_games
-    from paac_cli.errors import VideoError
     from paac_cli.reporting.video import check_suffix
-    from paac_cli.runs.run_directory import RunDirectory, find_policy, newest_run
+    from paac_cli.runs.run_directory import find_policy, newest_run
 
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_suffix(video)
-    path, found = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
-    if video is None:
-        path = path if path.parent.name else path.resolve()
-        if path.parent.name != "checkpoints":
-            raise VideoError(f"{path} does not lie in a run directory; say where the film shall go")
-        video = RunDirectory(path.parents[1]).videos / f"{path.name}-seed{seed}.mp4"
+    path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
+    video = video or _default_video(path, seed)
 
-    played = play_games(found, episodes=episodes, greedy=greedy, seed=seed)
+    played = play_games(trained, episodes=episodes, greedy=greedy, seed=seed)
 
     from paac_cli.reporting.recorder import record_games
 
@@ -73,4 +75,18 @@ def record(
         max_frames=None if seconds is None else max(1, round(seconds * rate)),
     )
     scores = ", ".join(f"{game.score:g}" for game in played.games)
-    click.echo(f"{video}: raw return {scores}, by {path}, seed {seed}")
+    click.echo(f"{video}: raw return {scores}, checkpoint {path}, seed {seed}")
+
+
+def _default_video(checkpoint: Path, seed: int) -> Path:
+    """A file in the videos/ of the run that `checkpoint` belongs to. Raises VideoError if it belongs to none."""
+    from paac_cli.errors import VideoError
+    from paac_cli.runs.run_directory import RunDirectory
+
+    path = checkpoint if checkpoint.parent.name else checkpoint.resolve()
+    if path.parent.name != "checkpoints":
+        raise VideoError(
+            f"{path} is not in a run directory, so the video has no default path; "
+            f"name a file: paac record video.mp4 --checkpoint {checkpoint}"
+        )
+    return RunDirectory(path.parents[1]).videos / f"{path.name}-seed{seed}.mp4"
