@@ -84,6 +84,23 @@ def read_config(
     return load_config(yaml_io.read(path), str(path), overrides, flags, trusted=trusted)
 
 
+def load_run(
+    preset: Path, overrides: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None
+) -> RunConfig:
+    """The config of a new run: the preset file at `preset` with `overrides`, as `read_config` checks it.
+
+    A goal (`training.stop_when`) of one environment means nothing in another: the preset's is dropped if `overrides`
+    name another environment and no goal. Raises ConfigError.
+    """
+    overrides = overrides or {}
+    data = yaml_io.read(preset)
+    config = load_config(data, str(preset), overrides, flags)
+    has_own_goal = any(key.startswith("training.stop_when") for key in overrides)
+    if "env.id" not in overrides or has_own_goal or (data.get("env") or {}).get("id") in (None, config.env.id):
+        return config
+    return config.model_copy(update={"training": config.training.model_copy(update={"stop_when": None})})
+
+
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """ "; did you mean a, b?" for the known words closest to `word`, or nothing."""
     folded = {name.lower(): name for name in known}
