@@ -1,4 +1,4 @@
-"""TensorFlow's devices, chosen once before anything runs on them; and on what else its sums depend."""
+"""TensorFlow's device, chosen once before anything runs on it, and everything else that its sums depend on."""
 
 import os
 import platform
@@ -10,15 +10,16 @@ from paac_cli import __version__
 from paac_cli.config.schema import Device
 from paac_cli.errors import DeviceError
 from paac_cli.machine import available_cores, processor
+from paac_cli.runs.runtime import Runtime
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
 
 
 def choose_device(device: Device, *, deterministic: bool = True) -> str:
-    """Make TensorFlow use `device`; returns what it will use, in words.
+    """Make TensorFlow use `device`; returns the name of the device that it will use.
 
-    With a GPU, memory is taken as needed, and operations are deterministic if they shall be.
-    Raises DeviceError if a GPU is asked for and TensorFlow has none.
+    On a GPU, memory is allocated as needed, and operations are deterministic if `deterministic`.
+    Raises DeviceError if a GPU is requested and TensorFlow finds none.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
@@ -26,7 +27,7 @@ def choose_device(device: Device, *, deterministic: bool = True) -> str:
         found = ", ".join(d.name for d in tf.config.list_physical_devices())
         raise DeviceError(
             f"--device gpu: TensorFlow {tf.__version__}, which {built} built with CUDA, found only {found}. "
-            "`pip install 'paac[gpu]'` brings CUDA's libraries; `nvidia-smi` shows whether the driver works"
+            "Install CUDA's libraries with `pip install 'paac[gpu]'`; check the driver with `nvidia-smi`"
         )
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
@@ -40,27 +41,24 @@ def choose_device(device: Device, *, deterministic: bool = True) -> str:
 
 
 def device_in_use() -> str:
-    """The device that was chosen, in words."""
+    """The name of the chosen device: "CPU", or that of the GPU."""
     gpus = tf.config.get_visible_devices("GPU")
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")) if gpus else "CPU"
 
 
-def surroundings(*, deterministic: bool) -> dict[str, str]:
-    """Name -> what it is in this process: versions; and the order of TensorFlow's sums, by all that decides on it.
-
-    deterministic: as in the config. `choose_device` comes first.
-    """
+def runtime(*, deterministic: bool) -> Runtime:
+    """The runtime of this process. Call `choose_device` first. deterministic: as in the config."""
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     device = device_in_use()
-    return {
-        "paac": __version__,
-        "python": platform.python_version(),
-        **{package: version(package) for package in _PACKAGES},
-        "processor": processor(),
-        "cores": str(available_cores()),
-        "tensorflow threads": str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS", "as cores")),
-        "xla": " ".join(os.environ.get(name, "") for name in ("TF_XLA_FLAGS", "XLA_FLAGS")).strip() or "by default",
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default"),
-        "device": device,
-        "deterministic": "yes" if deterministic or device == "CPU" else "no",
-    }
+    xla_flags = " ".join(os.environ.get(name, "") for name in ("TF_XLA_FLAGS", "XLA_FLAGS")).strip()
+    return Runtime(
+        python=platform.python_version(),
+        versions={"paac": __version__, **{package: version(package) for package in _PACKAGES}},
+        processor=processor(),
+        cores=available_cores(),
+        device=device,
+        deterministic=deterministic or device == "CPU",
+        tensorflow_threads=str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS", "as cores")),
+        xla_flags=xla_flags or "by default",
+        onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default"),
+    )

@@ -1,4 +1,4 @@
-"""Whole games under fixed weights, scored raw."""
+"""Whole games played with fixed weights, and their raw scores."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,33 +6,35 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Agent, Prediction
+from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.env import FrameHook
 from paac_cli.envs.make import make_env
-from paac_cli.sampling.pool import Tell, WorkerPool
+from paac_cli.events import Log
+from paac_cli.learning.predictor import Prediction
+from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec
 
-#: Rows of the batch under which every game is evaluated, however many are played. The action noise of
-#: a row and the rounding of a batch depend on its size alone, so game `i` is the same in any evaluation.
+#: Rows of the batch in every evaluation, however many games are played. The action noise and the rounding of a row
+#: depend on the size of the batch alone, so that game `i` is the same in every evaluation.
 BATCH = 16
 
 
-class Game(NamedTuple):
-    """One evaluated game, with all that is needed to play it again."""
+class EvaluatedGame(NamedTuple):
+    """One evaluated game, with everything that is needed to replay it."""
 
     score: float  #: raw return
     length: int  #: agent steps
     env: int  #: row in which it was played
-    episode: int  #: how-manyth game of that row
+    episode: int  #: index of the game in that row
     actions: NDArray  #: [L, ...]
     values: NDArray  #: [L] float32, the agent's estimate before each action
-    probabilities: NDArray  #: [L, A] float32, or [L, 0] where an action is not one choice
+    probabilities: NDArray  #: [L, A] float32, or [L, 0] if an action is not one discrete choice
 
 
-class _Moves:
-    """What was predicted in one row since its last scored game, packed: a game may have 27,000 steps."""
+class _PredictionLog:
+    """The predictions in one row since its last scored game, packed as bytes: a game may have 27,000 steps."""
 
     def __init__(self) -> None:
         self._packed = [bytearray() for _ in Prediction._fields]
@@ -42,21 +44,21 @@ class _Moves:
             packed += field[row].tobytes()
 
     def last(self, length: int, like: Prediction) -> tuple[NDArray, ...]:
-        """Actions [L, ...], values [L], probabilities [L, A] of the last L = `length`, in the dtypes of `like`.
+        """The last L = `length` actions [L, ...], values [L] and probabilities [L, A], with the dtypes of `like`.
 
-        Before those of a game that was scored lie those of one that was cut off and was no game.
+        Earlier predictions belong to a game that was truncated because it diverged, and has no score.
         """
-        played = len(self._packed[1]) // like.value.itemsize
+        steps = len(self._packed[1]) // like.value.itemsize
         return tuple(
-            np.frombuffer(bytes(packed), field.dtype).reshape(played, *field.shape[1:])[played - length :]
+            np.frombuffer(bytes(packed), field.dtype).reshape(steps, *field.shape[1:])[steps - length :]
             for packed, field in zip(self._packed, like, strict=True)
         )
 
 
-def open_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int, tell: Tell) -> WorkerPool:
-    """The environments for an evaluation of so many games. tell: as for any pool."""
+def evaluation_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int, log: Log) -> WorkerPool:
+    """The environments for an evaluation of `episodes` games."""
     sampling = SamplingConfig(num_envs=min(BATCH, episodes))
-    return WorkerPool(config, spec, sampling, rollout_length=1, seed=seed, tell=tell)
+    return WorkerPool(config, spec, sampling, rollout_length=1, seed=seed, log=log)
 
 
 def play(
@@ -67,36 +69,36 @@ def play(
     seed: int,
     greedy: bool,
     on_game: Callable[[], None] = lambda: None,
-) -> list[Game]:
-    """Play so many games on a pool of `open_pool`, and return them in their order.
+) -> list[EvaluatedGame]:
+    """Play `episodes` games on a pool of `evaluation_pool`; returns them in a fixed order.
 
-    Of `N` rows, row `n` plays games n, n + N, n + 2N, ...: its share is fixed beforehand, so that games
-    which end early are not counted more often. on_game: called after each game.
+    Row `n` of `N` plays games n, n + N, n + 2N, ...: its number of games is fixed in advance, so that short games are
+    not counted more often. on_game: called after each game.
     """
-    share = np.array([len(range(row, episodes, pool.num_envs)) for row in range(pool.num_envs)])
+    remaining = np.array([len(range(row, episodes, pool.num_envs)) for row in range(pool.num_envs)])
     step, clock = pool.reset(), 0
     obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
-    moves = [_Moves() for _ in share]
-    games: list[Game] = []
-    while share.any():
+    logs = [_PredictionLog() for _ in remaining]
+    games: list[EvaluatedGame] = []
+    while remaining.any():
         obs[: pool.num_envs] = step.obs
         prediction = agent.predict(obs, seed=seed, step=clock, greedy=greedy)
-        for row in np.flatnonzero(share):
-            moves[row].add(prediction, int(row))
-        step = pool.step(prediction.action[: pool.num_envs], active=share > 0)
+        for row in np.flatnonzero(remaining):
+            logs[row].add(prediction, int(row))
+        step = pool.step(prediction.action[: pool.num_envs], active=remaining > 0)
         clock += 1
         for row, episode, score, length in step.episodes.tolist():
-            games.append(Game(score, length, row, episode, *moves[row].last(length, prediction)))
-            moves[row] = _Moves()
-            share[row] -= 1
+            games.append(EvaluatedGame(score, length, row, episode, *logs[row].last(length, prediction)))
+            logs[row] = _PredictionLog()
+            remaining[row] -= 1
             on_game()
     return sorted(games, key=lambda game: (game.episode, game.env))
 
 
 def replay(
-    config: EnvConfig, game: Game, seed: int, on_frame: FrameHook, on_step: Callable[[int, float], None]
+    config: EnvConfig, game: EvaluatedGame, seed: int, on_frame: FrameHook, on_step: Callable[[int, float], None]
 ) -> float:
-    """Play `game` again in this process, for a film; returns its score.
+    """Replay `game` in this process, for a film; returns its score.
 
     on_frame: called with every frame; on_step: called with (index, score so far) before every step.
     """

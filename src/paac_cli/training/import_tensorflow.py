@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's start-up chatter off the terminal, and its import short."""
+"""Imports TensorFlow without its start-up messages, and faster."""
 
 import contextlib
 import os
@@ -8,25 +8,25 @@ from collections.abc import Iterator
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow with standard error caught: its first log lines obey no log level.
+    """Import TensorFlow with standard error captured: its first messages ignore every log level.
 
-    What was caught is shown only if the import fails. Set TF_CPP_MIN_LOG_LEVEL=0 to see everything.
+    The captured text is shown only if the import fails. TF_CPP_MIN_LOG_LEVEL=0 shows everything.
     """
     if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as caught:
+    with tempfile.TemporaryFile() as captured:
         stderr = os.dup(2)
-        os.dup2(caught.fileno(), 2)
+        os.dup2(captured.fileno(), 2)
         try:
-            with _hidden("matplotlib"):  # Keras would load it, half a second, in case somebody draws galleries
+            with _hidden("matplotlib"):  # Keras would import it, half a second, only to draw image galleries
                 import tensorflow as tf
 
-            tf.config.list_physical_devices()  # looks for GPUs, and says so
+            tf.config.list_physical_devices()  # looks for GPUs, with messages of its own
         except Exception:
-            caught.seek(0)
-            os.write(stderr, caught.read())
+            captured.seek(0)
+            os.write(stderr, captured.read())
             raise
         finally:
             os.dup2(stderr, 2)
@@ -35,7 +35,7 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _hidden(module: str) -> Iterator[None]:
-    """To what is imported in here, `module` is not installed, unless it has been imported before."""
+    """In this block, importing `module` fails as if it were not installed, unless it has been imported before."""
     if module in sys.modules:
         yield
         return

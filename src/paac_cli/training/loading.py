@@ -1,38 +1,37 @@
-"""What `train` and `verify` share: a pool and an agent, loaded side by side."""
+"""From a config to a pool and an agent that are ready to train."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from paac_cli.config.schema import RunConfig
+from paac_cli.envs.make import describe_env
+from paac_cli.events import Log
+from paac_cli.sampling.make import Pool, make_pool
+from paac_cli.spec import EnvSpec
 from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent
-    from paac_cli.config.schema import RunConfig
-    from paac_cli.sampling.pool import WorkerPool
-    from paac_cli.spec import EnvSpec
 
 
 class Loaded(NamedTuple):
-    """All that a config asks for, ready to train."""
+    """What a config describes, ready to train."""
 
-    spec: "EnvSpec"
-    pool: "WorkerPool"
+    spec: EnvSpec
+    pool: Pool
     agent: "Agent"
-    device: str  #: of the learner, in words
+    device: str  #: name of the learner's device
 
 
 @contextlib.contextmanager
-def loaded(config: "RunConfig", tell: Callable[[str], None], stopping: Callable[[], bool]) -> "Iterator[Loaded]":
-    """Pool and agent of `config`; the workers end with the block. tell and stopping: as the pool has them.
+def load(config: RunConfig, log: Log, stopping: Callable[[], bool]) -> Iterator[Loaded]:
+    """Pool and agent of `config`. The workers end with the block. log, stopping: as for the pool.
 
-    First come the workers, then TensorFlow, which takes seconds to import while they load.
+    The workers start first, and load while TensorFlow is imported, which takes seconds.
     """
-    from paac_cli.envs.make import describe_env
-    from paac_cli.sampling.pool import WorkerPool
-
     spec = describe_env(config.env)
-    with WorkerPool.of(config, spec, tell, stopping) as pool:
+    with make_pool(config, spec, log, stopping) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import choose_device

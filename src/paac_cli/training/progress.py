@@ -1,4 +1,4 @@
-"""What has been reached: counters, and the raw scores of the latest games."""
+"""How far a run has come: counters, and the raw scores of the latest games."""
 
 import math
 from collections import deque
@@ -11,25 +11,25 @@ from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.manifest import Counters
 from paac_cli.timestep import TimeStep
 
-_METRICS = "metrics/"  # before the names of metrics in a checkpoint
+_METRICS = "metrics/"  # prefix of metrics in a checkpoint
 WINDOW = 100  #: games over which the mean return is reported
 
 
-def window_of(stop_when: StopWhen | None) -> int:
-    """Games whose scores are kept: those that reports and `stop_when` look at."""
+def window_size(stop_when: StopWhen | None) -> int:
+    """Number of games whose scores are kept, for reports and for `stop_when`."""
     return max(WINDOW, stop_when.episodes if stop_when else 0)
 
 
 class Progress:
-    """Counts steps and games; holds the scores that `stop_when` and reports look at."""
+    """Counts steps, updates and games, and keeps the scores that `stop_when` and reports need."""
 
     def __init__(self, stop_when: StopWhen | None, checkpoint: Checkpoint | None = None) -> None:
-        """From the start, or from where `checkpoint` stands."""
+        """At the start of a run, or at `checkpoint`."""
         counters = checkpoint.counters if checkpoint else Counters()
         self._stop_when = stop_when
         self.steps, self.updates = counters.steps, counters.updates
         self.episodes, self.seconds = counters.episodes, counters.seconds
-        window = window_of(stop_when)
+        window = window_size(stop_when)
         latest = checkpoint.progress if checkpoint else {}
         self.metrics = {  #: of the latest update
             name.removeprefix(_METRICS): float(value) for name, value in latest.items() if name.startswith(_METRICS)
@@ -38,7 +38,7 @@ class Progress:
         self._lengths: deque[int] = deque(latest["lengths"].tolist() if latest else (), window)
 
     def add(self, step: TimeStep) -> None:
-        """Take in one step of all environments."""
+        """Count one step of all environments."""
         self.steps += len(step.reward)
         self.episodes += len(step.episodes)
         self._scores.extend(step.episodes["score"].tolist())
@@ -51,21 +51,21 @@ class Progress:
 
     @property
     def mean_length(self) -> float:
-        """Mean length of the same games, in agent steps."""
+        """Mean length of the same games, in agent steps; NaN before the first."""
         return float(np.mean(list(self._lengths)[-WINDOW:])) if self._lengths else math.nan
 
     @property
     def score(self) -> float | None:
-        """The mean return once it rests on `WINDOW` games: what ranks checkpoints."""
+        """The mean return once `WINDOW` games are finished, else None. It ranks checkpoints."""
         return self.mean_return if len(self._scores) >= WINDOW else None
 
     @property
-    def is_good_enough(self) -> bool:
-        """Whether `stop_when` is fulfilled."""
-        wanted = self._stop_when
-        if wanted is None or len(self._scores) < wanted.episodes:
+    def goal_reached(self) -> bool:
+        """Whether the condition `stop_when` is met."""
+        goal = self._stop_when
+        if goal is None or len(self._scores) < goal.episodes:
             return False
-        return float(np.mean(list(self._scores)[-wanted.episodes :])) >= wanted.mean_return
+        return float(np.mean(list(self._scores)[-goal.episodes :])) >= goal.mean_return
 
     @property
     def counters(self) -> Counters:

@@ -1,4 +1,4 @@
-"""Signals as a wish, not a blow: Ctrl-C, SIGTERM, SIGHUP (a lost terminal), SIGUSR1 (a batch system's warning)."""
+"""Signals as requests to stop: Ctrl-C, SIGTERM, SIGHUP (a closed terminal), SIGUSR1 (a batch system's warning)."""
 
 import os
 import signal
@@ -10,20 +10,20 @@ from typing import Self
 from paac_cli.errors import REQUEUE
 from paac_cli.sampling.worker import STOP_SIGNALS
 
-_PATIENCE = 3.0  # seconds that what is going on may still take
+_URGENT_AFTER = 3.0  # seconds that a rollout may still take
 
 
-class _CutShort(BaseException):
-    """What was going on when a signal came is not worth being finished."""
+class _StoppedBeforeTraining(BaseException):
+    """Leaves the block of a `StopRequest` while there is nothing to save."""
 
 
 class StopRequest:
-    """While it is entered, these signals only note that the run should stop; Ctrl-C after any of them kills.
+    """A context manager in which stop signals only request a stop; Ctrl-C after any of them ends the process at once.
 
-    Until `begin` there is nothing to save, and the first of them leaves the block at once.
+    Before `begin` there is nothing to save, so the first signal leaves the block at once.
 
-    The first decides on the exit code: batch systems send SIGTERM some time after their warning. Workers end by
-    themselves when the learner is gone, so leaving at once leaves nothing behind.
+    The first signal decides the exit code: a batch system sends SIGTERM some time after its warning. Workers end with
+    the learner, so ending the process at once leaves nothing behind.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class StopRequest:
         for number in STOP_SIGNALS:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue  # under nohup
-            self._previous[number] = signal.signal(number, self._note)  # type: ignore[assignment]
+            self._previous[number] = signal.signal(number, self._handle)  # type: ignore[assignment]
         return self
 
     def __exit__(
@@ -44,10 +44,10 @@ class StopRequest:
     ) -> bool:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        return kind is _CutShort
+        return kind is _StoppedBeforeTraining
 
     def begin(self) -> None:
-        """From here on, whoever looks at this decides when to stop."""
+        """From here on the caller decides when to stop, by looking at this object."""
         self._has_begun = True
 
     def __bool__(self) -> bool:
@@ -55,23 +55,23 @@ class StopRequest:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether it is time to give up what is going on: batch systems kill soon after they have asked."""
-        return self._signal is not None and time.monotonic() - self._since > _PATIENCE
+        """Whether to abandon the current rollout: batch systems kill soon after their first signal."""
+        return self._signal is not None and time.monotonic() - self._since > _URGENT_AFTER
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal, as shells have it, or `REQUEUE`; 0 where none came."""
+        """128 + the signal's number, as in shells, or `REQUEUE` for SIGUSR1; 0 without a signal."""
         if self._signal is None:
             return 0
         return REQUEUE if self._signal == signal.SIGUSR1 else 128 + self._signal
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None and number == signal.SIGINT:
             if sys.stdout.isatty():
-                os.write(1, b"\x1b[?25h\n")  # the live view had hidden the cursor
-            os.write(2, b"Left at once: what came after the last checkpoint is not saved\n")
+                os.write(1, b"\x1b[?25h\n")  # show the cursor, which the live view hides
+            os.write(2, b"Stopped at once: nothing after the last checkpoint is saved\n")
             os._exit(128 + number)
         if self._signal is None:
             self._signal, self._since = number, time.monotonic()
             if not self._has_begun:
-                raise _CutShort
+                raise _StoppedBeforeTraining

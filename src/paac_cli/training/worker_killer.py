@@ -1,4 +1,4 @@
-"""A worker killed at a moment that nobody has chosen."""
+"""Kills one worker at a random moment, so that `paac verify` also verifies recovery."""
 
 import contextlib
 import math
@@ -9,28 +9,31 @@ import time
 from collections.abc import Mapping
 from threading import Timer
 
-from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.make import Pool
 
 
 class WorkerKiller:
-    """A sink of a training that logs every rollout: once, in the midst of one of the first half, it kills a worker."""
+    """A metric sink for a training that logs after every rollout.
 
-    def __init__(self, pool: WorkerPool, steps: range) -> None:
+    In the first half of the training it kills one worker, once, in the middle of a rollout.
+    """
+
+    def __init__(self, pool: Pool, steps: range) -> None:
         """steps: of the training."""
         self._pool = pool
-        self._at: int | None = random.choice(steps[: len(steps) // 2 + 1])
+        self._kill_at: int | None = random.choice(steps[: len(steps) // 2 + 1])
         self._shortest = math.inf  # seconds of a rollout
-        self._began: float | None = None  # None: the first, in which TensorFlow compiles, says nothing
+        self._began: float | None = None  # None in the first rollout, whose duration includes compilation
 
-    def metrics(self, steps: int, row: Mapping[str, float]) -> None:
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
         now = time.perf_counter()
         if self._began is not None:
             self._shortest = min(self._shortest, now - self._began)
-            if self._at is not None and steps >= self._at:
-                self._at = None
+            if self._kill_at is not None and steps >= self._kill_at:
+                self._kill_at = None
                 Timer(random.uniform(0.0, self._shortest), self._kill).start()
         self._began = now
 
     def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, IndexError):  # the training has ended meanwhile
+        with contextlib.suppress(ProcessLookupError, IndexError):  # the training may have ended
             os.kill(random.choice(self._pool.pids), signal.SIGKILL)
