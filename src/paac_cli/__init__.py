@@ -1,8 +1,8 @@
-"""PAAC: many environments stepped in parallel, one batched learner, in lock-step."""
+"""Deep reinforcement learning with many environments stepped in parallel by one learner, in lock-step."""
 
 from importlib.metadata import PackageNotFoundError, version
 
 try:
     __version__ = version("paac")
-except PackageNotFoundError:  # run from a source tree that was never installed
+except PackageNotFoundError:  # run from a source tree that is not installed
     __version__ = "0+unknown"

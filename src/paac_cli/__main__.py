@@ -1,4 +1,4 @@
-"""`python -m paac_cli` is `paac`."""
+"""`python -m paac_cli` runs `paac`."""
 
 from paac_cli.cli.main import main
 

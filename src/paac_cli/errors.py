@@ -1,66 +1,66 @@
-"""The failures that we foresee. The command line prints their message and exits with `exit_code`.
+"""The expected failures. The command line prints their message without a traceback and exits with `exit_code`.
 
-Anything else that is raised is a bug of ours and keeps its traceback.
+Any other exception is a bug in paac and keeps its traceback.
 """
 
-REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, by which a job script knows to ask for more time
+REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, so that a job script can requeue the job
 
 
 class PaacError(Exception):
-    """Something the user can put right."""
+    """A failure that the user can fix."""
 
     exit_code = 2
 
 
 class ConfigError(PaacError):
-    """A preset, an override or a combination of both that cannot be run."""
+    """A preset, an override, or their combination is invalid."""
 
 
 class EnvironmentSpecError(PaacError):
-    """An environment that does not exist, cannot be built, or has a space we do not support."""
+    """An environment does not exist, cannot be made, or has an unsupported space."""
 
 
 class EnvOutputError(PaacError):
-    """An observation, reward or end of an episode that is not what the environment's spaces say, or no number."""
+    """An observation, reward or flag does not match the environment's spaces, or is not finite."""
 
     exit_code = 1
 
 
 class DeviceError(PaacError):
-    """The device that was asked for is not there."""
+    """The requested device is not available."""
 
 
 class CheckpointError(PaacError):
-    """A checkpoint that is missing, foreign or damaged."""
+    """A checkpoint is missing, damaged, or does not fit the model."""
 
 
 class TrustError(PaacError):
-    """A checkpoint or a run directory that names code to import, without the user's word for it."""
+    """A checkpoint or run directory refers to third-party code that the user has not trusted."""
 
 
 class RunDirectoryError(PaacError):
-    """A run directory that cannot be written, or that holds another run."""
+    """A run directory cannot be written, or belongs to another run."""
 
 
 class VerificationError(PaacError):
-    """A run of which nothing can be said: it cannot be trained again here."""
+    """A run cannot be verified on this machine, because it cannot be trained again here."""
 
 
 class VideoError(PaacError):
-    """A film that cannot be written."""
+    """A video cannot be written."""
 
 
 class LearningError(PaacError):
-    """Learning has gone bad: what should be a number is none."""
+    """Learning has diverged: a value that must be finite, such as the loss, is NaN or infinite."""
 
     exit_code = 1
 
 
 class StoppedError(PaacError):
-    """The run was to stop, and a worker that does not answer, or a rollout that takes long, is not waited for."""
+    """The user asked the run to stop, and it stops without waiting for a hung worker or a slow rollout."""
 
 
 class WorkerError(PaacError):
-    """A worker process raised or died; the message carries its traceback or exit code."""
+    """A worker process raised an exception or died; the message holds its traceback or exit code."""
 
     exit_code = 1

@@ -1,7 +1,8 @@
-"""Files as they must be on disks that fill, break and lose power, and in directories that others have made.
+"""Durable writes and safe reads of files.
 
-What is written is synced, and so is the entry that names it; what is read is a regular file. Every step is
-one call of `os`, so that a test can stand between any two of them.
+Disks fill up and lose power: a written file is synced, and so is the directory that holds its name. Directories may
+have been made by others: reads take regular files only, and writes follow no symbolic link. Each step is one call of
+`os`, so that tests can inject a failure between any two of them.
 """
 
 import contextlib
@@ -15,19 +16,19 @@ from pathlib import Path
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """The file at `path`, for reading. Raises OSError, also for a pipe or a device: they may never answer."""
+    """Open the file at `path` for reading. Raises OSError, also for pipes and devices, where a read may block."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
 
 
-def open_own(path: str, flags: int) -> int:
-    """An opener for `open`, of a file that we write: follows no link, and waits for no reader of a pipe."""
+def open_for_writing(path: str, flags: int) -> int:
+    """An `opener` for `open`. Follows no symbolic link, and does not wait for the reader of a pipe. Raises OSError."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
-    """Write `pieces` to `path` and sync; returns the SHA-256 of the file. Follows no link. Raises OSError."""
+    """Write `pieces` to `path` and sync the file; returns its SHA-256. Follows no symbolic link. Raises OSError."""
     digest = hashlib.sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
@@ -41,21 +42,22 @@ def write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
 
 
 def write_all(descriptor: int, piece: bytes | memoryview) -> None:
-    """Write the whole of `piece`: the system may take less at a time. Raises OSError."""
+    """Write all of `piece`; one `os.write` may write only a part. Raises OSError."""
     rest = memoryview(piece)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def append_at(path: Path, size: int, content: bytes) -> None:
-    """Write `content` after the first `size` bytes of the file at `path`, which may be torn behind them.
+    """Write `content` at offset `size` of the file at `path`; what the file holds after `size` is discarded.
 
-    Follows no link. Raises OSError, also where it has become shorter.
+    A failed earlier write may have left an incomplete line there. Follows no symbolic link. Raises OSError, also if
+    the file is shorter than `size`.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
         if os.fstat(descriptor).st_size < size:
-            raise OSError(errno.EIO, "has become shorter than what was written to it", str(path))
+            raise OSError(errno.EIO, "is shorter than what was written to it", str(path))
         os.ftruncate(descriptor, size)
         os.lseek(descriptor, size, os.SEEK_SET)
         write_all(descriptor, content)
@@ -64,7 +66,7 @@ def append_at(path: Path, size: int, content: bytes) -> None:
 
 
 def replace_synced(path: Path, content: bytes) -> None:
-    """Put `content` in the place of what is at `path`: one or the other is there at any time. Raises OSError."""
+    """Replace the file at `path` by `content`, atomically and durably. Raises OSError."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         write_synced(partial, [content])
@@ -77,7 +79,7 @@ def replace_synced(path: Path, content: bytes) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make what has been written to the file at `path` last. Raises OSError."""
+    """Flush the file at `path` to the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         os.fsync(descriptor)
@@ -86,7 +88,7 @@ def sync_file(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make the directory at `path`, and what is missing above it. Raises OSError."""
+    """Make the directory at `path` and its missing parents, durably. Raises OSError."""
     if not path.parent.is_dir():
         make_directory(path.parent)
     path.mkdir(exist_ok=True)
@@ -94,12 +96,12 @@ def make_directory(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make names in the directory at `path` last: new ones, and those that are gone. Raises OSError."""
+    """Flush the directory at `path` to the disk: the names of new, renamed and deleted files. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems cannot, and need not
+        if error.errno != errno.EINVAL:  # some network file systems do not support it and do not need it
             raise
     finally:
         os.close(descriptor)

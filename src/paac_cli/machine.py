@@ -1,4 +1,4 @@
-"""The machine that all of this runs on."""
+"""The machine that paac runs on: its cores, processor and memory."""
 
 import os
 import platform
@@ -7,24 +7,24 @@ from typing import Any
 
 
 def available_cores() -> int:
-    """How many cores this process may run on."""
+    """Number of cores that this process may run on."""
     return len(os.sched_getaffinity(0))
 
 
 def core_for_each(processes: int) -> list[int | None]:
-    """A core of its own for each process where there are as many cores as processes; None where the system decides."""
+    """The core to pin each process to: one each if there are exactly as many cores, otherwise None (not pinned)."""
     cores = sorted(os.sched_getaffinity(0))
     return [*cores] if len(cores) == processes else [None] * processes
 
 
 def processor() -> str:
-    """Its model, as far as the system tells."""
-    return _told_of("model name", "/proc/cpuinfo") or platform.machine()
+    """The processor's model, e.g. `AMD EPYC 7763 64-Core Processor`, or its architecture if Linux does not tell."""
+    return _proc_value("model name", "/proc/cpuinfo") or platform.machine()
 
 
 def machine() -> dict[str, Any]:
-    """The processor and what else matters of this machine to who reads a result."""
-    kilobytes = _told_of("MemTotal", "/proc/meminfo").removesuffix(" kB")
+    """The machine, as result files describe it: processor, cores, memory, kernel and Python version."""
+    kilobytes = _proc_value("MemTotal", "/proc/meminfo").removesuffix(" kB")
     return {
         "processor": processor(),
         "cores": available_cores(),
@@ -34,8 +34,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _told_of(name: str, file: str) -> str:
-    """What stands first behind `name:` in a file of /proc; empty where there is no such thing."""
+def _proc_value(name: str, file: str) -> str:
+    """The first value of `name` in a file of `name: value` lines; empty if the file or the name is missing."""
     try:
         lines = Path(file).read_text().splitlines()
     except OSError:

@@ -1,4 +1,7 @@
-"""What an environment looks like from outside: all that memory and networks are laid out by."""
+"""The shapes and dtypes of an environment's observations and actions. Shared memory and networks are built from them.
+
+`A` is the number of actions, where an action is one choice; `D` the number of elements of an action.
+"""
 
 from typing import NamedTuple
 
@@ -7,21 +10,22 @@ from numpy.typing import NDArray
 
 
 class ActionSpec(NamedTuple):
-    """Actions are arrays of `shape`: whole numbers below `choices`, or, where there are none, real numbers.
+    """Discrete actions are int32; element `d` is in [0, choices[d]). Continuous actions (`choices` empty) are float32.
 
-    Real numbers are in units of the environment: -1 and 1 are its bounds, where it has any.
+    A continuous action is scaled: -1 and 1 are the bounds of the environment's action, where it has finite bounds;
+    an element without finite bounds is not scaled.
     """
 
-    shape: tuple[int, ...]  #: () for one choice among several, (D,) otherwise
-    choices: tuple[int, ...]  #: how many there are, of each whole number; () for real numbers
-    names: tuple[str, ...] = ()  #: of the choices, where there is one number to choose
+    shape: tuple[int, ...]  #: () if an action is one choice, else (D,)
+    choices: tuple[int, ...]  #: number of choices of each element; empty for continuous actions
+    names: tuple[str, ...] = ()  #: [A], if an action is one choice
 
     @property
     def dtype(self) -> np.dtype:
         return np.dtype(np.int32 if self.choices else np.float32)
 
     def draw(self, rng: np.random.Generator, *leading: int) -> NDArray:
-        """Random actions [*leading, ...], all choices alike; real numbers between their bounds."""
+        """Random actions [*leading, *shape], uniform over the choices or over [-1, 1)."""
         shape = (*leading, *self.shape)
         if not self.choices:
             return rng.uniform(-1.0, 1.0, shape).astype(self.dtype)
@@ -29,29 +33,29 @@ class ActionSpec(NamedTuple):
 
     @property
     def num_actions(self) -> int | None:
-        """A, where an action is one choice; None otherwise."""
+        """A, if an action is one choice; otherwise None."""
         return self.choices[0] if self.shape == () else None
 
 
 def discrete_action(names: tuple[str, ...]) -> ActionSpec:
-    """One choice among actions of these names."""
+    """The spec of an action that is one choice among `names` [A]."""
     return ActionSpec((), (len(names),), names)
 
 
 class ObsPart(NamedTuple):
-    """One entry of an observation that is made of several, in the row into which they are laid one after another."""
+    """One entry of a Dict or Tuple observation, whose entries are flattened and concatenated into one vector."""
 
-    name: str  #: its path, e.g. `camera` or `arm.angles`
-    shape: tuple[int, ...]
-    is_bytes: bool  #: whole numbers from 0 to 255
+    name: str  #: dotted path, e.g. `camera` or `arm.angles`
+    shape: tuple[int, ...]  #: before it is flattened
+    is_bytes: bool  #: uint8, from 0 to 255
 
 
 class EnvSpec(NamedTuple):
-    """All that the learner and shared memory need to know of an environment."""
+    """What the learner and shared memory need to know about an environment."""
 
     obs_shape: tuple[int, ...]
     obs_dtype: np.dtype
     action: ActionSpec
-    fps: float  #: frames per second of real-time play, for films
-    frame_stack: int = 1  #: screens that follow one another on the last axis of an observation, the newest last
-    parts: tuple[ObsPart, ...] = ()  #: in order, where an observation is made of several
+    fps: float  #: frames per second of real-time play, for videos
+    frame_stack: int = 1  #: consecutive frames on the last axis of an observation, the newest last
+    parts: tuple[ObsPart, ...] = ()  #: of a Dict or Tuple observation, in the order of the vector; otherwise empty

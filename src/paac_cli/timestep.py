@@ -1,24 +1,21 @@
-"""What sampling hands to an algorithm: arrays, and nothing that knows where they come from.
-
-`T` steps per rollout, `N` environments; arrays are time-major.
-"""
+"""What the pool gives to an algorithm: arrays of `T` steps and `N` environments, time-major."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: One finished game: environment, its how-manyth game (from 0), raw score, agent steps.
+#: One finished game: index of its environment, index of the game in that environment (from 0), raw score, agent steps.
 EPISODE_DTYPE = np.dtype([("env", np.int64), ("episode", np.int64), ("score", np.float64), ("length", np.int64)])
 
 
 class Rollout(NamedTuple):
     """The last `T` steps of all environments: views into shared memory.
 
-    obs:        [T+1, N, ...]  what was seen; `obs[t]` is what action `t` answered.
-    reward:     [T, N] float32 as learned (clipped where the protocol says so).
-    terminated: [T, N] bool    the episode truly ended with step `t`.
-    truncated:  [T, N] bool    the episode was cut off with step `t`.
+    obs:        [T+1, N, ...] in the environment's dtype; action `t` was chosen from `obs[t]`.
+    reward:     [T, N] float32; the algorithm learns from it (clipped if the rule set clips rewards).
+    terminated: [T, N] bool; the episode terminated with step `t`.
+    truncated:  [T, N] bool; the episode was truncated with step `t`.
     """
 
     obs: NDArray
@@ -28,18 +25,22 @@ class Rollout(NamedTuple):
 
 
 class TimeStep(NamedTuple):
-    """One step of all environments. `episodes` is a copy; all else are views, which hold until their slot comes round
-    again, and `final_obs` until the pool's next step.
+    """One step of all environments.
 
-    obs:        [N, ...]       after same-step autoreset: where an episode ended, the next one's first.
-    reward:     [N] float32    as learned.
+    `episodes` is a copy. All other arrays are views into shared memory: they are valid until the pool writes the same
+    slot again, in the next rollout; `final_obs` only until the pool's next step.
+
+    obs:        [N, ...] in the environment's dtype, after same-step autoreset: if an episode ended, the first
+                observation of the next one.
+    reward:     [N] float32; the algorithm learns from it (clipped if the rule set clips rewards).
     terminated: [N] bool
     truncated:  [N] bool
-    final_obs:  [N, ...]       last observation of an episode; only rows where `truncated` are written.
-    episodes:   [K] EPISODE_DTYPE, the games that ended with this step (a lost life is not a game).
-    slot:       0 after a reset, then 1..T within a rollout; at `T` the rollout is full.
+    final_obs:  [N, ...] last observation of the episode; only rows where `truncated` is true are written.
+    episodes:   [K] EPISODE_DTYPE, the games that ended with this step (a lost life does not end a game).
+    slot:       0 after a reset, then 1..T within a rollout.
     rollout:    complete when `slot == T`.
-    envs:       of which environments this is; of all, unless halves of them take turns. `N` is their number.
+    envs:       the environments that this step is of: all of them, unless `sampling.overlap` steps one half at a time.
+                `N` is their number.
     """
 
     obs: NDArray

@@ -95,8 +95,10 @@ def load_run(
     overrides = overrides or {}
     data = yaml_io.read(preset)
     config = load_config(data, str(preset), overrides, flags)
+    env = data.get("env")
+    env_of_preset = env.get("id") if isinstance(env, dict) else None
     has_own_goal = any(key.startswith("training.stop_when") for key in overrides)
-    if "env.id" not in overrides or has_own_goal or (data.get("env") or {}).get("id") in (None, config.env.id):
+    if "env.id" not in overrides or has_own_goal or env_of_preset in (None, config.env.id):
         return config
     return config.model_copy(update={"training": config.training.model_copy(update={"stop_when": None})})
 

@@ -21,7 +21,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from paac_cli.errors import RunDirectoryError
 from paac_cli.events import Alert, Event, Info, Log
-from paac_cli.files import append_at, make_directory, open_own, replace_synced
+from paac_cli.files import append_at, make_directory, open_for_writing, replace_synced
 from paac_cli.runs.metrics_csv import read_rows, to_lines
 
 
@@ -42,7 +42,7 @@ class EventLog:
         self._path = path
 
     def __call__(self, event: Event) -> None:
-        with contextlib.suppress(OSError), open(self._path, "a", opener=open_own) as file:
+        with contextlib.suppress(OSError), open(self._path, "a", opener=open_for_writing) as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {event}\n")
 
 
