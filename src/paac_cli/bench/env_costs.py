@@ -1,13 +1,13 @@
-"""What environments cost alone, on all cores at once and with nothing else to do.
+"""CPU time of environments alone: on all cores at once, while nothing else runs.
 
-One process per core plays random actions in one environment of its own; TensorFlow is in none of them.
-All measure the same at the same time, so that they share caches, memory and clock as workers do. What is
-counted is CPU time (`time.process_time`: user and system), which a busy machine stretches less than wall
-time, summed over all processes and divided by the agent steps of all.
+One process per core plays random actions in an environment of its own; none of them imports TensorFlow. All measure at
+the same time, so they share caches, memory bandwidth and clock speed as workers do. The cost is CPU time
+(`time.process_time`: user and system), on which other programs have less influence than on wall time: the sum over all
+processes, divided by their agent steps.
 
-For Atari two things are measured in turn: four times `act` of the bare emulator, in which games that are
-over are reset but the reset is not counted; and `step` of the environment, with its share of new games.
-Of a Gymnasium environment there is only the second.
+For Atari, two workloads are measured in turn: `act` of the bare emulator, four times per step (games that end are
+reset, but resets are not counted), and `step` of the environment, with its resets. For Gymnasium environments there is
+only the second.
 """
 
 import signal
@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -29,21 +29,21 @@ from paac_cli.envs.rules import FRAME_SKIP
 from paac_cli.errors import WorkerError
 from paac_cli.machine import available_cores
 from paac_cli.sampling.worker import STOP_SIGNALS
-from paac_cli.sampling.worker_process import server_with, stop_signals_blocked
+from paac_cli.sampling.worker_process import fork_server, stop_signals_blocked
 from paac_cli.seeding import episode_seed
 
 _WINDOWS = 5
-_BATCH = 32  # steps between two looks at the clock
-_CLOSE_TIMEOUT = 1.0  # seconds that the processes have to end by themselves
-_PATIENCE = 60.0  # seconds for a process to load its environment, or to answer after its time is up
+_BATCH = 32  # steps between two readings of the clock
+_CLOSE_TIMEOUT = 1.0  # seconds for the processes to end by themselves
+_ANSWER_TIMEOUT = 60.0  # seconds for a process to load its environment, or to answer after its measurement
 
 
 class EnvCosts(NamedTuple):
-    """CPU microseconds of one agent step on one core while all cores do the same; medians of short windows.
+    """CPU microseconds per agent step on one core, while all cores do the same; medians over short windows.
 
-    emulate:    four frames of the bare emulator; of a Gymnasium environment `step` as a whole.
-    preprocess: what `step` of an Atari environment takes above that: screens, stack, rules of the protocol,
-                and its share of new games. None where nothing can be told apart.
+    emulate:    four frames of the bare emulator; for a Gymnasium environment, the whole `step`.
+    preprocess: the rest of an Atari environment's `step`: frames, stacking, rules and resets. None for Gymnasium
+                environments, where the two cannot be separated.
     """
 
     emulate: float
@@ -51,42 +51,42 @@ class EnvCosts(NamedTuple):
 
     @property
     def step(self) -> float:
-        """All that a step takes."""
+        """The whole step."""
         return self.emulate + (self.preprocess or 0.0)
 
 
 class _Played(NamedTuple):
-    """What one process has done in one window."""
+    """What one process did in one window."""
 
     steps: int
     cpu: float  #: seconds
 
 
-#: Plays for about so many seconds of wall time.
-_Subject = Callable[[float], _Played]
+_Activity = Literal["emulate", "step"]
+_Play = Callable[[float], _Played]  # plays for about this many seconds of wall time
 
 
 def env_costs(config: RunConfig, seconds: float) -> EnvCosts:
-    """Measure for about `seconds` of wall time, starting the processes not counted. Raises WorkerError."""
-    names = ("step", "emulate") if config.env.is_atari else ("step",)
-    costs: dict[str, list[float]] = {name: [] for name in names}
-    window = seconds / (_WINDOWS * len(names))
+    """Measure for about `seconds` of wall time, without starting the processes. Raises WorkerError."""
+    activities: tuple[_Activity, ...] = ("step", "emulate") if config.env.is_atari else ("step",)
+    costs: dict[_Activity, list[float]] = {activity: [] for activity in activities}
+    window = seconds / (_WINDOWS * len(activities))
     with _Meters(config) as meters:
-        for name in names:  # the first steps touch memory for the first time
-            meters.measure(name, window / 2)
+        for activity in activities:  # a warm-up: the first steps touch memory for the first time
+            meters.measure(activity, window / 2)
         for _ in range(_WINDOWS):
-            for name in names:
-                played = meters.measure(name, window)
-                costs[name].append(1e6 * sum(one.cpu for one in played) / sum(one.steps for one in played))
-    step, *bare = (statistics.median(costs[name]) for name in names)
+            for activity in activities:
+                played = meters.measure(activity, window)
+                costs[activity].append(1e6 * sum(one.cpu for one in played) / sum(one.steps for one in played))
+    step, *bare = (statistics.median(costs[activity]) for activity in activities)
     return EnvCosts(bare[0], step - bare[0]) if bare else EnvCosts(step, None)
 
 
 class _Meters:
-    """One process per core that measures when it is told to. A context manager: it owns its processes."""
+    """One measuring process per core. A context manager: it owns its processes."""
 
     def __init__(self, config: RunConfig) -> None:
-        context = server_with("bench.env_costs", config.env)
+        context = fork_server("bench.env_costs", config.env)
         self._processes, self._connections = [], []
         with stop_signals_blocked():
             for index in range(available_cores()):
@@ -104,7 +104,7 @@ class _Meters:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for connection in self._connections:
-            connection.close()  # by which they end
+            connection.close()  # ends the process at its other end
         deadline = time.monotonic() + _CLOSE_TIMEOUT
         for process in self._processes:
             process.join(max(deadline - time.monotonic(), 0.0))
@@ -112,18 +112,20 @@ class _Meters:
                 process.kill()
                 process.join()
 
-    def measure(self, subject: str, seconds: float) -> list[_Played]:
-        """What every process did while all played `subject`. Raises WorkerError where one has failed."""
+    def measure(self, activity: _Activity, seconds: float) -> list[_Played]:
+        """Let all processes measure `activity` at the same time. Raises WorkerError if one fails."""
         try:
             for connection in self._connections:
-                connection.send((subject, seconds))
+                connection.send((activity, seconds))
             return [self._answer(connection, seconds) for connection in self._connections]
         except (EOFError, OSError) as error:
-            raise WorkerError("a process that measures the environment died without a word") from error
+            raise WorkerError("a process that measures the environment died without an error message") from error
 
     def _answer(self, connection: Connection, seconds: float) -> _Played:
-        if not connection.poll(seconds + _PATIENCE):
-            raise WorkerError("a process that measures the environment does not answer")
+        if not connection.poll(seconds + _ANSWER_TIMEOUT):
+            raise WorkerError(
+                f"a process that measures the environment did not answer within {seconds + _ANSWER_TIMEOUT:.0f} s"
+            )
         answer: _Played | str = connection.recv()
         if isinstance(answer, str):
             raise WorkerError(f"a process that measures the environment failed:\n{answer}")
@@ -131,19 +133,19 @@ class _Meters:
 
 
 def _run_meter(connection: Connection, config: EnvConfig, seed: int, index: int) -> None:
-    """Main function of a process: answers (subject, seconds) until the other end is closed."""
+    """Main function of a process: answers requests (activity, seconds) until the other end is closed."""
     for stop in STOP_SIGNALS:
-        signal.signal(stop, signal.SIG_IGN)  # they may reach the whole group; the main process decides
+        signal.signal(stop, signal.SIG_IGN)  # a terminal sends them to all processes; the main process decides
     cv2.setNumThreads(0)
     try:
-        subjects: dict[str, _Subject] = {}
+        players: dict[_Activity, _Play] = {}
         while True:
-            subject, seconds = connection.recv()
+            activity, seconds = connection.recv()
             try:
-                if subject not in subjects:
-                    make = _bare_emulator if subject == "emulate" else _environment
-                    subjects[subject] = make(config, seed, index)
-                answer: _Played | str = subjects[subject](seconds)
+                if activity not in players:
+                    make = _bare_emulator if activity == "emulate" else _environment
+                    players[activity] = make(config, seed, index)
+                answer: _Played | str = players[activity](seconds)
             except Exception:
                 answer = traceback.format_exc()
             connection.send(answer)
@@ -151,8 +153,8 @@ def _run_meter(connection: Connection, config: EnvConfig, seed: int, index: int)
         return
 
 
-def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Subject:
-    """Four frames of the emulator a step, and nothing else."""
+def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Play:
+    """Four frames of the emulator per step, and nothing else."""
     ale, _, buttons, _ = load_game(config)
     ale.reset_game()
     rng = np.random.default_rng([seed, index])
@@ -169,7 +171,7 @@ def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Subject:
                 for _ in range(FRAME_SKIP):
                     ale.act(button)
                 steps += 1
-                if ale.game_over():  # from here on it would refuse to work, at no cost
+                if ale.game_over():  # after this `act` would do nothing, and cost nothing
                     break
             cpu += time.process_time() - begin
         return _Played(steps, cpu)
@@ -177,8 +179,8 @@ def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Subject:
     return play
 
 
-def _environment(config: EnvConfig, seed: int, index: int) -> _Subject:
-    """`step`, and new games where they are due; drawing the actions is not counted."""
+def _environment(config: EnvConfig, seed: int, index: int) -> _Play:
+    """`step` and the resets that it needs; drawing the actions is not counted."""
     env = make_env(config)
     out = np.zeros(env.spec.obs_shape, env.spec.obs_dtype)
     rng = np.random.default_rng([seed, index])

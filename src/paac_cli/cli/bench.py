@@ -5,71 +5,96 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import FiniteRange, find_own_code, given_keys, note
+from paac_cli.cli.options import FiniteRange, add_cwd_to_path, json_option, overrides_from_flags
+from paac_cli.cli.output import inform, print_event
 
 if TYPE_CHECKING:
-    from paac_cli.bench.budget import Measured, What
+    from paac_cli.bench.measurement import Measurement, Workload
 
 _SECONDS, _SWEEP_SECONDS = 8.0, 2.0
 
+#: Dotted config key -> the flag that sets it.
+_FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_workers": "--num-workers"}
+
 
 @click.command()
-@click.argument("what", type=click.Choice(["sampler", "learner", "train"]), metavar="WHAT")
-@click.option("--preset", default="pong", show_default=True, metavar="NAME|FILE", help="A preset, or a YAML file.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any key; repeatable.")
+@click.argument("workload", type=click.Choice(["sampler", "learner", "train"]), metavar="WHAT")
+@click.option(
+    "--preset", default="pong", show_default=True, metavar="NAME|FILE", help="A preset's name, or a YAML file."
+)
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
+)
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
-@click.option("--num-envs", type=int, metavar="N", help="Environments.  [sampling.num_envs]")
-@click.option("--num-workers", metavar="N|auto", help="Processes that step them.  [sampling.num_workers]")
+@click.option("--num-envs", type=int, metavar="N", help="Number of parallel environments.  [sampling.num_envs]")
+@click.option("--num-workers", metavar="N|auto", help="Number of worker processes.  [sampling.num_workers]")
 @click.option(
     "--seconds",
     type=FiniteRange(0, 3600, min_open=True),
-    help=f"Of the measurement, without start and warm-up.  [default: {_SECONDS:g}, in a sweep {_SWEEP_SECONDS:g} each]",
+    help="Length of each measurement, without start and warm-up.  "
+    f"[default: {_SECONDS:g}, in a sweep {_SWEEP_SECONDS:g}]",
 )
-@click.option("--sweep", is_flag=True, help="Try numbers of workers and environments; what is given stays fixed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else, on standard output.")
+@click.option(
+    "--sweep", is_flag=True, help="Try several numbers of workers and environments; those given as flags stay fixed."
+)
+@json_option
 def bench(
-    what: "What",
+    workload: "Workload",
     preset: str,
     assignments: tuple[str, ...],
     seconds: float | None,
     sweep: bool,
     as_json: bool,
-    **short_cuts: Any,
+    **flag_values: Any,
 ) -> None:
-    """Measure what a step costs on this machine, and what limits it.
+    """Measure the speed of this machine and what limits it.
 
-    WHAT is `sampler` (the workers alone, with random actions), `learner` (acting and learning on what lies in
-    memory) or `train` (both in lock-step, as in training). Nothing is kept.
+    WHAT is one of
+
+    \b
+      sampler   workers that step the environments with random actions
+      learner   acting and learning on recorded observations, without workers
+      train     both in lock-step, as in training
+
+    Nothing is saved.
+
+    Examples:
+
+    \b
+      paac bench train
+      paac bench sampler --env ALE/Breakout-v5 --num-envs 64
+      paac bench train --preset cartpole --sweep
     """
-    from paac_cli.bench.measuring import Bench, measure_sweep
     from paac_cli.config.load import parse_assignments, read_config
     from paac_cli.config.presets import find_preset
 
-    if sweep and what == "learner":
-        raise click.UsageError("--sweep is for sampler and train: a learner alone has no workers")
-    find_own_code()
-    path = find_preset(preset)
-    overrides = parse_assignments(assignments) | given_keys(short_cuts, _FLAGS)
-    if sweep:
-        each = seconds or _SWEEP_SECONDS
-        measured = measure_sweep(
-            what, lambda point: read_config(path, overrides | point, _FLAGS), overrides, each, note
+    if sweep and workload == "learner":
+        raise click.UsageError(
+            "--sweep is for `paac bench sampler` and `paac bench train`: the learner alone has no workers"
         )
+    add_cwd_to_path()
+    path = find_preset(preset)
+    overrides = parse_assignments(assignments) | overrides_from_flags(flag_values, _FLAGS)
+    if sweep:
+        from paac_cli.bench.sweep import sweep_configs
+
+        configs, skipped = sweep_configs(lambda point: read_config(path, overrides | point, _FLAGS), overrides)
+        for reason in skipped:
+            inform(f"Skipped: {reason}")
     else:
-        config = read_config(path, overrides, _FLAGS)
-        measured = [Bench(what, config, seconds or _SECONDS, note).measure(config)]
-    _show(measured, sweep, as_json)
+        configs = [read_config(path, overrides, _FLAGS)]
+
+    from paac_cli.bench.measuring import Bench
+
+    measuring = Bench(workload, configs[0], seconds or (_SWEEP_SECONDS if sweep else _SECONDS), print_event)
+    _print_report([measuring.measure(config) for config in configs], sweep, as_json)
 
 
-def _show(measured: "list[Measured]", sweep: bool, as_json: bool) -> None:
-    from paac_cli.bench.budget import in_words, report
-    from paac_cli.bench.sweep import sweep_in_words, sweep_report
+def _print_report(measurements: "list[Measurement]", sweep: bool, as_json: bool) -> None:
+    from paac_cli.bench.budget import budget_report
+    from paac_cli.bench.budget_text import format_budget
+    from paac_cli.bench.sweep import format_sweep, sweep_report
 
-    reports = [report(one) for one in measured]
-    told = sweep_report(reports) if sweep else reports[0]
-    words = sweep_in_words if sweep else in_words
-    click.echo(json.dumps(told, indent=2) if as_json else words(told))
-
-
-#: Key -> the short cut for it.
-_FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_workers": "--num-workers"}
+    reports = [budget_report(measured) for measured in measurements]
+    report, format_report = (sweep_report(reports), format_sweep) if sweep else (reports[0], format_budget)
+    click.echo(json.dumps(report, indent=2) if as_json else format_report(report))

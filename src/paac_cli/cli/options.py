@@ -66,7 +66,8 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-_PARSED_AS_YAML = ("training.total_steps", "sampling.num_workers")  # so that 5e6 or "auto" mean what they do in a preset
+#: Keys whose flags accept what a preset accepts, e.g. 5_000_000 or auto.
+_PARSED_AS_YAML = ("training.total_steps", "sampling.num_workers")
 
 
 def overrides_from_flags(values: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:

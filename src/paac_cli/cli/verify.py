@@ -84,7 +84,7 @@ def _train(
         events.append(event)
         print_event(event)
 
-    with run_dir, load(config, log, stopping=lambda: bool(stop)) as (_, pool, agent, device):
+    with run_dir, load(config, log, stopping=lambda: bool(stop)) as (_, pool, agent, _):
         from paac_cli.runs.sinks import CsvSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training, train
@@ -100,7 +100,7 @@ def _train(
                 train(Training(config, agent, pool, run_dir, progress, here, sinks, _ignore, stop), checkpoint)
         except (WorkerError, LearningError) as error:
             raise VerificationError(f"the run cannot be trained again: {error}") from error
-        return Segment(pool.num_workers, progress.steps, device, pool.restarts, tuple(events))
+        return Segment(pool.num_workers, progress.steps, pool.restarts, tuple(events))
 
 
 def _ignore(event: "Event") -> None:

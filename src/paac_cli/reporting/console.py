@@ -1,4 +1,4 @@
-"""What a run shows while it goes: a live table on a terminal, plain lines elsewhere."""
+"""What a run prints: a live table on a terminal, lines of text elsewhere."""
 
 import contextlib
 import math
@@ -11,8 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-_PLAIN_EVERY = 10.0  # seconds between lines where there is no terminal
-#: Label -> metric and its digits, of those that say most about learning; an algorithm has some of them.
+from paac_cli.events import Event
+
+_LINE_EVERY = 10.0  # seconds between lines if there is no terminal
+#: Label -> (metric, number of digits) of the metrics that say most about learning. Each algorithm has some of them.
 _LEARNING = {
     "entropy": ("train/entropy", 3),
     "epsilon": ("train/epsilon", 3),
@@ -22,55 +24,60 @@ _LEARNING = {
 }
 
 
-class _PatientConsole(Console):
-    """Falls silent when its reader leaves, as in `paac train | head`, where Rich would end the program."""
+class _PipeTolerantConsole(Console):
+    """Stops printing when its reader exits, as in `paac train | head`. By default Rich would end the program."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
 
 
 class ConsoleSink:
-    """Shows metrics; a sink of the training loop. Whatever becomes of the terminal, training goes on."""
+    """Prints metrics and events: a `MetricSink`, and its `log` is a `Log`. A closed terminal does not stop training."""
 
     def __init__(self, total_steps: int) -> None:
-        self._console = console = _PatientConsole()
+        self._console = console = _PipeTolerantConsole()
         self._total_steps = total_steps
         self._live = Live(console=console, refresh_per_second=2, transient=False) if console.is_terminal else None
         self._last_line = -math.inf
         if self._live is not None:
             self._live.start()
 
-    def metrics(self, steps: int, row: Mapping[str, float]) -> None:
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
+        """Show a row of metrics."""
         if self._live is not None:
             self._live.update(self._table(steps, row))
-        elif time.monotonic() - self._last_line >= _PLAIN_EVERY:
+        elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
-            line = "  ".join(f"{label} {value}" for label, value in self._cells(steps, row).items())
-            self.event(line)
+            self._print("  ".join(f"{label} {value}" for label, value in self._cells(steps, row).items()))
 
-    def event(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk below `> log`; metrics.csv is what counts
-            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+    def log(self, event: Event) -> None:
+        """Print an event, above the table if there is one."""
+        self._print(str(event))
 
     def close(self) -> None:
+        """Leave the table on the terminal as it is."""
         if self._live is not None:
             with contextlib.suppress(OSError):
                 self._live.stop()
 
+    def _print(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # e.g. a full disk below `> log`; metrics.csv holds the numbers
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
     def _cells(self, steps: int, row: Mapping[str, float]) -> dict[str, str]:
-        fps = row["time/fps"]
-        left = max(self._total_steps - steps, 0) / fps  # the last rollout may go beyond
-        shares = " ".join(f"{name} {row[f'time/{name}_share']:.0%}" for name in ("env", "act", "learn"))
+        steps_per_second = row["time/fps"]
+        seconds_left = max(self._total_steps - steps, 0) / steps_per_second  # the last rollout may pass total_steps
+        shares = ", ".join(f"{name} {row[f'time/{name}_share']:.0%}" for name in ("act", "env", "learn"))
         mean_return = row["rollout/ep_rew_mean"]
         return {
             "steps": f"{steps:,} of {self._total_steps:,}",
             "frames": f"{row['time/frames']:,.0f}",
-            "steps/s": f"{fps:,.0f}",
-            "time": f"{_clock(row['time/time_elapsed'])}, at most {_clock(left)} to go",
+            "steps/s": f"{steps_per_second:,.0f}",
+            "time": f"{_clock(row['time/time_elapsed'])}, at most {_clock(seconds_left)} left",
             "return": "no game finished yet" if math.isnan(mean_return) else f"{mean_return:.2f} (last 100 games)",
             "games": f"{row['rollout/episodes']:,.0f}",
             **{label: f"{row[name]:.{digits}f}" for label, (name, digits) in _LEARNING.items() if name in row},
-            "spent on": shares,
+            "time spent": shares,
         }
 
     def _table(self, steps: int, row: Mapping[str, float]) -> Table:
@@ -81,4 +88,5 @@ class ConsoleSink:
 
 
 def _clock(seconds: float) -> str:
+    """`seconds` as h:mm:ss."""
     return str(timedelta(seconds=round(seconds))) if math.isfinite(seconds) else "?"

@@ -1,4 +1,4 @@
-"""The learning curve: raw return over steps, every seed shown."""
+"""Learning curves: mean raw return over steps, one line per run."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_references
 from paac_cli.errors import RunDirectoryError
-from paac_cli.reporting.reference_scores import REFERENCES
+from paac_cli.reporting.reference_scores import REFERENCE_SCORES
 from paac_cli.runs.metrics_csv import read_rows
 from paac_cli.runs.run_directory import CONFIG
 
@@ -26,17 +26,17 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 class Curve(NamedTuple):
-    """One run's mean return over steps."""
+    """The mean return of one run over its steps."""
 
     name: str
     algorithm: str
-    config: RunConfig  #: but for its algorithm, where that is code of others, which a curve does not need
+    config: RunConfig  #: with the default algorithm in place of a third-party one, which a curve does not need
     steps: NDArray[np.int64]
     mean_return: NDArray[np.float64]
 
 
 def read_curve(run: Path) -> Curve:
-    """The curve of the run directory `run`. Raises RunDirectoryError."""
+    """The curve of the run directory `run`. Raises RunDirectoryError and ConfigError."""
     try:
         _, rows = read_rows(run / "metrics.csv")
         steps = np.array([int(row["steps"]) for row in rows], np.int64)
@@ -44,41 +44,36 @@ def read_curve(run: Path) -> Curve:
     except (OSError, ValueError, KeyError) as error:
         raise RunDirectoryError(f"{run} has no metrics to plot: {error}") from error
     if not rows:
-        raise RunDirectoryError(f"{run} has no metrics to plot yet")
+        raise RunDirectoryError(
+            f"{run} has no metrics to plot yet; the first row is written after training.log_every steps"
+        )
     algorithm, config = _read_config(run / CONFIG)
     return Curve(run.resolve().name, algorithm, config, steps, mean_return)
 
 
 def _read_config(path: Path) -> tuple[str, RunConfig]:
-    """The algorithm's name, and the config without what would be imported. Raises ConfigError."""
+    """The algorithm's name and the config, without importing third-party code. Raises ConfigError."""
     data = yaml_io.read(path)
-    from_outside = code_references(data).get("algorithm.name")
-    config = load_config(data | {"algorithm": {}} if from_outside else data, str(path))
-    return from_outside or config.algorithm.name, config
+    third_party = code_references(data).get("algorithm.name")
+    config = load_config(data | {"algorithm": {}} if third_party else data, str(path))
+    return third_party or config.algorithm.name, config
 
 
 def plot_runs(runs: list[Path], out: Path) -> None:
-    """Draw the curves of `runs`, which must be of one game under one protocol, to `out`.
+    """Draw the curves of `runs`, which must have the same environment and rule set, to the image file `out`.
 
-    Raises RunDirectoryError where runs cannot be read or must not be compared.
+    Raises RunDirectoryError if a run cannot be read, if the runs are not comparable, or if `out` cannot be written.
     """
     curves = [read_curve(run) for run in runs]
-    games = {(curve.config.env.id, curve.config.env.protocol) for curve in curves}
-    if len(games) > 1:
-        told = "; ".join(f"{game} ({protocol})" for game, protocol in sorted(games, key=str))
-        raise RunDirectoryError(f"scores of different games or protocols must not be compared: {told}")
+    _require_comparable(curves)
     config = curves[0].config
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for curve in curves:
-        axes.plot(
-            curve.steps,
-            curve.mean_return,
-            label=_literal(f"{curve.name}: {curve.algorithm}, seed {curve.config.seed}"),
-            linewidth=1.5,
-        )
+        label = _escape_formula(f"{curve.name}: {curve.algorithm}, seed {curve.config.seed}")
+        axes.plot(curve.steps, curve.mean_return, label=label, linewidth=1.5)
     _draw_references(axes, config)
-    protocol = f", protocol {config.env.protocol}" if config.env.protocol else ""
-    axes.set_title(_literal(f"{config.env.id}{protocol}"))
+    rules = f", rule set {config.env.protocol}" if config.env.protocol else ""
+    axes.set_title(_escape_formula(f"{config.env.id}{rules}"))
     axes.set_xlabel("agent steps" + (" (1 step = 4 frames)" if config.env.is_atari else ""))
     axes.set_ylabel("mean raw return, last 100 games")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -87,23 +82,33 @@ def plot_runs(runs: list[Path], out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
-    except (OSError, ValueError) as error:  # of numbers too far apart for an axis
+    except (OSError, ValueError) as error:  # ValueError: the numbers are too far apart for an axis
         raise RunDirectoryError(f"{out} cannot be written: {error}") from error
     finally:
         plt.close(figure)
 
 
-def _literal(text: str) -> str:
-    """`text` as Matplotlib shows it unchanged: a dollar begins no formula."""
+def _require_comparable(curves: list[Curve]) -> None:
+    """Raises RunDirectoryError if the curves are of different environments or rule sets."""
+    games = {(curve.config.env.id, curve.config.env.protocol) for curve in curves}
+    if len(games) > 1:
+        names = ", ".join(f"{game} ({rules})" if rules else game for game, rules in sorted(games, key=str))
+        raise RunDirectoryError(
+            f"scores of different games or rule sets are not comparable: {names}. Plot each of them by itself"
+        )
+
+
+def _escape_formula(text: str) -> str:
+    """`text` so that Matplotlib shows a dollar sign as such, instead of starting a formula."""
     return text.replace("$", r"\$")
 
 
 def _draw_references(axes: Axes, config: RunConfig) -> None:
-    reference = REFERENCES.get(config.env.id)
+    reference = REFERENCE_SCORES.get(config.env.id)
     if reference is None:
         return
     network, paper = reference.paper(config.network.torso)
     axes.axhline(reference.human, color="grey", linestyle="--", linewidth=1, label=f"human {reference.human:g}")
     axes.axhline(
-        paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper, {network}, protocol paac2017: {paper:g}"
+        paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper, {network}, rule set paac2017: {paper:g}"
     )

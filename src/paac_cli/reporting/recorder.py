@@ -1,7 +1,8 @@
-"""From evaluated games to a film."""
+"""Replays evaluated games into a video."""
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,38 +11,41 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import VideoError
 from paac_cli.reporting.video import VideoWriter, enlarge
-from paac_cli.training.evaluation import Game, replay
+from paac_cli.training.evaluation import replay
+
+if TYPE_CHECKING:
+    from paac_cli.training.evaluation import EvaluatedGame
 
 _PANEL_WIDTH = 240
-_GREY, _WHITE, _BLUE = (150, 150, 150), (240, 240, 240), (90, 170, 250)
+_GREY, _WHITE, _BLUE = (150, 150, 150), (240, 240, 240), (90, 170, 250)  # RGB
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-class _FilmIsFull(Exception):  # noqa: N818 (no error: it leaves the replay)
-    """The film is as long as it was asked to be."""
+class _VideoIsComplete(Exception):  # noqa: N818 (not an error: it ends the replay early)
+    """The video has its maximum number of frames."""
 
 
 class _Camera:
-    """Writes frames of games to a film, beside a panel if one is wanted."""
+    """Writes each frame of a game to a video, next to a panel if there is one."""
 
     def __init__(self, video: VideoWriter, max_frames: int | None) -> None:
         self._video = video
-        self._left = max_frames
+        self._frames_left = max_frames
         self.panel: NDArray[np.uint8] | None = None
 
     def __call__(self, frame: NDArray[np.uint8]) -> None:
-        if self._left == 0:
-            raise _FilmIsFull
+        if self._frames_left == 0:
+            raise _VideoIsComplete
         frame = enlarge(frame, self._video.scale)
         self._video.write(frame if self.panel is None else _beside(frame, self.panel))
-        if self._left is not None:
-            self._left -= 1
+        if self._frames_left is not None:
+            self._frames_left -= 1
 
 
 def record_games(
     path: Path,
     config: EnvConfig,
-    games: list[Game],
+    games: "list[EvaluatedGame]",
     *,
     seed: int,
     fps: float,
@@ -49,23 +53,26 @@ def record_games(
     overlay: bool,
     max_frames: int | None = None,
 ) -> None:
-    """Write `games` to `path`, every frame of them, or the first `max_frames`.
+    """Write every frame of `games` to `path`, or only the first `max_frames`.
 
-    seed: under which they were played. overlay: a panel with score, value and action probabilities.
-    Raises VideoError.
+    seed: of the evaluation in which they were played. overlay: add a panel with the score, the value and the action
+    probabilities. Raises VideoError.
     """
-    with VideoWriter(path, fps) as video, contextlib.suppress(_FilmIsFull):
+    with VideoWriter(path, fps) as video, contextlib.suppress(_VideoIsComplete):
         camera = _Camera(video, max_frames)
         for number, game in enumerate(games):
             title = f"game {number + 1}/{len(games)}" if len(games) > 1 else ""
 
-            def show(index: int, score: float, game: Game = game, title: str = title) -> None:
+            def show(index: int, score: float, game: "EvaluatedGame" = game, title: str = title) -> None:
                 if overlay:
                     camera.panel = _panel(game, index, score, title, action_names)
 
             score = replay(config, game, seed, camera, show)
             if score != game.score:
-                raise VideoError(f"the game did not replay: scored {game.score:g}, and {score:g} in the film")
+                raise VideoError(
+                    f"game {number} diverged on replay: its score was {game.score:g} in the evaluation and {score:g} "
+                    "in the video, so the environment uses a random generator that does not follow from its seed"
+                )
 
 
 def _beside(frame: NDArray[np.uint8], panel: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -75,8 +82,8 @@ def _beside(frame: NDArray[np.uint8], panel: NDArray[np.uint8]) -> NDArray[np.ui
     return np.hstack([frame, np.vstack([panel, filler])])
 
 
-def _panel(game: Game, index: int, score: float, title: str, names: tuple[str, ...]) -> NDArray[np.uint8]:
-    """[height, _PANEL_WIDTH, 3]: what the agent thinks at step `index`."""
+def _panel(game: "EvaluatedGame", index: int, score: float, title: str, names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """[height, _PANEL_WIDTH, 3] RGB: score, value and action probabilities at step `index`."""
     panel = np.zeros((150 + 28 * len(names), _PANEL_WIDTH, 3), np.uint8)
 
     def write(text: str, x: int, y: int, colour: tuple[int, int, int], size: float = 0.5) -> None:

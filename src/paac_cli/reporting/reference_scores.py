@@ -1,15 +1,15 @@
-"""Scores to compare with, for the twelve games of the paper.
+"""Published scores to compare with, for the twelve games of the PAAC paper.
 
-`random` and `human` are those of the literature's human-normalised score (Mnih et al. 2015, and
-Wang et al. 2016 for the no-op starts); `paper_*` is table 1 of Clemente et al. 2017. All were
-measured with no-op starts, the minimal action set and no sticky actions.
+`random` and `human` are those of the human-normalised score in the literature (Mnih et al. 2015, and Wang et al. 2016
+for no-op starts). `paper_*` is table 1 of Clemente et al. 2017. All were measured with no-op starts, the minimal action
+set and no sticky actions.
 """
 
 from typing import NamedTuple
 
 
-class Reference(NamedTuple):
-    """Raw scores of one game."""
+class ReferenceScores(NamedTuple):
+    """Raw scores in one game."""
 
     random: float
     human: float
@@ -17,25 +17,25 @@ class Reference(NamedTuple):
     paper_nature: float
 
     def paper(self, torso: str) -> tuple[str, float]:
-        """The paper's network to compare `torso` with, and what it scored."""
+        """The network of the paper to compare `torso` with, and its score."""
         return ("nature", self.paper_nature) if torso == "nature" else ("nips", self.paper_nips)
 
     def human_normalised(self, score: float) -> float:
-        """0 at random play, 1 at human level."""
+        """0 for random play, 1 for human play."""
         return (score - self.random) / (self.human - self.random)
 
 
-REFERENCES = {
-    "ALE/Amidar-v5": Reference(5.8, 1719.5, 701.8, 1348.3),
-    "ALE/BeamRider-v5": Reference(363.9, 16926.5, 4062.0, 6844.0),
-    "ALE/Boxing-v5": Reference(0.1, 12.1, 99.6, 99.8),
-    "ALE/Breakout-v5": Reference(1.7, 30.5, 470.1, 565.3),
-    "ALE/Centipede-v5": Reference(2090.9, 12017.0, 5747.32, 7368.1),
-    "ALE/MsPacman-v5": Reference(307.3, 6951.6, 2194.7, 1976.0),
-    "ALE/NameThisGame-v5": Reference(2292.3, 8049.0, 9743.7, 14068.0),
-    "ALE/Pong-v5": Reference(-20.7, 14.6, 20.6, 20.9),
-    "ALE/Qbert-v5": Reference(163.9, 13455.0, 16561.7, 17249.2),
-    "ALE/Seaquest-v5": Reference(68.4, 42054.7, 1754.0, 1755.3),
-    "ALE/SpaceInvaders-v5": Reference(148.0, 1668.7, 1077.3, 1427.8),
-    "ALE/UpNDown-v5": Reference(533.4, 11693.2, 88105.3, 100523.3),
+REFERENCE_SCORES = {
+    "ALE/Amidar-v5": ReferenceScores(5.8, 1719.5, 701.8, 1348.3),
+    "ALE/BeamRider-v5": ReferenceScores(363.9, 16926.5, 4062.0, 6844.0),
+    "ALE/Boxing-v5": ReferenceScores(0.1, 12.1, 99.6, 99.8),
+    "ALE/Breakout-v5": ReferenceScores(1.7, 30.5, 470.1, 565.3),
+    "ALE/Centipede-v5": ReferenceScores(2090.9, 12017.0, 5747.32, 7368.1),
+    "ALE/MsPacman-v5": ReferenceScores(307.3, 6951.6, 2194.7, 1976.0),
+    "ALE/NameThisGame-v5": ReferenceScores(2292.3, 8049.0, 9743.7, 14068.0),
+    "ALE/Pong-v5": ReferenceScores(-20.7, 14.6, 20.6, 20.9),
+    "ALE/Qbert-v5": ReferenceScores(163.9, 13455.0, 16561.7, 17249.2),
+    "ALE/Seaquest-v5": ReferenceScores(68.4, 42054.7, 1754.0, 1755.3),
+    "ALE/SpaceInvaders-v5": ReferenceScores(148.0, 1668.7, 1077.3, 1427.8),
+    "ALE/UpNDown-v5": ReferenceScores(533.4, 11693.2, 88105.3, 100523.3),
 }

@@ -1,4 +1,4 @@
-"""What `paac eval` says: raw scores, and what they are worth beside those of others."""
+"""The report of `paac eval`: raw scores, and how they compare with published ones."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paac_cli.config.schema import RunConfig
-from paac_cli.reporting.reference_scores import REFERENCES
+from paac_cli.reporting.reference_scores import REFERENCE_SCORES
+from paac_cli.text import counted
 
-if TYPE_CHECKING:  # TensorFlow comes with it
-    from paac_cli.training.evaluation import Game
+if TYPE_CHECKING:
+    from paac_cli.training.evaluation import EvaluatedGame
 
 
-def report(config: RunConfig, games: "Sequence[Game]") -> dict[str, Any]:
-    """The scores of `games`, and where the game is known those of a random player, of people and of the paper."""
+def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[str, Any]:
+    """Statistics of the scores of `games`, and published scores if there are any for this game."""
     scores = [game.score for game in games]
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "env": config.env.id,
         "protocol": config.env.protocol,
         "episodes": len(scores),
@@ -27,34 +28,33 @@ def report(config: RunConfig, games: "Sequence[Game]") -> dict[str, Any]:
         "mean_length": float(np.mean([game.length for game in games])),
         "scores": scores,
     }
-    reference = REFERENCES.get(config.env.id)
+    reference = REFERENCE_SCORES.get(config.env.id)
     if reference is not None:
         network, paper = reference.paper(config.network.torso)
-        told |= {
-            "human_normalised": reference.human_normalised(told["mean"]),
+        report |= {
+            "human_normalised": reference.human_normalised(report["mean"]),
             "random": reference.random,
             "human": reference.human,
             "paper_network": network,
             "paper": paper,
         }
-    return told
+    return report
 
 
-def in_words(told: dict[str, Any]) -> str:
-    """A report for people; what was played is in it as well."""
-    rules = f", protocol {told['protocol']}" if told["protocol"] else ""
-    games = "1 game" if told["episodes"] == 1 else f"{told['episodes']} games"
+def format_scores(report: dict[str, Any]) -> str:
+    """A `score_report` as text; it must also hold `checkpoint`, `steps`, `actions` and `seed`."""
+    rules = f", rule set {report['protocol']}" if report["protocol"] else ""
     lines = [
-        f"{told['checkpoint']}, {told['steps']:,} steps",
-        f"{told['env']}{rules}, actions {told['actions']}, seed {told['seed']}",
-        f"{games}: mean {told['mean']:.2f}, std {told['std']:.2f}, "
-        f"median {told['median']:.2f}, min {told['min']:g}, max {told['max']:g}, "
-        f"mean length {told['mean_length']:.0f} steps",
+        f"{report['checkpoint']}, {report['steps']:,} steps",
+        f"{report['env']}{rules}, actions {report['actions']}, seed {report['seed']}",
+        f"{counted(report['episodes'], 'game')}: mean {report['mean']:.2f}, std {report['std']:.2f}, "
+        f"median {report['median']:.2f}, min {report['min']:g}, max {report['max']:g}, "
+        f"mean length {report['mean_length']:.0f} steps",
     ]
-    if "human_normalised" in told:
+    if "human_normalised" in report:
         lines.append(
-            f"human-normalised {told['human_normalised']:.1%} (random {told['random']:g}, "
-            f"human {told['human']:g}); the PAAC paper's {told['paper_network']} scored {told['paper']:g} "
-            "under protocol paac2017"
+            f"human-normalised score {report['human_normalised']:.1%} (random {report['random']:g}, "
+            f"human {report['human']:g}); PAAC paper, network {report['paper_network']}, rule set paac2017: "
+            f"{report['paper']:g}"
         )
     return "\n".join(lines)

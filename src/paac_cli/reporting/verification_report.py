@@ -1,93 +1,108 @@
-"""What `paac verify` says."""
+"""The report of `paac verify`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paac_cli.bench.budget import counted
+from paac_cli.events import Approximate, Event, ReplayDiverged
 from paac_cli.machine import machine
-from paac_cli.sampling.pool import DOUBT
-from paac_cli.training.verification import Comparison, Stretch, approximations
+from paac_cli.runs.runtime import Runtime
+from paac_cli.text import counted
+from paac_cli.training.verification import reasons_to_differ
 
-_SHOWN = 3  # names of what differs
-_DIGITS = 16  # of a SHA-256
+if TYPE_CHECKING:
+    from paac_cli.training.verification import Comparison, Stretch
+
+_MAX_NAMES = 3  # of values that differ, per line
+_SHA256_DIGITS = 16
 
 
-class Sitting(NamedTuple):
-    """One sitting of the training again."""
+class Segment(NamedTuple):
+    """One part of the training that repeated a stretch of a run, with a pool of its own."""
 
     num_workers: int
-    end: int  #: the step it came to
-    device: str  #: of the learner, in words
-    restarts: int  #: workers that were killed and replaced
-    events: tuple[str, ...]  #: what it said on its way
+    end: int  #: steps at its end, counted from the start of the run
+    restarts: int  #: workers that were killed and restarted
+    events: tuple[Event, ...]
 
 
-def report(
+def verification_report(
     run: Path,
-    stretch: Stretch,
-    sittings: Sequence[Sitting],
-    compared: Sequence[Comparison],
-    versions: Mapping[str, str],
+    stretch: "Stretch",
+    segments: Sequence[Segment],
+    comparisons: "Sequence[Comparison]",
+    runtime: Runtime,
 ) -> dict[str, Any]:
-    """All that was found, as plain data. versions: as a checkpoint made here names them."""
-    events = [text for sitting in sittings for text in sitting.events]
-    strayed = [text.removeprefix(DOUBT) for text in events if text.startswith(DOUBT)]
+    """The whole report as plain data. runtime: of this process. The last comparison is that of the metrics."""
+    events = [event for segment in segments for event in segment.events]
+    reasons = [*reasons_to_differ(stretch, runtime), *(reason for event in events for reason in _reasons(event))]
     return {
         "run": str(run),
         "from_step": stretch.steps.start,
         "to_step": stretch.steps.stop,
-        "same": not any(one.different for one in compared),
-        "compared": [one._asdict() for one in compared],
-        "trained_again": [
-            {"to_step": sitting.end, "num_workers": sitting.num_workers, "workers_killed": sitting.restarts}
-            for sitting in sittings
+        "same": not any(comparison.different for comparison in comparisons),
+        "compared": [comparison._asdict() for comparison in comparisons],
+        "segments": [
+            {"to_step": segment.end, "num_workers": segment.num_workers, "restarts": segment.restarts}
+            for segment in segments
         ],
-        "events": events,
-        "approximate": list(dict.fromkeys([*approximations(stretch, versions), *strayed])),
-        "versions": dict(versions),
+        "events": [str(event) for event in events],
+        "approximate": list(dict.fromkeys(reasons)),
+        "runtime": runtime.model_dump(),
         "machine": machine(),
     }
 
 
-def in_words(told: dict[str, Any]) -> str:
-    """The report for people."""
-    return "\n".join(_lines(told))
+def _reasons(event: Event) -> tuple[str, ...]:
+    """Why the bits may differ since `event`."""
+    match event:
+        case Approximate(reasons):
+            return reasons
+        case ReplayDiverged(envs):
+            return (f"environments {list(envs)} diverged on replay",)
+        case _:
+            return ()
 
 
-def _lines(told: dict[str, Any]) -> Iterator[str]:
-    begin = told["from_step"]
-    yield f"{told['run']}, {f'step {begin:,}' if begin else 'the start'} to step {told['to_step']:,}"
-    yield f"trained again {', stopped and resumed, '.join(map(_way, told['trained_again']))}"
+def format_verification(report: dict[str, Any]) -> str:
+    """A `verification_report` as text."""
+    return "\n".join(_lines(report))
+
+
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    start = f"step {report['from_step']:,}" if report["from_step"] else "the start"
+    yield f"{report['run']}, {start} to step {report['to_step']:,}"
+    yield f"trained again {'; stopped and resumed, '.join(map(_describe_segment, report['segments']))}"
     yield ""
-    for one in told["compared"]:
-        yield f"  {one['what']:10}{one['total']:>8,}   {_verdict(one):32}   {one['sha256'][:_DIGITS]}"
+    for compared in report["compared"]:
+        sha256 = compared["sha256"][:_SHA256_DIGITS]
+        yield f"  {compared['what']:10}{compared['total']:>8,}   {_result(compared):32}   {sha256}"
     yield ""
-    if not told["compared"][-1]["total"]:
-        yield "no row of metrics.csv lies between the two"
-    yield from (f"{DOUBT}{why}" for why in told["approximate"])
-    yield _sentence(told)
+    if not report["compared"][-1]["total"]:
+        yield "metrics.csv has no rows for these steps, so no metrics were compared"
+    yield from (f"Approximate: {reason}" for reason in report["approximate"])
+    yield _conclusion(report)
 
 
-def _way(sitting: dict[str, Any]) -> str:
-    lost = f", {sitting['workers_killed']} killed and replaced" if sitting["workers_killed"] else ""
-    return f"to {sitting['to_step']:,} on {counted(sitting['num_workers'], 'worker')}{lost}"
+def _describe_segment(segment: dict[str, Any]) -> str:
+    restarts = f", {segment['restarts']} killed and restarted" if segment["restarts"] else ""
+    return f"to step {segment['to_step']:,} on {counted(segment['num_workers'], 'worker')}{restarts}"
 
 
-def _verdict(one: dict[str, Any]) -> str:
-    if not one["different"]:
-        return "the same"
-    names = ", ".join(one["different"][:_SHOWN])
-    more = ", ..." if len(one["different"]) > _SHOWN else ""
-    return f"{len(one['different']):,} DIFFER: {names}{more}"
+def _result(compared: dict[str, Any]) -> str:
+    if not compared["different"]:
+        return "identical"
+    names = ", ".join(compared["different"][:_MAX_NAMES])
+    more = ", ..." if len(compared["different"]) > _MAX_NAMES else ""
+    return f"{len(compared['different']):,} DIFFER: {names}{more}"
 
 
-def _sentence(told: dict[str, Any]) -> str:
-    if told["same"]:
-        return "The same, bit by bit."
-    if told["approximate"]:
-        return "Not the same; the reasons may be those above."
+def _conclusion(report: dict[str, Any]) -> str:
+    if report["same"]:
+        return "Identical, bit for bit."
+    if report["approximate"]:
+        return "Not identical. The reasons above may explain it."
     return (
-        "Not the same. If the run was made on another machine or number of cores, or on a GPU, this may be why; "
-        "otherwise it is a fault of paac's, or the environment has a generator of its own"
+        "Not identical. If the run was made on another machine, on another number of cores or on a GPU, that may be "
+        "the reason. Otherwise paac has a bug, or the environment uses a random generator that its seed does not control"
     )

@@ -1,4 +1,4 @@
-"""Films, written frame by frame: memory does not grow with length."""
+"""Video files, written frame by frame, so that memory does not grow with their length."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +17,8 @@ class _Format(NamedTuple):
     codec: str
     pixels: str
     options: dict[str, str]
-    scale: int  #: every pixel of the emulator becomes this many, both ways
-    max_fps: float  #: above it frames are dropped, evenly, so that the film keeps real time
+    scale: int  #: each pixel of a small frame becomes a square of this many pixels a side
+    max_fps: float  #: of the file; a faster source has frames dropped evenly, so that it plays in real time
 
 
 _FORMATS = {
@@ -26,27 +26,28 @@ _FORMATS = {
     ".webm": _Format(
         "libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8"}, 4, 60.0
     ),
-    ".gif": _Format("gif", "pal8", {}, 2, 30.0),  # browsers slow down GIFs faster than 50 frames a second
+    ".gif": _Format("gif", "pal8", {}, 2, 30.0),  # browsers slow GIFs down that exceed 50 frames per second
 }
-_SMALL = 300  # pixels; larger frames are not scaled up
+_SMALL = 300  # pixels a side; larger frames are not enlarged
 
 
 def check_suffix(path: Path) -> None:
-    """Raises VideoError if no film can be written under this name."""
+    """Raises VideoError if no video can be written to `path`, because of its name."""
     if path.is_dir():
         raise VideoError(f"{path} cannot be written: it is a directory")
     if path.suffix.lower() not in _FORMATS:
-        raise VideoError(f"{path}: no codec for {path.suffix or 'a name without suffix'!r}; use {', '.join(_FORMATS)}")
+        found = f"suffix {path.suffix!r}" if path.suffix else "a name without a suffix"
+        raise VideoError(f"{path}: no video format for {found}; use a name that ends in {', '.join(_FORMATS)}")
     codec = _FORMATS[path.suffix.lower()].codec
     if codec not in av.codecs_available:
-        raise VideoError(f"{path}: this build of PyAV has no {codec} encoder")
+        raise VideoError(f"{path}: this build of PyAV has no {codec} encoder; use another of {', '.join(_FORMATS)}")
 
 
 class VideoWriter:
-    """Writes RGB frames to `path`. The file appears under its name when it is whole."""
+    """Writes RGB frames to `path`. A context manager: the file gets its name only once it is complete."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        """fps: frames per second of what is written with `write`. Raises VideoError."""
+        """fps: frames per second of the source, which calls `write`. Raises VideoError."""
         check_suffix(path)
         self._path = path
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -81,16 +82,16 @@ class VideoWriter:
 
     @property
     def scale(self) -> int:
-        """How many pixels a small frame's pixel becomes, both ways."""
+        """The factor by which `enlarge` should enlarge frames for this format."""
         return self._format.scale
 
     def write(self, frame: NDArray[np.uint8]) -> None:
-        """Add one frame [height, width, 3] RGB; all must have one size. Raises VideoError."""
+        """Add a frame [height, width, 3] RGB; all frames must have the same size. Raises VideoError."""
         due = self._frames * self._fps >= self._written * self._source_fps
         self._frames += 1
         if not due:
             return
-        height, width = (side - side % 2 for side in frame.shape[:2])  # the codecs want even sides
+        height, width = (side - side % 2 for side in frame.shape[:2])  # the codecs require even sizes
         try:
             if self._stream is None:
                 self._stream = self._open_stream(height, width)
@@ -124,14 +125,14 @@ class VideoWriter:
 
 
 def enlarge(frame: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """Small frames get every pixel `scale` times both ways, with hard edges; large ones stay."""
+    """`frame` enlarged by `scale` in both directions, with hard edges; a large frame is returned unchanged."""
     if max(frame.shape[:2]) > _SMALL:
         return frame
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
 
 
 def _palette_graph(width: int, height: int, time_base: Fraction) -> av.filter.Graph:
-    """One palette for every frame: an Atari screen has at most 128 colours."""
+    """A filter that gives each frame a palette of its own: an Atari screen has at most 128 colours."""
     graph = av.filter.Graph()
     source = graph.add_buffer(width=width, height=height, format=av.VideoFormat("rgb24"), time_base=time_base)
     split, generate = graph.add("split"), graph.add("palettegen", "stats_mode=single")

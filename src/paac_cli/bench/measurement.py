@@ -1,0 +1,33 @@
+"""The result of one measurement, before anything is computed from it."""
+
+from typing import Literal, NamedTuple
+
+from paac_cli.bench.cycle import Window, median_window
+from paac_cli.bench.env_costs import EnvCosts
+from paac_cli.config.schema import RunConfig
+
+#: sampler: workers with random actions; learner: acting and learning on a recorded rollout; train: both in lock-step.
+Workload = Literal["sampler", "learner", "train"]
+
+
+class Measurement(NamedTuple):
+    """What was measured, and the costs of its parts measured alone."""
+
+    workload: Workload
+    config: RunConfig
+    windows: list[Window]
+    num_workers: int | None = None  #: None for the learner alone
+    costs: EnvCosts | None = None  #: of the environments alone; None for the learner alone
+    network_us: float | None = None  #: CPU microseconds per step of acting and learning alone; None for the sampler
+    device: str | None = None  #: of the learner, e.g. "CPU"; None for the sampler
+
+    @property
+    def least_us(self) -> float:
+        """CPU microseconds per step that no implementation can avoid: those of the emulator and of the network."""
+        return (self.costs.emulate if self.costs else 0.0) + (self.network_us or 0.0)
+
+
+def cpu_us(windows: list[Window]) -> float:
+    """CPU microseconds of this process per step, in the window of median speed."""
+    window = median_window(windows)
+    return 1e6 * window.cpu / window.steps

@@ -1,0 +1,57 @@
+"""A player and a pool that cost no time, so that the other of the two can be measured alone."""
+
+import itertools
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import RunConfig
+from paac_cli.events import Log
+from paac_cli.sampling.make import make_pool
+from paac_cli.spec import ActionSpec, EnvSpec
+from paac_cli.timestep import TimeStep
+
+_NUM_DRAWN = 1000  # random actions per environment, after which they repeat
+
+
+class RandomPlayer:
+    """Plays random actions that were drawn beforehand, and learns nothing."""
+
+    def __init__(self, action: ActionSpec, num_envs: int, seed: int) -> None:
+        self._actions = itertools.cycle(action.draw(np.random.default_rng(seed), _NUM_DRAWN, num_envs))
+
+    def act(self, step: TimeStep) -> NDArray:
+        """Random actions [N, ...]."""
+        return next(self._actions)[step.envs]
+
+    def learn(self, step: TimeStep) -> None:
+        """Learns nothing."""
+
+
+class RecordedPool:
+    """Repeats one recorded rollout, from the shared memory where the workers of a real pool wrote it."""
+
+    busy = np.zeros(1)  #: [1] float64: no worker is ever busy
+
+    def __init__(self, steps: list[TimeStep]) -> None:
+        """steps: one rollout, slots 1 to T."""
+        self.latest = steps[-1]._replace(slot=0)
+        self._steps = itertools.cycle(steps)
+
+    @classmethod
+    def record(cls, config: RunConfig, spec: EnvSpec, log: Log) -> Self:
+        """The first rollout of the run that `config` describes, with random actions. Its workers have ended."""
+        player = RandomPlayer(spec.action, config.sampling.num_envs, config.seed)
+        with make_pool(config, spec, log) as pool:
+            step = pool.reset()
+            return cls([step := pool.step(player.act(step)) for _ in range(config.algorithm.rollout_length)])
+
+    def reset(self) -> TimeStep:
+        """The latest step; the recording continues where it is."""
+        return self.latest
+
+    def step(self, actions: NDArray) -> TimeStep:
+        """The next recorded step, whatever the actions are."""
+        self.latest = next(self._steps)
+        return self.latest
