@@ -1,4 +1,4 @@
-"""Where a result comes from: what a reader must know to judge it, or to make it again."""
+"""Where a result comes from: what a reader needs to judge or reproduce it."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from paac_cli.machine import machine
 
 
 def origin(command: str) -> dict[str, Any]:
-    """Of a result that `command` makes now, in a checkout of this project."""
+    """Command, commit, date, load and machine of a result that `command` makes now, in a checkout of this project."""
     commit = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     return {

@@ -1,4 +1,4 @@
-"""A byte of a checkpoint is flipped, its files are cut short or grow a tail: each is found, whatever it hits."""
+"""Damages the files of a checkpoint: changed bytes, truncated files, appended bytes. Loading must detect every one."""
 
 import random
 import tempfile
@@ -11,94 +11,97 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chaos.saves import some_checkpoint
-from chaos.tally import Tally
+from chaos.result import TrialResult
+from chaos.save_scenes import some_checkpoint
 from paac_cli.errors import CheckpointError
 from paac_cli.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 
 class _Damage(NamedTuple):
-    told: str
-    at: int  #: from there on
-    content: bytes  #: this is in the file
+    description: str
+    start: int  #: index of the first byte that is replaced
+    content: bytes  #: of the file from `start` to its end
 
 
-def run(*, seed: int = 1, every: int = 1, megabytes: int = 32, parts: int = 500) -> Tally:
-    """Every byte of the files of a small checkpoint changed, every shorter length of them, and tails; and of the files
-    of one of so many `megabytes` a byte in each of `parts` equal ranges. every: only so many-th byte and length.
+def run(*, seed: int = 1, every: int = 1, megabytes: int = 32, parts: int = 500) -> TrialResult:
+    """Damage a small checkpoint and a large one.
+
+    Small: change every byte of every file, truncate every file to every shorter length, append bytes.
+    Large, of `megabytes`: in every file, change one byte in each of `parts` equal ranges.
+    every: try only every n-th byte and length.
     """
     begin, rng = time.monotonic(), np.random.default_rng(seed)
     small = some_checkpoint(1000)
     large = small._replace(learner={"screens": rng.integers(0, 256, megabytes << 20, np.uint8)})
-    tried, losses = Counter(), []
-    for what, checkpoint, damages in (
-        ("bytes flipped", small, partial(_flips, every=every)),
-        ("cuts and tails", small, partial(_cuts, every=every)),
-        (f"byte ranges of a checkpoint of {megabytes} MB", large, partial(_one_of_each, parts=parts)),
+    tried, failures = Counter(), []
+    for kind, checkpoint, damages in (
+        ("changed bytes", small, partial(_changed_bytes, every=every)),
+        ("truncations and appended bytes", small, partial(_changed_lengths, every=every)),
+        (f"changed byte ranges in a checkpoint of {megabytes} MB", large, partial(_one_byte_per_part, parts=parts)),
     ):
-        tried[what], lost = _damage(checkpoint, damages, random.Random(seed))
-        losses += [f"{what}: {loss}" for loss in lost]
-    told = ", ".join(f"{count:,} {what}" for what, count in tried.items())
-    return Tally(
-        "damages of a checkpoint's files", tried.total(), len(losses), time.monotonic() - begin, (told, *losses)
-    )
+        tried[kind], undetected = _damage_all(checkpoint, damages, random.Random(seed))
+        failures += [f"{kind}: {failure}" for failure in undetected]
+    summary = ", ".join(f"{count:,} {kind}" for kind, count in tried.items())
+    seconds = time.monotonic() - begin
+    return TrialResult("damaged files of a checkpoint", tried.total(), len(failures), seconds, (summary, *failures))
 
 
-def _damage(
+def _damage_all(
     checkpoint: Checkpoint, damages: Callable[[bytes, random.Random], Iterator[_Damage]], rng: random.Random
 ) -> tuple[int, list[str]]:
-    """How many damages there were, and which of them were not found."""
-    tried, losses = 0, []
+    """The number of damages tried, and descriptions of those that were not detected."""
+    tried, failures = 0, []
     with tempfile.TemporaryDirectory() as work:
         path = save_checkpoint(Path(work), checkpoint, keep=1)
         for file in sorted(path.iterdir()):
-            whole = file.read_bytes()
-            for damage in damages(whole, rng):
+            original = file.read_bytes()
+            for damage in damages(original, rng):
                 tried += 1
-                _put(file, damage.content, damage.at)
-                wrong = _wrong(path)
-                losses += [f"{file.name}, {damage.told}: {wrong}"] if wrong else []
-                _put(file, whole[damage.at :], damage.at)
+                _replace_tail(file, damage.content, damage.start)
+                failure = _load_failure(path)
+                failures += [f"{file.name}, {damage.description}: {failure}"] if failure else []
+                _replace_tail(file, original[damage.start :], damage.start)
             load_checkpoint(path)
-    return tried, losses
+    return tried, failures
 
 
-def _put(file: Path, content: bytes, at: int) -> None:
-    """Let `content` stand from `at` to the end of the file."""
+def _replace_tail(file: Path, content: bytes, start: int) -> None:
+    """Replace the bytes of `file` from `start` to its end by `content`."""
     with file.open("r+b") as opened:
-        opened.truncate(at)
-        opened.seek(at)
+        opened.truncate(start)
+        opened.seek(start)
         opened.write(content)
 
 
-def _wrong(path: Path) -> str:
+def _load_failure(path: Path) -> str:
+    """How the loader failed to report the damage; empty if it reported it."""
     try:
         load_checkpoint(path)
     except CheckpointError:
         return ""
     except Exception as error:
         return repr(error)
-    return "not found"
+    return "not detected"
 
 
-def _flips(whole: bytes, rng: random.Random, every: int) -> Iterator[_Damage]:
-    for place in range(rng.randrange(every), len(whole), every):
-        yield _flip(whole, place, rng)
+def _changed_bytes(original: bytes, rng: random.Random, every: int) -> Iterator[_Damage]:
+    for index in range(rng.randrange(every), len(original), every):
+        yield _changed_byte(original, index, rng)
 
 
-def _one_of_each(whole: bytes, rng: random.Random, parts: int) -> Iterator[_Damage]:
-    for part in range(min(parts, len(whole))):
-        start, end = (len(whole) * n // min(parts, len(whole)) for n in (part, part + 1))
-        yield _flip(whole, rng.randrange(start, end), rng)
+def _one_byte_per_part(original: bytes, rng: random.Random, parts: int) -> Iterator[_Damage]:
+    for part in range(min(parts, len(original))):
+        start, end = (len(original) * n // min(parts, len(original)) for n in (part, part + 1))
+        yield _changed_byte(original, rng.randrange(start, end), rng)
 
 
-def _flip(whole: bytes, place: int, rng: random.Random) -> _Damage:
-    other = whole[place] ^ rng.randrange(1, 256)
-    return _Damage(f"byte {place} is {other}", place, bytes([other]) + whole[place + 1 :])
+def _changed_byte(original: bytes, index: int, rng: random.Random) -> _Damage:
+    value = original[index] ^ rng.randrange(1, 256)
+    return _Damage(f"byte {index} set to {value}", index, bytes([value]) + original[index + 1 :])
 
 
-def _cuts(whole: bytes, rng: random.Random, every: int) -> Iterator[_Damage]:
-    for length in range(rng.randrange(every), len(whole), every):
-        yield _Damage(f"cut to {length}", length, b"")
-    for tail in (b"\0", b"\n", b" ", b"{}", rng.randbytes(100), whole):
-        yield _Damage(f"with a tail of {len(tail)}", len(whole), tail)
+def _changed_lengths(original: bytes, rng: random.Random, every: int) -> Iterator[_Damage]:
+    for length in range(rng.randrange(every), len(original), every):
+        yield _Damage(f"truncated to {length} bytes", length, b"")
+    for appended in (b"\0", b"\n", b" ", b"{}", rng.randbytes(100), original):
+        yield _Damage(f"with {len(appended)} bytes appended", len(original), appended)

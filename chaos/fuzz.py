@@ -1,7 +1,7 @@
-"""Presets, manifests and arrays as nobody would write them: whatever is read, only a foreseen error may come of it.
+"""Fuzzes presets, manifests and array files. A reader may accept an input or raise its documented error, no other.
 
-Half of the inputs are valid ones with bytes changed, half have values in the place of others. Sums are made to fit,
-so that nothing but the readers stands between an input and the program. Each is a function of the seed and its number.
+Half of the inputs are valid files with changed bytes, half are valid data with changed values. Checksums are adapted,
+so that every input reaches the reader itself. An input is a function of the seed, its kind and its number.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chaos.saves import some_checkpoint
-from chaos.tally import Tally
+from chaos.result import TrialResult
+from chaos.save_scenes import some_checkpoint
 from paac_cli.config import yaml_io
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.config.presets import preset_names, read_preset
@@ -25,58 +25,57 @@ from paac_cli.errors import PaacError
 from paac_cli.runs.arrays import read_arrays
 from paac_cli.runs.checkpoint import load_policy, save_checkpoint
 
-_LONGEST = 1.0  # seconds of the processor that one input may cost
-_MEMORY = 2 << 30  # bytes that the readers may take beyond what they had at the start
+_MAX_SECONDS = 1.0  # of processor time for one input
+_MAX_MEMORY = 2 << 30  # bytes that reading may allocate
 
 
 class _Kind(NamedTuple):
-    """One sort of file."""
+    """One kind of file."""
 
     name: str
-    share: float  #: of the inputs; the slower ones are fewer
-    valid: Callable[[Path], list[bytes]]  #: examples, made in an empty directory
-    read: Callable[[bytes, Path], None]  #: raises PaacError, or ValueError where the reader promises no more
+    share: float  #: of all inputs; smaller for slow readers
+    examples: Callable[[Path], list[bytes]]  #: makes valid files, in an empty directory
+    read: Callable[[bytes, Path], None]  #: raises PaacError if the input is refused
     parse: Callable[[bytes], Any]  #: the plain data in an example
-    unparse: Callable[[Any, bytes], bytes]  #: the file of the data, in the place of an example
-    tokens: tuple[bytes, ...]
+    unparse: Callable[[Any, bytes], bytes]  #: the file with other data in place of that of an example
+    tokens: tuple[bytes, ...]  #: of its syntax, which are inserted into files
 
 
-def run(*, seed: int = 1, inputs: int = 1_000_000, processes: int = os.cpu_count() or 1) -> Tally:
-    """`inputs` of all kinds; one process: in this one."""
+def run(*, seed: int = 1, inputs: int = 1_000_000, processes: int = os.cpu_count() or 1) -> TrialResult:
+    """Read `inputs` files of all kinds in parallel `processes`; with one process, in this one."""
     begin = time.monotonic()
     counts = {kind.name: round(inputs * kind.share) for kind in _KINDS}
-    shares = [
-        (name, range(part, count, processes), seed) for name, count in counts.items() for part in range(processes)
-    ]
+    parts = [(name, range(part, count, processes), seed) for name, count in counts.items() for part in range(processes)]
     if processes == 1:
-        found = [_fuzz(*share) for share in shares]
+        results = [_fuzz(*part) for part in parts]
     else:
         with multiprocessing.get_context("fork").Pool(processes, _limit_memory) as pool:
-            found = pool.starmap(_fuzz, shares, chunksize=1)
-    notes = [note for one in found for note in one.notes]
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    slowest = max(one.slowest for one in found)
-    accepted = sum(one.accepted for one in found)
-    told += f"; {accepted:,} were valid after all; the slowest took {slowest:.2f} s of the processor"
-    return Tally("inputs fuzzed", sum(counts.values()), len(notes), time.monotonic() - begin, (told, *notes[:20]))
+            results = pool.starmap(_fuzz, parts, chunksize=1)
+    failures = [failure for result in results for failure in result.failures]
+    slowest = max(result.slowest for result in results)
+    accepted = sum(result.accepted for result in results)
+    summary = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    summary += f"; {accepted:,} of them were valid; the slowest took {slowest:.2f} s of processor time"
+    seconds = time.monotonic() - begin
+    return TrialResult("fuzzed inputs", sum(counts.values()), len(failures), seconds, (summary, *failures[:20]))
 
 
-class _Found(NamedTuple):
+class _Result(NamedTuple):
     accepted: int
-    slowest: float
-    notes: list[str]
+    slowest: float  #: seconds of processor time
+    failures: list[str]
 
 
-def _fuzz(name: str, numbers: range, seed: int) -> _Found:
+def _fuzz(name: str, numbers: range, seed: int) -> _Result:
     kind = next(kind for kind in _KINDS if kind.name == name)
-    accepted, slowest, notes = 0, 0.0, []
+    accepted, slowest, failures = 0, 0.0, []
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as work:
-        valid = kind.valid(Path(work))
-        data = [kind.parse(example) for example in valid]
+        examples = kind.examples(Path(work))
+        data = [kind.parse(example) for example in examples]
         for number in numbers:
             rng = random.Random(f"{seed} {name} {number}")
-            text = _input(kind, valid, data, rng)
+            text = _make_input(kind, examples, data, rng)
             start = time.process_time()
             try:
                 kind.read(text, Path(work))
@@ -84,33 +83,33 @@ def _fuzz(name: str, numbers: range, seed: int) -> _Found:
             except PaacError:
                 pass
             except BaseException as error:
-                notes.append(f"{name} {number}: {error!r} of {text[:300]!r}")
+                failures.append(f"{name} {number}: {error!r} for {text[:300]!r}")
             seconds = time.process_time() - start
             slowest = max(slowest, seconds)
-            if seconds > _LONGEST:
-                notes.append(f"{name} {number}: {seconds:.1f} s for {text[:300]!r}")
-    return _Found(accepted, slowest, notes)
+            if seconds > _MAX_SECONDS:
+                failures.append(f"{name} {number}: {seconds:.1f} s for {text[:300]!r}")
+    return _Result(accepted, slowest, failures)
 
 
 def _limit_memory() -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, used + _MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (used + _MAX_MEMORY, used + _MAX_MEMORY))
 
 
-# --- what is made of an example
+# --- how an input is made from an example
 
 
-def _input(kind: _Kind, valid: list[bytes], data: list[Any], rng: random.Random) -> bytes:
-    which = rng.randrange(len(valid))
+def _make_input(kind: _Kind, examples: list[bytes], data: list[Any], rng: random.Random) -> bytes:
+    index = rng.randrange(len(examples))
     if rng.random() < 0.5:
-        text = bytearray(valid[which])
+        text = bytearray(examples[index])
         for _ in range(rng.choice((1, 1, 2, 4))):
             _change_bytes(text, kind.tokens, rng)
         return bytes(text)
-    changed = data[which]
+    changed = data[index]
     for _ in range(rng.choice((1, 1, 2, 4))):
         changed = _change_value(changed, rng)
-    return kind.unparse(changed, valid[which])
+    return kind.unparse(changed, examples[index])
 
 
 def _change_bytes(text: bytearray, tokens: tuple[bytes, ...], rng: random.Random) -> None:
@@ -132,7 +131,7 @@ _VALUES = (*_NUMBERS, None, True, "", "a", "../x", "/etc/passwd", "a:b", "\N{SNO
 
 
 def _change_value(data: Any, rng: random.Random) -> Any:
-    """A copy of plain `data` with something below it replaced, left out, added or said under another name."""
+    """A copy of plain `data` with one value in it replaced, removed, added, or copied from another key."""
     if not data or not isinstance(data, dict | list) or rng.random() < 0.05:
         return _some_value(rng)
     if isinstance(data, list):
@@ -156,7 +155,7 @@ def _some_value(rng: random.Random) -> Any:
     return value
 
 
-# --- the kinds
+# --- the kinds of file
 
 
 def _presets(work: Path) -> list[bytes]:
@@ -168,8 +167,8 @@ def _read_preset(text: bytes, work: Path) -> None:
     path = work / "preset.yaml"
     path.write_bytes(text)
     config = load_config(yaml_io.read(path), "preset", trusted=())
-    assert load_config(yaml_io.parse(to_yaml(config), "again"), "again") == config, (
-        "it reads otherwise than it is written"
+    assert load_config(yaml_io.parse(to_yaml(config), "written"), "written") == config, (
+        "writing and reading the config changes it"
     )
 
 
@@ -195,8 +194,8 @@ def _read_arrays(text: bytes, work: Path) -> None:
     try:
         arrays = read_arrays(path, hashlib.sha256(text).hexdigest())
     except ValueError as error:
-        raise PaacError from error  # as the checkpoint's reader does with it
-    assert sum(array.nbytes for array in arrays.values()) <= len(text), "more than is there"
+        raise PaacError from error  # as `load_checkpoint` does
+    assert sum(array.nbytes for array in arrays.values()) <= len(text), "the arrays are larger than the file"
     for array in arrays.values():
         array.tobytes()
 
@@ -235,5 +234,5 @@ _KINDS = (
         unparse=lambda data, _: json.dumps(data).encode(),
         tokens=_JSON,
     ),
-    _Kind("files of arrays", 0.4, _arrays, _read_arrays, _header, _with_header, _JSON),
+    _Kind("array files", 0.4, _arrays, _read_arrays, _header, _with_header, _JSON),
 )

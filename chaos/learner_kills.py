@@ -1,38 +1,39 @@
-"""The learner is killed at random moments and the training resumed until it is done: nothing of it may be lost."""
+"""Kills the learner at random moments and resumes the run until it is finished. Its result must not change."""
 
 import signal
 from collections.abc import Sequence
 
 import numpy as np
 
-from chaos.endurance import RECIPES, Struck, endure, struck_and_resumed
-from chaos.sittings import Recipe, Sitting
-from chaos.tally import Tally
+from chaos.disturbed_runs import RECIPES, Disturbance, disturb_runs, interrupt_and_resume
+from chaos.result import TrialResult
+from chaos.session import Recipe, Session
 
-_GONE = 2.0  # seconds after which nothing may be left of a killed training
+_CLEANUP_TIMEOUT = 2.0  # seconds after which no process and no shared memory of a killed training may be left
 
 
-def run(*, seed: int = 1, kills: int = 100, recipes: Sequence[Recipe] = RECIPES) -> Tally:
-    """`kills` times SIGKILL to the learner alone, anywhere between its start and its end."""
-    return endure(
-        "kills of the learner, each resumed: processes gone within 2 s, nothing in /dev/shm, the same bits in the end",
-        struck_and_resumed(_kill),
-        blows=kills,
+def run(*, seed: int = 1, kills: int = 100, recipes: Sequence[Recipe] = RECIPES) -> TrialResult:
+    """Send SIGKILL to the learner alone `kills` times, at any moment from its start to its end."""
+    return disturb_runs(
+        f"kills of the learner, each followed by a resume: no process left after {_CLEANUP_TIMEOUT:g} s, nothing left "
+        "in /dev/shm, bit for bit the same result",
+        interrupt_and_resume(_kill),
+        disturbances=kills,
         seed=seed,
         recipes=recipes,
     )
 
 
-def _kill(sitting: Sitting, rng: np.random.Generator) -> Struck:
-    sitting.send(signal.SIGKILL)
-    sitting.wait(_GONE)
-    return Struck(_where(sitting), sitting.leftovers(_GONE))
+def _kill(session: Session, rng: np.random.Generator) -> Disturbance:
+    session.send(signal.SIGKILL)
+    session.wait(_CLEANUP_TIMEOUT)
+    return Disturbance(_phase(session), session.leftovers(_CLEANUP_TIMEOUT))
 
 
-def _where(sitting: Sitting) -> str:
-    """Where the training stood, by what it has left."""
-    if any(sitting.run.glob("checkpoints/.partial-*")):
-        return "in a save"
-    if sitting.has_begun:
+def _phase(session: Session) -> str:
+    """What the training was doing, judged by the files that it has left."""
+    if any(session.run_dir.glob("checkpoints/.partial-*")):
+        return "during a save"
+    if session.is_training:
         return "between saves"
-    return "while it resumed" if any(sitting.run.glob("checkpoints/step_*")) else "while it started"
+    return "while resuming" if any(session.run_dir.glob("checkpoints/step_*")) else "while starting"

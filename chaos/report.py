@@ -1,48 +1,54 @@
-"""results/reliability.md, from the numbers of results/reliability.json."""
+"""results/reliability.md, made from the numbers in results/reliability.json."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-Trial = Mapping[str, Any]  #: `made`, how it was done; `tally`, what it came to
+Trial = Mapping[str, Any]  #: `origin`: how it was made; `result`: a TrialResult as a dict
 
-_HEAD = """# What was done to it, and what was lost
+_HEAD = """# Reliability
 
-`make chaos` made this. Each trial does, over and over and at random, one thing that goes wrong in the life of a run,
-and counts what is lost: results that differ from those of an undisturbed run, damage that is not noticed, errors that
-do not say what is wrong, what is left behind. The goal is 0, everywhere. `chaos/` has the trials.
+`make chaos` made this page. Each trial repeats, at random moments, one thing that can go wrong in the life of a run,
+and counts failures: results that differ from those of an undisturbed run, damage that is not detected, errors without
+a clear message, processes or files left behind. The goal is 0 everywhere. The trials are in `chaos/`.
 """
 
 
-def page(trials: Mapping[str, Trial]) -> str:
-    """The whole report, of the trials that were run."""
-    rows = ["| trial | tried | what | lost | time |", "|---|---|---|---|---|"]
-    rows += [_row(name, trial["tally"]) for name, trial in trials.items()]
+def reliability_page(trials: Mapping[str, Trial]) -> str:
+    """The page in Markdown, with a row and a section for each of `trials`, name -> trial."""
+    rows = ["| trial | tried | what | failures | time |", "|---|---|---|---|---|"]
+    rows += [_row(name, trial["result"]) for name, trial in trials.items()]
     return "\n".join([_HEAD, *rows, "", *(_section(name, trial) for name, trial in trials.items())])
 
 
-def _row(name: str, tally: Mapping[str, Any]) -> str:
-    lost = f"**{tally['lost']:,}**" if tally["lost"] else "0"
-    return f"| `{name}` | {tally['tried']:,} | {tally['what']} | {lost} | {_time(tally['seconds'])} |"
+def _row(name: str, result: Mapping[str, Any]) -> str:
+    failures = f"**{result['failures']:,}**" if result["failures"] else "0"
+    seconds = _time(result["seconds"])
+    return f"| `{name}` | {result['tried']:,} | {result['description']} | {failures} | {seconds} |"
 
 
 def _section(name: str, trial: Trial) -> str:
-    """What is worth a line of a trial, and how, where and with what it was done."""
-    made, notes = trial["made"], [_indented(note) for note in trial["tally"]["notes"]]
-    machine = made["machine"]
-    numbers = ", ".join(f"{key} {number:g}" for key, number in made["arguments"].items())
-    origin = (
-        f"`{made['command']}` at commit {made['commit']}, {made['date']}, seed {made['seed']}, {numbers}. "
+    """The notes of a trial, and the command, commit, machine and settings that made it."""
+    origin, notes = trial["origin"], [_list_item(note) for note in trial["result"]["notes"]]
+    machine = origin["machine"]
+    settings = {"seed": origin["seed"]} | origin["arguments"]
+    made = (
+        f"`{origin['command']}` at commit {origin['commit']}, {origin['date']}, "
+        f"{', '.join(f'{key} {_number(value)}' for key, value in settings.items())}. "
         f"{machine['cores']} cores of {machine['processor']}, {machine['memory']} of memory, "
         f"Linux {machine['kernel']}, Python {machine['python']}."
     )
-    return "\n".join([f"## `{name}`", "", *notes, *([""] if notes else []), origin, ""])
+    return "\n".join([f"## `{name}`", "", *notes, *([""] if notes else []), made, ""])
 
 
-def _indented(note: str) -> str:
-    """A note as an item of a list, however many lines it has."""
+def _list_item(note: str) -> str:
+    """A note of one or more lines as an item of a Markdown list."""
     first, *rest = note.splitlines()
     return "\n".join([f"- {first}", *(f"      {line}" for line in rest)])
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The same training on other numbers of workers, and on workers that fall asleep: the very same bits."""
+"""Trains the same run on other numbers of workers and with slow environments. The results must be equal bit for bit."""
 
 import time
 from collections.abc import Sequence
@@ -7,14 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from chaos.endurance import come_to_its_end, differences
-from chaos.sittings import Recipe, Sitting, recipe
-from chaos.tally import Tally
+from chaos.disturbed_runs import TIMEOUT, differences, first_names
+from chaos.result import TrialResult
+from chaos.session import Recipe, Session, recipe
 
-_LANES = 2  # trainings at the same time
-_SHOWN = 5  # of what differs
+_PARALLEL_RUNS = 2
 WORKERS = (1, 2, 3, 5, 8)
-DROWSY = "chaos.drowsy:DrowsyCartPole-v0"
+SLOW_ENV = "chaos.slow_env:SlowCartPole-v0"
 
 _ON_CARTPOLE = {
     "paac": {"algorithm__num_steps": 16, "algorithm__normalize_reward": "true"},
@@ -24,20 +23,20 @@ _ON_CARTPOLE = {
     "dqn": {"algorithm__learning_starts": 800, "algorithm__buffer_size": 2_000, "algorithm__prioritized_alpha": 0.6,
             "algorithm__n_step": 3, "algorithm__steps_per_update": 16},
 }  # fmt: skip
-#: Games whose snapshots in mid-episode do not restore, under every protocol.
+#: Games that emulator snapshots cannot restore in mid-episode, under every rule set.
 _GAMES = [
-    (f"ALE/{game}-v5", protocol)
+    (f"ALE/{game}-v5", rules)
     for game in ("Qbert", "Tetris", "YarsRevenge")
-    for protocol in ("paac2017", "baselines", "machado2018")
+    for rules in ("paac2017", "baselines", "machado2018")
 ]
 
 
 class Case(NamedTuple):
-    """A training."""
+    """A training that is repeated under different conditions."""
 
     recipe: Recipe
     more: tuple[str, ...] = ()  #: arguments of `paac train`
-    drowsy: bool = False  #: it is CartPole, which can fall asleep
+    slow_env: bool = False  #: whether it is also trained on `SLOW_ENV`, which is CartPole
 
 
 CASES = (
@@ -45,61 +44,63 @@ CASES = (
         Case(recipe(
             f"{name} on CartPole", "cartpole", sampling__num_envs=8, network__normalize_obs="true",
             training__total_steps=6_400, training__log_every=320, training__checkpoint_every=3_200, **settings,
-        ), ("--algorithm", name), drowsy=True)
+        ), ("--algorithm", name), slow_env=True)
         for name, settings in _ON_CARTPOLE.items()
     ),
     *(
         Case(recipe(
-            f"paac on {game}, {protocol}", "breakout", env__id=game, env__protocol=protocol, sampling__num_envs=8,
+            f"paac on {game}, {rules}", "breakout", env__id=game, env__protocol=rules, sampling__num_envs=8,
             training__total_steps=2_000, training__log_every=200, training__checkpoint_every=1_000,
         ))
-        for game, protocol in _GAMES
+        for game, rules in _GAMES
     ),
     Case(recipe(
-        "ppo on FrozenLake, which slips by a generator of its own", "ppo/cartpole", env__id="FrozenLake-v1",
+        "ppo on FrozenLake, which draws random transitions", "ppo/cartpole", env__id="FrozenLake-v1",
         sampling__num_envs=8, training__total_steps=8_192, training__log_every=1_024, training__checkpoint_every=4_096,
     )),
 )  # fmt: skip
 
 
-def run(*, seed: int = 1, cases: Sequence[Case] = CASES, workers: Sequence[int] = WORKERS) -> Tally:
-    """Each case on each number of workers, and drowsily; all must come to what the first of them does."""
+def run(*, seed: int = 1, cases: Sequence[Case] = CASES, workers: Sequence[int] = WORKERS) -> TrialResult:
+    """Train each case on each number of workers, and with slow environments; compare all with the first result."""
     begin = time.monotonic()
-    with TemporaryDirectory(prefix="paac-chaos-") as place, ThreadPoolExecutor(_LANES) as lanes:
+    with TemporaryDirectory(prefix="paac-chaos-") as work, ThreadPoolExecutor(_PARALLEL_RUNS) as threads:
         runs = [
-            (case.recipe.name, Path(place) / str(number), _circumstances(case, seed, workers))
+            (case.recipe.name, Path(work) / str(number), _conditions(case, seed, workers))
             for number, case in enumerate(cases)
         ]
-        jobs = [(one, directory / name) for _, directory, found in runs for name, one in found.items()]
-        list(lanes.map(lambda job: _train(*job), jobs))
-        losses = [
-            f"{name}, {other}: {len(differ)} differ: {', '.join(differ[:_SHOWN])}"
-            for name, directory, (first, *others) in runs
+        jobs = [(recipe, directory / name) for _, directory, found in runs for name, recipe in found.items()]
+        list(threads.map(lambda job: _train(*job), jobs))
+        failures = [
+            f"{case}, {other}: {first_names(names)}"
+            for case, directory, (first, *others) in runs
             for other in others
-            if (differ := differences(directory / other, directory / first))
+            if (names := differences(directory / other, directory / first))
         ]
-    numbers = ", ".join(map(str, workers))
-    return Tally(
-        "trainings on other numbers of workers, or with sleeps in the workers: the same bits",
+    numbers, names = ", ".join(map(str, workers)), "; ".join(case.recipe.name for case in cases)
+    return TrialResult(
+        "trainings on other numbers of workers, or with slow environments: bit for bit the same result",
         sum(len(found) - 1 for *_, found in runs),
-        len(losses),
+        len(failures),
         time.monotonic() - begin,
-        (f"{len(cases)} trainings on {numbers} workers: {'; '.join(case.recipe.name for case in cases)}", *losses),
+        (f"{len(cases)} trainings on {numbers} workers: {names}", *failures),
     )
 
 
-def _circumstances(case: Case, seed: int, workers: Sequence[int]) -> dict[str, Recipe]:
-    """Name -> the training under these circumstances."""
-    found = {f"{number} workers": _with(case, seed, number) for number in workers}
-    return found | ({"drowsy": _with(case, seed, max(workers), "--env", DROWSY)} if case.drowsy else {})
+def _conditions(case: Case, seed: int, workers: Sequence[int]) -> dict[str, Recipe]:
+    """Name of each condition -> the recipe of `case` under it."""
+    found = {f"{number} workers": _recipe(case, seed, number) for number in workers}
+    return found | (
+        {"slow environments": _recipe(case, seed, max(workers), "--env", SLOW_ENV)} if case.slow_env else {}
+    )
 
 
-def _with(case: Case, seed: int, workers: int, *more: str) -> Recipe:
+def _recipe(case: Case, seed: int, workers: int, *more: str) -> Recipe:
     arguments = (*case.recipe.arguments, *case.more, "--seed", str(seed), "--num-workers", str(workers), *more)
     return Recipe(case.recipe.name, arguments)
 
 
-def _train(one: Recipe, directory: Path) -> None:
-    directory.parent.mkdir(exist_ok=True)
-    with Sitting(one, directory) as sitting:
-        come_to_its_end(sitting)
+def _train(recipe: Recipe, run_dir: Path) -> None:
+    run_dir.parent.mkdir(exist_ok=True)
+    with Session(recipe, run_dir) as session:
+        session.wait_until_finished(TIMEOUT)

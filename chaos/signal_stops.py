@@ -1,21 +1,22 @@
-"""Signals that ask a training to stop, at random moments: it saves, says so by its exit code, and goes on exactly."""
+"""Sends stop signals to trainings at random moments. Each must save, exit with the expected code and resume exactly."""
 
 import signal
 from collections.abc import Sequence
 
 import numpy as np
 
-from chaos.endurance import RECIPES, Struck, endure, struck_and_resumed
-from chaos.sittings import Recipe, Sitting
-from chaos.tally import Tally
+from chaos.disturbed_runs import RECIPES, Disturbance, disturb_runs, interrupt_and_resume
+from chaos.result import TrialResult
+from chaos.session import Recipe, Session
 from paac_cli.config.load import read_config
-from paac_cli.runs.checkpoint import list_checkpoints, read_manifest
+from paac_cli.runs.checkpoint import list_checkpoints
+from paac_cli.runs.manifest import read_manifest
 from paac_cli.runs.run_directory import CONFIG, RunDirectory
 from paac_cli.training.verification import read_log
 
-_SAVED = 10.0  # seconds that a training has to save and to leave
-_GONE = 2.0  # seconds after which nothing may be left of it
-#: Signal, whether it goes to the whole group, exit code.
+_SAVE_TIMEOUT = 10.0  # seconds that a training may take to save and end
+_CLEANUP_TIMEOUT = 2.0  # seconds after which no process and no shared memory of it may be left
+#: Signal, whether it goes to the whole process group, expected exit code.
 STOPS = (
     (signal.SIGINT, True, 130),
     (signal.SIGINT, False, 130),
@@ -27,45 +28,47 @@ STOPS = (
 )
 
 
-def run(*, seed: int = 1, stops: int = 50, recipes: Sequence[Recipe] = RECIPES) -> Tally:
-    """`stops` signals of all kinds, anywhere between the start of a training and its end, each resumed."""
-    return endure(
-        "signals to stop, each resumed: saved within 10 s, exit code, nothing left, the same bits in the end",
-        struck_and_resumed(stop),
-        blows=stops,
+def run(*, seed: int = 1, stops: int = 50, recipes: Sequence[Recipe] = RECIPES) -> TrialResult:
+    """Send `stops` signals of all kinds, at any moment from the start of a training to its end, and resume each."""
+    return disturb_runs(
+        f"stop signals, each followed by a resume: saved within {_SAVE_TIMEOUT:g} s, expected exit code, nothing left "
+        "behind, bit for bit the same result",
+        interrupt_and_resume(stop),
+        disturbances=stops,
         seed=seed,
         recipes=recipes,
     )
 
 
-def stop(sitting: Sitting, rng: np.random.Generator) -> Struck:
-    """Send one of `STOPS`, and see what becomes of it."""
-    number, to_all, wanted = STOPS[rng.integers(len(STOPS))]
-    has_begun = sitting.has_begun
-    sitting.send(number, to_all=to_all)
-    code = sitting.wait(_SAVED)
-    told = f"{number.name}{' to all' if to_all else ''} {'while it trained' if has_begun else 'before it trained'}"
-    losses = sitting.leftovers(_GONE) if code is not None else [f"not gone within {_SAVED:g} s"]
-    if code is not None and _is_done(sitting):
-        return Struck(f"{number.name} too late", losses)
-    # Before a training has begun to listen there is nothing to save, and the signal may end it by itself.
-    if code is not None and code not in ((wanted,) if has_begun else (wanted, -number)):
-        losses.append(f"exit code {code}")
-    if has_begun and not losses and _saved(sitting) < _logged(sitting):
-        losses.append(f"saved at step {_saved(sitting):,}, logged until {_logged(sitting):,}")
-    return Struck(told, [f"{told}: {loss}" for loss in losses])
+def stop(session: Session, rng: np.random.Generator) -> Disturbance:
+    """Send one of `STOPS`, wait for the end, and check it."""
+    number, to_group, expected = STOPS[rng.integers(len(STOPS))]
+    was_training = session.is_training
+    session.send(number, to_group=to_group)
+    code = session.wait(_SAVE_TIMEOUT)
+    moment = "during training" if was_training else "before training"
+    description = f"{number.name}{' to the group' if to_group else ''} {moment}"
+    failures = session.leftovers(_CLEANUP_TIMEOUT) if code is not None else [f"running after {_SAVE_TIMEOUT:g} s"]
+    if code is not None and _is_finished(session):
+        return Disturbance(f"{number.name} after the last step", failures)
+    # Until training begins there is nothing to save, and the signal may end the process by its default action.
+    if code is not None and code not in ((expected,) if was_training else (expected, -number)):
+        failures.append(f"exit code {code}, expected {expected}")
+    if was_training and not failures and _saved_steps(session) < _logged_steps(session):
+        failures.append(f"saved at step {_saved_steps(session):,}, logged until {_logged_steps(session):,}")
+    return Disturbance(description, [f"{description}: {failure}" for failure in failures])
 
 
-def _is_done(sitting: Sitting) -> bool:
-    run = RunDirectory(sitting.run)
-    return run.is_run and _saved(sitting) >= read_config(run.path / CONFIG).training.total_steps
+def _is_finished(session: Session) -> bool:
+    run = RunDirectory(session.run_dir)
+    return run.is_run and _saved_steps(session) >= read_config(run.path / CONFIG).training.total_steps
 
 
-def _saved(sitting: Sitting) -> int:
-    paths = list_checkpoints(RunDirectory(sitting.run).checkpoints)
+def _saved_steps(session: Session) -> int:
+    paths = list_checkpoints(RunDirectory(session.run_dir).checkpoints)
     return read_manifest(paths[0]).counters.steps if paths else 0
 
 
-def _logged(sitting: Sitting) -> int:
-    log = read_log(RunDirectory(sitting.run).metrics_csv)
+def _logged_steps(session: Session) -> int:
+    log = read_log(RunDirectory(session.run_dir).metrics_csv)
     return log[-1][0] if log else 0

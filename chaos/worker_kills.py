@@ -1,4 +1,4 @@
-"""Workers are killed and stopped at random moments of a training that goes on: it comes to the very same end."""
+"""Kills and stops workers at random moments of a training. Each is restarted, and the result must not change."""
 
 import contextlib
 import os
@@ -13,83 +13,82 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chaos.endurance import RECIPES, Reference, Struck, come_to_its_end, endure
-from chaos.sittings import Recipe, Sitting
-from chaos.tally import Tally
+from chaos.disturbed_runs import RECIPES, TIMEOUT, Disturbance, Reference, disturb_runs
+from chaos.result import TrialResult
+from chaos.session import Recipe, Session
 from paac_cli.runs.checkpoint import list_checkpoints
 from paac_cli.runs.run_directory import RunDirectory
 
-_DEATHS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
-_STOPPED = 0.1  # share of the blows that stop a worker, which then hangs, and does not kill it
-_TIMEOUT = 2  # seconds after which one that hangs is given up
-_PAUSE = 0.5  # seconds between two blows, in the mean
-_BLOWS_TO_A_RUN = 40
-_LATE = 5.0  # seconds before the end of a training
-#: For any number of losses.
-_SETTINGS = ("--set", "sampling.max_restarts=1000000", "--set", f"sampling.worker_timeout={_TIMEOUT}")
+_KILLS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
+_STOP_SHARE = 0.1  # of the signals; they are SIGSTOP, after which the worker hangs
+_WORKER_TIMEOUT = 2  # seconds after which a worker that hangs is restarted
+_MEAN_PAUSE = 0.5  # seconds between two signals
+_MAX_SIGNALS_PER_RUN = 40
+_LATE = 5.0  # seconds before the end of a training in which it may already have ended its workers
+#: Allow any number of restarts.
+_SETTINGS = ("--set", "sampling.max_restarts=1000000", "--set", f"sampling.worker_timeout={_WORKER_TIMEOUT}")
 
-#: What a training says of a loss: why, and where.
-_LOSS = re.compile(r"Lost worker \d+ \([^)]*\): (.+?) (in step|in the start|while it made|while it played|between two)")
-_WHERE = {
-    "in step": "in a step",
-    "in the start": "at the start of a game",
-    "while it made": "while it loaded",
-    "while it played": "while it played a game again",
-    "between two": "idle",
-}
+#: A restart in events.log: cause, and activity up to its first number.
+_RESTART = re.compile(r"(?:Restarted|Restarting again:) worker \d+ \(.*?\).*?(killed by \w+|hung for \d+ s) ([a-z ]+)")
 
 
-def run(*, seed: int = 1, kills: int = 200, recipes: Sequence[Recipe] = RECIPES) -> Tally:
-    """`kills` workers, at any moment from when they are forked: while they import, make games, play, and idle."""
+def run(*, seed: int = 1, kills: int = 200, recipes: Sequence[Recipe] = RECIPES) -> TrialResult:
+    """Send `kills` signals to workers, at any moment: while they import, make environments, play or wait."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # children inherit it
-    tolerant = [Recipe(one.name, (*one.arguments, *_SETTINGS)) for one in recipes]
-    return endure(
-        "workers killed or stopped while a training goes on: each told and replaced, the same bits in the end",
-        _train_with_losses,
-        blows=kills,
+    return disturb_runs(
+        "workers killed or stopped during training: each is reported and restarted, bit for bit the same result",
+        _train_and_kill_workers,
+        disturbances=kills,
         seed=seed,
-        recipes=tolerant,
-        most=_BLOWS_TO_A_RUN,
+        recipes=[Recipe(recipe.name, (*recipe.arguments, *_SETTINGS)) for recipe in recipes],
+        most=_MAX_SIGNALS_PER_RUN,
     )
 
 
-class Blow(NamedTuple):
-    """A signal to a worker."""
+class SentSignal(NamedTuple):
+    """A signal that was sent to a worker."""
 
     pid: int
     number: signal.Signals
-    at: float  #: seconds since the epoch
+    time: float  #: seconds since the epoch
 
 
-def _train_with_losses(reference: Reference, run: Path, most: int, rng: np.random.Generator) -> list[Struck]:
-    """One sitting, in which up to `most` workers are lost."""
-    blows: list[Blow] = []
-    with Sitting(reference.recipe, run) as sitting:
-        while len(blows) < most and sitting.wait(rng.exponential(_PAUSE)) is None:
-            if pids := sorted({worker.pid for worker in sitting.workers()} - {blow.pid for blow in blows}):
+def _train_and_kill_workers(
+    reference: Reference, run_dir: Path, most: int, rng: np.random.Generator
+) -> list[Disturbance]:
+    """Train in one session, and send up to `most` signals to its workers."""
+    sent: list[SentSignal] = []
+    with Session(reference.recipe, run_dir) as session:
+        while len(sent) < most and session.wait(rng.exponential(_MEAN_PAUSE)) is None:
+            if pids := sorted({worker.pid for worker in session.workers()} - {one.pid for one in sent}):
                 pid = pids[rng.integers(len(pids))]
-                number = signal.SIGSTOP if rng.random() < _STOPPED else _DEATHS[rng.integers(len(_DEATHS))]
-                with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                number = signal.SIGSTOP if rng.random() < _STOP_SHARE else _KILLS[rng.integers(len(_KILLS))]
+                with contextlib.suppress(ProcessLookupError):  # the worker has just ended
                     os.kill(pid, number)
-                    blows.append(Blow(pid, number, time.time()))
-        come_to_its_end(sitting)
-        said = sitting.said
-    ended = list_checkpoints(RunDirectory(run).checkpoints)[0].stat().st_mtime
-    struck = [Struck(f"{cause} {_WHERE[where]}", []) for cause, where in _LOSS.findall(said)]
-    struck += [Struck("when all was done", []) for _ in range(len(blows) - len(struck))]
-    return [Struck(one.when, [] if n else untold(blows, said, ended)) for n, one in enumerate(struck)]
+                    sent.append(SentSignal(pid, number, time.time()))
+        session.wait_until_finished(TIMEOUT)
+    events = RunDirectory(run_dir).events.read_text()
+    ended = list_checkpoints(RunDirectory(run_dir).checkpoints)[0].stat().st_mtime
+    descriptions = [f"{cause} {activity.strip()}" for cause, activity in _RESTART.findall(events)]
+    descriptions += ["after the last step"] * (len(sent) - len(descriptions))
+    missing = missing_reports(sent, events, ended)
+    return [Disturbance(description, [] if n else missing) for n, description in enumerate(descriptions)]
 
 
-def untold(blows: Sequence[Blow], said: str, ended: float) -> list[str]:
-    """Causes of loss of which a training has `said` less than it had to.
+def missing_reports(sent: Sequence[SentSignal], events: str, ended: float) -> list[str]:
+    """Causes that the text `events` of events.log reports less often than signals were sent.
 
-    ended: when it did, on the clock of `Blow.at`. Blows near the end may find it done with its workers.
+    ended: when the training ended, on the clock of `SentSignal.time`; signals shortly before need no report.
     """
-    due = Counter(_cause(blow.number) for blow in blows if blow.at < ended - _LATE)
-    told = {cause: said.count(cause) for cause in due}
-    return [f"{due[cause]} times {cause}, told {told[cause]} times" for cause in due if told[cause] < due[cause]]
+    expected = Counter(_cause(one.number) for one in sent if one.time < ended - _LATE)
+    reported = {cause: events.count(cause) for cause in expected}
+    return [
+        f"{expected[cause]} workers {cause}, {reported[cause]} reported"
+        for cause in expected
+        if reported[cause] < expected[cause]
+    ]
 
 
 def _cause(number: signal.Signals) -> str:
-    """What a training says of a worker to which this signal is sent."""
-    return f"hung for {_TIMEOUT} s" if number == signal.SIGSTOP else f"killed by {number.name}"
+    """The cause that a training reports for a worker which got this signal."""
+    return f"hung for {_WORKER_TIMEOUT} s" if number == signal.SIGSTOP else f"killed by {number.name}"

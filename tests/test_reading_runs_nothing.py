@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.saves import some_checkpoint
+from chaos.save_scenes import some_checkpoint
 from paac_cli.config.load import read_config, to_yaml
 from paac_cli.errors import CheckpointError, ConfigError, RunDirectoryError
 from paac_cli.reporting.plot import read_curve

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from chaos.disk import Fault, noting
+from chaos.disk_faults import Fault, record_operations
 from paac_cli.errors import RunDirectoryError
 from paac_cli.runs.metrics_csv import METRICS
 from paac_cli.runs.sinks import CsvSink, EventLog, TensorBoardSink
@@ -123,7 +123,7 @@ def test_a_disk_that_fails_for_a_while_costs_no_row_and_no_training(sink, error,
         place.mkdir()
         told.clear()
         opened = sink(place / "metrics.csv" if sink is CsvSink else place, 0, told.append)
-        with noting(place, Fault(at, error, torn=True, lasting=True)) as operations:
+        with record_operations(place, Fault(at, error, half_written=True, lasting=True)) as operations:
             for number in (1, 2, 3, 4):
                 opened.metrics(number, row(number))
         made.append(len(operations))

@@ -1,26 +1,26 @@
-"""A model of what a power cut leaves: of files what was synced, of directories the names that were.
+"""A model of the files that a power cut leaves: synced contents of files, and synced names in directories.
 
-What was not may be there all the same, in part or in whole: a disk is free to write early. So a cut has many
-outcomes, of which the least, the most, and some by chance are looked at.
+Changes that were not synced may survive in full, in part or not at all, because a disk is free to write early. One
+power cut therefore has many possible outcomes.
 """
 
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from chaos.disk import Operation
+from chaos.disk_faults import Operation
 
-#: Whether one thing that was not synced is there after all.
-Luck = Callable[[], bool]
+#: Decides whether one change that was not synced survives.
+Survives = Callable[[], bool]
 
 
 class _File:
     def __init__(self, content: bytes) -> None:
         self.content = self.synced = content
 
-    def left(self, luck: Luck, rng: random.Random) -> bytes:
-        """What a cut leaves: what was synced; or what was written since, as far as it got."""
-        if self.content == self.synced or not luck():
+    def after_cut(self, survives: Survives, rng: random.Random) -> bytes:
+        """The content after a power cut: the synced one, or all or part of what was written since."""
+        if self.content == self.synced or not survives():
             return self.synced
         written = self.content[: rng.randrange(len(self.content) + 1)] if rng.random() < 0.5 else self.content
         return written + bytes(len(self.content) - len(written)) if rng.random() < 0.5 else written
@@ -29,21 +29,21 @@ class _File:
 class _Directory:
     def __init__(self, entries: "dict[str, _File | _Directory]") -> None:
         self.entries, self.synced = entries, dict(entries)
-        self.changes: list[dict[str, _File | _Directory | None]] = []  # since the sync; None: the name is gone
+        self.changes: list[dict[str, _File | _Directory | None]] = []  # since the sync; None: the name was removed
 
     def change(self, names: "dict[str, _File | _Directory | None]") -> None:
-        """One atomic change of names."""
+        """Change some names in one atomic step."""
         self.changes.append(names)
         _apply(self.entries, names)
 
     def sync(self) -> None:
         self.synced, self.changes = dict(self.entries), []
 
-    def left(self, luck: Luck) -> "dict[str, _File | _Directory]":
-        """The names that a cut leaves."""
+    def after_cut(self, survives: Survives) -> "dict[str, _File | _Directory]":
+        """The entries after a power cut."""
         entries = dict(self.synced)
         for names in self.changes:
-            if luck():
+            if survives():
                 _apply(entries, names)
         return entries
 
@@ -56,20 +56,20 @@ def _apply(entries: "dict[str, _File | _Directory]", names: "dict[str, _File | _
             entries[name] = node
 
 
-class Disk:
-    """What lies below `root`, as a machine sees it and as a power cut would leave it."""
+class SimulatedDisk:
+    """The files below `root`: as the program sees them, and as a power cut may leave them."""
 
     def __init__(self, root: Path) -> None:
-        """What is there now has been there long, and lasts."""
+        """What exists now counts as synced."""
         self._root, self._tree = root, _read(root)
 
-    def do(self, operations: Iterable[Operation]) -> None:
-        """Let them happen."""
+    def replay(self, operations: Iterable[Operation]) -> None:
+        """Apply `operations`, except those that failed."""
         for operation in operations:
             if not operation.failed:
-                self._do(operation)
+                self._apply(operation)
 
-    def _do(self, operation: Operation) -> None:
+    def _apply(self, operation: Operation) -> None:
         match operation.name:
             case "open" if operation.creates:
                 parent = self._directory(operation.path.parent)
@@ -83,7 +83,7 @@ class Disk:
                 file = self._file(operation.path)
                 file.content = file.content[: operation.size]
             case "fsync":
-                node = self._at(operation.path)
+                node = self._node(operation.path)
                 if isinstance(node, _Directory):
                     node.sync()
                 else:
@@ -95,14 +95,14 @@ class Disk:
             case "rename":
                 assert operation.target is not None
                 assert operation.target.parent == operation.path.parent
-                node = self._at(operation.path)
+                node = self._node(operation.path)
                 self._directory(operation.path.parent).change({operation.path.name: None, operation.target.name: node})
 
-    def cut(self, place: Path, luck: Luck, rng: random.Random) -> None:
-        """Write to the new directory `place` what a power cut would leave now."""
-        _write(self._tree, place, luck, rng)
+    def write_after_cut(self, directory: Path, survives: Survives, rng: random.Random) -> None:
+        """Create `directory` with the files that a power cut at this moment would leave."""
+        _write(self._tree, directory, survives, rng)
 
-    def _at(self, path: Path) -> _File | _Directory:
+    def _node(self, path: Path) -> _File | _Directory:
         node: _File | _Directory = self._tree
         for name in path.relative_to(self._root).parts:
             assert isinstance(node, _Directory)
@@ -110,12 +110,12 @@ class Disk:
         return node
 
     def _directory(self, path: Path) -> _Directory:
-        node = self._at(path)
+        node = self._node(path)
         assert isinstance(node, _Directory)
         return node
 
     def _file(self, path: Path) -> _File:
-        node = self._at(path)
+        node = self._node(path)
         assert isinstance(node, _File)
         return node
 
@@ -124,10 +124,10 @@ def _read(path: Path) -> _Directory:
     return _Directory({p.name: _read(p) if p.is_dir() else _File(p.read_bytes()) for p in path.iterdir()})
 
 
-def _write(tree: _Directory, place: Path, luck: Luck, rng: random.Random) -> None:
-    place.mkdir()
-    for name, node in tree.left(luck).items():
+def _write(tree: _Directory, directory: Path, survives: Survives, rng: random.Random) -> None:
+    directory.mkdir()
+    for name, node in tree.after_cut(survives).items():
         if isinstance(node, _Directory):
-            _write(node, place / name, luck, rng)
+            _write(node, directory / name, survives, rng)
         else:
-            (place / name).write_bytes(node.left(luck, rng))
+            (directory / name).write_bytes(node.after_cut(survives, rng))
