@@ -1,4 +1,4 @@
-"""Arrays on disk: ours are the library's and the library's are ours, and no lie of a header is believed."""
+"""Arrays on disk: compatible with the safetensors library, and safe against invalid headers."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def there_and_back(path, arrays):
+def write_and_read(path, arrays):
     digest = write_arrays(path, arrays)
     assert digest == sha256(path)
     return read_arrays(path, digest)
@@ -56,13 +56,13 @@ def some_arrays():
     }
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_arrays_of_every_dtype_and_layout_are_read_as_they_were_written(tmp_path):
     arrays = some_arrays()
-    assert_same(arrays, there_and_back(tmp_path / "a", arrays))
+    assert_same(arrays, write_and_read(tmp_path / "a", arrays))
 
 
-def test_nothing_at_all_can_be_written(tmp_path):
-    assert there_and_back(tmp_path / "a", {}) == {}
+def test_an_empty_set_of_arrays_can_be_written(tmp_path):
+    assert write_and_read(tmp_path / "a", {}) == {}
 
 
 @settings(max_examples=25, deadline=None)
@@ -73,33 +73,33 @@ def test_nothing_at_all_can_be_written(tmp_path):
         max_size=4,
     )
 )
-def test_any_arrays_of_any_name_come_back(tmp_path_factory, arrays):
+def test_arrays_of_any_shape_and_name_are_read_as_they_were_written(tmp_path_factory, arrays):
     path = tmp_path_factory.mktemp("any") / "a"
-    assert_same(arrays, there_and_back(path, arrays))
+    assert_same(arrays, write_and_read(path, arrays))
     assert_same(arrays, load_file(path))
 
 
-def test_the_safetensors_library_reads_what_we_write(tmp_path):
+def test_the_safetensors_library_reads_files_of_write_arrays(tmp_path):
     arrays = some_arrays()
     write_arrays(tmp_path / "a", arrays)
     assert_same(arrays, load_file(tmp_path / "a"))
 
 
 @pytest.mark.parametrize("metadata", [None, {"by": "someone", "dtype": "F32", "shape": "[1]"}])
-def test_we_read_what_the_safetensors_library_writes(tmp_path, metadata):
+def test_read_arrays_reads_files_of_the_safetensors_library(tmp_path, metadata):
     arrays = {name: np.ascontiguousarray(array) for name, array in some_arrays().items() if np.ndim(array)}
     save_file(arrays, tmp_path / "a", metadata)
     assert_same(arrays, read_arrays(tmp_path / "a", sha256(tmp_path / "a")))
 
 
-def test_the_same_arrays_give_the_same_bytes_in_whatever_order_and_layout_they_come(tmp_path):
+def test_bytes_do_not_depend_on_the_order_or_memory_layout_of_the_arrays(tmp_path):
     arrays = some_arrays()
     write_arrays(tmp_path / "a", arrays)
     write_arrays(tmp_path / "b", dict(reversed([(name, np.array(array, order="F")) for name, array in arrays.items()])))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_what_is_read_lies_aligned_and_may_be_changed_without_changing_the_file(tmp_path):
+def test_read_arrays_are_aligned_and_writing_to_them_does_not_change_the_file(tmp_path):
     arrays = some_arrays()
     digest = write_arrays(tmp_path / "a", arrays)
     read = read_arrays(tmp_path / "a", digest)
@@ -108,14 +108,14 @@ def test_what_is_read_lies_aligned_and_may_be_changed_without_changing_the_file(
         array[...] = 0
     assert sha256(tmp_path / "a") == digest
     (tmp_path / "a").unlink()
-    assert not any(array.any() for array in read.values())  # the memory outlives the name
+    assert not any(array.any() for array in read.values())  # the mapping outlives the file name
 
 
 # Sizes
 
 
 @pytest.mark.parametrize("is_view", [False, True])
-def test_a_large_array_is_written_a_part_at_a_time(tmp_path, is_view):
+def test_a_large_array_is_written_and_read_in_little_memory(tmp_path, is_view):
     large = np.zeros((64, 1 << 20), np.uint8)  # 64 MiB
     large[:, ::4096] = np.arange(64)[:, np.newaxis]
     written = large[:, : 3 << 18] if is_view else large
@@ -130,7 +130,7 @@ def test_a_large_array_is_written_a_part_at_a_time(tmp_path, is_view):
     assert np.array_equal(read["large"], written)
 
 
-# Lies
+# Invalid headers
 
 
 F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -138,7 +138,7 @@ BIG = 2**63
 
 
 def with_header(path, header, data=8, length=None):
-    """A file of this header and so many zeros as data; `length` is what it says of its header."""
+    """A file with this header and `data` zero bytes of data; `length` is the header length that it states."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text + bytes(data))
     return sha256(path)
@@ -148,7 +148,7 @@ def twice(first, second):
     return f'{{"a": {json.dumps(first)}, "a": {json.dumps(second)}}}'.encode()
 
 
-def test_an_honest_header_is_believed(tmp_path):
+def test_a_valid_header_is_read(tmp_path):
     read = read_arrays(tmp_path / "a", with_header(tmp_path / "a", {"a": F32}))
     assert_same(read, {"a": np.zeros(2, np.float32)})
 
@@ -200,7 +200,7 @@ def test_an_honest_header_is_believed(tmp_path):
         ({"a": F32}, {"length": 2**64 - 1}),
     ],
 )
-def test_a_header_that_lies_is_refused_at_once_though_the_sum_is_right(tmp_path, header, rest):
+def test_an_invalid_header_is_refused_at_once_even_with_the_right_checksum(tmp_path, header, rest):
     digest = with_header(tmp_path / "a", header, **rest)
     start = time.monotonic()
     with pytest.raises(ValueError):
@@ -209,7 +209,7 @@ def test_a_header_that_lies_is_refused_at_once_though_the_sum_is_right(tmp_path,
 
 
 @pytest.mark.parametrize("size", range(8))
-def test_a_file_too_short_for_a_length_is_refused(tmp_path, size):
+def test_a_file_too_short_for_its_header_length_is_refused(tmp_path, size):
     (tmp_path / "a").write_bytes(bytes(size))
     with pytest.raises(ValueError, match=r"^a: "):
         read_arrays(tmp_path / "a", sha256(tmp_path / "a"))
@@ -217,8 +217,8 @@ def test_a_file_too_short_for_a_length_is_refused(tmp_path, size):
 
 @settings(max_examples=50, deadline=None)
 @given(st.data())
-def test_a_damaged_header_is_refused_or_still_read_whole(tmp_path_factory, data):
-    """With the right sum, so that nothing but the header stands between the damage and memory."""
+def test_a_damaged_header_is_refused_or_still_describes_all_data(tmp_path_factory, data):
+    """The checksum matches, so that only the check of the header protects memory."""
     path = tmp_path_factory.mktemp("damaged") / "a"
     write_arrays(path, {"a": np.arange(6.0), "b": np.arange(4, dtype=np.uint8).reshape(2, 2)})
     whole = bytearray(path.read_bytes())
@@ -232,12 +232,12 @@ def test_a_damaged_header_is_refused_or_still_read_whole(tmp_path_factory, data)
     assert sum(array.nbytes for array in read.values()) == 6 * 8 + 4
 
 
-def test_a_sum_that_does_not_match_is_named(tmp_path):
+def test_an_error_names_the_file_whose_checksum_does_not_match(tmp_path):
     digest = write_arrays(tmp_path / "weights", {"a": np.arange(3)})
     with pytest.raises(ValueError, match="weights does not match its SHA-256"):
         read_arrays(tmp_path / "weights", digest[:-1] + ("0" if digest[-1] != "0" else "1"))
 
 
-def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
+def test_a_missing_file_raises_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_arrays(tmp_path / "a", "")

@@ -1,3 +1,5 @@
+"""Saving and loading checkpoints, and damage to them."""
+
 import errno
 import json
 import os
@@ -6,6 +8,7 @@ import random
 import numpy as np
 import pytest
 
+from checkpoints import RUNTIME
 from paac_cli.config.load import read_config
 from paac_cli.config.presets import find_preset
 from paac_cli.errors import CheckpointError
@@ -30,6 +33,8 @@ def make_checkpoint(steps=1000, score=None):
         learner={"steps": np.array(steps, np.int64)},
         sampling={"episode": np.arange(3), "length": np.array([2, 0, 1]), "actions": np.array([1, 0, 1], np.int32)},
         progress={"scores": np.array([1.0, 2.0]), "lengths": np.array([10, 20])},
+        runtime=RUNTIME,
+        approximate=("an environment diverged on replay",),
     )
 
 
@@ -39,6 +44,7 @@ def save_checkpoint(directory, checkpoint):
 
 def assert_same(first, second):
     assert first[:3] == second[:3]
+    assert (first.runtime, first.approximate) == (second.runtime, second.approximate)
     for part in ("policy", "learner", "sampling", "progress"):
         ours, theirs = getattr(first, part), getattr(second, part)
         assert ours.keys() == theirs.keys()
@@ -47,14 +53,14 @@ def assert_same(first, second):
             np.testing.assert_array_equal(array, theirs[name])
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_a_loaded_checkpoint_equals_the_saved_one(tmp_path):
     checkpoint = make_checkpoint(score=-3.5)
     path = save_checkpoint(tmp_path, checkpoint)
     assert path.name == "step_000001000"
     assert_same(load_checkpoint(path), checkpoint)
 
 
-def test_the_same_state_gives_the_same_bytes(tmp_path):
+def test_equal_checkpoints_are_written_as_equal_bytes(tmp_path):
     first, second = (save_checkpoint(tmp_path / name, make_checkpoint()) for name in "ab")
     for file in first.iterdir():
         assert file.read_bytes() == (second / file.name).read_bytes()
@@ -66,8 +72,8 @@ def test_any_flipped_byte_is_detected(tmp_path):
     for file in sorted(path.iterdir()):
         whole = file.read_bytes()
         for _ in range(40):
-            place = rng.randrange(len(whole))
-            file.write_bytes(whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :])
+            index = rng.randrange(len(whole))
+            file.write_bytes(whole[:index] + bytes([whole[index] ^ (1 << rng.randrange(8))]) + whole[index + 1 :])
             with pytest.raises(CheckpointError, match=file.name.removesuffix(".sha256")):
                 load_checkpoint(path)
         file.write_bytes(whole)
@@ -88,16 +94,19 @@ def test_any_truncation_is_detected(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 3},
+        {"format": 2},
+        {"format": 4},
         {"format": None},
         {"counters": {"steps": "many"}},
         {"config": {"env": {"id": "x"}}},
         {"files": []},
         {"files": {}},
         {"score": "high"},
+        {"runtime": {}},
+        {"approximate": "yes"},
     ],
 )
-def test_a_foreign_manifest_is_named(tmp_path, change):
+def test_an_error_names_the_checkpoint_whose_manifest_is_invalid(tmp_path, change):
     path = save_checkpoint(tmp_path, make_checkpoint())
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest | change))
@@ -105,15 +114,23 @@ def test_a_foreign_manifest_is_named(tmp_path, change):
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, '{"format": 1}', "\xff" * 10])
-def test_rubbish_as_a_manifest_is_named(tmp_path, text):
+def test_other_formats_are_refused_by_number(tmp_path):
+    path = save_checkpoint(tmp_path, make_checkpoint())
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
+    with pytest.raises(CheckpointError, match="has checkpoint format 2; this version of paac reads only 3"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, '{"format": 3}', "\xff" * 10])
+def test_an_error_names_the_checkpoint_whose_manifest_is_garbage(tmp_path, text):
     path = save_checkpoint(tmp_path, make_checkpoint())
     (path / "manifest.json").write_text(text, encoding="latin-1")
     with pytest.raises(CheckpointError, match="step_000001000"):
         load_checkpoint(path)
 
 
-def test_the_latest_are_kept_and_of_the_best_its_policy(tmp_path):
+def test_the_latest_checkpoints_and_the_best_policy_are_kept(tmp_path):
     for steps, score in [(1, None), (2, 9.0), (3, 5.0), (4, 7.0), (5, 6.0)]:
         save_and_keep(tmp_path, make_checkpoint(steps, score), keep=2)
     assert [path.name[-1] for path in list_checkpoints(tmp_path)] == ["5", "4"]
@@ -122,31 +139,31 @@ def test_the_latest_are_kept_and_of_the_best_its_policy(tmp_path):
     policy, whole = load_policy(best), make_checkpoint(2, 9.0)
     assert policy[:3] == whole[:3]
     np.testing.assert_array_equal(policy.policy["policy/kernel"], whole.policy["policy/kernel"])
-    with pytest.raises(CheckpointError, match="can be played, but a run cannot go on from it"):
+    with pytest.raises(CheckpointError, match="can be played, but a run cannot resume from it"):
         load_checkpoint(best)
 
 
-def test_a_policy_is_read_without_the_rest(tmp_path):
+def test_a_policy_is_loaded_without_the_other_files(tmp_path):
     path = save_checkpoint(tmp_path, make_checkpoint())
     (path / "learner.safetensors").unlink()
     assert load_policy(path).policy.keys() == {"policy/kernel"}
 
 
-def test_a_damaged_best_gives_way_to_the_next(tmp_path):
+def test_a_damaged_best_policy_is_replaced_by_the_next(tmp_path):
     save_checkpoint(tmp_path, make_checkpoint(1, 9.0))
     (tmp_path / "best_000000001" / "manifest.json").write_text("")
     save_checkpoint(tmp_path, make_checkpoint(2, 1.0))
     assert [path.name for path in list_policies(tmp_path)] == ["best_000000002"]
 
 
-def test_without_scores_the_newest_is_the_best(tmp_path):
+def test_without_scores_the_newest_policy_is_the_best(tmp_path):
     for steps in (1, 2):
         save_checkpoint(tmp_path, make_checkpoint(steps))
     assert [path.name[-1] for path in list_policies(tmp_path)] == ["2"]
     assert list_policies(tmp_path / "nothing") == []
 
 
-def test_a_billion_steps_are_more_than_a_million(tmp_path):
+def test_checkpoints_are_ordered_by_number_not_by_text(tmp_path):
     for steps in (999_999_999, 1_000_000_000):
         save_checkpoint(tmp_path, make_checkpoint(steps))
     assert list_checkpoints(tmp_path)[0].name == "step_1000000000"
@@ -159,8 +176,8 @@ def flip_a_byte(path):
 
 
 @pytest.mark.parametrize("keep", [1, 2])
-def test_a_run_that_goes_on_before_a_damaged_checkpoint_keeps_what_it_saves(tmp_path, keep):
-    """The damaged ones, which are newer by their names, push nothing out; they go."""
+def test_a_run_that_resumes_before_damaged_checkpoints_deletes_them_and_no_valid_one(tmp_path, keep):
+    """The damaged ones have more steps in their names, but do not count towards `keep`."""
     for steps in (1000, 2000, 3000):
         save_and_keep(tmp_path, make_checkpoint(steps, steps), keep=3)
     for name in ("step_000003000", "step_000002000", "best_000003000"):
@@ -171,7 +188,7 @@ def test_a_run_that_goes_on_before_a_damaged_checkpoint_keeps_what_it_saves(tmp_
     assert_same(load_checkpoint(tmp_path / "step_000001500"), make_checkpoint(1500, 1500.0))
 
 
-def test_links_are_removed_and_what_they_lead_to_is_not(tmp_path):
+def test_symbolic_links_are_deleted_but_not_their_targets(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     save_checkpoint(tmp_path / "elsewhere", make_checkpoint(1000))
     (tmp_path / "here").mkdir()
@@ -183,12 +200,12 @@ def test_links_are_removed_and_what_they_lead_to_is_not(tmp_path):
     load_checkpoint(tmp_path / "elsewhere" / "step_000001000")
 
 
-def test_a_directory_that_cannot_be_looked_into_is_no_empty_one(tmp_path, monkeypatch):
-    """A run must not start over because a disk is sick."""
+def test_a_directory_that_cannot_be_listed_is_an_error_not_an_empty_directory(tmp_path, monkeypatch):
+    """A run must not start over because its disk fails."""
     save_checkpoint(tmp_path, make_checkpoint())
     for number in (errno.EIO, errno.EACCES):
         monkeypatch.setattr(os, "listdir", lambda path, number=number: fail(number))
-        with pytest.raises(CheckpointError, match="cannot be looked into"):
+        with pytest.raises(CheckpointError, match="cannot be listed"):
             list_checkpoints(tmp_path)
 
 
@@ -210,16 +227,16 @@ def fail(number):
         ("sampling", {"actions": np.zeros((), np.int32)}),
     ],
 )
-def test_arrays_that_do_not_fit_each_other_are_refused(part, change, tmp_path):
+def test_arrays_that_do_not_match_each_other_are_refused(part, change, tmp_path):
     checkpoint = make_checkpoint()
     path = save_checkpoint(tmp_path, checkpoint._replace(**{part: getattr(checkpoint, part) | change}))
-    with pytest.raises(CheckpointError, match="do not fit"):
+    with pytest.raises(CheckpointError, match="do not match"):
         load_checkpoint(path)
 
 
 @pytest.mark.parametrize(("part", "name"), [("progress", "scores"), ("sampling", "episode"), ("sampling", "actions")])
-def test_an_array_that_is_missing_is_noticed(part, name, tmp_path):
+def test_a_missing_array_is_refused(part, name, tmp_path):
     checkpoint = make_checkpoint()
     rest = {key: array for key, array in getattr(checkpoint, part).items() if key != name}
-    with pytest.raises(CheckpointError, match="do not fit"):
+    with pytest.raises(CheckpointError, match="do not match"):
         load_checkpoint(save_checkpoint(tmp_path, checkpoint._replace(**{part: rest})))

@@ -1,18 +1,18 @@
-"""Who may train in a directory, and what becomes of it when it is not alone."""
+"""Two processes in one run directory, and directories that disappear or are links."""
 
 import shutil
 
 import pytest
-from test_verification import checkpoint_of, config_of
 
+from checkpoints import cartpole_config, checkpoint_of
 from paac_cli.errors import RunDirectoryError
 from paac_cli.runs.run_directory import RunDirectory
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_who_comes_second_to_a_directory_that_nobody_had_harms_nothing(fresh, tmp_path):
-    """Both have found nothing there; one has trained to its end while the other was still loading."""
-    config = config_of()
+def test_the_second_of_two_new_runs_in_one_directory_is_refused(fresh, tmp_path):
+    """Both claimed a directory that did not exist; one has finished training while the other was still loading."""
+    config = cartpole_config()
     with RunDirectory(tmp_path / "run") as slow:
         slow.claim(config, fresh=fresh)
         with RunDirectory(tmp_path / "run") as quick:
@@ -26,25 +26,25 @@ def test_who_comes_second_to_a_directory_that_nobody_had_harms_nothing(fresh, tm
 
 
 @pytest.mark.parametrize("loss", [lambda run: run.rename(run.with_name("moved")), shutil.rmtree])
-def test_a_directory_that_has_gone_is_not_made_again(loss, tmp_path):
+def test_a_directory_that_was_moved_or_deleted_is_not_made_again(loss, tmp_path):
     with RunDirectory(tmp_path / "run") as run:
-        run.claim(config_of(), fresh=False)
-        run.create(config_of(), fresh=False)
+        run.claim(cartpole_config(), fresh=False)
+        run.create(cartpole_config(), fresh=False)
         loss(tmp_path / "run")
-        with pytest.raises(RunDirectoryError, match="has been moved or deleted while it was trained in"):
+        with pytest.raises(RunDirectoryError, match="was moved or deleted during training"):
             run.save(checkpoint_of(100), keep=1)
     assert not (tmp_path / "run").exists()
 
 
-def test_fresh_leaves_a_link_where_it_leads(tmp_path):
-    """To another disk, for one."""
-    place, link = tmp_path / "place", tmp_path / "link"
-    place.mkdir()
-    link.symlink_to(place)
+def test_fresh_keeps_a_symbolic_link_and_renames_its_target(tmp_path):
+    """The link may lead to another disk."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.mkdir()
+    link.symlink_to(target)
     for fresh in (False, True):
         with RunDirectory(link) as run:
-            run.claim(config_of(), fresh=fresh)
-            run.create(config_of(), fresh=fresh)
+            run.claim(cartpole_config(), fresh=fresh)
+            run.create(cartpole_config(), fresh=fresh)
     assert link.is_symlink()
-    assert (place / "config.yaml").exists()
-    assert (tmp_path / "place.old-1" / "config.yaml").exists()
+    assert (target / "config.yaml").exists()
+    assert (tmp_path / "target.old-1" / "config.yaml").exists()

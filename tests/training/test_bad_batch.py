@@ -1,4 +1,4 @@
-"""Learning gone bad: noticed at the update that did it, named, and written down; nothing is changed by it."""
+"""NaN and infinity: detected at the update that meets them, explained and saved; weights do not change."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from corridor import ALGORITHMS, SPEC, corridor_for, make_config, run, state_of
-from paac_cli.algorithms.agent import Witness, make_agent
+from paac_cli.algorithms.agent import make_agent
 from paac_cli.errors import LearningError
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 from paac_cli.training.bad_batch import check_metrics, check_weights, find_cause
@@ -16,7 +16,7 @@ every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 
 def configured(name, **options):
-    """Several updates a `learn`, where the algorithm can."""
+    """Several updates in each `learn`, if the algorithm can."""
     steps = {"steps_per_update": 1, "learning_starts": 4} if name == "dqn" else {"num_steps": 3}
     return make_config(name, **ALGORITHMS[name] | steps | options)
 
@@ -33,15 +33,15 @@ def some_step(slot=3, num_steps=4):
     return TimeStep(*rows, np.zeros((2, 5), np.float32), np.empty(0, EPISODE_DTYPE), slot, rollout)
 
 
-# --- no bad gradient is applied
+# --- no gradient that is not finite is applied
 
 
 @every_algorithm
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_bad_reward_shows_at_once_and_changes_neither_weights_nor_slots(name, bad):
+def test_a_reward_that_is_not_finite_changes_neither_weights_nor_optimiser(name, bad):
     config = configured(name)
     agent, corridor = make_agent(config, SPEC), corridor_for(config)
-    if name != "dqn":  # its batches are drawn from all that was played, so nothing good may have been
+    if name != "dqn":  # its batches are drawn from the whole buffer, which must hold nothing finite
         run(agent, corridor, 12)
     before = state_of(agent)
     corridor._rollout.reward[:] = bad
@@ -53,26 +53,26 @@ def test_a_bad_reward_shows_at_once_and_changes_neither_weights_nor_slots(name, 
             np.testing.assert_array_equal(after[part], before[part], err_msg=part)
 
 
-def test_a_bad_minibatch_among_good_ones_shows_in_the_metrics_of_the_last(tmp_path):
-    """Advantages are not normalised, so only the rows of one environment are bad; and the good ones come after."""
+def test_one_bad_minibatch_is_reported_by_the_last_metrics(tmp_path):
+    """Advantages are not normalised, so only one row of the batch is bad, and good minibatches follow."""
     config = make_config("ppo", num_steps=4, num_minibatches=16, num_epochs=1, normalize_advantage=False)
     agent, corridor = make_agent(config, SPEC), corridor_for(config, length=1, truncates=False)
     corridor._rollout.reward[1, 2] = np.nan  # an episode of its own: one row of the batch
     (metrics,) = run(agent, corridor, 4)
     assert np.isfinite(metrics["train/policy_loss"])
     assert np.isnan(metrics["train/grad_norm"])
-    with pytest.raises(LearningError, match=r"^train/grad_norm is nan at step 16: .* reward of environment 2 is nan"):
+    with pytest.raises(LearningError, match=r"^train/grad_norm is nan at step 16. .* reward of environment 2 is nan"):
         check_metrics(metrics, agent, corridor.timestep(), 16, tmp_path)
 
 
-# --- it is named
+# --- the cause is named
 
 
-def test_where_a_bad_observation_came_from_by_hand():
-    """After 3 of 4 steps of 2 environments, at step 46: row 0 was seen at step 40, row 3 at step 46."""
+def test_the_step_of_a_bad_observation_worked_by_hand():
+    """After 3 of 4 steps of 2 environments, at step 46: row 0 is from step 40, row 3 from step 46."""
     step = some_step()
     assert find_cause(step, 46, {}) is None
-    step.rollout.obs[4, 0, 0] = np.nan  # not yet of this rollout
+    step.rollout.obs[4, 0, 0] = np.nan  # of the previous rollout
     assert find_cause(step, 46, {}) is None
     step.rollout.obs[3, 1, 2] = np.inf
     assert find_cause(step, 46, {}) == "obs[2] of environment 1 is inf at step 46 (row 3 of its rollout)"
@@ -80,10 +80,10 @@ def test_where_a_bad_observation_came_from_by_hand():
     assert find_cause(step, 46, {}) == "obs[4] of environment 0 is nan at step 40 (row 0 of its rollout)"
 
 
-def test_where_a_bad_reward_came_from_by_hand():
-    """Row 0 of the rewards was paid at step 42."""
+def test_the_step_of_a_bad_reward_worked_by_hand():
+    """Row 0 of the rewards is from step 42."""
     step = some_step()
-    step.rollout.reward[3, 0] = np.nan  # not yet of this rollout
+    step.rollout.reward[3, 0] = np.nan  # of the previous rollout
     assert find_cause(step, 46, {}) is None
     step.rollout.reward[2, 0] = -np.inf
     assert find_cause(step, 46, {}) == "reward of environment 0 is -inf at step 46 (row 2 of its rollout)"
@@ -91,19 +91,19 @@ def test_where_a_bad_reward_came_from_by_hand():
     assert find_cause(step, 46, {}) == "reward of environment 1 is nan at step 42 (row 0 of its rollout)"
 
 
-def test_what_the_agent_alone_knows_is_looked_at_last():
-    evidence = {"action": np.zeros((4, 2), np.int32), "final_value": np.float32([[0, 0], [0, np.inf]])}
+def test_the_rollout_is_searched_before_the_last_batch():
+    batch = {"action": np.zeros((4, 2), np.int32), "final_value": np.float32([[0, 0], [0, np.inf]])}
     step = some_step()
-    assert find_cause(step, 46, evidence) == "final_value[1, 1] is inf"
+    assert find_cause(step, 46, batch) == "final_value[1, 1] is inf"
     step.rollout.reward[0, 1] = np.nan
-    assert find_cause(step, 46, evidence).startswith("reward")
+    assert find_cause(step, 46, batch).startswith("reward")
 
 
-# --- it is written down
+# --- the batch is saved
 
 
 @every_algorithm
-def test_the_batch_is_written_down(name, tmp_path):
+def test_the_batch_is_saved(name, tmp_path):
     config = configured(name)
     agent, corridor = make_agent(config, SPEC), corridor_for(config)
     run(agent, corridor, 12)
@@ -112,15 +112,14 @@ def test_the_batch_is_written_down(name, tmp_path):
         check_metrics({"train/loss": 1.0, "train/q": np.nan}, agent, step, 1234, tmp_path)
     path = tmp_path / "bad_batch_step_000001234.safetensors"
     assert str(caught.value) == (
-        "train/q is nan at step 1,234: learning has gone bad; a lower algorithm.learning_rate or max_grad_norm may "
-        f"help. Nothing is saved from here; the checkpoints are those of before. What was learned from is in {path}"
+        "train/q is nan at step 1,234. A lower algorithm.learning_rate or max_grad_norm may help. This update is "
+        f"neither applied nor saved; earlier checkpoints remain valid. The batch is saved in {path}"
     )
-    told = json.loads(path.with_suffix(".json").read_text())
-    assert told["metrics"] == {"train/loss": 1.0, "train/q": "nan"}
-    assert told["error"] in str(caught.value)
+    saved = json.loads(path.with_suffix(".json").read_text())
+    assert saved["metrics"] == {"train/loss": 1.0, "train/q": "nan"}
+    assert saved["error"] in str(caught.value)
     arrays = load_file(path)
-    assert isinstance(agent, Witness)
-    expected = {**step.rollout._asdict(), "final_obs": step.final_obs} | agent.evidence()
+    expected = {**step.rollout._asdict(), "final_obs": step.final_obs} | agent.memory.last_batch()
     assert arrays.keys() == expected.keys()
     assert {"obs", "reward", "terminated", "truncated", "final_obs"} < arrays.keys()
     for field, array in expected.items():
@@ -129,28 +128,37 @@ def test_the_batch_is_written_down(name, tmp_path):
         assert len(arrays["replayed/reward"]) == 4 * config.algorithm.batch_size  # four updates a step
 
 
-def test_an_agent_that_keeps_nothing_has_the_rollout_written_down(tmp_path):
+class AgentWithoutBatch:
+    """Its latest update learned from the rollout alone."""
+
+    class memory:  # noqa: N801
+        @staticmethod
+        def last_batch():
+            return {}
+
+
+def test_an_agent_without_a_batch_of_its_own_has_the_rollout_saved(tmp_path):
     with pytest.raises(LearningError, match="obs\\[2\\] of environment 1 is nan at step 46"):
         step = some_step()
         step.rollout.obs[3, 1, 2] = np.nan
-        check_metrics({"loss": np.inf}, object(), step, 46, tmp_path)
+        check_metrics({"loss": np.inf}, AgentWithoutBatch(), step, 46, tmp_path)
     assert load_file(tmp_path / "bad_batch_step_000000046.safetensors").keys() == {
         *Rollout._fields,
         "final_obs",
     }
 
 
-def test_a_batch_that_cannot_be_written_hides_nothing(tmp_path):
-    with pytest.raises(LearningError, match=r"^loss is inf at step 46: .* cannot be written: .*No such file"):
-        check_metrics({"loss": np.inf}, object(), some_step(), 46, tmp_path / "nowhere")
+def test_a_batch_that_cannot_be_written_does_not_hide_the_error(tmp_path):
+    with pytest.raises(LearningError, match=r"^loss is inf at step 46. .* cannot be written: .*No such file"):
+        check_metrics({"loss": np.inf}, AgentWithoutBatch(), some_step(), 46, tmp_path / "nowhere")
 
 
-def test_good_metrics_leave_nothing(tmp_path):
-    check_metrics({"loss": 1e30, "norm": 0.0}, object(), some_step(), 46, tmp_path)
+def test_finite_metrics_write_nothing(tmp_path):
+    check_metrics({"loss": 1e30, "norm": 0.0}, AgentWithoutBatch(), some_step(), 46, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bad_weight_is_not_to_be_saved():
+def test_weights_that_are_not_finite_are_refused():
     check_weights({"steps": np.array(3), "kernel": np.zeros((2, 2), np.float32)}, 64)
-    with pytest.raises(LearningError, match=r"^kernel\[1, 0\] is -inf at step 64: learning has gone bad"):
+    with pytest.raises(LearningError, match=r"^kernel\[1, 0\] is -inf at step 64. This checkpoint is not saved"):
         check_weights({"steps": np.array(3), "kernel": np.float32([[0, 0], [-np.inf, 0]])}, 64)

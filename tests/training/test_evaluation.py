@@ -1,17 +1,17 @@
-"""Games that are scored, and all that a film needs to play them again."""
+"""Evaluated games, and the data by which a film replays them."""
 
 import os
 import signal
 
 import numpy as np
 
-from paac_cli.algorithms.agent import Prediction
-from paac_cli.training.evaluation import open_pool, play
+from paac_cli.learning.predictor import Prediction
+from paac_cli.training.evaluation import evaluation_pool, play
 from toy_envs import Counting, UnseededObservation, config_of, spec_of
 
 
-class Clockwork:
-    """Plays 0, 1, 2, 3, 0, ... in every row; its value is the number of the step."""
+class CyclicAgent:
+    """Plays 0, 1, 2, 3, 0, ... in every row; its value is the index of the step."""
 
     def __init__(self, on_step=lambda step: None):
         self._on_step = on_step
@@ -23,12 +23,13 @@ class Clockwork:
 
 
 def open_toys(env_class):
-    return open_pool(config_of(env_class, length=5), spec_of(env_class), episodes=2, seed=1, tell=lambda text: None)
+    config = config_of(env_class, length=5)
+    return evaluation_pool(config, spec_of(env_class), episodes=2, seed=1, log=lambda event: None)
 
 
-def test_games_hold_their_own_moves():
+def test_a_game_holds_its_own_actions_and_values():
     with open_toys(Counting) as pool:
-        games = play(Clockwork(), pool, episodes=4, seed=1, greedy=False)
+        games = play(CyclicAgent(), pool, episodes=4, seed=1, greedy=False)
     assert [(game.env, game.episode, game.length) for game in games] == [(0, 0, 5), (1, 0, 5), (0, 1, 5), (1, 1, 5)]
     for game in games:
         begin = 5 * game.episode
@@ -38,16 +39,16 @@ def test_games_hold_their_own_moves():
         assert game.score == sum(100 * action + step for step, action in enumerate(game.actions.tolist(), 1))
 
 
-def test_a_game_that_was_cut_off_is_no_part_of_the_next():
-    """Its worker is lost, and it does not replay."""
+def test_a_game_that_diverged_on_replay_is_not_part_of_the_next():
+    """Its worker is killed, and the game gives other observations on replay."""
     with open_toys(UnseededObservation) as pool:
 
         def kill(step):
             if step == 3:
                 os.kill(pool.pids[0], signal.SIGKILL)
 
-        games = play(Clockwork(kill), pool, episodes=2, seed=1, greedy=False)
-    cut_off = [game for game in games if game.episode == 1]
-    assert cut_off
+        games = play(CyclicAgent(kill), pool, episodes=2, seed=1, greedy=False)
+    after_divergence = [game for game in games if game.episode == 1]
+    assert after_divergence
     assert [(game.length, len(game.actions), len(game.values)) for game in games] == [(5, 5, 5)] * 2
-    assert [game.values.tolist() for game in cut_off] == [[4, 5, 6, 7, 8]] * len(cut_off)
+    assert [game.values.tolist() for game in after_divergence] == [[4, 5, 6, 7, 8]] * len(after_divergence)

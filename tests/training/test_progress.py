@@ -1,9 +1,11 @@
+"""Counters, scores of the latest games, and when rows and checkpoints are due."""
+
 import math
 
 import numpy as np
 
+from checkpoints import checkpoint_of
 from paac_cli.config.schema import StopWhen
-from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 from paac_cli.training.loop import Due
 from paac_cli.training.progress import Progress
@@ -31,7 +33,7 @@ def test_the_mean_is_over_the_last_hundred_games():
     assert progress.episodes == 110
 
 
-def test_a_score_needs_a_hundred_games():
+def test_there_is_no_score_before_a_hundred_games():
     progress = Progress(None)
     progress.add(step_with([5.0] * 99))
     assert progress.score is None
@@ -39,20 +41,20 @@ def test_a_score_needs_a_hundred_games():
     assert progress.score == 5.0
 
 
-def test_stop_when_looks_at_its_own_number_of_games():
+def test_stop_when_counts_its_own_number_of_games():
     progress = Progress(StopWhen(mean_return=10, episodes=150))
     progress.add(step_with([0.0] * 50))
     progress.add(step_with([10.0] * 149))
-    assert not progress.is_good_enough
+    assert not progress.goal_reached
     progress.add(step_with([10.0]))
-    assert progress.is_good_enough
-    assert not Progress(StopWhen(mean_return=-1, episodes=1)).is_good_enough
+    assert progress.goal_reached
+    assert not Progress(StopWhen(mean_return=-1, episodes=1)).goal_reached
 
 
-def test_it_goes_on_from_arrays():
+def test_progress_resumes_from_a_checkpoint():
     first = Progress(None)
     first.add(step_with([float(score) for score in range(130)]))
-    checkpoint = Checkpoint(None, first.counters, None, {}, {}, {}, first.to_arrays())
+    checkpoint = checkpoint_of(0, progress=first.to_arrays())._replace(counters=first.counters)
     second = Progress(None, checkpoint)
     assert (second.mean_return, second.mean_length, second.counters) == (
         first.mean_return,

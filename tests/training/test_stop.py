@@ -1,4 +1,4 @@
-"""Real signals to this very process; what becomes of a whole run is in tests/cli/test_run_life.py."""
+"""Real signals to this process. tests/cli has the tests with whole runs."""
 
 import signal
 import time
@@ -11,15 +11,15 @@ from paac_cli.training.stop import StopRequest
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_ignored():
-    """As it is under `nohup`, and below a shell's `&`."""
+def default_handlers():
+    """`nohup` and a shell's `&` ignore some signals in all their children."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def test_a_run_that_nobody_stops_ends_well():
+def test_without_a_signal_the_exit_code_is_0():
     with StopRequest() as stop:
         assert not stop
         assert stop.exit_code == 0
@@ -29,7 +29,7 @@ def test_a_run_that_nobody_stops_ends_well():
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGUSR1, 75)],
 )
-def test_every_signal_is_a_wish_with_a_code_of_its_own(number, code):
+def test_every_signal_requests_a_stop_with_its_own_exit_code(number, code):
     assert number in STOP_SIGNALS
     with StopRequest() as stop:
         stop.begin()
@@ -39,8 +39,8 @@ def test_every_signal_is_a_wish_with_a_code_of_its_own(number, code):
 
 
 @pytest.mark.parametrize("later", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-def test_the_first_signal_decides_and_a_later_one_hurries_nobody(later):
-    """A batch system warns, and sends SIGTERM when the time is up: the run is still to be queued again."""
+def test_the_first_signal_decides_the_exit_code(later):
+    """A batch system first warns and later sends SIGTERM; the run must still be requeued."""
     with StopRequest() as stop:
         stop.begin()
         signal.raise_signal(signal.SIGUSR1)
@@ -48,7 +48,7 @@ def test_the_first_signal_decides_and_a_later_one_hurries_nobody(later):
         assert stop.exit_code == 75
 
 
-def test_nohup_keeps_a_lost_terminal_away():
+def test_under_nohup_sighup_is_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopRequest() as stop:
@@ -62,15 +62,15 @@ def test_nohup_keeps_a_lost_terminal_away():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_handlers_are_as_before_afterwards():
+def test_the_previous_handlers_are_restored():
     before = [signal.getsignal(number) for number in STOP_SIGNALS]
     with StopRequest():
         assert signal.getsignal(signal.SIGUSR1) != before[-1]
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
 
 
-def test_after_a_while_it_is_urgent(monkeypatch):
-    monkeypatch.setattr(stop_module, "_PATIENCE", 0.05)
+def test_a_stop_becomes_urgent_after_a_while(monkeypatch):
+    monkeypatch.setattr(stop_module, "_URGENT_AFTER", 0.05)
     with StopRequest() as stop:
         stop.begin()
         time.sleep(0.1)
@@ -82,8 +82,8 @@ def test_after_a_while_it_is_urgent(monkeypatch):
         assert stop.is_urgent
 
 
-def test_before_anything_has_begun_the_first_signal_leaves_at_once():
+def test_before_training_has_begun_the_first_signal_leaves_the_block_at_once():
     with StopRequest() as stop:
         signal.raise_signal(signal.SIGUSR1)
-        pytest.fail("it went on")
+        pytest.fail("the block continued")
     assert stop.exit_code == 75
