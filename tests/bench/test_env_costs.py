@@ -1,4 +1,4 @@
-"""What environments cost alone, measured in real processes."""
+"""CPU time of environments alone, measured in real processes."""
 
 import multiprocessing
 
@@ -9,32 +9,32 @@ from paac_cli.config.load import load_config
 from paac_cli.errors import WorkerError
 from toy_envs import Counting, config_of
 
-LEARNER = {"network": {"torso": "mlp"}, "training": {"total_steps": 1}}
+OTHER_SECTIONS = {"network": {"torso": "mlp"}, "training": {"total_steps": 1}}
 
 
 def costs_of(env, seconds=0.2):
-    return env_costs(load_config({"env": env, **LEARNER}, "test"), seconds)
+    return env_costs(load_config({"env": env, **OTHER_SECTIONS}, "test"), seconds)
 
 
-def test_an_atari_step_is_the_emulator_and_the_preprocessing_above_it():
+def test_an_atari_step_costs_the_emulator_and_the_preprocessing():
     costs = costs_of({"id": "ALE/Pong-v5"}, seconds=0.5)
     assert 20 < costs.emulate < 5_000
     assert 0 < costs.preprocess < costs.emulate
     assert costs.step == costs.emulate + costs.preprocess
 
 
-def test_of_a_gymnasium_environment_a_step_is_all_there_is():
+def test_a_gymnasium_step_is_one_cost():
     costs = costs_of({"id": "CartPole-v1"})
     assert 1 < costs.emulate < 1_000
     assert costs.preprocess is None
     assert costs.step == costs.emulate
 
 
-def test_no_process_is_left():
+def test_no_process_is_left_behind():
     costs_of({"id": "CartPole-v1"}, seconds=0.1)
     assert multiprocessing.active_children() == []
 
 
-def test_an_environment_that_fails_says_so_with_its_traceback():
+def test_the_error_of_a_failing_environment_holds_its_traceback():
     with pytest.raises(WorkerError, match="the joystick fell off"):
         costs_of(config_of(Counting, raises_at_step=2).model_dump())

@@ -131,7 +131,8 @@ def _why_waiting(measured: Measurement, window: Window, cores: int) -> str:
     if measured.config.sampling.overlap:
         return "because stepping the environments takes longer than the acting that overlaps it"
     if measured.num_workers < cores:
-        return f"because only {measured.num_workers} of {cores} cores have a worker; use more (--num-workers)"
+        workers = counted(measured.num_workers, "worker")
+        return f"because {workers} cannot use {cores} cores; start more of them (--num-workers)"
     idle = window.env - window.busy
     slowdown = window.busy - 1e-6 * window.steps * measured.costs.step / measured.num_workers
     if idle > slowdown:

@@ -74,7 +74,7 @@ def sweep_report(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def format_sweep(report: dict[str, Any]) -> str:
-    """A `sweep_report` as text, about 80 columns wide."""
+    """A `sweep_report` as text, at most 80 columns wide."""
     learner = f", {report['algorithm']}, {report['torso']} on {report['device']}" if report["algorithm"] else ""
     rows = [
         f"{row['num_envs']:>12}{row['num_workers']:>9}{row['steps_per_second']:>10,.0f}"
@@ -89,7 +89,7 @@ def format_sweep(report: dict[str, Any]) -> str:
             *rows,
             "",
             f"Recommended: {report['recommended']['flags']}",
-            "These are the fewest environments, then the fewest workers, within 5% of the fastest.",
-            "The number of workers never changes what is learned; the number of environments does.",
+            "These are the fewest environments, then workers, within 5% of the fastest.",
+            "The number of workers never changes what is learned; that of environments does.",
         ]
     )

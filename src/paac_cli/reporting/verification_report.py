@@ -103,6 +103,6 @@ def _conclusion(report: dict[str, Any]) -> str:
     if report["approximate"]:
         return "Not identical. The reasons above may explain it."
     return (
-        "Not identical. If the run was made on another machine, on another number of cores or on a GPU, that may be "
-        "the reason. Otherwise paac has a bug, or the environment uses a random generator that its seed does not control"
+        "Not identical. A run that was made on another machine, number of cores or GPU may differ for that reason. "
+        "Otherwise paac has a bug, or the environment uses a random generator that its seed does not control"
     )
