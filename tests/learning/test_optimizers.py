@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.config.algorithms import AdamConfig, RAdamConfig, RmsPropConfig
+from paac_cli.config.optimizers import AdamConfig, RAdamConfig, RmsPropConfig
 from paac_cli.learning.optimizers import Descent, between, clipped_gradients, linear_schedule, make_optimizer
 
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.algorithms.agent import ALGORITHMS, make_agent
-from paac_cli.config.algorithms import AdamConfig
+from paac_cli.config.optimizers import AdamConfig
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import CheckpointError, ConfigError

@@ -1,9 +1,9 @@
-"""What every config class has in common."""
+"""The base of all config classes."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class ConfigModel(BaseModel):
-    """Frozen; an unknown key is an error, and so is a value of another type: `true` is no number."""
+    """Frozen and strict: unknown keys, values of another type (`true` for a number), NaN and infinity are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)

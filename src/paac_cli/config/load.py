@@ -1,4 +1,4 @@
-"""From YAML and overrides to a checked `RunConfig`, with errors that name the way out."""
+"""Load a preset with overrides as a validated `RunConfig`, with errors that name source, key, value and fix."""
 
 import difflib
 import re
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from paac_cli.config import yaml_io
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.config.trust import ANY_CODE, require_trusted
 from paac_cli.errors import ConfigError
 
-_MOST_TOLD, _LONGEST_TOLD = 30, 200  # mistakes, and characters of each value
+_MAX_ERRORS, _MAX_VALUE_LENGTH = 30, 200  # in one message: errors, and characters of each value
 
 
 def load_config(
@@ -24,17 +25,18 @@ def load_config(
     *,
     trusted: Container[str] = ANY_CODE,
 ) -> RunConfig:
-    """Check plain `data` after putting `overrides` (dotted key -> value) into it.
+    """Validate `data`, as parsed from YAML, with `overrides` (dotted key -> value) applied.
 
-    flags: dotted key -> what it was given by on the command line, where that is not --set. trusted: the code
-    that may be imported, `module:name`; where `data` is not of the user's own, that is not everything.
+    source: names the origin of `data` in errors.
+    flags: dotted key of an override -> its command-line flag, if that is not --set.
+    trusted: `module:name` of all code that may be imported; pass ANY_CODE only if the user wrote `data`.
 
-    Raises TrustError, and ConfigError, which names the `source` or the flag, the key, the value, what is allowed
-    and the nearest key.
+    Raises TrustError, and ConfigError, which names the source or flag, the key, the value, what is allowed and the
+    nearest valid key.
     """
     overrides = overrides or {}
     if not isinstance(data, dict):
-        raise ConfigError(f"{source}: a preset is a mapping with the sections {', '.join(RunConfig.model_fields)}")
+        raise ConfigError(f"{source}: a preset must be a mapping with the keys {', '.join(RunConfig.model_fields)}")
     for key, value in overrides.items():
         data = _put(data, key.split("."), value, key)
     require_trusted(data, source, trusted)
@@ -46,24 +48,24 @@ def load_config(
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """`["algorithm.gamma=0.9", ...]` as dotted keys and YAML values. Raises ConfigError."""
+    """Parse `["algorithm.gamma=0.9", ...]` into dotted key -> YAML value. Raises ConfigError."""
     overrides = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         key = key.strip()
         if not equals or not all(key.split(".")):
-            raise ConfigError(f"--set {assignment}: write it as key.sub=value")
+            raise ConfigError(f"--set {assignment}: expected KEY=VALUE, e.g. --set algorithm.gamma=0.95")
         overrides[key] = yaml_io.parse(text, f"--set {assignment}")
     return overrides
 
 
 def to_yaml(config: RunConfig) -> str:
-    """The resolved config as YAML, which loads as the same config."""
+    """The config with all defaults as YAML; loading it gives an equal config."""
     return yaml_io.dump(config.model_dump(mode="json"))
 
 
 def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> (old, new) for all that differs and is not free to change on resume."""
+    """Dotted key -> (old, new) of every setting that differs and is not in `FREE_ON_RESUME`."""
     old_flat, new_flat = _flatten(old.model_dump(mode="json")), _flatten(new.model_dump(mode="json"))
     return {
         key: (old_flat.get(key), new_flat.get(key))
@@ -80,7 +82,7 @@ def read_config(
     *,
     trusted: Container[str] = ANY_CODE,
 ) -> RunConfig:
-    """The config in the YAML file at `path`; the rest as `load_config` has it. Raises ConfigError and TrustError."""
+    """Load the YAML file at `path` as `load_config` does. Raises ConfigError and TrustError."""
     return load_config(yaml_io.read(path), str(path), overrides, flags, trusted=trusted)
 
 
@@ -104,14 +106,14 @@ def load_run(
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
-    """ "; did you mean a, b?" for the known words closest to `word`, or nothing."""
+    """ "; did you mean a, b?" with the `known` words closest to `word`; empty if none is close."""
     folded = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), folded, n=count, cutoff=0.5)
     return f"; did you mean {', '.join(folded[name] for name in close)}?" if close else ""
 
 
 def _put(data: dict[str, Any], path: list[str], value: Any, key: str) -> dict[str, Any]:
-    """A copy of `data` with `value` at `path`."""
+    """A copy of `data` with `value` at `path`. key: the dotted path, for errors. Raises ConfigError."""
     head, *rest = path
     if not rest:
         return {**data, head: value}
@@ -119,7 +121,7 @@ def _put(data: dict[str, Any], path: list[str], value: Any, key: str) -> dict[st
     if section is None:
         section = {}
     if not isinstance(section, dict):
-        raise ConfigError(f"--set {key}: {head} is a value, not a section")
+        raise ConfigError(f"--set {key}: {head} is a single value and has no keys")
     return {**data, head: _put(section, rest, value, key)}
 
 
@@ -133,53 +135,68 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _explain(source: str, given_by: Mapping[str, str], error: ValidationError) -> str:
-    """One line per key: where, what was found, what is allowed, what is near."""
-    problems: dict[tuple[str, str], list[str]] = {}
+def _explain(source: str, flags: Mapping[str, str], error: ValidationError) -> str:
+    """One line per setting: where it was given, its key and value, what is wrong, what is allowed.
+
+    flags: dotted key of each override -> its command-line flag.
+    """
+    problems: dict[tuple[str, str], list[str]] = {}  # (origin, subject) -> messages: a union gives one per member
     errors = error.errors(include_url=False)
-    for item in errors[:_MOST_TOLD]:
+    for item in errors[:_MAX_ERRORS]:
         keys, fields = _resolve(item["loc"])
-        key = ".".join(keys)
-        made_by_flag = item["type"] == "extra_forbidden"  # a key that is not known may be there for what is below it
-        below = [flag for given, flag in given_by.items() if made_by_flag and f"{given}.".startswith(f"{key}.")]
-        place = next(
-            (flag for given, flag in given_by.items() if f"{key}.".startswith(f"{given}.")), (*below, source)[0]
-        )
-        if item["type"] == "extra_forbidden":
-            problems[place, f"unknown key {_short(key)}{nearest(keys[-1], fields)}"] = []
+        key, is_unknown = ".".join(keys), item["type"] == "extra_forbidden"
+        origin = _origin(key, source, flags, is_unknown=is_unknown)
+        if is_unknown:
+            hint = nearest(keys[-1], fields) or f"; valid keys: {', '.join(fields)}"
+            problems[origin, f"unknown key {_shorten(key)}{hint}"] = []
         elif item["type"] == "missing":
-            problems[place, f"{key} is missing"] = []
+            problems[origin, f"{key} is missing{_describe(fields.get(keys[-1]))}"] = []
         else:
             value = item["input"]
-            told = key if isinstance(value, dict) else f"{key} = {_short(repr(value))}"
+            subject = key if isinstance(value, dict) else f"{key} = {_shorten(repr(value))}"
             message = item["msg"].removeprefix("Value error, ")
             allowed = re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", "")))
-            near = nearest(value, allowed) if isinstance(value, str) else ""
-            problems.setdefault((place, told or "the preset"), []).append(message[:1].lower() + message[1:] + near)
+            hint = nearest(value, allowed) if isinstance(value, str) else ""
+            message = message[:1].lower() + message[1:] + hint
+            problems.setdefault((origin, subject or "the preset"), []).append(message)
     lines = [
-        ": ".join([place, told, " or ".join(said)] if said else [place, told])
-        for (place, told), said in problems.items()
+        f"{origin}: {subject}{': ' if messages else ''}{' or '.join(messages)}"
+        for (origin, subject), messages in problems.items()
     ]
-    if len(errors) > _MOST_TOLD:
-        lines.append(f"{source}: and {len(errors) - _MOST_TOLD:,} mistakes more")
+    if len(errors) > _MAX_ERRORS:
+        lines.append(f"{source}: {len(errors) - _MAX_ERRORS:,} more errors")
     return "\n".join(lines)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
+def _origin(key: str, source: str, flags: Mapping[str, str], *, is_unknown: bool) -> str:
+    """The flag that set `key` or a section around it, otherwise `source`.
+
+    An unknown key may have been created by a flag for a key below it.
+    """
+    above = [flag for given, flag in flags.items() if f"{key}.".startswith(f"{given}.")]
+    below = [flag for given, flag in flags.items() if is_unknown and f"{given}.".startswith(f"{key}.")]
+    return (*above, *below, source)[0]
 
 
-def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The keys in pydantic's location of an error, and the fields that are known beside the last of them.
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}..."
 
-    A location also holds the tags of unions, which are no keys but choose among classes.
+
+def _describe(field: FieldInfo | None) -> str:
+    return f" ({field.description})" if field is not None and field.description else ""
+
+
+def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], dict[str, FieldInfo]]:
+    """The keys in `location`, where pydantic found an error, and the valid fields beside the last key.
+
+    A location also holds the tags of unions, which are not keys: a tag selects one of several config classes.
     """
     models: list[type[BaseModel]] = [RunConfig]
     keys: list[str] = []
-    fields: list[str] = []
+    fields: dict[str, FieldInfo] = {}
     is_mapping = False
     for part in location:
-        if not models:  # below a plain value: its index in a list, its key in a mapping, or the name of a type
+        if not models:  # inside a plain value: the index in a list, the key of a mapping, or the name of a type
             keys += [str(part)] if isinstance(part, int) or is_mapping else []
             is_mapping = False
             continue
@@ -189,7 +206,7 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
         ]
         if part in known or not tagged:
             keys.append(str(part))
-            fields = list(known)
+            fields = known
             annotation = known[str(part)].annotation if part in known else None
             models, is_mapping = _models(annotation), get_origin(annotation) is dict
         else:
@@ -198,7 +215,7 @@ def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The config classes named in a type annotation."""
+    """The config classes in a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]

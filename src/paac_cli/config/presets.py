@@ -8,28 +8,31 @@ from paac_cli.errors import ConfigError
 
 
 def presets_directory() -> Path:
-    """Inside the wheel the presets are package data; in a source tree they lie at the top."""
+    """The directory of all presets: inside the installed package, or at the top of a source tree."""
     packaged = Path(str(files("paac_cli"))) / "presets"
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "presets"
 
 
 def preset_names() -> list[str]:
-    """All names, e.g. `pong`, `paper/pong`."""
+    """The sorted names of all presets, e.g. `pong`, `paper/pong`."""
     root = presets_directory()
     return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
 
 
 def find_preset(name_or_path: str) -> Path:
-    """A preset's file by name, or any YAML file by path. Raises ConfigError."""
+    """The file of a preset: a shipped one by name, or any .yaml or .yml file by path. Raises ConfigError."""
     if name_or_path.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
         if not path.is_file():
-            raise ConfigError(f"no such file: {name_or_path}")
+            raise ConfigError(
+                f"no such file: {name_or_path}; `paac presets list` shows the presets that ship with paac"
+            )
         return path
     names = preset_names()
     if name_or_path not in names:
+        hint = nearest(name_or_path, names) or ";"
         raise ConfigError(
-            f"unknown preset {name_or_path!r}{nearest(name_or_path, names)} `paac presets list` shows all"
+            f"unknown preset {name_or_path!r}{hint} `paac presets list` shows all; the path of a file ends in .yaml"
         )
     return presets_directory() / f"{name_or_path}.yaml"
 

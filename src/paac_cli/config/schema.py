@@ -1,63 +1,52 @@
-"""Everything that a run needs, as frozen data. One class per section of a preset."""
+"""All settings of a run, as frozen data. One class per section of a preset."""
 
 import json
-import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    JsonValue,
-    NonNegativeInt,
-    PositiveInt,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
 
 from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
+from paac_cli.config.fields import Precision, Torso
 
 RuleSetName = Literal["paac2017", "baselines", "machado2018"]
 Device = Literal["auto", "cpu", "gpu"]
 
 
-def _native(precision: str) -> str:
-    """What `auto` is on this machine: a run's config names a number format, wherever it goes on or is played."""
-    if precision != "auto":
-        return precision
-    flags = re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    is_native = bool(flags) and not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags[0].split())
-    return "bfloat16" if is_native else "float32"
-
-
-Precision = Annotated[Literal["auto", "float32", "bfloat16"], AfterValidator(_native)]
-
-
 class EnvConfig(ConfigModel):
-    """Which environment, and under which rules."""
+    """The environment and its rules."""
 
-    id: Annotated[str, Field(min_length=1, description="a Gymnasium id, e.g. ALE/Pong-v5 or CartPole-v1")]
+    id: Annotated[
+        str, Field(min_length=1, description="Gymnasium id, e.g. ALE/Pong-v5, CartPole-v1 or my_module:MyEnv-v0")
+    ]
     protocol: Annotated[
-        RuleSetName | None, Field(description="named set of Atari rules; baselines where an Atari preset says nothing")
+        RuleSetName | None,
+        Field(description="rule set of Atari games (ALE/...); default for Atari: baselines; null for all others"),
     ] = None
     kwargs: Annotated[
         dict[str, JsonValue],
         Field(
             default_factory=dict,
-            description="passed to gymnasium.make; not for Atari, whose protocol says everything",
+            description="keyword arguments for gymnasium.make, JSON values only; not for Atari, see protocol",
         ),
     ]
 
-    grayscale: Annotated[bool, Field(description="turn coloured images grey; for images of Gymnasium")] = False
+    grayscale: Annotated[bool, Field(description="convert image observations to grey; not for Atari, see protocol")] = (
+        False
+    )
     resize: Annotated[
         tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | None,
-        Field(strict=False, description="[height, width] of images after resizing; for images of Gymnasium"),
+        Field(
+            strict=False,
+            description="resize image observations to [height, width] in pixels, each 1 to 4096; null = as they are; "
+            "not for Atari, see protocol",
+        ),
     ] = None
     frame_stack: Annotated[
         PositiveInt,
         Field(
-            le=64, description="images that are shown together, side by side on the last axis; for images of Gymnasium"
+            le=64,
+            description="consecutive image observations stacked on the last axis, 1 to 64; not for Atari, see protocol",
         ),
     ] = 1
 
@@ -67,17 +56,17 @@ class EnvConfig(ConfigModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_protocol(cls, data: Any) -> Any:
+    def _default_rule_set(cls, data: Any) -> Any:
         if isinstance(data, dict) and str(data.get("id", "")).startswith("ALE/") and data.get("protocol") is None:
             return {**data, "protocol": "baselines"}
         return data
 
     @model_validator(mode="after")
-    def _protocol_is_for_atari(self) -> Self:
+    def _settings_fit_the_environment(self) -> Self:
         if self.protocol is not None and not self.is_atari:
             raise ValueError(
-                f"protocol {self.protocol!r} is for Atari (ALE/...), and id is {self.id!r}; "
-                "start from a preset that is not Atari's, such as cartpole"
+                f"protocol {self.protocol!r} is for Atari (ALE/...), but id is {self.id!r}; "
+                "start from a preset that is not for Atari, such as cartpole"
             )
         given = {
             "kwargs": self.kwargs,
@@ -87,122 +76,113 @@ class EnvConfig(ConfigModel):
         }
         if self.is_atari and any(given.values()):
             names = " and ".join(name for name, value in given.items() if value)
-            raise ValueError(f"{names} not for Atari: its protocol says everything")
+            raise ValueError(f"{names} cannot be set for Atari, whose rule set (protocol) fixes them; remove {names}")
         if json.loads(json.dumps(self.kwargs)) != self.kwargs or "Infinity" in json.dumps(self.kwargs):
-            raise ValueError("kwargs must be plain data that JSON can hold")
+            raise ValueError("kwargs must be JSON values: no dates, sets, bytes, infinity or NaN")
         return self
 
 
 class SamplingConfig(ConfigModel):
-    """How many environments, on how many processes."""
+    """How many environments are stepped in parallel, and by how many worker processes."""
 
     num_envs: Annotated[
-        PositiveInt, Field(le=65_536, description="environments stepped in parallel (N, n_e); >= 1")
+        PositiveInt, Field(le=65_536, description="environments stepped in parallel (N), 1 to 65,536")
     ] = 32
     num_workers: Annotated[
         PositiveInt | Literal["auto"],
-        Field(description="worker processes (n_w), at most num_envs; auto = one per core; never changes the result"),
+        Field(
+            description="worker processes that step the environments, 1 to num_envs (with overlap: num_envs / 2); "
+            "auto = one per available core; does not change the result"
+        ),
     ] = "auto"
 
     overlap: Annotated[
         bool,
         Field(
-            description="two halves of the environments take turns: one plays while the learner acts for the other, "
-            "with the same parameters within a rollout; num_envs must be even"
+            description="step one half of the environments while the learner chooses actions for the other; each half "
+            "has num_workers processes of its own; num_envs must be even. Faster if the learner runs on a GPU"
         ),
     ] = False
 
     worker_timeout: Annotated[
         float,
-        Field(ge=1, le=10**6, description="seconds without a sign of life after which a worker is replaced; >= 1"),
+        Field(ge=1, le=10**6, description="seconds without progress after which a worker is restarted; >= 1"),
     ] = 60.0
     max_restarts: Annotated[
         NonNegativeInt,
-        Field(description="workers that may be lost and replaced within an hour; one more ends the run"),
+        Field(description="worker restarts allowed within an hour; one more ends the run; >= 0"),
     ] = 10
 
     @property
-    def most_workers(self) -> int:
-        """As many as have something to do at every step."""
+    def max_workers(self) -> int:
+        """The largest `num_workers`: each worker steps at least one environment."""
         return self.num_envs // 2 if self.overlap else self.num_envs
 
     @model_validator(mode="after")
     def _enough_envs(self) -> Self:
         if self.num_workers != "auto" and self.num_workers > self.num_envs:
             raise ValueError(f"num_workers ({self.num_workers}) must not exceed num_envs ({self.num_envs})")
-        fewest = 2 if self.num_workers == "auto" else 2 * self.num_workers
-        if self.overlap and (self.num_envs % 2 or self.num_envs < fewest):
+        smallest = 2 if self.num_workers == "auto" else 2 * self.num_workers
+        if self.overlap and (self.num_envs % 2 or self.num_envs < smallest):
             raise ValueError(
-                "overlap is for an even number of environments, two or more for each worker; "
-                f"num_envs is {self.num_envs}, num_workers {self.num_workers}"
+                f"overlap needs an even num_envs of at least 2 x num_workers; num_envs is {self.num_envs}, "
+                f"num_workers {self.num_workers}"
             )
         return self
 
 
-_FUNCTION = r"\w+(\.\w+)*:\w+"
-
-
-def _is_function(torso: str) -> str:
-    if not re.fullmatch(_FUNCTION, torso):
-        raise ValueError("module:function that makes a Keras model")
-    return torso
-
-
-Torso = (
-    Literal["nips", "nature", "impala", "mlp"]
-    | Annotated[str, AfterValidator(_is_function), WithJsonSchema({"type": "string", "pattern": f"^{_FUNCTION}$"})]
-)
-
-
 class NetworkConfig(ConfigModel):
-    """The torso shared by policy and value."""
+    """The network: torsos, whose output all heads share."""
 
     torso: Annotated[
         Torso,
         Field(
-            description="nips and nature: convolutions for images (the paper's two); impala: residual ones, larger; "
-            "mlp: dense, for vectors; module:function: the keras.Model that function(obs_shape) returns"
+            description="nips, nature: convolutions of Mnih et al. 2013 and 2015, for images; impala: residual "
+            "convolutions of Espeholt et al. 2018, for images; mlp: dense layers, for vectors; module:function: the "
+            "keras.Model that function(obs_shape) returns"
         ),
     ]
     torsos: Annotated[
         dict[str, Torso],
         Field(
             default_factory=dict,
-            description="part of the observation -> torso of its own, where it is a Dict or Tuple; "
-            "all other parts go through `torso` as one vector",
+            description="for Dict and Tuple observations: entry, e.g. camera or arm.angles -> its own torso; "
+            "the other entries go through `torso` as one vector",
         ),
     ]
     hidden_sizes: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65_536)], ...],
-        Field(strict=False, min_length=1, max_length=64, description="units of each layer; mlp only"),
+        Field(strict=False, min_length=1, max_length=64, description="units of each hidden layer; for torso mlp"),
     ] = (64, 64)
     activation: Annotated[
-        Literal["relu", "tanh"] | None, Field(description="after each layer; mlp only, whose null = tanh")
+        Literal["relu", "tanh"] | None,
+        Field(description="activation after each hidden layer; for torso mlp; null = tanh"),
     ] = None
     layer_norm: Annotated[
         bool,
         Field(
-            description="LayerNorm after every product of the torso, before its activation, over the last axis; "
-            "not for a keras.Model, which may have its own"
+            description="layer normalisation before each activation of the torso, over the last axis; not for a "
+            "keras.Model"
         ),
     ] = False
     initializer: Annotated[
         Literal["orthogonal", "fan_in_uniform"],
         Field(
-            description="orthogonal, or the paper's uniform in +-1/sqrt(fan_in) for weights and biases; "
-            "a keras.Model has its own"
+            description="initial weights: orthogonal, or uniform in +-1/sqrt(fan_in) for weights and biases as in the "
+            "paper's code; not for a keras.Model"
         ),
     ] = "orthogonal"
 
     normalize_obs: Annotated[
         bool,
-        Field(description="shift and scale every element of an observation by its running mean and deviation"),
+        Field(description="normalise each element of an observation by its running mean and standard deviation"),
     ] = False
     precision: Annotated[
         Precision,
         Field(
-            description="what torsos compute in; weights, losses and optimisers are float32; auto = bfloat16 where "
-            "the processor of the machine that starts the run multiplies it natively; a keras.Model has its own"
+            description="number format in which torsos compute; weights, losses and optimisers are float32; auto = "
+            "bfloat16 if the processor that starts the run has instructions for it, otherwise float32; not for a "
+            "keras.Model"
         ),
     ] = "float32"
 
@@ -211,64 +191,69 @@ class NetworkConfig(ConfigModel):
         torsos = {self.torso, *self.torsos.values()}
         for name in ("hidden_sizes", "activation"):
             if "mlp" not in torsos and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is for torso mlp, and torso is {' and '.join(sorted(torsos))}")
+                raise ValueError(f"{name} is for torso mlp, but torso is {' and '.join(sorted(torsos))}; remove {name}")
         if self.layer_norm and all(":" in torso for torso in torsos):
-            raise ValueError(f"layer_norm is for the torsos of this project, and torso is {self.torso}")
+            raise ValueError(
+                f"layer_norm is for built-in torsos, but torso is {self.torso}; set layer_norm to false and use "
+                "keras.layers.LayerNormalization in the model"
+            )
         return self
 
 
 class StopWhen(ConfigModel):
-    """Training ends early once the agent is good enough."""
+    """The goal of a run: training ends early when the agent is good enough."""
 
-    mean_return: Annotated[float, Field(description="mean raw return to reach")]
-    episodes: Annotated[PositiveInt, Field(le=10_000, description="over this many of the latest episodes")] = 100
+    mean_return: Annotated[float, Field(description="mean raw score of the latest games to reach")]
+    episodes: Annotated[PositiveInt, Field(le=10_000, description="number of latest games, 1 to 10,000")] = 100
 
 
 class TrainingConfig(ConfigModel):
-    """How long, how often, and where."""
+    """How long to train, what to save and log, and on which device."""
 
-    total_steps: Annotated[PositiveInt, Field(le=10**15, description="agent steps, summed over environments; >= 1")]
+    total_steps: Annotated[
+        PositiveInt, Field(le=10**15, description="agent steps to train for, summed over all environments; >= 1")
+    ]
     log_every: Annotated[PositiveInt, Field(le=10**15, description="steps between rows of metrics; >= 1")] = 10_000
     checkpoint_every: Annotated[PositiveInt, Field(le=10**15, description="steps between checkpoints; >= 1")] = 250_000
     keep_checkpoints: Annotated[
-        PositiveInt, Field(le=10**6, description="latest checkpoints kept, beside the best; >= 1")
+        PositiveInt, Field(le=10**6, description="number of latest checkpoints to keep, besides the best; >= 1")
     ] = 3
-    stop_when: Annotated[StopWhen | None, Field(description="end early at this mean return")] = None
-    device: Annotated[Device, Field(description="auto: the GPU where there is one")] = "auto"
+    stop_when: Annotated[
+        StopWhen | None, Field(description="end training early at this mean return; null = train for total_steps")
+    ] = None
+    device: Annotated[Device, Field(description="device of the learner; auto = the GPU if there is one")] = "auto"
     deterministic: Annotated[
         bool,
         Field(
-            description="operations on a GPU add in a fixed order, so that a run is the same again; without it some "
-            "are faster; a CPU's always do"
+            description="deterministic operations on a GPU, so that a run can be reproduced; false is faster on some "
+            "GPUs; no effect on a CPU, which is always deterministic"
         ),
     ] = True
     jit_compile: Annotated[
         bool,
-        Field(
-            description="compile acting and updates with XLA: fewer, larger operations on a GPU; "
-            "on a CPU convolutions get slower"
-        ),
+        Field(description="compile acting and updates with XLA; faster on a GPU, slower for convolutions on a CPU"),
     ] = False
 
 
 class RunConfig(ConfigModel):
-    """A preset: everything that a run needs."""
+    """All settings of a run. A preset is a RunConfig in YAML."""
 
-    seed: Annotated[NonNegativeInt, Field(lt=2**63, description="every random draw of the run follows from it")] = 1
-    env: Annotated[EnvConfig, Field(description="which environment, and under which rules")]
-    sampling: Annotated[SamplingConfig, Field(description="how many environments, on how many processes")] = (
+    seed: Annotated[NonNegativeInt, Field(lt=2**63, description="seed of all randomness in the run; 0 to 2^63 - 1")] = 1
+    env: Annotated[EnvConfig, Field(description="the environment and its rules")]
+    sampling: Annotated[SamplingConfig, Field(description="number of environments and worker processes")] = (
         SamplingConfig()
     )
-    algorithm: Annotated[Algorithm, Field(description="how it learns")] = PaacConfig()
-    network: Annotated[NetworkConfig, Field(description="what it learns with")]
-    training: Annotated[TrainingConfig, Field(description="how long, how often, and where")]
+    algorithm: Annotated[Algorithm, Field(description="the algorithm and its hyperparameters")] = PaacConfig()
+    network: Annotated[NetworkConfig, Field(description="the network")]
+    training: Annotated[TrainingConfig, Field(description="how long to train, what to save and log, on which device")]
 
     @model_validator(mode="after")
     def _algorithm_fits_sampling(self) -> Self:
         self.algorithm.check(self.sampling.num_envs)
         if self.sampling.overlap and not self.algorithm.supports_overlap:
             raise ValueError(
-                f"sampling.overlap is for algorithms that learn from whole rollouts, not for {self.algorithm.name}"
+                f"sampling.overlap is for algorithms that learn from whole rollouts, not for {self.algorithm.name}; "
+                "set sampling.overlap to false"
             )
         return self
 
@@ -278,7 +263,8 @@ class RunConfig(ConfigModel):
         return 4 if self.env.is_atari else 1
 
 
-#: Dotted keys that cannot change what has been learned so far, and so may change on resume.
+#: The settings (dotted keys) that may differ when a run resumes: they decide how long, how fast and where it trains
+#: and what it logs and saves, not what it learns in a step.
 FREE_ON_RESUME = frozenset(
     {
         "sampling.num_workers",

@@ -1,7 +1,7 @@
-"""Code that a config names, which whoever wrote the config would have us run.
+"""Third-party code that a config refers to, and which of it may be imported.
 
-What a user names on the command line or in the preset they pass is their own word. What a checkpoint or a
-run directory names is somebody's, and is imported only where the user says so.
+Importing code runs it. What a user names on the command line or in the preset that they pass is trusted. What a
+checkpoint or run directory names may come from somebody else, and is imported only if the user says so.
 """
 
 from collections.abc import Container
@@ -10,18 +10,18 @@ from typing import Any
 from paac_cli.errors import TrustError
 
 
-class _Everything:
+class _AnyCode:
     def __contains__(self, name: object) -> bool:
         return True
 
 
-ANY_CODE: Container[str] = _Everything()
+ANY_CODE: Container[str] = _AnyCode()  #: trusts every `module:name`
 
 
 def code_references(data: Any, key: str = "") -> dict[str, str]:
-    """Dotted key -> `module:name`, of all in the plain `data` of a config that would be imported sooner or later.
+    """Dotted key -> `module:name`, of all code that the config `data`, as parsed from YAML, may import.
 
-    Any text with a colon counts: no other value has one, and an environment may do what it likes with its kwargs.
+    Every string with a colon counts: no other setting has one, and an environment may import what its kwargs name.
     """
     match data:
         case str() if ":" in data:
@@ -36,11 +36,11 @@ def code_references(data: Any, key: str = "") -> dict[str, str]:
 
 
 def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
-    """Raises TrustError if the plain `data` of a config names code that is not in `trusted`."""
+    """Raise TrustError if the config `data`, as parsed from YAML, refers to code that is not in `trusted`."""
     unknown = {key: name for key, name in code_references(data).items() if name not in trusted}
     if unknown:
-        told = ", ".join(f"{key} = {name!r}" for key, name in unknown.items())
+        names = ", ".join(f"{key} = {name!r}" for key, name in unknown.items())
         raise TrustError(
-            f"{source} names code of somebody's, which would be imported: {told}. Look at it, then say --trust-code; "
-            "`paac train` takes such names from its own command line and preset alone"
+            f"{source} refers to third-party code that would be imported and run: {names}. Inspect that code; if you "
+            "trust it, add --trust-code (for `paac train`, name it on the command line or in the preset)"
         )

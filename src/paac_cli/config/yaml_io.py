@@ -1,8 +1,8 @@
-"""YAML in and out: plain data only, with the numbers that people write.
+"""Read and write YAML: plain data only.
 
-PyYAML follows YAML 1.1, where `1e-4` is a string; here it is a number. Duplicate keys and aliases
-are refused: the first hide a value, the second can blow a small file up to gigabytes. What is larger, deeper
-or has more parts than any preset is refused before it costs time.
+PyYAML follows YAML 1.1, where `1e-4` is a string; here it is a number. Duplicate keys are an error, because one would
+hide the other; so are aliases, with which a small file can expand to gigabytes. The size, depth and number of values
+are limited, so that a malicious file is rejected quickly.
 """
 
 import re
@@ -21,15 +21,15 @@ MAX_NODES = 4_000
 MAX_DIGITS = 100
 
 
-#: Dates, which JSON cannot hold; and the keys `<<` and `=`, which are no keys.
-_NOT_OURS = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "merge", "value")}
+#: Types of YAML that are read as strings: dates, which JSON cannot hold, and the special keys `<<` and `=`.
+_IGNORED_TYPES = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "merge", "value")}
 
 
 class _Loader(yaml.SafeLoader):
-    """Mappings, lists, strings, numbers, booleans and null; nothing else that YAML knows."""
+    """Loads mappings, lists, strings, numbers, booleans and null, and rejects everything else in YAML."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own way)
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_OURS]
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML defines it as a class attribute)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _IGNORED_TYPES]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     _depth = _nodes = 0
@@ -37,26 +37,26 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise _refusal("aliases are not allowed", event.start_mark)
+            raise _error("aliases are not allowed", event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise _refusal(f"the tag {event.tag} is not allowed", event.start_mark)
+            raise _error(f"the tag {event.tag} is not allowed", event.start_mark)
         self._depth += 1
         self._nodes += 1
         if self._depth > MAX_DEPTH:
-            raise _refusal(f"nested deeper than {MAX_DEPTH}", event.start_mark)
+            raise _error(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
         if self._nodes > MAX_NODES:
-            raise _refusal(f"more than {MAX_NODES:,} values", event.start_mark)
+            raise _error(f"more than {MAX_NODES:,} values", event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        _refuse_many_digits(node)
+        _check_digits(node)
         return int(super().construct_yaml_int(node))
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        """`1e6` is a whole number, and may stand where one is asked for."""
-        _refuse_many_digits(node)
+        """`1e6` becomes an integer, so that it is valid for integer settings."""
+        _check_digits(node)
         value = float(super().construct_yaml_float(node))
         return int(value) if "e" in node.value.lower() and value.is_integer() else value
 
@@ -65,19 +65,19 @@ class _Loader(yaml.SafeLoader):
         for key_node, value_node in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                raise _refusal("a key must be a word or a number", key_node.start_mark)
+                raise _error("a key must be a string or a number", key_node.start_mark)
             if key in mapping:
-                raise _refusal(f"key {key!r} appears twice", key_node.start_mark)
+                raise _error(f"key {key!r} appears twice", key_node.start_mark)
             mapping[key] = self.construct_object(value_node, deep=deep)
         return mapping
 
 
-def _refuse_many_digits(node: yaml.ScalarNode) -> None:
+def _check_digits(node: yaml.ScalarNode) -> None:
     if len(node.value) > MAX_DIGITS:
-        raise _refusal(f"a number of {len(node.value):,} digits", node.start_mark)
+        raise _error(f"a number has {len(node.value):,} digits, more than {MAX_DIGITS}", node.start_mark)
 
 
-def _refusal(problem: str, mark: Any) -> yaml.MarkedYAMLError:
+def _error(problem: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
@@ -86,7 +86,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what the loader would take for a number."""
+    """Quotes strings that the loader would read as numbers."""
 
 
 for _side in (_Loader, _Dumper):
@@ -98,20 +98,20 @@ for _side in (_Loader, _Dumper):
 
 
 def parse(text: str, source: str) -> Any:
-    """The plain data in `text`. `source` names it in errors. Raises ConfigError."""
+    """Parse `text`; `source` names it in errors. Raises ConfigError."""
     if len(text) > MAX_BYTES:
-        raise ConfigError(f"{source}: larger than {MAX_BYTES:,} bytes, that is no preset")
+        raise ConfigError(f"{source}: larger than {MAX_BYTES:,} bytes, the limit for a preset")
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(f"{source}{where}: not readable as YAML: {problem}") from error
+        raise ConfigError(f"{source}{where}: invalid YAML: {problem}") from error
 
 
 def read(path: Path) -> Any:
-    """The plain data in the file at `path`. Raises ConfigError."""
+    """Parse the file at `path`. Raises ConfigError."""
     try:
         with open_regular(path) as file:
             return parse(file.read(MAX_BYTES + 1).decode(), str(path))
@@ -120,5 +120,5 @@ def read(path: Path) -> Any:
 
 
 def dump(data: Any) -> str:
-    """`data` as YAML, keys in their own order."""
+    """Format `data` as YAML; keys keep their order."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

@@ -1,7 +1,7 @@
-"""Optimisers, on TensorFlow's own fused kernels.
+"""Optimisers on TensorFlow's fused kernels.
 
-Keras's RMSProp cannot start its mean square at 1, as the paper's does. A slot is named after its
-variable: `rmsprop/mean_square/policy/kernel`.
+Keras's optimisers are not used because its RMSProp cannot start the mean square at 1, as the PAAC paper does.
+A slot is named after its variable: `rmsprop/mean_square/policy/kernel`.
 """
 
 import math
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from paac_cli.config.algorithms import AdamConfig, OptimizerConfig, RAdamConfig, RmsPropConfig
+from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RAdamConfig, RmsPropConfig
 
 
 def _slots(variables: Sequence[tf.Variable], name: str, initial: float) -> list[tf.Variable]:
@@ -30,11 +30,11 @@ class RmsProp:
         self._variables = variables
         self._mean_squares = _slots(variables, "rmsprop/mean_square", config.initial_mean_square)
         self._moments = _slots(variables, "rmsprop/momentum", 0.0)
-        # Without momentum the kernel writes it before it reads it: no state to be saved.
+        # Without momentum the kernel overwrites the moments before it reads them, so they are no state to save.
         self.slots = [*self._mean_squares, *(self._moments if config.momentum else ())]
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        """Change the variables in place. gradients: in the order of the variables."""
+        """Update the variables in place. gradients: in the order of the variables."""
         slots = zip(self._variables, self._mean_squares, self._moments, gradients, strict=True)
         for variable, mean_square, moment, gradient in slots:
             tf.raw_ops.ResourceApplyRMSProp(
@@ -62,7 +62,7 @@ class Adam:
         self.slots = [*self._means, *self._mean_squares, self._power_1, self._power_2]
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        """Change the variables in place. gradients: in the order of the variables."""
+        """Update the variables in place. gradients: in the order of the variables."""
         for variable, mean, mean_square, gradient in zip(
             self._variables, self._means, self._mean_squares, gradients, strict=True
         ):
@@ -85,8 +85,8 @@ class Adam:
 class RAdam:
     """Rectified Adam (Liu et al. 2020, arXiv 1908.03265, algorithm 2).
 
-    The root of the mean square divides once its estimate is good enough (rho > 5 as in the authors' code;
-    4 in the paper), and then only by as much as it is trusted; before that a step is `lr * mean`.
+    The step is divided by the root of the mean square, times a rectification term, once the estimate of the mean
+    square rests on enough gradients (rho > 5 as in the authors' code; 4 in the paper). Before, it is `lr * mean`.
     """
 
     def __init__(self, config: RAdamConfig, variables: Sequence[tf.Variable]) -> None:
@@ -98,15 +98,15 @@ class RAdam:
         self.slots = [*self._means, *self._mean_squares, self._updates]
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        """Change the variables in place. gradients: in the order of the variables."""
+        """Update the variables in place. gradients: in the order of the variables."""
         beta_1, beta_2, epsilon = self._config.beta_1, self._config.beta_2, self._config.epsilon
         t = tf.cast(self._updates.assign_add(1), tf.float64)
         power_1, power_2 = beta_1**t, beta_2**t
         limit = 2.0 / (1.0 - beta_2) - 1.0
         rho = limit - 2.0 * t * power_2 / (1.0 - power_2)
-        trust = (rho - 4.0) * (rho - 2.0) * limit / ((limit - 4.0) * (limit - 2.0) * rho)
-        is_trusted = rho > 5.0
-        rectified = tf.cast(tf.sqrt(tf.where(is_trusted, trust, 1.0)), tf.float32)
+        squared = (rho - 4.0) * (rho - 2.0) * limit / ((limit - 4.0) * (limit - 2.0) * rho)
+        is_rectified = rho > 5.0
+        rectification = tf.cast(tf.sqrt(tf.where(is_rectified, squared, 1.0)), tf.float32)
         unbias_1, unbias_2 = (tf.cast(1.0 / (1.0 - power), tf.float32) for power in (power_1, power_2))
         slots = zip(self._variables, self._means, self._mean_squares, gradients, strict=True)
         for variable, mean, mean_square, gradient in slots:
@@ -114,7 +114,7 @@ class RAdam:
             mean_square.assign(beta_2 * mean_square + (1.0 - beta_2) * tf.square(gradient))
             root = tf.sqrt(mean_square * unbias_2) + epsilon
             variable.assign_sub(
-                learning_rate * mean * unbias_1 * tf.where(is_trusted, rectified / root, tf.ones_like(root))
+                learning_rate * mean * unbias_1 * tf.where(is_rectified, rectification / root, tf.ones_like(root))
             )
 
 
@@ -128,45 +128,36 @@ def make_optimizer(config: OptimizerConfig, variables: Sequence[tf.Variable]) ->
     return Adam(config, variables) if isinstance(config, AdamConfig) else RAdam(config, variables)
 
 
-class Descent:
-    """An optimiser that takes no step down a loss or gradient that is NaN or infinite, nor any after that.
+class CheckedOptimizer:
+    """An optimiser that clips gradients and stops for good at the first loss or gradient that is not finite.
 
-    Weights and slots stay what they were before learning went bad; and a bad step among several shows in the last.
+    Weights and slots keep their last finite values. A bad minibatch shows in the gradient norm of every later one,
+    so it is enough to look at the last.
     """
 
-    def __init__(self, config: OptimizerConfig, weights: Sequence[tf.Variable], max_norm: float) -> None:
-        """max_norm: how long all gradients together may be; longer ones are shortened."""
-        self._weights, self._max_norm = weights, max_norm
+    def __init__(self, config: OptimizerConfig, weights: Sequence[tf.Variable], max_grad_norm: float) -> None:
+        """max_grad_norm: the largest global norm of the gradients that are applied."""
+        self._weights, self._max_grad_norm = weights, max_grad_norm
         self._optimizer = make_optimizer(config, weights)
-        self._is_sound = tf.Variable(True, trainable=False, name="is_sound")
+        self._all_finite = tf.Variable(True, trainable=False, name="all_finite")  # of all steps so far
         self.slots = self._optimizer.slots
 
     def step(self, tape: tf.GradientTape, loss: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
-        """Change the weights. Returns how long the gradient of `loss` [] was before it was shortened []; NaN where
-        no step was taken.
-        """
-        gradients, norm = clipped_gradients(tape, loss, self._weights, self._max_norm)
-        is_sound = self._is_sound & tf.math.is_finite(loss) & tf.math.is_finite(norm)
-        self._is_sound.assign(is_sound)
-        tf.cond(is_sound, lambda: self._optimizer.apply(gradients, learning_rate), lambda: None)
-        return tf.where(is_sound, norm, math.nan)
+        """Update the weights. Returns the norm [] of the gradient of `loss` [] before clipping; NaN if not applied."""
+        gradients, norm = clipped_gradients(tape, loss, self._weights, self._max_grad_norm)
+        all_finite = self._all_finite & tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        self._all_finite.assign(all_finite)
+        tf.cond(all_finite, lambda: self._optimizer.apply(gradients, learning_rate), lambda: None)
+        return tf.where(all_finite, norm, math.nan)
 
 
 def clipped_gradients(
     tape: tf.GradientTape, loss: tf.Tensor, weights: Sequence[tf.Variable], max_norm: float
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """The gradients of `loss` [], together at most `max_norm` long, and how long [] they were; 0 for unused weights."""
+    """Gradients of `loss` [] clipped to the global norm `max_norm`, and that norm [] before.
+
+    The gradient of a weight that the loss does not depend on is 0.
+    """
     gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     clipped, norm = tf.clip_by_global_norm(gradients, max_norm)
     return clipped, norm
-
-
-def linear_schedule(initial: float, anneal_steps: int, steps: tf.Tensor) -> tf.Tensor:
-    """`initial`, falling linearly to 0 over `anneal_steps` (0: constant). steps: [] int64. Returns [] float32."""
-    return between(initial, 0.0, anneal_steps, steps) if anneal_steps else tf.constant(initial, tf.float32)
-
-
-def between(start: float, end: float, anneal_steps: int, steps: tf.Tensor) -> tf.Tensor:
-    """`start`, going linearly to `end` over `anneal_steps` (0: at once). steps: [] int64. Returns [] float32."""
-    way = tf.minimum(tf.cast(steps, tf.float64) / max(anneal_steps, 1), 1.0) if anneal_steps else 1.0
-    return tf.cast(start + (end - start) * way, tf.float32)

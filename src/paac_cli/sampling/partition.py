@@ -1,4 +1,4 @@
-"""Who steps which environments."""
+"""How many worker processes step the environments, and which environments each of them owns."""
 
 from itertools import pairwise
 
@@ -7,11 +7,11 @@ from paac_cli.machine import available_cores
 
 
 def num_workers(sampling: SamplingConfig) -> int:
-    """Processes that step the environments."""
-    return min(available_cores(), sampling.most_workers) if sampling.num_workers == "auto" else sampling.num_workers
+    """Worker processes of one `WorkerPool`; an `OverlappedPool` has as many for each of its halves."""
+    return min(available_cores(), sampling.max_workers) if sampling.num_workers == "auto" else sampling.num_workers
 
 
-def split_evenly(envs: range, num_shares: int) -> list[range]:
-    """Contiguous shares of the environments whose sizes differ by at most one."""
-    bounds = [envs.start + len(envs) * share // num_shares for share in range(num_shares + 1)]
+def split_evenly(envs: range, parts: int) -> list[range]:
+    """Split `envs` into contiguous ranges whose lengths differ by at most one."""
+    bounds = [envs.start + len(envs) * part // parts for part in range(parts + 1)]
     return [range(first, last) for first, last in pairwise(bounds)]

@@ -119,7 +119,7 @@ def segment_configs(stretch: Stretch) -> list[RunConfig]:
 def _other_numbers_of_workers(config: RunConfig) -> tuple[int, int]:
     """One more than the run has and half as many, as far as the number of environments allows it."""
     usual = num_workers(config.sampling)
-    return min(usual + 1, config.sampling.most_workers), max(usual // 2, 1)
+    return min(usual + 1, config.sampling.max_workers), max(usual // 2, 1)
 
 
 def compare(run: Checkpoint, again: Checkpoint) -> Iterator[Comparison]:

@@ -1,0 +1,93 @@
+"""Fields that several algorithms share, with one meaning each, and field types with a validator of their own.
+
+"Steps" without a qualifier are agent steps, summed over all environments.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, WithJsonSchema
+
+# --- algorithms
+
+NumSteps = Annotated[
+    PositiveInt, Field(le=1024, description="rollout length (T): steps of each environment per update, 1 to 1024")
+]
+Gamma = Annotated[float, Field(ge=0, le=1, description="discount factor per step, in [0, 1]")]
+GaeLambda = Annotated[
+    float,
+    Field(ge=0, le=1, description="lambda of generalised advantage estimation, in [0, 1]; 1 = n-step returns"),
+]
+NormalizeAdvantage = Annotated[
+    bool, Field(description="normalise the advantages of each batch to mean 0 and standard deviation 1")
+]
+NormalizeReward = Annotated[
+    bool,
+    Field(
+        description="divide the rewards that are learned from by the running standard deviation of the discounted "
+        "return; reported scores stay raw"
+    ),
+]
+LearningRate = Annotated[PositiveFloat, Field(description="learning rate at the first step; > 0")]
+LrAnnealSteps = Annotated[
+    NonNegativeInt, Field(le=10**15, description="steps over which the learning rate falls linearly to 0; 0 = constant")
+]
+EntCoef = Annotated[NonNegativeFloat, Field(description="entropy coefficient: weight of the entropy bonus; >= 0")]
+EntAnnealSteps = Annotated[
+    NonNegativeInt, Field(le=10**15, description="steps over which ent_coef falls linearly to 0; 0 = constant")
+]
+VfCoef = Annotated[
+    NonNegativeFloat, Field(description="value function coefficient: weight of the squared value error; >= 0")
+]
+MaxGradNorm = Annotated[PositiveFloat, Field(description="gradients are clipped to this global norm; > 0")]
+NumEpochs = Annotated[PositiveInt, Field(le=100, description="passes over the rollout per update, 1 to 100")]
+NumMinibatches = Annotated[
+    PositiveInt, Field(le=65_536, description="minibatches per epoch; must divide num_steps x num_envs")
+]
+EpsilonStart = Annotated[
+    float, Field(ge=0, le=1, description="fraction of random actions (epsilon) at the first step, in [0, 1]")
+]
+EpsilonEnd = Annotated[
+    float,
+    Field(ge=0, le=1, description="fraction of random actions after epsilon_anneal_steps and in evaluation, in [0, 1]"),
+]
+EpsilonAnnealSteps = Annotated[
+    NonNegativeInt,
+    Field(
+        le=10**15,
+        description="steps over which epsilon goes linearly from epsilon_start to epsilon_end; 0 = epsilon_end at once",
+    ),
+]
+
+# --- networks
+
+
+def _resolve_auto(precision: str) -> str:
+    """Replace `auto`, so that a run's config names one number format on whatever machine the run is continued."""
+    if precision != "auto":
+        return precision
+    flags = re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    is_native = bool(flags) and not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags[0].split())
+    return "bfloat16" if is_native else "float32"
+
+
+Precision = Annotated[Literal["auto", "float32", "bfloat16"], AfterValidator(_resolve_auto)]
+
+_MODULE_FUNCTION = r"\w+(\.\w+)*:\w+"
+
+
+def _require_module_function(torso: str) -> str:
+    if not re.fullmatch(_MODULE_FUNCTION, torso):
+        raise ValueError("module:function, where the function returns a keras.Model")
+    return torso
+
+
+Torso = (
+    Literal["nips", "nature", "impala", "mlp"]
+    | Annotated[
+        str,
+        AfterValidator(_require_module_function),
+        WithJsonSchema({"type": "string", "pattern": f"^{_MODULE_FUNCTION}$"}),
+    ]
+)
