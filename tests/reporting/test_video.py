@@ -1,3 +1,5 @@
+"""Video files, read back with a real decoder."""
+
 import av
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from paac_cli.reporting.video import VideoWriter, check_suffix, enlarge
 
 
 def frames(count, height=210, width=160):
-    """A white bar that moves down one row per frame on a coloured ground."""
+    """A white bar on a coloured background moves down by one row per frame."""
     for index in range(count):
         frame = np.full((height, width, 3), (40, 90, 160), np.uint8)
         frame[index % height] = 255
@@ -22,8 +24,8 @@ def decode(path):
 
 
 @pytest.mark.parametrize(("suffix", "size"), [(".mp4", (840, 640)), (".webm", (840, 640)), (".gif", (420, 320))])
-def test_real_time_in_every_format(tmp_path, suffix, size):
-    path = tmp_path / f"film{suffix}"
+def test_videos_play_in_real_time_in_every_format(tmp_path, suffix, size):
+    path = tmp_path / f"video{suffix}"
     with VideoWriter(path, fps=60.0) as video:
         for frame in frames(90):
             video.write(enlarge(frame, video.scale))
@@ -34,8 +36,8 @@ def test_real_time_in_every_format(tmp_path, suffix, size):
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
-def test_every_frame_is_in_the_film_crisp_and_in_order(tmp_path):
-    path = tmp_path / "film.mp4"
+def test_every_frame_is_in_the_video_sharp_and_in_order(tmp_path):
+    path = tmp_path / "video.mp4"
     with VideoWriter(path, fps=60.0) as video:
         for frame in frames(20):
             video.write(enlarge(frame, video.scale))
@@ -46,7 +48,7 @@ def test_every_frame_is_in_the_film_crisp_and_in_order(tmp_path):
 
 
 def test_a_gif_keeps_exact_colours(tmp_path):
-    path = tmp_path / "film.gif"
+    path = tmp_path / "video.gif"
     with VideoWriter(path, fps=30.0) as video:
         for frame in frames(4):
             video.write(frame)
@@ -54,33 +56,33 @@ def test_a_gif_keeps_exact_colours(tmp_path):
     assert {tuple(colour) for colour in pictures[2].reshape(-1, 3)} == {(40, 90, 160), (255, 255, 255)}
 
 
-def test_odd_sizes_lose_a_row_not_the_film(tmp_path):
-    path = tmp_path / "film.mp4"
+def test_frames_of_odd_size_lose_their_last_row_and_column(tmp_path):
+    path = tmp_path / "video.mp4"
     with VideoWriter(path, fps=50.0) as video:
         for frame in frames(5, height=401, width=501):
             video.write(enlarge(frame, video.scale))
     assert decode(path)[0][0].shape[:2] == (400, 500)
 
 
-def test_a_film_that_fails_leaves_what_was_there(tmp_path):
-    path = tmp_path / "film.mp4"
-    path.write_bytes(b"an earlier film")
-    with pytest.raises(RuntimeError, match="in mid-film"), VideoWriter(path, fps=60.0) as video:
+def test_a_failed_recording_keeps_the_earlier_video(tmp_path):
+    path = tmp_path / "video.mp4"
+    path.write_bytes(b"an earlier video")
+    with pytest.raises(RuntimeError, match="the camera fell over"), VideoWriter(path, fps=60.0) as video:
         video.write(next(frames(1)))
-        raise RuntimeError("in mid-film")
-    assert path.read_bytes() == b"an earlier film"
-    assert [found.name for found in tmp_path.iterdir()] == ["film.mp4"]
+        raise RuntimeError("the camera fell over")
+    assert path.read_bytes() == b"an earlier video"
+    assert [found.name for found in tmp_path.iterdir()] == ["video.mp4"]
 
 
-@pytest.mark.parametrize("name", ["film.xyz", "film", "film.png"])
-def test_a_suffix_without_codec_is_named_with_those_that_work(tmp_path, name):
+@pytest.mark.parametrize("name", ["video.xyz", "video", "video.png"])
+def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(tmp_path, name):
     with pytest.raises(VideoError, match=r"\.mp4, \.webm, \.gif"):
         check_suffix(tmp_path / name)
     with pytest.raises(VideoError):
         VideoWriter(tmp_path / name, 60.0)
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(VideoError, match="cannot be written"):
-        VideoWriter(tmp_path / "file" / "film.mp4", 60.0)
+        VideoWriter(tmp_path / "file" / "video.mp4", 60.0)

@@ -1,0 +1,40 @@
+"""The report of `paac eval`."""
+
+from typing import NamedTuple
+
+import pytest
+
+from paac_cli.config.load import load_config
+from paac_cli.reporting.scores import format_scores, score_report
+
+SECTIONS = {"network": {"torso": "nature"}, "training": {"total_steps": 1}}
+PLAYED = {"checkpoint": "runs/x/checkpoints/best_1", "steps": 1_000, "actions": "greedy", "seed": 3}
+
+
+class ScoredGame(NamedTuple):
+    score: float
+    length: int
+
+
+GAMES = [ScoredGame(10.0, 100), ScoredGame(20.0, 300)]
+
+
+def test_scores_of_a_known_game_are_compared_with_published_ones():
+    report = score_report(load_config({"env": {"id": "ALE/Pong-v5"}, **SECTIONS}, "test"), GAMES)
+    assert (report["mean"], report["std"], report["median"]) == (15.0, 5.0, 15.0)
+    assert (report["min"], report["max"], report["mean_length"]) == (10.0, 20.0, 200.0)
+    assert report["human_normalised"] == pytest.approx((15.0 + 20.7) / (14.6 + 20.7))
+    text = format_scores(report | PLAYED)
+    assert "ALE/Pong-v5, rule set baselines, actions greedy, seed 3" in text
+    assert "2 games: mean 15.00, std 5.00, median 15.00, min 10, max 20, mean length 200 steps" in text
+    assert "PAAC paper, network nature, rule set paac2017: 20.9" in text
+
+
+def test_scores_of_another_environment_stand_alone():
+    config = load_config({"env": {"id": "CartPole-v1"}, **SECTIONS}, "test")
+    report = score_report(config, GAMES[:1])
+    assert "human_normalised" not in report
+    assert format_scores(report | PLAYED).splitlines()[1:] == [
+        "CartPole-v1, actions greedy, seed 3",
+        "1 game: mean 10.00, std 0.00, median 10.00, min 10, max 10, mean length 100 steps",
+    ]

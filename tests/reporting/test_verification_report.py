@@ -1,0 +1,71 @@
+"""The report of `paac verify`, from typed events."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from paac_cli.events import Approximate, Info, ReplayDiverged
+from paac_cli.reporting import verification_report as module
+from paac_cli.reporting.verification_report import Segment, format_verification, verification_report
+from paac_cli.runs.runtime import Runtime
+from paac_cli.training.verification import Comparison
+
+RUNTIME = Runtime(
+    python="3.11.0",
+    versions={"paac": "0.1.0"},
+    processor="some processor",
+    cores=2,
+    device="CPU",
+    deterministic=True,
+    tensorflow_threads="as cores",
+    xla_flags="by default",
+    onednn="by default",
+)
+SAME = Comparison("policy", 12, (), "0123456789abcdef" * 4)
+OTHER = Comparison("metrics", 5, ("a", "b", "c", "d"), "f" * 64)
+SEGMENTS = [
+    Segment(3, 640, 1, (Info("a worker was killed"), ReplayDiverged((1, 2)))),
+    Segment(1, 1280, 0, (Approximate(("a GPU adds in any order",)), ReplayDiverged((1, 2)))),
+]
+
+
+class ToyStretch(NamedTuple):
+    steps: range = range(0, 1280)
+
+
+def report_of(monkeypatch, comparisons, segments=SEGMENTS):
+    monkeypatch.setattr(module, "reasons_to_differ", lambda stretch, runtime: ("numpy was 1 and is 2",))
+    return verification_report(Path("runs/x"), ToyStretch(), segments, comparisons, RUNTIME)
+
+
+def test_reasons_come_from_the_runtime_and_from_events_each_once(monkeypatch):
+    report = report_of(monkeypatch, [SAME])
+    assert report["approximate"] == [
+        "numpy was 1 and is 2",
+        "environments [1, 2] diverged on replay",
+        "a GPU adds in any order",
+    ]
+    assert len(report["events"]) == 4
+    assert report["events"][0] == "a worker was killed"
+    assert report["runtime"] == RUNTIME.model_dump()
+
+
+def test_the_text_of_an_identical_run(monkeypatch):
+    report = report_of(monkeypatch, [SAME])
+    text = format_verification(report)
+    assert report["same"]
+    assert "runs/x, the start to step 1,280" in text
+    assert (
+        "trained again to step 640 on 3 workers, 1 killed and restarted; "
+        "stopped and resumed, to step 1,280 on 1 worker\n" in text
+    )
+    assert "  policy          12   identical " in text
+    assert text.endswith("Identical, bit for bit.")
+
+
+def test_the_text_of_a_run_that_differs(monkeypatch):
+    report = report_of(monkeypatch, [SAME, OTHER])
+    text = format_verification(report)
+    assert not report["same"]
+    assert "4 DIFFER: a, b, c, ..." in text
+    assert "Approximate: environments [1, 2] diverged on replay" in text
+    assert text.endswith("Not identical. The reasons above may explain it.")
