@@ -1,6 +1,8 @@
-"""Every command explains itself, and answers before anything heavy is imported."""
+"""Every command has help with an example, and help is printed before anything heavy is imported."""
 
+import inspect
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +29,7 @@ def commands(group=main, path=()):
 COMMANDS = dict(commands())
 
 
-def test_all_commands_are_there():
+def test_the_commands_are_these():
     assert {path for path in COMMANDS if len(path) == 1} == {
         (name,) for name in ("train", "eval", "record", "verify", "plot", "bench", "presets")
     }
@@ -49,15 +51,39 @@ def test_every_option_and_argument_is_explained(path):
     command = COMMANDS.get(path, main)
     for parameter in command.params:
         if isinstance(parameter, click.Option):
-            words = re.sub(r"\[[^]]*\]", "", parameter.help or "").strip()  # [default: x] is no explanation
-            assert words, f"{parameter.opts[0]} has no help"
+            text = re.sub(r"\[[^]]*\]", "", parameter.help or "").strip()  # a mere [default: x] explains nothing
+            assert text, f"{parameter.opts[0]} has no help"
         else:
             name = re.sub(r"\W", "", parameter.make_metavar(click.Context(command)))
             assert name.lower() in command.help.lower(), f"{name} is not explained"
 
 
+def examples(command):
+    """The arguments of every example at the end of a command's help, without comments and redirections."""
+    _, title, block = re.split(r"^(Examples?:)\n\n\x08\n", inspect.cleandoc(command.help), flags=re.MULTILINE)
+    lines = block.splitlines()
+    assert (title == "Example:") == (len(lines) == 1), title
+    for line in lines:
+        first, *args = shlex.split(line, comments=True)
+        assert first == "paac", f"an example starts with paac: {line}"
+        yield args[: args.index(">")] if ">" in args else args
+
+
+@pytest.mark.parametrize("path", [(), *COMMANDS], ids=" ".join)
+def test_help_ends_with_examples_of_the_command_which_click_can_parse(path):
+    parsed = list(examples(COMMANDS.get(path, main)))
+    assert parsed
+    for args in parsed:
+        assert tuple(args[: len(path)]) == path
+        command, context = main, click.Context(main, info_name="paac")
+        while isinstance(command, click.Group):
+            name, command, args = command.resolve_command(context, args)
+            context = click.Context(command, parent=context, info_name=name)
+        command.make_context(name, args, parent=context.parent)  # parses all options and arguments; runs nothing
+
+
 @pytest.mark.parametrize("args", [[], ["presets"]], ids=["paac", "paac presets"])
-def test_a_group_alone_lists_its_commands(args):
+def test_a_group_without_a_command_lists_its_commands(args):
     output = CliRunner().invoke(main, args).output
     for path in COMMANDS:
         if path[:-1] == tuple(args):
@@ -76,7 +102,7 @@ def test_version():
 
 
 def imported_by(*args):
-    """Top-level packages that a real `paac` process imports."""
+    """Top-level packages that a real `paac` process with these arguments imports."""
     result = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "paac_cli", *args], capture_output=True, text=True, check=False
     )
@@ -121,12 +147,12 @@ def test_presets_and_config_errors_import_nothing_heavy(args):
     assert imported_by(*args).isdisjoint(HEAVY)
 
 
-def test_a_run_that_is_not_there_is_missed_before_tensorflow_is_loaded():
+def test_a_missing_run_is_reported_before_tensorflow_is_imported():
     assert "tensorflow" not in imported_by("verify", "runs/nowhere")
 
 
 def modules_after(code):
-    """Top-level packages in a fresh interpreter after `code`."""
+    """Top-level packages that a fresh interpreter has imported after `code`."""
     code = f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return {name.partition(".")[0] for name in done.stdout.splitlines()}
@@ -138,13 +164,13 @@ def test_a_worker_imports_neither_tensorflow_nor_click():
     assert modules.isdisjoint({"tensorflow", "matplotlib", "click"})
 
 
-def test_the_lower_floors_import_neither_tensorflow_nor_click():
+def test_the_lower_rooms_import_neither_tensorflow_nor_click():
     modules = modules_after(
         "import importlib, pkgutil, paac_cli\n"
-        "for floor in ('config', 'envs', 'sampling'):\n"
-        "    package = importlib.import_module(f'paac_cli.{floor}')\n"
+        "for room in ('config', 'envs', 'runs', 'sampling'):\n"
+        "    package = importlib.import_module(f'paac_cli.{room}')\n"
         "    for module in pkgutil.iter_modules(package.__path__):\n"
-        "        importlib.import_module(f'paac_cli.{floor}.{module.name}')\n"
+        "        importlib.import_module(f'paac_cli.{room}.{module.name}')\n"
     )
     assert {"gymnasium", "ale_py"} <= modules
     assert modules.isdisjoint({"tensorflow", "matplotlib", "click"})
