@@ -1,9 +1,9 @@
-"""Train the presets that are known to learn, on several seeds, evaluate them, and write down how it went.
+"""Train and evaluate the presets with known goals on several seeds, and write a page about it.
 
     python benchmarks/learn.py [--seeds 3] [--only ppo/] [--runs DIRECTORY] [--out results/learning]
 
-Runs of this commit that are finished are not trained again, so that it can be stopped and called again. With --only
-the page is not written. Exits with 1 where a median misses its goal.
+Runs of this commit that are finished are not trained again, so the command can be stopped and repeated. With --only,
+the page is not written. Exits with 1 if a median misses its goal.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from paac_cli.machine import machine
 
 
 class Goal(NamedTuple):
-    """What the median seed must score, over the mean of 100 games."""
+    """What the median seed must score, as the mean of 100 games."""
 
     preset: str
     score: float
@@ -45,57 +45,61 @@ GOALS = [
 
 
 class Run(NamedTuple):
+    """A finished run of one seed."""
+
     seed: int
     steps: int
-    seconds: float
-    score: float
+    seconds: float  #: of training
+    score: float  #: mean raw return of 100 games
 
 
 def paac(*arguments: object) -> str:
+    """The standard output of `paac` with `arguments`."""
     command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
-def learn(goal: Goal, seed: int, runs: Path) -> Run:
-    """Train and evaluate one seed of a preset, or find it done."""
-    directory = runs / f"{goal.preset.replace('/', '-')}-seed{seed}"
+def train_and_evaluate(goal: Goal, seed: int, runs: Path) -> Run:
+    """Train and evaluate one seed of a preset, as far as that has not been done before."""
+    directory = runs / run_name(goal, seed)
     paac("train", "--preset", goal.preset, "--seed", seed, "--device", "cpu", "--run-dir", directory)
-    kept = directory / "eval.json"
-    if not kept.exists():
+    evaluation = directory / "eval.json"
+    if not evaluation.exists():
         actions = "--greedy" if goal.greedy else "--sample"
-        kept.write_text(paac("eval", directory, "--episodes", 100, actions, "--seed", 1000, "--json"))
-    last = max(directory.glob("checkpoints/step_*"))
-    counters = json.loads((last / "manifest.json").read_text())["counters"]
-    return Run(seed, counters["steps"], counters["seconds"], json.loads(kept.read_text())["mean"])
+        evaluation.write_text(paac("eval", directory, "--episodes", 100, actions, "--seed", 1000, "--json"))
+    newest = max(directory.glob("checkpoints/step_*"))
+    counters = json.loads((newest / "manifest.json").read_text())["counters"]
+    return Run(seed, counters["steps"], counters["seconds"], json.loads(evaluation.read_text())["mean"])
 
 
-def row_of(goal: Goal, runs: list[Run]) -> str:
-    def told(values: list[str]) -> str:
-        return ", ".join(values)
+def run_name(goal: Goal, seed: int) -> str:
+    return f"{goal.preset.replace('/', '-')}-seed{seed}"
 
+
+def table_row(goal: Goal, runs: list[Run]) -> str:
     scores = [run.score for run in runs]
     cells = [
         f"`{goal.preset}`",
         f"{goal.score:g}",
         f"**{statistics.median(scores):.1f}**",
-        told([f"{score:.1f}" for score in scores]),
-        told([f"{run.steps:,}" for run in runs]),
-        told([str(timedelta(seconds=round(run.seconds))) for run in runs]),
+        ", ".join(f"{score:.1f}" for score in scores),
+        ", ".join(f"{run.steps:,}" for run in runs),
+        ", ".join(str(timedelta(seconds=round(run.seconds))) for run in runs),
         "greedy" if goal.greedy else "sampled",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def write(out: Path, rows: list[str], commit: str) -> None:
-    names = ("tensorflow", "numpy", "gymnasium")
-    versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)])
-    text = f"""# What learns, and how fast
+def write_page(out: Path, rows: list[str], commit: str) -> None:
+    packages = ("tensorflow", "numpy", "gymnasium")
+    versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)])
+    text = f"""# Which presets learn, and how fast
 
-`make learn` wrote this, at commit {commit}, on {os.cpu_count()} cores of {machine()["processor"]},
-without a GPU ({versions}). Scores are the mean raw return of 100 games with the best
-checkpoint, seed 1000; steps and time are those of training, one run after the other. Each seed is shown.
+`make learn` made this page, at commit {commit}, on {os.cpu_count()} cores of {machine()["processor"]},
+without a GPU ({versions}). A score is the mean raw return of 100 games, played by the best
+policy with seed 1000. Steps and time are those of training, one run after the other. Every seed is shown.
 
-| preset | goal | median | seeds | steps | time | actions |
+| preset | goal | median | scores | steps | time | actions |
 |---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 """
@@ -104,31 +108,30 @@ checkpoint, seed 1000; steps and time are those of training, one run after the o
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default="", help="presets whose name begins with this")
-    parser.add_argument("--runs", type=Path, default=Path("runs/learn"))
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 1 on")
+    parser.add_argument("--only", default="", help="only presets whose name begins with this")
+    parser.add_argument("--runs", type=Path, default=Path("runs/learn"), help="where the runs are kept")
     parser.add_argument("--out", type=Path, default=Path("results/learning"))
     options = parser.parse_args()
     describe = ["git", "describe", "--always", "--dirty"]
     commit = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
-    place = options.runs / commit
+    directory = options.runs / commit
     options.out.mkdir(parents=True, exist_ok=True)
     rows, missed = [], []
     for goal in [goal for goal in GOALS if goal.preset.startswith(options.only)]:
-        runs = [learn(goal, seed, place) for seed in range(1, options.seeds + 1)]
-        rows.append(row_of(goal, runs))
+        runs = [train_and_evaluate(goal, seed, directory) for seed in range(1, options.seeds + 1)]
+        rows.append(table_row(goal, runs))
         print(rows[-1], flush=True)
         if statistics.median(run.score for run in runs) < goal.score:
             missed.append(goal.preset)
         for run in runs:
-            name = f"{goal.preset.replace('/', '-')}-seed{run.seed}"
-            kept = options.out / name
-            kept.mkdir(exist_ok=True)
+            name = run_name(goal, run.seed)
+            (options.out / name).mkdir(exist_ok=True)
             for file in ("config.yaml", "metrics.csv"):
-                shutil.copy(place / name / file, kept / file)
+                shutil.copy(directory / name / file, options.out / name / file)
         if not options.only:
-            write(options.out, rows, commit)
-    print(f"goal missed: {', '.join(missed)}" if missed else "all goals reached")
+            write_page(options.out, rows, commit)
+    print(f"goals missed: {', '.join(missed)}" if missed else "all goals reached")
     return 1 if missed else 0
 
 

@@ -1,4 +1,4 @@
-"""Virtual environments of the peers, made on demand, so that nobody's dependencies mix."""
+"""Virtual environments for other projects, created when needed, so that no two share dependencies."""
 
 import hashlib
 import os
@@ -7,46 +7,46 @@ import shutil
 import sys
 from pathlib import Path
 
-from comparison.processes import Failed, output_of
+from comparison.processes import MeasurementError, output_of
 
 BENCHMARKS = Path(__file__).parents[1]
 REQUIREMENTS = BENCHMARKS / "requirements"
-_MINUTES = 60.0  # seconds in one
+_MINUTE = 60.0  # seconds
 
 
-def place_of_environments() -> Path:
+def environments_directory() -> Path:
     """$PAAC_BENCH_ENVS, or a directory beside the benchmarks that git ignores."""
     return Path(os.environ.get("PAAC_BENCH_ENVS", BENCHMARKS / ".envs"))
 
 
 class Environments:
-    """Python of each environment, by name; one that could not be made is not tried again."""
+    """The Python interpreter of each environment, by name. A creation that failed is not repeated."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._failed: dict[str, Failed] = {}
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._failed: dict[str, MeasurementError] = {}
 
     def python(self, name: str) -> Path:
-        """Path of the interpreter in the environment `requirements/<name>.txt`. Raises Failed."""
+        """Path of the interpreter in the environment of `requirements/<name>.txt`. Raises MeasurementError."""
         if name in self._failed:
             raise self._failed[name]
         try:
-            return self._made(name)
-        except Failed as error:
-            self._failed[name] = Failed(f"no environment {name}: {error}")
+            return self._create_if_needed(name)
+        except MeasurementError as error:
+            self._failed[name] = MeasurementError(f"environment {name} cannot be created: {error}")
             raise self._failed[name] from error
 
-    def _made(self, name: str) -> Path:
-        requirements, directory = REQUIREMENTS / f"{name}.txt", (self._place / name).absolute()
+    def _create_if_needed(self, name: str) -> Path:
+        requirements, directory = REQUIREMENTS / f"{name}.txt", (self._directory / name).absolute()
         python, stamp = directory / "bin" / "python", directory / "complete"
         expected = hashlib.sha256(f"{platform.python_version()}\n{requirements.read_text()}".encode()).hexdigest()
         if stamp.exists() and stamp.read_text() == expected:
             return python
-        print(f"making the environment {directory}", flush=True)
+        print(f"creating the environment {directory}", flush=True)
         shutil.rmtree(directory, ignore_errors=True)
         directory.parent.mkdir(parents=True, exist_ok=True)
         install = ["-m", "pip", "install", "--quiet", "--no-deps", "--requirement"]
-        output_of([sys.executable, "-m", "venv", directory], 5 * _MINUTES, isolated=True)
-        output_of([python, *install, requirements], 60 * _MINUTES, isolated=True)
+        output_of([sys.executable, "-m", "venv", directory], 5 * _MINUTE, isolated=True)
+        output_of([python, *install, requirements], 60 * _MINUTE, isolated=True)
         stamp.write_text(expected)
         return python

@@ -1,4 +1,4 @@
-"""Medians, spreads and ratios of what was measured in rounds."""
+"""Medians, spreads and ratios of figures that were measured in rounds."""
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from comparison.targets import TIE
 
-#: Contestant -> what it measured in this round, or {"failed": why}.
+#: Contestant -> its figures in this round, or {"failed": reason}.
 Round = Mapping[str, Mapping[str, Any]]
 
 
 class Spread(NamedTuple):
+    """Median, minimum and maximum."""
+
     median: float
     low: float
     high: float
@@ -19,24 +21,24 @@ class Spread(NamedTuple):
         return self.low <= other.high and other.low <= self.high
 
 
-def spread(figures: Collection[float]) -> Spread | None:
-    """Of no figures, None."""
-    return Spread(statistics.median(figures), min(figures), max(figures)) if figures else None
+def spread(values: Collection[float]) -> Spread | None:
+    """The spread of `values`; None if there are none."""
+    return Spread(statistics.median(values), min(values), max(values)) if values else None
 
 
 def figures(rounds: Sequence[Round], contestant: str, key: str) -> dict[int, float]:
-    """Round -> figure, of the rounds that gave one."""
+    """Index of the round -> the figure `key` of `contestant`; rounds without it are left out."""
     found = ((number, results.get(contestant, {}).get(key)) for number, results in enumerate(rounds))
     return {number: float(figure) for number, figure in found if figure is not None}
 
 
 def ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
-    """Ours over theirs, in each round that has both."""
+    """Ours divided by theirs, for each round that has both."""
     return [ours[number] / theirs[number] for number in ours if number in theirs]
 
 
 def fastest(rounds: Sequence[Round], contestants: Sequence[str], key: str) -> str:
-    """The one whose median is the highest; of those that never gave a figure, the first."""
+    """The contestant with the highest median; the first of them if none has a figure."""
 
     def median(contestant: str) -> float:
         found = spread(figures(rounds, contestant, key).values())
@@ -45,8 +47,8 @@ def fastest(rounds: Sequence[Round], contestants: Sequence[str], key: str) -> st
     return max(contestants, key=median)
 
 
-def verdict_of_scaling(now: Spread, best: Spread) -> str:
-    """Whether `now` is no slower than the `best` of fewer environments."""
+def scaling_verdict(now: Spread, best: Spread) -> str:
+    """Whether `now` is at least as fast as the `best` with fewer environments."""
     change = now.median / best.median - 1
     if change >= 0:
         return "yes"
@@ -56,10 +58,10 @@ def verdict_of_scaling(now: Spread, best: Spread) -> str:
 
 
 def failures(rounds: Sequence[Round]) -> list[str]:
-    """One line for every contestant that has failed, with its last reason."""
-    told = []
+    """One line for every contestant that failed in some round, with the latest reason."""
+    lines = []
     for contestant in rounds[0] if rounds else ():
         reasons = [results[contestant]["failed"] for results in rounds if "failed" in results.get(contestant, {})]
         if reasons:
-            told.append(f"{contestant} failed in {len(reasons)} of {len(rounds)} rounds: {reasons[-1]}")
-    return told
+            lines.append(f"{contestant} failed in {len(reasons)} of {len(rounds)} rounds: {reasons[-1]}")
+    return lines

@@ -1,4 +1,4 @@
-"""What is small: the answers of the command line, the start of a run, and its memory."""
+"""Response time of the command line, time to the first update, and memory of a run."""
 
 import contextlib
 import statistics
@@ -10,89 +10,91 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from comparison.processes import Command, Failed, await_file, output_of, running
+from comparison.processes import Command, MeasurementError, output_of, running, wait_for_lines
 
-PAAC = Path(sys.executable).with_name("paac")
+PAAC_EXECUTABLE = Path(sys.executable).with_name("paac")
 _TIMEOUT = 120.0  # seconds
-_RUNS_OF_A_COMMAND = 3
-_SETTLED = 5.0  # seconds of training after which its memory is looked at
+_REPETITIONS = 3  # of a command that is timed
+_SETTLING_TIME = 5.0  # seconds of training before its memory is measured
 
 
 class Training(NamedTuple):
+    """A running `paac train`."""
+
     process: subprocess.Popen[str]
-    metrics: Path
-    errors: IO[str]
-    began: float  #: on the clock of perf_counter
+    metrics: Path  #: its metrics.csv
+    errors: IO[str]  #: its standard error
+    began: float  #: on the clock of `time.perf_counter`
 
-    def await_first_update(self) -> None:
-        """Until the first row of metrics, which comes after the first update. Raises Failed."""
-        await_file(self.process, self.metrics, 2, _TIMEOUT, self.errors)
+    def wait_for_first_update(self) -> None:
+        """Wait for the first row of metrics, which follows the first update. Raises MeasurementError."""
+        wait_for_lines(self.process, self.metrics, 2, _TIMEOUT, self.errors)
 
 
-def answer(*arguments: str, exit_code: int = 0) -> dict[str, float]:
-    """Seconds that `paac` takes to answer. Raises Failed where it exits otherwise."""
+def response_time(*arguments: str, exit_code: int = 0) -> dict[str, float]:
+    """Median seconds that `paac` with `arguments` takes. Raises MeasurementError on another exit code."""
     seconds = []
-    for _ in range(_RUNS_OF_A_COMMAND):
+    for _ in range(_REPETITIONS):
         start = time.perf_counter()
-        output_of([PAAC, *arguments], _TIMEOUT, exit_code=exit_code)
+        output_of([PAAC_EXECUTABLE, *arguments], _TIMEOUT, exit_code=exit_code)
         seconds.append(time.perf_counter() - start)
     return {"seconds": statistics.median(seconds)}
 
 
-def start(num_envs: int, num_workers: int) -> dict[str, float]:
-    """Seconds from the command to the first update of `paac train`. Raises Failed."""
+def first_update_time(num_envs: int, num_workers: int) -> dict[str, float]:
+    """Seconds from the start of `paac train` to its first update. Raises MeasurementError."""
     with training(num_envs, num_workers) as run:
-        run.await_first_update()
+        run.wait_for_first_update()
         return {"seconds": time.perf_counter() - run.began}
 
 
 def memory(num_envs: int, num_workers: int) -> dict[str, float]:
-    """Megabytes of `paac train` while it learns: the learner's RSS, the largest PSS of a worker, and that of the
-    largest other process, which is the server that forks them.
+    """Megabytes of `paac train` while it learns: RSS of the learner, largest PSS of a worker, largest PSS of another
+    process (the fork server).
 
-    PSS counts a page that several processes share in equal parts. Raises Failed.
+    PSS divides a page that several processes share equally among them. Raises MeasurementError.
     """
     with training(num_envs, num_workers) as run:
-        run.await_first_update()
-        time.sleep(_SETTLED)
+        run.wait_for_first_update()
+        time.sleep(_SETTLING_TIME)
         if run.process.poll() is not None:
-            raise Failed(f"the run has ended: exit code {run.process.returncode}")
+            raise MeasurementError(f"the run ended with exit code {run.process.returncode}")
         learner = run.process.pid
         parents = _descendants(learner)
         workers = [_megabytes(process, "Pss") for process, parent in parents.items() if parent != learner]
         others = [_megabytes(process, "Pss") for process, parent in parents.items() if parent == learner]
         if not workers:
-            raise Failed("no worker is left")
+            raise MeasurementError("the run has no worker")
         return {"learner_rss": _megabytes(learner, "Rss"), "worker_pss": max(workers), "server_pss": max(others)}
 
 
 @contextlib.contextmanager
 def training(num_envs: int, num_workers: int) -> Iterator[Training]:
-    """`paac train` of Pong in a directory that goes with it, with a row of metrics at every update."""
+    """`paac train` on Pong in a temporary directory, with a row of metrics after every update."""
     settings = ["--set", "training.log_every=1", "--set", "training.stop_when=null", "--total-steps", "1_000_000_000"]
     sizes = ["--num-envs", str(num_envs), "--num-workers", str(num_workers)]
-    with tempfile.TemporaryDirectory() as place, (Path(place) / "errors.txt").open("w+") as errors:
-        directory = Path(place) / "run"
-        command: Command = [PAAC, "train", "--preset", "pong", *settings, *sizes, "--run-dir", directory]
+    with tempfile.TemporaryDirectory() as work, (Path(work) / "errors.txt").open("w+") as errors:
+        directory = Path(work) / "run"
+        command: Command = [PAAC_EXECUTABLE, "train", "--preset", "pong", *settings, *sizes, "--run-dir", directory]
         began = time.perf_counter()
         with running(command, stdout=subprocess.DEVNULL, stderr=errors) as process:
             yield Training(process, directory / "metrics.csv", errors, began)
 
 
 def _descendants(ancestor: int) -> dict[int, int]:
-    """Process id -> that of its parent, of all below `ancestor`."""
+    """Process id -> its parent's, for all descendants of `ancestor`."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has just ended
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
     found = [ancestor]
-    for process in found:  # which grows as it goes
+    for process in found:  # the list grows during the iteration
         found += [child for child, parent in parents.items() if parent == process]
     return {process: parents[process] for process in found[1:]}
 
 
 def _megabytes(process: int, name: str) -> float:
-    with contextlib.suppress(OSError):  # it has ended meanwhile
+    with contextlib.suppress(OSError):  # the process has just ended
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024 / 1e6

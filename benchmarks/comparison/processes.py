@@ -1,4 +1,4 @@
-"""Running a contestant: a process of its own, ended with all of its children whatever happens."""
+"""Runs a contestant in a process group of its own, of which nothing is left afterwards."""
 
 import contextlib
 import json
@@ -10,27 +10,31 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-#: All contestants run on the CPU; and a peer must find nothing but what its own environment holds.
+#: Variables for every contestant: all run on the CPU.
 ON_THE_CPU = {"CUDA_VISIBLE_DEVICES": "-1"}
-ISOLATED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+#: Variables that a peer does not inherit, so that it imports only from its own environment.
+NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 _POLL = 0.005  # seconds
 
 Command = Sequence[str | Path]
 
 
-class Failed(Exception):  # noqa: N818 (an outcome, which is reported)
+class MeasurementError(Exception):
     """A contestant gave no figure. The message is one line."""
 
 
 def last_line(text: str) -> str:
-    """The last line of `text` that says something: of a traceback, the exception."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    """The last non-empty line of `text`; in a traceback, the exception."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
 
 
 @contextlib.contextmanager
 def running(command: Command, *, isolated: bool = False, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process with a group of its own, of which nothing is left in the end."""
-    environment = {name: value for name, value in os.environ.items() if not (isolated and name in ISOLATED)}
+    """Run `command` within the block; leaving it kills the whole process group.
+
+    isolated: leave out the variables in `NOT_INHERITED`. options: of `subprocess.Popen`.
+    """
+    environment = {name: value for name, value in os.environ.items() if not (isolated and name in NOT_INHERITED)}
     process = subprocess.Popen(
         list(map(str, command)), env=environment | ON_THE_CPU, text=True, start_new_session=True, **options
     )
@@ -43,39 +47,42 @@ def running(command: Command, *, isolated: bool = False, **options: Any) -> Iter
 
 
 def output_of(command: Command, timeout: float, *, isolated: bool = False, exit_code: int = 0) -> str:
-    """What a command prints. Raises Failed where it takes too long or exits otherwise."""
+    """The standard output of `command`. Raises MeasurementError on a timeout or another exit code."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
         with running(command, isolated=isolated, **pipes) as process:
             output, errors = process.communicate(timeout=timeout)
     except FileNotFoundError as error:
-        raise Failed(str(error)) from error
+        raise MeasurementError(str(error)) from error
     except subprocess.TimeoutExpired as error:
-        raise Failed(f"not done after {timeout:.0f} s") from error
+        raise MeasurementError(f"timed out after {timeout:.0f} s") from error
     if process.returncode != exit_code:
-        raise Failed(f"exit code {process.returncode}: {last_line(errors)}")
+        raise MeasurementError(f"exit code {process.returncode}: {last_line(errors)}")
     return output
 
 
-def json_of(command: Command, timeout: float, *, isolated: bool = False) -> dict[str, Any]:
-    """The JSON object that a command prints, whatever else it prints before. Raises Failed."""
+def output_as_json(command: Command, timeout: float, *, isolated: bool = False) -> dict[str, Any]:
+    """The JSON object with `steps_per_second` that `command` prints last. Raises MeasurementError."""
     output = output_of(command, timeout, isolated=isolated)
     try:
         result = json.loads(output[output.rfind("\n{") + 1 :])
     except ValueError as error:
-        raise Failed(f"no JSON: {last_line(output)}") from error
+        raise MeasurementError(f"the output is not JSON: {last_line(output)}") from error
     if not isinstance(result, dict) or not isinstance(result.get("steps_per_second"), int | float):
-        raise Failed("no steps_per_second in what it printed")
+        raise MeasurementError("the output has no steps_per_second")
     return result
 
 
-def await_file(process: subprocess.Popen[str], path: Path, lines: int, timeout: float, errors: IO[str]) -> None:
-    """Wait until `path` has so many lines. Raises Failed where `process` ends before, or it takes too long."""
-    until = time.monotonic() + timeout
+def wait_for_lines(process: subprocess.Popen[str], path: Path, lines: int, timeout: float, errors: IO[str]) -> None:
+    """Wait until the file `path` has so many lines. Raises MeasurementError if `process` ends before, or on a timeout.
+
+    errors: the file with the standard error of `process`.
+    """
+    deadline = time.monotonic() + timeout
     while not path.exists() or path.read_bytes().count(b"\n") < lines:
         if process.poll() is not None:
             errors.seek(0)
-            raise Failed(f"exit code {process.returncode}: {last_line(errors.read())}")
-        if time.monotonic() > until:
-            raise Failed(f"nothing in {path.name} after {timeout:.0f} s")
+            raise MeasurementError(f"exit code {process.returncode}: {last_line(errors.read())}")
+        if time.monotonic() > deadline:
+            raise MeasurementError(f"{path.name} has fewer than {lines} lines after {timeout:.0f} s")
         time.sleep(_POLL)

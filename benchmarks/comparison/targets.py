@@ -1,23 +1,24 @@
-"""What is promised: the one place where targets stand."""
+"""The performance targets."""
 
 from dataclasses import dataclass
 
-OURS = "paac"
-NEVER_FALLS = "scaling"  #: the group whose promise is that more environments are never slower
-TIE = 0.03  #: a fall of less than this share, within the spread, is a tie
+PAAC = "paac"
+SCALING = "scaling"  #: the group whose target is that more environments never make training slower
+TIE = 0.03  #: a slowdown below this share, and within the spread, counts as a tie
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound that a median must keep.
+    """A bound for a median.
 
     group, contestant: what is measured.
     key:      which of its figures.
-    against:  the figure is the ratio to the fastest of these, round by round.
+    against:  if given, the bound is for the ratio to the fastest of these contestants, round by round.
+    label:    name of the figure in the report, if it is not the contestant's.
     """
 
     group: str
-    contestant: str = OURS
+    contestant: str = PAAC
     key: str = "steps_per_second"
     against: tuple[str, ...] = ()
     at_least: float | None = None
@@ -26,12 +27,12 @@ class Target:
     label: str = ""
 
     @property
-    def told(self) -> str:
-        """As the report says it."""
-        sign, bound = ("<", self.at_most) if self.at_least is None else (">=", self.at_least)
-        return f"{sign} {bound:,g}{self.unit}"
+    def bound(self) -> str:
+        """The bound for the report, e.g. ">= 1.2x"."""
+        sign, number = ("<", self.at_most) if self.at_least is None else (">=", self.at_least)
+        return f"{sign} {number:,g}{self.unit}"
 
-    def reached(self, median: float) -> bool:
+    def is_met(self, median: float) -> bool:
         return median < self.at_most if self.at_most is not None else median >= (self.at_least or 0.0)
 
 
@@ -41,7 +42,7 @@ TARGETS = [
     Target("sampling", against=("AsyncVectorEnv",), at_least=2.8, unit="x"),
     Target("sampling", against=("bare emulator",), at_least=0.85, unit="x"),
     Target("nips", against=("Keras A2C",), at_least=1.6, unit="x"),
-    Target("nips", key="share_of_bound", at_least=0.9, label="share of the bound"),
+    Target("nips", key="share_of_bound", at_least=0.9, label="share of the upper bound"),
     Target("nips", key="waiting_share", at_most=0.05, label="waiting for the slowest worker"),
     Target(
         "nips",
@@ -51,7 +52,7 @@ TARGETS = [
         label="waiting for the slowest worker, Breakout from random play",
     ),
     Target("nature", against=("SB3 A2C, SubprocVecEnv", "SB3 A2C, DummyVecEnv"), at_least=3.0, unit="x"),
-    Target("nature", key="share_of_bound", at_least=0.9, label="share of the bound"),
+    Target("nature", key="share_of_bound", at_least=0.9, label="share of the upper bound"),
     Target("small", "paac --help", "seconds", at_most=0.3, unit=" s"),
     Target("small", "paac presets list", "seconds", at_most=0.3, unit=" s"),
     Target("small", "a config error", "seconds", at_most=0.3, unit=" s"),

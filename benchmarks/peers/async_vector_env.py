@@ -1,8 +1,8 @@
-"""Sampling alone: Gymnasium's AsyncVectorEnv with shared memory, Pong with random actions.
+"""Sampling only: Gymnasium's AsyncVectorEnv with shared memory, Pong with random actions.
 
-One process per environment, with Gymnasium's own wrappers; FIRE on reset, which it has none for, is written here. The
-rules are those of the protocol `baselines`, with two differences: a lost life resets the whole game (Pong has no
-lives), and the step after an episode's end is spent on the reset. Observations are not copied (`copy=False`).
+One process per environment, with Gymnasium's own wrappers. It has no wrapper for FIRE on reset, so this file defines
+one. The rules are those of the rule set `baselines`, with two differences: a lost life resets the whole game (Pong has
+no lives), and the step after the end of an episode only resets. Observations are not copied (`copy=False`).
 """
 
 from typing import Any
@@ -12,11 +12,11 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation, TransformReward
-from measuring import arguments_of, report, sample
+from measuring import parse_arguments, print_result, sample
 
 
 class FireOnReset(gymnasium.Wrapper):
-    """Presses FIRE, then the third action, after a reset, as OpenAI baselines' FireResetEnv."""
+    """Presses FIRE and then the third action after a reset, as FireResetEnv of OpenAI baselines does."""
 
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
         obs, info = self.env.reset(**options)
@@ -41,13 +41,13 @@ def make_env() -> gymnasium.Env:
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__)
+    arguments = parse_arguments(__doc__)
     envs = AsyncVectorEnv([make_env] * arguments.num_envs, shared_memory=True, copy=False)
     actions = np.random.default_rng(0).integers(0, envs.single_action_space.n, (1000, arguments.num_envs))
     envs.reset(seed=0)
     windows = sample(envs.step, actions, arguments)
     envs.close()
-    report("AsyncVectorEnv", windows, ["ale-py", "gymnasium", "numpy", "opencv-python-headless"])
+    print_result("AsyncVectorEnv", windows, ["ale-py", "gymnasium", "numpy", "opencv-python-headless"])
 
 
 if __name__ == "__main__":

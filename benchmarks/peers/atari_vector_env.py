@@ -1,16 +1,16 @@
-"""Sampling alone: ale-py's AtariVectorEnv, Pong with random actions.
+"""Sampling only: ale-py's AtariVectorEnv, Pong with random actions.
 
-The rules are those of the protocol `baselines`, with two differences: a lost life resets the whole game (Pong has no
-lives), and the step after an episode's end is spent on the reset.
+The rules are those of the rule set `baselines`, with two differences: a lost life resets the whole game (Pong has no
+lives), and the step after the end of an episode only resets.
 """
 
 import ale_py.vector_env
 import numpy as np
-from measuring import arguments_of, cores, report, sample
+from measuring import cores, parse_arguments, print_result, sample
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__)
+    arguments = parse_arguments(__doc__)
     envs = ale_py.vector_env.AtariVectorEnv(
         "pong",
         arguments.num_envs,
@@ -32,7 +32,7 @@ def main() -> None:
     actions = np.random.default_rng(0).integers(0, envs.single_action_space.n, (1000, arguments.num_envs))
     envs.reset(seed=0)
     windows = sample(envs.step, actions, arguments)
-    report("AtariVectorEnv", windows, ["ale-py", "gymnasium", "numpy"])
+    print_result("AtariVectorEnv", windows, ["ale-py", "gymnasium", "numpy"])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What the emulator alone costs: four frames of Pong per step with a random action, and nothing else.
+"""The emulator without anything else: four frames of Pong per step with a random action.
 
-No screen is read, nothing is sent; a game that is over is reset. One process per core, each with its share of the
-emulators, stepped one after another as a sampler must.
+No screen is read and nothing is sent between processes; a game that is over is reset. One process per core, each with
+its share of the emulators, which it steps one after the other as a sampler must.
 """
 
 import itertools
@@ -11,30 +11,30 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.synchronize import Barrier
 
 from ale_py import ALEInterface, LoggerMode, roms
-from measuring import Window, Windows, arguments_of, cores, report
+from measuring import Window, Windows, cores, parse_arguments, print_result
 
 FRAME_SKIP = 4
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__)
+    arguments = parse_arguments(__doc__)
     processes = cores()
     context = multiprocessing.get_context("spawn")
     shares = [len(range(first, arguments.num_envs, processes)) for first in range(processes)]
     barrier = context.Barrier(processes)
     with ProcessPoolExecutor(processes, mp_context=context, initializer=remember, initargs=(barrier,)) as pool:
         times = [arguments.seconds] * processes, [arguments.warm_up] * processes
-        of_processes = list(pool.map(play, shares, *times))
-    # All began together, and their windows end within a step of each other.
+        windows_of_processes = list(pool.map(play, shares, *times))
+    # All processes begin together, and their windows end within one step of each other.
     windows = [
         Window(sum(part.steps for part in parts), sum(part.seconds for part in parts) / processes)
-        for parts in zip(*of_processes, strict=True)
+        for parts in zip(*windows_of_processes, strict=True)
     ]
-    report("bare emulator", windows, ["ale-py"])
+    print_result("bare emulator", windows, ["ale-py"])
 
 
 def remember(barrier: Barrier) -> None:
-    """Barriers reach a process at its start or never."""
+    """Store the barrier in the process. A barrier can only be passed to a process at its start."""
     global together
     together = barrier
 
@@ -50,7 +50,7 @@ def play(num_emulators: int, seconds: float, warm_up: float) -> list[Window]:
             ale.act(action)
         if ale.game_over():
             ale.reset_game()
-        if not windows.more(1):
+        if not windows.add(1):
             break
     return windows.measured
 

@@ -1,15 +1,15 @@
-"""Sampling alone: EnvPool in synchronous mode, Pong with random actions.
+"""Sampling only: EnvPool in synchronous mode, Pong with random actions.
 
-The rules are those of the protocol `baselines`; the step after an episode's end is spent on the reset.
+The rules are those of the rule set `baselines`, except that the step after the end of an episode only resets.
 """
 
 import envpool
 import numpy as np
-from measuring import arguments_of, cores, report, sample
+from measuring import cores, parse_arguments, print_result, sample
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__)
+    arguments = parse_arguments(__doc__)
     envs = envpool.make_gymnasium(
         "Pong-v5",
         num_envs=arguments.num_envs,
@@ -33,7 +33,7 @@ def main() -> None:
     actions = np.random.default_rng(0).integers(0, envs.action_space.n, (1000, arguments.num_envs))
     envs.reset()
     windows = sample(envs.step, actions, arguments)
-    report("EnvPool", windows, ["envpool", "gymnasium", "numpy"])
+    print_result("EnvPool", windows, ["envpool", "gymnasium", "numpy"])
 
 
 if __name__ == "__main__":

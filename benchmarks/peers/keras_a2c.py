@@ -1,7 +1,7 @@
-"""Whole training: a plain A2C in one file, on AtariVectorEnv and Keras, as one would write it without further ado.
+"""Complete training: a straightforward A2C in one file, with AtariVectorEnv and Keras.
 
-5 steps per update, Pong under the rules of the protocol `baselines`. It runs in the project's own environment, which
-has TensorFlow and ale-py in the same versions as what it is compared with.
+5 steps per update, Pong with the rule set `baselines`. It runs in this project's environment, so that it uses the same
+versions of TensorFlow and ale-py as paac.
 """
 
 import os
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from gymnasium.vector import AutoresetMode
-from measuring import Windows, arguments_of, cores, report
+from measuring import Windows, cores, parse_arguments, print_result
 
 NUM_STEPS, GAMMA, ENT_COEF, VF_COEF, MAX_GRAD_NORM = 5, 0.99, 0.01, 0.5, 0.5
 #: (filters, size, stride) of the convolutions, then the units of the dense layer.
@@ -26,7 +26,7 @@ NETWORKS = {
 def make_model(network: str, num_actions: int) -> keras.Model:
     convolutions, units = NETWORKS[network]
     frames = keras.Input((4, 84, 84), dtype="uint8")
-    x = keras.layers.Permute((2, 3, 1))(frames)  # convolutions on the CPU want channels last
+    x = keras.layers.Permute((2, 3, 1))(frames)  # convolutions on the CPU need channels last
     x = keras.layers.Rescaling(1 / 255)(x)
     for filters, size, stride in convolutions:
         x = keras.layers.Conv2D(filters, size, stride, activation="relu", kernel_initializer="orthogonal")(x)
@@ -68,7 +68,7 @@ class A2C:
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__, network=("nips", "nature"))
+    arguments = parse_arguments(__doc__, network=("nips", "nature"))
     n = arguments.num_envs
     envs = ale_py.vector_env.AtariVectorEnv(
         "pong", n, num_threads=cores(), episodic_life=True, autoreset_mode=AutoresetMode.SAME_STEP
@@ -90,9 +90,9 @@ def main() -> None:
         for t in reversed(range(NUM_STEPS)):
             returns[t] = following = rewards[t] + GAMMA * following * ~ended[t]
         agent.update(rollout.reshape(-1, 4, 84, 84), actions.reshape(-1), returns.reshape(-1))
-        more = windows.more(NUM_STEPS * n)
+        more = windows.add(NUM_STEPS * n)
     packages = ["tensorflow", "keras", "ale-py", "gymnasium", "numpy"]
-    report(f"Keras A2C, {arguments.network}", windows.measured, packages)
+    print_result(f"Keras A2C, {arguments.network}", windows.measured, packages)
 
 
 if __name__ == "__main__":

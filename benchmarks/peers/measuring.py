@@ -1,9 +1,9 @@
-"""What every peer shares: its arguments, the clock, and the line of JSON that it prints.
+"""What all peers share: command line, measurement windows, and the JSON that they print.
 
-A step is one agent step of one environment, which is four emulator frames. A vector environment that spends a step on
-a reset (Gymnasium's autoreset mode NEXT_STEP) reports it as a step, and so it is counted as one.
+A step is one agent step of one environment, which is four emulator frames. A vector environment that uses a step for a
+reset (Gymnasium's autoreset mode NEXT_STEP) reports it as a step, so it is counted as one.
 
-Standard library only: each peer runs in an environment of its own.
+Uses only the standard library, because each peer runs in an environment of its own.
 """
 
 import argparse
@@ -21,23 +21,25 @@ Actions = TypeVar("Actions")
 
 
 class Window(NamedTuple):
+    """Steps within a measured time."""
+
     steps: int
     seconds: float
 
 
 class Windows:
-    """Counts steps in windows of equal length, after a warm-up that does not count."""
+    """Counts steps in consecutive windows of equal length, after a warm-up that is not measured."""
 
     def __init__(self, seconds: float, warm_up: float, count: int = 5) -> None:
-        """seconds: of all `count` windows together."""
+        """seconds: of all `count` windows together. warm_up: seconds."""
         self.measured: list[Window] = []
         self._length, self._count = seconds / count, count
         self._steps, self._start = 0, time.perf_counter()
         self._until = self._start + warm_up
         self._warm = False
 
-    def more(self, steps: int) -> bool:
-        """`steps` more were made; True while there is something left to measure."""
+    def add(self, steps: int) -> bool:
+        """Count `steps` more steps. Returns whether a window is still to be measured."""
         self._steps += steps
         now = time.perf_counter()
         if now >= self._until:
@@ -50,20 +52,20 @@ class Windows:
 def sample(
     step: Callable[[Actions], object], actions: Iterable[Actions], arguments: argparse.Namespace
 ) -> list[Window]:
-    """Step all environments with `actions`, over and over, until all windows are measured."""
+    """Step all environments with `actions`, repeated, until all windows are measured."""
     windows = Windows(arguments.seconds, arguments.warm_up)
     for chosen in itertools.cycle(actions):
         step(chosen)
-        if not windows.more(arguments.num_envs):
+        if not windows.add(arguments.num_envs):
             break
     return windows.measured
 
 
-def arguments_of(description: str | None, **choices: Sequence[str]) -> argparse.Namespace:
-    """The command line of a peer. choices: further options, by name, whose first choice is the default."""
+def parse_arguments(description: str | None, **choices: Sequence[str]) -> argparse.Namespace:
+    """The command line of a peer. choices: further options and their values; the first value is the default."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--num-envs", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=10.0, help="measured, after the warm-up")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of measurement, after the warm-up")
     parser.add_argument("--warm-up", type=float, default=5.0, help="seconds")
     for name, allowed in choices.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=allowed, default=allowed[0])
@@ -71,12 +73,12 @@ def arguments_of(description: str | None, **choices: Sequence[str]) -> argparse.
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def report(name: str, windows: Sequence[Window], packages: Iterable[str]) -> None:
-    """Print what was measured."""
+def print_result(name: str, windows: Sequence[Window], packages: Iterable[str]) -> None:
+    """Print the steps per second and the versions of `packages` as one line of JSON."""
     result = {
         "name": name,
         "steps_per_second": statistics.median(window.steps / window.seconds for window in windows),

@@ -1,11 +1,11 @@
-"""Whole training: Stable-Baselines3's A2C with its nature CNN, 5 steps per update, Pong, on the CPU.
+"""Complete training: Stable-Baselines3's A2C with its nature CNN, 5 steps per update, Pong, on the CPU.
 
-Everything is its own: make_atari_env, VecFrameStack, CnnPolicy. SubprocVecEnv forks, because 32 processes that each
-import torch take minutes to start; when they run it makes no difference.
+Uses only parts of Stable-Baselines3: make_atari_env, VecFrameStack, CnnPolicy. SubprocVecEnv forks its processes,
+because 32 processes that each import torch take minutes to start; the speed after the start is the same.
 """
 
 import torch
-from measuring import Windows, arguments_of, cores, report
+from measuring import Windows, cores, parse_arguments, print_result
 from stable_baselines3 import A2C
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_atari_env
@@ -13,18 +13,18 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFram
 
 
 class UntilMeasured(BaseCallback):
-    """Ends training when all windows are measured."""
+    """Stops training when all windows are measured."""
 
     def __init__(self, windows: Windows) -> None:
         super().__init__()
         self._windows = windows
 
     def _on_step(self) -> bool:
-        return self._windows.more(self.training_env.num_envs)
+        return self._windows.add(self.training_env.num_envs)
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__, vec_env=("subproc", "dummy"))
+    arguments = parse_arguments(__doc__, vec_env=("subproc", "dummy"))
     torch.set_num_threads(cores())
     subproc = arguments.vec_env == "subproc"
     envs = make_atari_env(
@@ -40,7 +40,7 @@ def main() -> None:
     model.learn(10**9, callback=UntilMeasured(windows), log_interval=10**9)
     envs.close()
     name = f"Stable-Baselines3 A2C, {type(envs.venv).__name__}"
-    report(name, windows.measured, ["stable-baselines3", "torch", "ale-py", "gymnasium", "numpy"])
+    print_result(name, windows.measured, ["stable-baselines3", "torch", "ale-py", "gymnasium", "numpy"])
 
 
 if __name__ == "__main__":
