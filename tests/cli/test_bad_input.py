@@ -1,4 +1,4 @@
-"""Whatever is wrong with what was asked: one line that says it, exit code 2, and nothing left behind."""
+"""Wrong input gives one line that says what is wrong, exit code 2, and leaves nothing behind."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ CARTPOLE = ["train", "--preset", "cartpole"]
 PONG = ["train", "--preset", "pong"]
 
 
-def assert_one_error(result, *said):
-    """`result`, of a process or of a CliRunner, is one error line with all of `said` in it."""
+def assert_one_error(result, *expected):
+    """`result`, of a process or of a CliRunner, is one error line that contains all `expected` texts."""
     code = result.returncode if hasattr(result, "returncode") else result.exit_code
     assert "Traceback" not in result.stderr
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
     assert code == 2
-    for text in said:
+    for text in expected:
         assert text in result.stderr
 
 
@@ -30,11 +30,11 @@ def files_below(directory):
     return {path.relative_to(directory): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
 
 
-# --- before anything is started
+# --- before anything starts
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "expected"),
     [
         (["train", "--preset", "pnog"], ["'pnog'", "did you mean pong"]),
         (["train", "--preset", "missing.yaml"], ["no such file: missing.yaml"]),
@@ -88,9 +88,9 @@ def files_below(directory):
         (["eval", "x" * 300], ["cannot be looked into"]),
         (["record", "--checkpoint", "missing"], ["missing"]),
         (["record"], ["no run", "runs"]),
-        (["record", "film.avi"], ["film.avi", ".mp4"]),
-        (["record", "film"], ["film", ".mp4"]),
-        (["record", "film.MOV"], [".mp4, .webm, .gif"]),
+        (["record", "video.avi"], ["video.avi", ".mp4"]),
+        (["record", "video"], ["video", ".mp4"]),
+        (["record", "video.MOV"], [".mp4, .webm, .gif"]),
         (["plot", "missing"], ["missing"]),
         (["plot", "missing", "--out", "curve.jpg"], ["curve.jpg", ".png"]),
         (["bench", "train", "--preset", "pnog"], ["'pnog'", "did you mean pong"]),
@@ -104,13 +104,13 @@ def files_below(directory):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_one_line_says_what_is_wrong(args, said, invoke, tmp_path):
-    assert_one_error(invoke(*args), *said)
+def test_one_line_says_what_is_wrong(args, expected, invoke, tmp_path):
+    assert_one_error(invoke(*args), *expected)
     assert files_below(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "expected"),
     [
         (["trian"], "trian"),
         (["train"], "--preset"),
@@ -134,44 +134,43 @@ def test_one_line_says_what_is_wrong(args, said, invoke, tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_wrong_usage_is_answered_by_click(args, said, invoke, tmp_path):
-    """Click shows the usage above its error line."""
+def test_click_answers_wrong_usage_with_the_usage_and_an_error(args, expected, invoke, tmp_path):
     result = invoke(*args)
     assert result.exit_code == 2
     assert "Usage: " in result.stderr
     last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: ")
-    assert said in last
+    assert expected in last
     assert files_below(tmp_path) == {}
 
 
-def test_a_file_that_is_no_text_is_no_preset(invoke, tmp_path):
+def test_a_binary_file_is_not_a_preset(invoke, tmp_path):
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
     for args in (["show", "bad.yaml"], ["copy", "bad.yaml", "new.yaml"], ["validate", "bad.yaml"]):
         assert_one_error(invoke("presets", *args), "bad.yaml")
     assert not (tmp_path / "new.yaml").exists()
 
 
-def test_an_error_does_not_speak_to_the_terminal(invoke, tmp_path):
+def test_control_characters_in_an_error_are_escaped(invoke, tmp_path):
     (tmp_path / "bad.yaml").write_text('{"\\e]0;owned\\a\\e[2J": 1}')
     result = invoke("presets", "validate", "bad.yaml")
     assert result.exit_code == 2
     assert "unknown key \\x1b]0;owned\\x07\\x1b[2J" in result.stderr
 
 
-def test_copying_a_preset_overwrites_nothing(invoke, tmp_path):
+def test_copying_a_preset_never_overwrites_a_file(invoke, tmp_path):
     own = tmp_path / "own.yaml"
     assert invoke("presets", "copy", "cartpole", own).exit_code == 0
     assert invoke("presets", "validate", own).exit_code == 0
     own.write_text("precious")
-    assert_one_error(invoke("presets", "copy", "pong", own), "own.yaml exists already")
+    assert_one_error(invoke("presets", "copy", "pong", own), "own.yaml already exists")
     assert own.read_text() == "precious"
 
 
-# --- as a process
+# --- in a real process
 
 
-def test_an_error_of_a_process_is_one_line_on_standard_error(paac, tmp_path):
+def test_a_process_prints_its_error_as_one_line_on_standard_error(paac, tmp_path):
     for args in ([*CARTPOLE, "--set", "network.torsso=mlp"], [*PONG, "--env", "ALE/Pnog-v5"], ["eval", "missing"]):
         result = paac(*args, cwd=tmp_path)
         assert_one_error(result)
@@ -179,22 +178,22 @@ def test_an_error_of_a_process_is_one_line_on_standard_error(paac, tmp_path):
     assert files_below(tmp_path) == {}
 
 
-def test_traceback_shows_where_an_error_comes_from(paac, tmp_path):
+def test_the_traceback_option_shows_the_python_traceback(paac, tmp_path):
     result = paac("--traceback", "train", "--preset", "pnog", cwd=tmp_path)
     assert result.stderr.startswith("Traceback (most recent call last)")
     assert "ConfigError: unknown preset 'pnog'" in result.stderr
     assert result.returncode != 0
 
 
-def test_a_torso_that_does_not_fit_leaves_no_run_behind(paac, tmp_path):
-    """A run directory that holds the mistake would refuse the command that puts it right."""
+def test_a_torso_that_does_not_fit_leaves_no_run_directory(paac, tmp_path):
+    """A run directory with the wrong config would make the corrected command fail."""
     result = paac(*CARTPOLE, "--set", "network.torso=nips", cwd=tmp_path)
     assert_one_error(result, "nips", "mlp")
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_told_with_what_tensorflow_found(paac, tmp_path):
+def test_a_missing_gpu_is_reported_with_the_devices_that_tensorflow_found(paac, tmp_path):
     result = paac(*CARTPOLE, "--device", "gpu", cwd=tmp_path)
     assert_one_error(result, "--device gpu", "TensorFlow 2.", "CUDA", "CPU:0")
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
@@ -203,14 +202,14 @@ def test_a_gpu_that_is_not_there_is_told_with_what_tensorflow_found(paac, tmp_pa
 # --- run directories
 
 
-def test_a_run_directory_below_a_file_cannot_be_used(invoke, tmp_path):
+def test_a_file_cannot_be_or_hold_a_run_directory(invoke, tmp_path):
     (tmp_path / "file").write_text("precious")
     for run_dir in ("file/run", "file"):
         assert_one_error(invoke(*CARTPOLE, "--run-dir", run_dir), f"run directory {run_dir} cannot be used")
     assert files_below(tmp_path) == {Path("file"): b"precious"}
 
 
-def test_a_directory_with_other_things_is_left_alone(invoke, tmp_path):
+def test_a_directory_with_other_files_is_not_touched(invoke, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("precious")
     before = files_below(tmp_path)
@@ -219,8 +218,8 @@ def test_a_directory_with_other_things_is_left_alone(invoke, tmp_path):
     assert files_below(tmp_path) == before
 
 
-def test_fresh_in_the_current_directory_loses_nothing(trained_copy, monkeypatch):
-    """Whether it is refused or done: the old run is whole afterwards."""
+def test_fresh_in_the_current_directory_loses_no_file(trained_copy, monkeypatch):
+    """--fresh either fails or moves the old run; in both cases the old run is complete afterwards."""
     monkeypatch.chdir(trained_copy)
     before = files_below(trained_copy)
     try:
@@ -233,10 +232,10 @@ def test_fresh_in_the_current_directory_loses_nothing(trained_copy, monkeypatch)
     assert files_below(aside) == before
 
 
-# --- checkpoints: missing, foreign, damaged
+# --- missing, foreign and damaged checkpoints
 
 
-def flip_a_byte(checkpoint):
+def flip_a_bit(checkpoint):
     path = checkpoint / "policy.safetensors"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -248,7 +247,7 @@ def truncate_the_manifest(checkpoint):
     path.write_bytes(path.read_bytes()[:100])
 
 
-def truncate_the_agent(checkpoint):
+def truncate_the_policy(checkpoint):
     path = checkpoint / "policy.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -262,7 +261,7 @@ def inflate_the_manifest(checkpoint):
 
 
 def edit_manifest(**changes):
-    """With the right sum."""
+    """A change of the manifest with a matching checksum."""
 
     def edit(checkpoint):
         text = json.dumps(json.loads((checkpoint / "manifest.json").read_text()) | changes).encode()
@@ -272,8 +271,8 @@ def edit_manifest(**changes):
     return edit
 
 
-def forge_the_agent(checkpoint):
-    """Garbage whose sum is right."""
+def forge_the_policy(checkpoint):
+    """Random bytes with a matching checksum."""
     garbage = b"\x08" + b"\xff" * 63
     files = json.loads((checkpoint / "manifest.json").read_text())["files"]
     (checkpoint / "policy.safetensors").write_bytes(garbage)
@@ -287,48 +286,48 @@ def change_a_counter(checkpoint):
 
 
 DAMAGES = {
-    "another number in the manifest": change_a_counter,
-    "a byte of the agent flipped": flip_a_byte,
-    "the agent truncated": truncate_the_agent,
-    "the agent forged": forge_the_agent,
+    "a counter in the manifest changed": change_a_counter,
+    "a bit of the policy flipped": flip_a_bit,
+    "the policy truncated": truncate_the_policy,
+    "the policy forged": forge_the_policy,
     "the manifest truncated": truncate_the_manifest,
-    "the manifest inflated": inflate_the_manifest,
-    "a part missing": remove_a_part,
-    "another format": edit_manifest(format=99),
-    "a config that is none": edit_manifest(config=3),
-    "counters that are none": edit_manifest(counters={"steps": "many"}),
-    "a score that is none": edit_manifest(score={"a": 1}),
+    "the manifest too large": inflate_the_manifest,
+    "the policy missing": remove_a_part,
+    "an unknown format": edit_manifest(format=99),
+    "a config that is a number": edit_manifest(config=3),
+    "counters that are text": edit_manifest(counters={"steps": "many"}),
+    "a score that is a mapping": edit_manifest(score={"a": 1}),
     "no files": edit_manifest(files={}),
-    "files that are none": edit_manifest(files=3),
-    "the manifest of something else": lambda checkpoint: (checkpoint / "manifest.json").write_text("[1, 2]"),
+    "files that are a number": edit_manifest(files=3),
+    "a manifest that is a list": lambda checkpoint: (checkpoint / "manifest.json").write_text("[1, 2]"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_checkpoint_is_named(name, trained_copy, invoke):
+def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(name, trained_copy, invoke):
     checkpoint = max(trained_copy.glob("checkpoints/step_*"))
     DAMAGES[name](checkpoint)
     before = files_below(trained_copy)
-    for args in (["eval", checkpoint], ["record", "film.mp4", "--checkpoint", checkpoint]):
+    for args in (["eval", checkpoint], ["record", "video.mp4", "--checkpoint", checkpoint]):
         assert_one_error(invoke(*args), str(checkpoint))
-    result = invoke("eval", trained_copy, "--last", "--episodes", 1)  # the one before it does as well
+    result = invoke("eval", trained_copy, "--last", "--episodes", 1)  # the previous one
     assert result.exit_code == 0
     assert f"Warning: {checkpoint}" in result.stderr
     assert files_below(trained_copy) == before
-    assert not Path("film.mp4").exists()
+    assert not Path("video.mp4").exists()
 
 
-def test_a_directory_without_a_checkpoint_is_named(trained_copy, invoke, tmp_path):
+def test_a_directory_without_a_checkpoint_is_reported(trained_copy, invoke, tmp_path):
     (tmp_path / "empty").mkdir()
     shutil.rmtree(trained_copy / "checkpoints")
-    for path, said in [("empty", "empty is neither"), (trained_copy, "no checkpoint")]:
+    for path, expected in [("empty", "empty is neither"), (trained_copy, "no checkpoint")]:
         for args in (["eval", path], ["eval", path, "--last"], ["record", "--checkpoint", path], ["record", path]):
-            assert_one_error(invoke(*args), said)
+            assert_one_error(invoke(*args), expected)
 
 
-def test_a_run_with_no_valid_checkpoint_is_not_silently_started_over(trained_copy, invoke):
+def test_a_run_without_a_valid_checkpoint_is_not_silently_restarted(trained_copy, invoke):
     for checkpoint in trained_copy.glob("checkpoints/step_*"):
-        flip_a_byte(checkpoint)
+        flip_a_bit(checkpoint)
     before = {path: data for path, data in files_below(trained_copy).items() if path.name != "config.yaml"}
     result = invoke("train", "--preset", trained_copy / "config.yaml", "--run-dir", trained_copy)
     assert result.exit_code == 2
@@ -341,20 +340,20 @@ def test_a_run_with_no_valid_checkpoint_is_not_silently_started_over(trained_cop
 
 
 @pytest.mark.parametrize("content", [b"", b"steps\n", b"garbage\n", b"\xff\xfe\n", b"steps,rollout/ep_rew_mean\n"])
-def test_metrics_that_are_none_are_named(content, trained_copy, invoke, tmp_path):
+def test_invalid_metrics_are_reported(content, trained_copy, invoke, tmp_path):
     (trained_copy / "metrics.csv").write_bytes(content)
     assert_one_error(invoke("plot", trained_copy, "--out", "curve.png"), str(trained_copy))
     assert not (tmp_path / "curve.png").exists()
 
 
-def test_numbers_that_no_axis_holds_are_named(trained_copy, invoke, tmp_path):
+def test_numbers_too_far_apart_for_an_axis_are_reported(trained_copy, invoke, tmp_path):
     (trained_copy / "metrics.csv").write_text("steps,rollout/ep_rew_mean\n1,1e308\n2,-1e308\n")
     result = invoke("plot", trained_copy, "--out", "curve.png")
     assert result.exit_code == 2
     assert "curve.png cannot be written" in result.stderr
 
 
-def test_a_dollar_in_a_name_is_no_formula(trained_copy, invoke):
+def test_a_dollar_sign_in_a_name_is_not_read_as_a_formula(trained_copy, invoke):
     config = trained_copy / "config.yaml"
     config.write_text(config.read_text().replace("CartPole-v1", "'$\\frac$'"))
     assert invoke("plot", trained_copy, "--out", "curve.svg").exit_code == 0

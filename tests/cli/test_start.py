@@ -1,4 +1,4 @@
-"""What makes the start of a run short."""
+"""What keeps the start of a run short."""
 
 import os
 import subprocess
@@ -6,13 +6,14 @@ import sys
 
 
 def output_of(code, **environment):
+    """What `code` prints in a fresh interpreter with these environment variables."""
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | environment
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     ).stdout
 
 
-def test_tensorflow_comes_without_matplotlib_which_can_be_had_later():
+def test_importing_tensorflow_does_not_import_matplotlib_which_still_works_later():
     code = """
 import sys
 from paac_cli.training.import_tensorflow import import_tensorflow
@@ -24,7 +25,7 @@ print(matplotlib.pyplot.figure())
     assert output_of(code) == "True False\nFigure(640x480)\n"
 
 
-def test_linear_algebra_has_one_thread_unless_the_user_says_otherwise():
+def test_linear_algebra_uses_one_thread_unless_the_user_sets_another_number():
     code = "import paac_cli.cli.main, os; print(os.environ['OPENBLAS_NUM_THREADS'])"
     assert output_of(code) == "1\n"
     assert output_of(code, OPENBLAS_NUM_THREADS="2") == "2\n"

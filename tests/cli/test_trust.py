@@ -1,4 +1,4 @@
-"""Code that a checkpoint or a run directory names is imported on the user's word alone."""
+"""Code that a checkpoint or a run directory references is imported only with --trust-code."""
 
 import hashlib
 import json
@@ -9,20 +9,20 @@ import yaml
 
 from paac_cli.runs.checkpoint import list_checkpoints, list_policies
 
-MODULE = "made_by_somebody"
+MODULE = "third_party"
 
 
 @pytest.fixture
-def has_run(tmp_path, monkeypatch):
-    """has_run(): whether the module of somebody, which lies where we are, has been imported by any process."""
-    note = tmp_path / "it has run"
-    (tmp_path / f"{MODULE}.py").write_text(f"open({str(note)!r}, 'w')\n")
+def was_imported(tmp_path, monkeypatch):
+    """was_imported(): whether any process has imported the third-party module in the current directory."""
+    marker = tmp_path / "imported"
+    (tmp_path / f"{MODULE}.py").write_text(f"open({str(marker)!r}, 'w')\n")
     monkeypatch.setattr(sys, "path", [*sys.path])  # commands add to it
-    yield note.exists
+    yield marker.exists
     sys.modules.pop(MODULE, None)
 
 
-NAMED = {
+REFERENCES = {
     "env.id": lambda config: config["env"].update(id=f"{MODULE}:Env-v0"),
     "env.kwargs.env_id": lambda config: config["env"]["kwargs"].update(env_id=f"{MODULE}:Env-v0"),
     "algorithm.name": lambda config: config.update(algorithm={"name": f"{MODULE}:Agent"}),
@@ -31,8 +31,8 @@ NAMED = {
 }
 
 
-def name_in_checkpoints(run, change):
-    """As somebody would who hands their run on: all sums are right."""
+def reference_in_checkpoints(run, change):
+    """Change the config in all checkpoints, with matching checksums, as a malicious author would."""
     for path in [*list_checkpoints(run / "checkpoints"), *list_policies(run / "checkpoints")]:
         manifest = json.loads((path / "manifest.json").read_text())
         change(manifest["config"])
@@ -41,57 +41,57 @@ def name_in_checkpoints(run, change):
         (path / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
 
 
-def name_in_config(run, change):
+def reference_in_config(run, change):
     config = yaml.safe_load((run / "config.yaml").read_text())
     change(config)
     (run / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-@pytest.mark.parametrize("key", NAMED)
-def test_playing_a_checkpoint_imports_nothing_that_it_names(key, has_run, trained_copy, invoke):
-    name_in_checkpoints(trained_copy, NAMED[key])
+@pytest.mark.parametrize("key", REFERENCES)
+def test_playing_a_checkpoint_does_not_import_what_it_references(key, was_imported, trained_copy, invoke):
+    reference_in_checkpoints(trained_copy, REFERENCES[key])
     for args in (["eval", trained_copy], ["eval", trained_copy, "--last"], ["record", "film.mp4"]):
         result = invoke(*args, *(["--checkpoint", trained_copy] if args[0] == "record" else []))
         assert result.exit_code == 2
         assert result.stderr.startswith("Error: ")
         assert f"{key} = '{MODULE}:" in result.stderr
         assert "--trust-code" in result.stderr
-        assert "passed over" not in result.stderr
-    assert not has_run()
+        assert "skipped" not in result.stderr
+    assert not was_imported()
 
 
 @pytest.mark.parametrize("key", ["env.id", "algorithm.name", "network.torso"])
-def test_on_the_users_word_it_is_imported(key, has_run, trained_copy, invoke):
-    name_in_checkpoints(trained_copy, NAMED[key])
+def test_trust_code_allows_the_import(key, was_imported, trained_copy, invoke):
+    reference_in_checkpoints(trained_copy, REFERENCES[key])
     result = invoke("eval", trained_copy, "--trust-code")
-    assert result.exit_code == 2  # there is nothing of what they named
+    assert result.exit_code == 2  # the module has no such class
     assert "--trust-code" not in result.stderr
-    assert has_run()
+    assert was_imported()
 
 
-@pytest.mark.parametrize("name_in", [name_in_checkpoints, name_in_config])
-@pytest.mark.parametrize("key", NAMED)
-def test_going_on_with_a_run_imports_nothing_that_the_command_does_not_name(
-    key, name_in, has_run, trained_copy, invoke, tmp_path
+@pytest.mark.parametrize("add_reference", [reference_in_checkpoints, reference_in_config])
+@pytest.mark.parametrize("key", REFERENCES)
+def test_resuming_a_run_imports_nothing_that_the_command_does_not_reference(
+    key, add_reference, was_imported, trained_copy, invoke, tmp_path
 ):
     (tmp_path / "mine.yaml").write_bytes((trained_copy / "config.yaml").read_bytes())
-    name_in(trained_copy, NAMED[key])
+    add_reference(trained_copy, REFERENCES[key])
     result = invoke("train", "--preset", "mine.yaml", "--run-dir", trained_copy, "--total-steps", 10**6)
     assert result.exit_code == 2
     assert f"{key} = '{MODULE}:" in result.stderr
-    assert not has_run()
+    assert not was_imported()
 
 
 @pytest.mark.parametrize("key", ["env.id", "algorithm.name", "network.torso"])
-def test_a_curve_needs_no_code(key, has_run, trained_copy, invoke):
-    name_in_config(trained_copy, NAMED[key])
+def test_plotting_imports_no_third_party_code(key, was_imported, trained_copy, invoke):
+    reference_in_config(trained_copy, REFERENCES[key])
     result = invoke("plot", trained_copy, "--out", "curve.svg")
     assert result.exit_code == 0, result.stderr
-    assert not has_run()
+    assert not was_imported()
 
 
-def test_what_a_user_names_is_their_own_word(has_run, invoke):
+def test_a_command_imports_what_the_user_references(was_imported, invoke):
     result = invoke("train", "--preset", "cartpole", "--algorithm", f"{MODULE}:Agent")
     assert result.exit_code == 2
     assert "cannot be imported" in result.stderr
-    assert has_run()
+    assert was_imported()

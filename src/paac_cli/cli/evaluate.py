@@ -20,7 +20,7 @@ from paac_cli.cli.output import warn
 def evaluate(
     checkpoint: Path, episodes: int, greedy: bool, seed: int, last: bool, trusted: Container[str], as_json: bool
 ) -> None:
-    """Play whole games with a trained agent and report their raw scores.
+    """Play games with a trained agent and report the raw scores.
 
     CHECKPOINT is a run directory (its best policy is played) or a single checkpoint. The environment, the rule set
     and the network are those that the agent was trained with.

@@ -13,9 +13,10 @@ import click
     help="A .png, .svg or .pdf file.  [default: curve.png in the first run directory]",
 )
 def plot(runs: tuple[Path, ...], out: Path | None) -> None:
-    """Draw the learning curves of one or more runs: mean raw return over steps.
+    """Draw the learning curves of one or more runs.
 
-    Each RUN is a run directory. All runs must have the same environment and rule set.
+    Each RUN is a run directory. A curve shows the mean raw return over steps. All runs must have the same environment
+    and rule set.
 
     Examples:
 

@@ -37,10 +37,10 @@ def record(
     last: bool,
     trusted: Container[str],
 ) -> None:
-    """Record a video of a trained agent, with every frame of the emulator.
+    """Record a video of a trained agent.
 
-    VIDEO is a .mp4, .webm or .gif file. Without it, the video is saved in the run's videos/ directory. The games are
-    the ones that `paac eval` plays with the same seed.
+    VIDEO is a .mp4, .webm or .gif file. Without it, the video is saved in the run's videos/ directory. It shows every
+    frame of the emulator, in the games that `paac eval` plays with the same seed.
 
     Examples:
 
