@@ -1,12 +1,12 @@
-# Everything runs in .venv, which every target makes as it needs it. Nothing has to be installed first
-# but Python >= 3.11, make and git.
+# Every target runs in the virtual environment .venv, which is created when it is first needed. Only Python >= 3.11,
+# make and git must be installed.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 60
-# By the environment, so that the pins hold for what builds the package too.
+# As an environment variable, so that the constraints also apply to the packages that build this one.
 PIP_INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
 
 .PHONY: install train test check format bench learn chaos soak clean
@@ -29,16 +29,16 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format src tests benchmarks chaos
 	$(BIN)/ruff check --fix src tests benchmarks chaos
 
-# Measures this project beside others, and writes results/benchmarks.md. Half an hour, and 6 GB for the others.
+# Measures this project and others side by side, and writes results/benchmarks.md. Half an hour; the others need 6 GB.
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/compare.py $(ARGS)
 
-# Trains every preset that is known to learn, three seeds each, and writes results/learning. An hour or so.
+# Trains every preset with a known goal on three seeds, and writes results/learning. About an hour.
 learn: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/learn.py $(ARGS)
 
-# Kills, stops and damages runs, over and over, and writes results/reliability.md: what was done, and what was lost.
-# Half an hour, and then the soak: one training for MINUTES.
+# Kills, stops and damages runs at random, counts failures, and writes results/reliability.md. An hour and a half, and
+# then the soak: one training of MINUTES minutes.
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos.run --minutes $(MINUTES) $(ARGS)
 
@@ -50,17 +50,17 @@ clean:
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "paac needs Python 3.11, 3.12 or 3.13 (TensorFlow has no other), and '$(PYTHON)' is none; try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	  { echo "paac needs Python 3.11, 3.12 or 3.13, the versions that TensorFlow supports, but '$(PYTHON)' is another version; try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
-	  { echo "this Python lacks the venv module; on Debian: apt install python3-venv" >&2; exit 1; }
+	  { echo "this Python has no venv module; on Debian, try: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo 'Installing into $(VENV): a download of some 700 MB, 2.6 GB on disk, TensorFlow above all; minutes the first time'
+	@echo 'Installing into $(VENV): about 700 MB of downloads and 2.6 GB on disk, mostly TensorFlow; this takes some minutes'
 	$(PIP_INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo 'Installing into $(VENV): a download of some 700 MB, 2.6 GB on disk, TensorFlow above all; minutes the first time'
+	@echo 'Installing into $(VENV): about 700 MB of downloads and 2.6 GB on disk, mostly TensorFlow; this takes some minutes'
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed

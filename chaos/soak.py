@@ -59,7 +59,7 @@ def run(*, seed: int = 1, minutes: float = 60.0, out: Path = Path("results"), wh
     _draw(out / "reliability-soak.png", samples, found)
     failures += [f"{name} may grow by its limit or more" for name in growing(found)]
     return TrialResult(
-        f"resources that stay flat during {minutes:g} minutes of {what.name}",
+        f"resources that must stay flat during {minutes:g} minutes of {what.name}",
         len(found),
         len(failures),
         time.monotonic() - begin,
