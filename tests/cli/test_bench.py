@@ -1,4 +1,4 @@
-"""`paac bench`, in real processes and for a moment."""
+"""`paac bench` in real processes, with short measurements."""
 
 import json
 
@@ -25,7 +25,7 @@ CARTPOLE = ("--preset", "cartpole", "--num-envs", "4", "--num-workers", "2", "--
 
 @pytest.fixture
 def bench(paac, tmp_path):
-    """bench(*args): what one that succeeds prints on standard output; it leaves no file."""
+    """bench(*args): what `paac bench` prints on standard output. It must succeed and leave no file."""
 
     def run(*args):
         result = paac("bench", *args, cwd=tmp_path)
@@ -37,74 +37,85 @@ def bench(paac, tmp_path):
     return run
 
 
-def assert_consistent(told, parts):
-    """A report with these parts of the budget, which add up to the time between two steps."""
-    assert told.keys() == KEYS
-    assert told["cores"] == available_cores()
-    assert list(told["budget_us"]) == parts
-    assert sum(told["budget_us"].values()) == pytest.approx(1e6 / told["steps_per_second"], rel=0.1)
-    assert told["spread"][0] <= told["steps_per_second"] <= told["spread"][1]
-    assert told["share_of_bound"] == pytest.approx(told["steps_per_second"] / told["bound_steps_per_second"], rel=0.01)
-    assert told["seconds"] > 0
-    assert told["sentence"].endswith(".")
+def assert_consistent(report, parts):
+    """`report` has these parts of the budget, and they add up to the time of a step."""
+    assert report.keys() == KEYS
+    assert report["cores"] == available_cores()
+    assert list(report["budget_us"]) == parts
+    assert sum(report["budget_us"].values()) == pytest.approx(1e6 / report["steps_per_second"], rel=0.1)
+    assert report["spread"][0] <= report["steps_per_second"] <= report["spread"][1]
+    assert report["share_of_bound"] == pytest.approx(
+        report["steps_per_second"] / report["bound_steps_per_second"], rel=0.01
+    )
+    assert report["seconds"] > 0
+    assert report["sentence"].endswith(".")
 
 
-def test_training_pong(bench):
-    told = json.loads(bench("train", "--num-envs", "4", "--num-workers", "2", "--seconds", "0.5", "--json"))
-    assert_consistent(told, ["emulate", "preprocess", "wait", "act", "learn"])
-    assert (told["env"], told["num_envs"], told["num_workers"]) == ("ALE/Pong-v5", 4, 2)
-    alone = told["cpu_us"]
+def test_the_report_of_training_pong(bench):
+    report = json.loads(bench("train", "--num-envs", "4", "--num-workers", "2", "--seconds", "0.5", "--json"))
+    assert_consistent(report, ["emulate", "preprocess", "wait", "act", "learn"])
+    assert (report["env"], report["num_envs"], report["num_workers"]) == ("ALE/Pong-v5", 4, 2)
+    alone = report["cpu_us"]
     least = alone["emulate"] + alone["network"]
-    assert told["bound_steps_per_second"] == pytest.approx(told["cores"] * 1e6 / least, rel=0.01)
-    assert told["budget_us"]["emulate"] == pytest.approx(alone["emulate"] / told["cores"], rel=0.01)
-    assert told["limited_by"] in ("emulator", "preprocessing", "waiting", "network")
-    assert 0 < told["learner_share"] < 1
-    assert {"paac", "python", "numpy", "ale-py", "tensorflow"} == told["versions"].keys()
+    assert report["bound_steps_per_second"] == pytest.approx(report["cores"] * 1e6 / least, rel=0.01)
+    assert report["budget_us"]["emulate"] == pytest.approx(alone["emulate"] / report["cores"], rel=0.01)
+    assert report["limited_by"] in ("emulator", "preprocessing", "waiting", "network")
+    assert 0 < report["learner_share"] < 1
+    assert {"paac", "python", "numpy", "ale-py", "tensorflow"} == report["versions"].keys()
 
 
-def test_sampling_knows_no_learner(bench):
-    told = json.loads(bench("sampler", *CARTPOLE, "--json"))
-    assert_consistent(told, ["emulate", "wait"])
-    assert told["device"] is told["learner_share"] is told["algorithm"] is None
-    assert told["limited_by"] in ("environment", "waiting")
+def test_the_report_of_a_sampler_has_no_learner(bench):
+    report = json.loads(bench("sampler", *CARTPOLE, "--json"))
+    assert_consistent(report, ["emulate", "wait"])
+    assert report["device"] is report["learner_share"] is report["algorithm"] is None
+    assert report["limited_by"] in ("environment", "waiting")
 
 
-def test_a_learner_that_gathers_experience_first(bench):
+def test_a_learner_is_measured_after_it_has_collected_experience(bench):
     dqn = ("--preset", "dqn/cartpole", "--set", "algorithm.learning_starts=400")
-    told = json.loads(bench("learner", *dqn, "--seconds", "0.3", "--json"))
-    assert_consistent(told, ["act", "learn"])
-    assert told["budget_us"]["learn"] > 1  # it does learn
-    assert told["num_workers"] is told["worker_idle_share"] is None
+    report = json.loads(bench("learner", *dqn, "--seconds", "0.3", "--json"))
+    assert_consistent(report, ["act", "learn"])
+    assert report["budget_us"]["learn"] > 1  # so it made updates
+    assert report["num_workers"] is report["worker_idle_share"] is None
 
 
-def test_halves_in_turn_are_measured_as_they_are_trained(bench):
-    told = json.loads(bench("train", *CARTPOLE, "--set", "sampling.overlap=true", "--json"))
-    assert list(told["budget_us"]) == ["wait", "act", "learn"]
-    assert told["worker_idle_share"] is None
-    assert sum(told["budget_us"].values()) == pytest.approx(1e6 / told["steps_per_second"], rel=0.1)
+def test_overlap_is_measured_as_it_is_trained(bench):
+    report = json.loads(bench("train", *CARTPOLE, "--set", "sampling.overlap=true", "--json"))
+    assert list(report["budget_us"]) == ["wait", "act", "learn"]
+    assert report["worker_idle_share"] is None
+    assert sum(report["budget_us"].values()) == pytest.approx(1e6 / report["steps_per_second"], rel=0.1)
 
 
-def test_words_for_people(bench):
-    words = bench("train", *CARTPOLE, "--set", "algorithm.num_steps=8")
-    assert max(map(len, words.splitlines())) <= 80
-    for part in ("CartPole-v1, paac, mlp", "emulate", "wait", "act", "learn", "in all", "of the bound", "limits this"):
-        assert part in words
+def test_the_text_report_names_all_parts_and_fits_80_columns(bench):
+    text = bench("train", *CARTPOLE, "--set", "algorithm.num_steps=8")
+    assert max(map(len, text.splitlines())) <= 80
+    for part in (
+        "CartPole-v1, paac, mlp",
+        "emulate",
+        "wait",
+        "act",
+        "learn",
+        "total",
+        "of the bound",
+        "limits the speed",
+    ):
+        assert part in text
 
 
-def test_a_sweep_tries_what_is_not_given(paac):
+def test_a_sweep_varies_what_no_flag_fixes(paac):
     cores = available_cores()
     result = paac("bench", "sampler", "--sweep", *CARTPOLE[:4], "--seconds", "0.2", "--json")
-    told = json.loads(result.stdout)
-    assert [row["num_envs"] for row in told["sweep"]] == [4] * len(told["sweep"])
-    workers = [row["num_workers"] for row in told["sweep"]]
+    report = json.loads(result.stdout)
+    assert [row["num_envs"] for row in report["sweep"]] == [4] * len(report["sweep"])
+    workers = [row["num_workers"] for row in report["sweep"]]
     assert workers == [number for number in sorted({1, max(cores // 2, 1), cores, 2 * cores}) if number <= 4]
-    assert told["recommended"]["flags"] == f"--num-envs 4 --num-workers {told['recommended']['num_workers']}"
-    assert "measuring sampler, 4 environments on 1 worker\n" in result.stderr
+    assert report["recommended"]["flags"] == f"--num-envs 4 --num-workers {report['recommended']['num_workers']}"
+    assert "Measuring sampler with 4 environments on 1 worker\n" in result.stderr
 
 
-def test_a_sweep_leaves_out_what_the_config_refuses(paac):
+def test_a_sweep_skips_invalid_combinations(paac):
     result = paac("bench", "sampler", "--sweep", "--preset", "cartpole", "--num-workers", "20", "--seconds", "0.05")
     assert result.returncode == 0
-    assert "left out: " in result.stderr
+    assert "Skipped: " in result.stderr
     assert "num_workers (20) must not exceed num_envs (16)" in result.stderr
     assert "Recommended: --num-envs " in result.stdout
