@@ -1,19 +1,42 @@
-"""The one place where a run's seed becomes randomness.
+"""Every NumPy random stream of a run, split from the run's seed.
 
-A seed is split by *environment index* and *episode*, never by worker, so that the number of workers
-cannot matter, and an episode depends on nothing that came before it.
+A stream is the child of `SeedSequence(seed)` with a spawn key of its own: first what the stream is for,
+then what tells its streams apart. Episodes are keyed by environment index and episode number, never by
+worker, so the number of workers cannot change a result.
+
+Action noise is not drawn here: it comes from stateless TensorFlow ops keyed by (seed, step).
 """
 
 import numpy as np
 
-_EPISODES = 0  # first word of the spawn key; other uses of the seed take other numbers
+# First word of each spawn key. Results depend on these values.
+_EPISODES, _WEIGHTS, _SHUFFLE, _REPLAY = 0, 1, 2, 3
 
 
 def episode_seed(seed: int, env: int, episode: int) -> np.random.SeedSequence:
-    """The source of all randomness in game `episode` of environment `env`."""
+    """The source of all randomness in episode number `episode` (from 0) of environment `env`."""
     return np.random.SeedSequence(seed, spawn_key=(_EPISODES, env, episode))
 
 
 def integer_seed(seed: np.random.SeedSequence) -> int:
-    """`seed` as a number below 2^32, as Gymnasium takes it."""
+    """`seed` as an integer below 2^32, the form that Gymnasium takes."""
     return int(seed.generate_state(1)[0])
+
+
+def weights_generator(seed: int) -> np.random.Generator:
+    """Draws the initial weights of a network."""
+    return _generator(seed, _WEIGHTS)
+
+
+def shuffle_generator(seed: int, update: int) -> np.random.Generator:
+    """Draws the order of minibatches in one update. update: a number of its own for each, e.g. the step counter."""
+    return _generator(seed, _SHUFFLE, update)
+
+
+def replay_generator(seed: int, update: int) -> np.random.Generator:
+    """Draws the batch of update number `update` (from 0) from the replay buffer."""
+    return _generator(seed, _REPLAY, update)
+
+
+def _generator(seed: int, *spawn_key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))

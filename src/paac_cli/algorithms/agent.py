@@ -1,112 +1,83 @@
-"""The seam: all that the loop, evaluation and checkpoints know of an algorithm."""
+"""The seam: all that the training loop, evaluation and checkpoints know of an algorithm."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
-#: Name as in TensorBoard -> scalar tensor. Making it a float waits for the device; the loop does, once a `learn`, and
-#: stops where one is NaN or infinite.
-Metrics = Mapping[str, tf.Tensor]
+if TYPE_CHECKING:  # the loop imports this module before TensorFlow is loaded
+    from paac_cli.learning.predictor import Prediction
 
-#: Algorithm's name -> module:class. The one line that a new algorithm adds to the code that was there;
-#: one from outside has module:class as its name.
-ALGORITHMS = {
-    "paac": "paac_cli.algorithms.paac:Paac",
-    "ppo": "paac_cli.algorithms.ppo:Ppo",
-    "dqn": "paac_cli.algorithms.dqn:Dqn",
-    "nstep_q": "paac_cli.algorithms.nstep_q:NstepQ",
-}
-
-
-class Prediction(NamedTuple):
-    """What an agent makes of `B` observations outside training."""
-
-    action: NDArray  #: [B, ...] as the environment's spec says
-    value: NDArray  #: [B] float32, expected discounted return as learned
-    probability: NDArray  #: [B, A] float32, of each choice under the policy; [B, 0] where an action is not one choice
-
-
-class Predictor:
-    """`Agent.predict`, of a network that can play."""
-
-    def __init__(
-        self, play: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
-    ) -> None:
-        """play: (observations [B, ...], seed [2] int64, greedy [] bool) -> the three of a `Prediction`."""
-        self._play = tf.function(play)
-
-    def __call__(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
-        key = tf.constant([seed, step], tf.int64)
-        action, value, probability = self._play(tf.convert_to_tensor(obs), key, tf.constant(greedy))
-        return Prediction(action.numpy(), value.numpy(), probability.numpy())
+#: Name as in TensorBoard -> scalar `tf.Tensor`. Converting one to a float waits for the device; the loop does so once
+#: per update, and stops the run if one is not finite.
+Metrics = Mapping[str, Any]
 
 
 class State(Protocol):
     """Something that a checkpoint holds."""
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Name -> array, all that it takes to come back here."""
+        """Name -> array: everything that `assign` needs to restore this state."""
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
-        """Take up what `to_arrays` gave. Raises CheckpointError where names, shapes or dtypes do not fit."""
+        """Restore what `to_arrays` returned. Raises CheckpointError if names, shapes or dtypes do not fit."""
+
+
+class Memory(Protocol):
+    """What an agent records while it acts, until it has learned from it."""
+
+    def rewind(self, steps: int) -> None:
+        """Drop what was recorded after the last complete rollout, and set the step counter to its end.
+
+        steps: agent steps of all environments up to there. Called before a checkpoint is saved in mid-rollout.
+        """
+
+    def last_batch(self) -> dict[str, NDArray]:
+        """Name -> array: what the latest update learned from, beside the rollout. For reports of failed updates."""
 
 
 class Agent(Protocol):
     """One algorithm: arrays in, actions out.
 
-    policy:  what `predict` depends on: weights, and the statistics by which observations are scaled.
-    learner: what learning needs beside it: optimiser slots, counters, experience.
+    policy:  what `predict` depends on: weights, and the statistics that normalise observations.
+    learner: what learning needs in addition: optimiser slots, counters, experience.
+    memory:  what was recorded while acting.
     """
 
     policy: State
     learner: State
+    memory: Memory
 
     def act(self, step: TimeStep) -> NDArray:
-        """Actions [N, ...] for `step.obs`. Waits for the device, because the environments wait for them.
+        """Actions [N, ...] for `step.obs`. Waits for the device, because the environments wait for the actions.
 
-        Where the config says `supports_overlap`, a step may be of some environments (`step.envs`), parts in their order.
+        If the config has `supports_overlap`, a step may be of some of the environments (`step.envs`), in their order.
         """
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        """Take in what the last actions led to; metrics if this completed an update.
+        """Learn from the outcome of the last actions. Metrics if this completed an update, else None.
 
-        Waits for the device only where an episode was cut off, or where what comes next depends on what
-        was computed (an update that may end early, priorities of replayed steps).
+        Waits for the device only where an episode was truncated, or where the next computation depends on a
+        result (an update that may stop early, priorities of replayed transitions).
         """
 
-    def rewind(self, steps: int) -> None:
-        """Be, for a checkpoint, as after the last `learn` that completed a rollout: what `act` has counted since is
-        void, and `steps` is how many steps all environments had made by then.
+    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> "Prediction":
+        """Play without learning: a pure function of its arguments and the policy.
+
+        obs: [B, ...]. greedy: the most probable actions; otherwise samples, with noise keyed by (seed, step, row).
         """
-
-    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
-        """Play without learning: a pure function of its arguments and the weights.
-
-        obs: [B, ...]. greedy: the most probable action; otherwise drawn, with noise keyed by (seed, step, row).
-        """
-
-
-@runtime_checkable
-class Witness(Protocol):
-    """An agent that can tell, where learning has gone bad, what it has learned from."""
-
-    def evidence(self) -> dict[str, NDArray]:
-        """Name -> array: what the latest `learn` learned from, beside the rollout."""
 
 
 def make_agent(config: RunConfig, spec: EnvSpec) -> Agent:
-    """The agent that `config.algorithm` names.
+    """The agent that `config.algorithm` names. Imports TensorFlow.
 
-    Raises ConfigError where network and observations, or algorithm and actions, do not fit.
+    Raises ConfigError if the network does not fit the observations, or the algorithm the actions.
     """
-    place: str = ALGORITHMS.get(config.algorithm.name, config.algorithm.name)
-    module, _, class_name = place.partition(":")
+    module, _, class_name = (config.algorithm.implementation or config.algorithm.name).partition(":")
     agent: Agent = getattr(import_module(module), class_name)(config, spec)
     return agent

@@ -1,38 +1,61 @@
 """DQN: deep Q-learning from replayed experience (Mnih et al. 2015, doi 10.1038/nature14236).
 
-After every `steps_per_update` steps, on a batch drawn from the latest `buffer_size`:
+After every `steps_per_update` steps, on a batch drawn from the latest `buffer_size` transitions:
 
-    loss = mean( w * huber( R + gamma^n * Q_target(s', a') - Q(s, a) ) )
+    target = R + gamma^n * Q_target(s', a')
+    loss   = mean( w * huber(target - Q(s, a)) )
 
-with `R` the discounted rewards of `n_step` steps (Sutton 1988), `a'` the best action under the target
-network, or under the online one (double; van Hasselt et al. 2016, arXiv 1509.06461), and `w` the weights
-that make good for prioritised drawing (Schaul et al. 2016, arXiv 1511.05952; 1 without).
+`R` is the discounted reward of `n_step` steps (Sutton 1988). `a'` is the best action under the target network, or
+under the online network (double; van Hasselt et al. 2016, arXiv 1509.06461). The weights `w` correct the bias of
+prioritised sampling (Schaul et al. 2016, arXiv 1511.05952); without priorities they are 1.
 """
 
 from collections.abc import Mapping
 from functools import partial
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Predictor
-from paac_cli.algorithms.replay import ReplayBuffer, Replayed
+from paac_cli.algorithms.agent import Metrics
+from paac_cli.algorithms.replay import ReplayBatch, ReplayBuffer
+from paac_cli.algorithms.replay_memory import ReplayMemory
 from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.aliases import TensorAliases
-from paac_cli.learning.graphs import compiled
-from paac_cli.learning.minibatches import replay_generator, weights_generator
-from paac_cli.learning.optimizers import Descent, between, linear_schedule
-from paac_cli.learning.rollout_memory import OBSERVED_EVERY
+from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.obs_statistics import OBS_STATS_EVERY, ObsStatistics
+from paac_cli.learning.optimizers import CheckedOptimizer
+from paac_cli.learning.predictor import Predictor
+from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
+from paac_cli.seeding import replay_generator, weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
 
-class _Learner:
-    """A `State` made of variables and, where it is saved, of experience."""
+def huber(error: tf.Tensor) -> tf.Tensor:
+    """`error^2 / 2` up to an absolute error of 1, then linear (the clipped error of Mnih et al. 2015)."""
+    size = tf.abs(error)
+    return tf.where(size <= 1.0, 0.5 * tf.square(error), size - 0.5)
+
+
+def dqn_target(reward: tf.Tensor, discount: tf.Tensor, target_q: tf.Tensor, chooser_q: tf.Tensor) -> tf.Tensor:
+    """`reward + discount * Q_target(s', argmax_a Q_chooser(s', a))` [B].
+
+    reward, discount: [B]; target_q, chooser_q: [B, A], of the next observations.
+    """
+    best_action = tf.argmax(chooser_q, axis=1, output_type=tf.int32)
+    return reward + discount * value_of(target_q, best_action)
+
+
+def dqn_loss(value: tf.Tensor, target: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The loss [] of a batch, and its diagnostics. value: [B], Q(s, a); target, weight: [B]."""
+    loss = tf.reduce_mean(weight * huber(target - value))
+    return loss, {"train/loss": loss, "train/q_mean": tf.reduce_mean(value)}
+
+
+class _LearnerState:
+    """The `State` of the learner: variables and, where checkpoints hold it, the replay buffer."""
 
     def __init__(self, variables: Variables, buffer: ReplayBuffer | None) -> None:
         self._variables, self._buffer = variables, buffer
@@ -42,28 +65,29 @@ class _Learner:
         return self._variables.to_arrays() | {f"replay/{name}": array for name, array in experience.items()}
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
-        replayed = {name.removeprefix("replay/"): arrays[name] for name in arrays if name.startswith("replay/")}
+        experience = {name.removeprefix("replay/"): arrays[name] for name in arrays if name.startswith("replay/")}
         variables = {name: arrays[name] for name in arrays if not name.startswith("replay/")}
-        self._variables.check(variables)
+        self._variables.check(variables)  # so that nothing is assigned if anything does not fit
         if self._buffer is not None:
-            self._buffer.assign(replayed)
+            self._buffer.assign(experience)
         self._variables.assign(variables)
 
 
 class Dqn:
-    """The agent: see the module's docstring, and `Agent` for the contract."""
+    """The DQN agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, DqnConfig)
         self._config = settings = config.algorithm
-        self._seed = config.seed
-        self._num_envs = config.sampling.num_envs
+        self._seed, self._num_envs = config.seed, config.sampling.num_envs
         self._network, self._target = (
             QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling) for _ in range(2)
         )
-        self._descent = Descent(settings.optimizer, self._network.trainable_variables, settings.max_grad_norm)
-        self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
-        self._buffer = ReplayBuffer(
+        self._optimizer = CheckedOptimizer(
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+        )
+        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
+        buffer = ReplayBuffer(
             spec,
             self._num_envs,
             capacity=settings.buffer_size,
@@ -71,118 +95,87 @@ class Dqn:
             gamma=settings.gamma,
             alpha=settings.prioritized_alpha,
         )
-        self._replayed: list[Replayed] = []  # by the latest `learn`
+        self.memory = ReplayMemory(buffer, self._num_envs)
         self.policy = Variables(self._network.variables)
-        self.learner = _Learner(
-            Variables([*self._descent.slots, self._steps], target=self._target.variables),
-            self._buffer if settings.save_buffer else None,
+        self.learner = _LearnerState(
+            Variables([*self._optimizer.slots, self.memory.steps], target=self._target.variables),
+            buffer if settings.save_buffer else None,
         )
-        self._tensor = TensorAliases()
-        self._actions = np.zeros(self._num_envs, np.int32)
-        self._act = compiled(self._act_graph, config)
+        self._act = graph_function(self._act_graph, config)
+        self._update = graph_function(self._update_graph, config)
         self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end))
-        self._update = compiled(self._update_graph, config)
-        self._observe = tf.function(self._network.observe)
 
     def act(self, step: TimeStep) -> NDArray:
-        if not self._buffer.has_begun:
-            self._buffer.begin(step.obs)
-        self._actions[:] = self._act(self._tensor(step.obs)).numpy()
-        return self._actions
+        return self.memory.record(step, self._act(self.memory.obs(step)))
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        config = self._config
-        self._buffer.add(self._actions, step)
-        steps = int(self._steps)
-        before = steps - self._num_envs
-        if steps // self._num_envs % OBSERVED_EVERY == 0:
-            self._observe(self._tensor(step.obs))
+        self.memory.add(step)
+        config, steps = self._config, int(self.memory.steps)
+        steps_before = steps - self._num_envs
+        if steps // self._num_envs % OBS_STATS_EVERY == 0:
+            self._obs_statistics.update(step.obs[None])  # a rollout of one step
         metrics: Metrics | None = None
-        self._replayed.clear()
-        for update in range(self._updates_due(before), self._updates_due(steps)):
-            if len(self._buffer) >= config.batch_size:
+        for update in range(self._updates_due(steps_before), self._updates_due(steps)):
+            if len(self.memory.buffer) >= config.batch_size:
                 metrics = self._learn_from_replay(update)
-        if steps // config.target_update_steps > before // config.target_update_steps:
+        if steps // config.target_update_steps > steps_before // config.target_update_steps:
             copy_variables(self._network.variables, self._target.variables)
         return metrics
 
-    def rewind(self, steps: int) -> None:
-        self._steps.assign(steps)
-
-    def evidence(self) -> dict[str, NDArray]:
-        fields = zip(*self._replayed, strict=True)
-        return {f"replayed/{name}": np.concatenate(parts) for name, parts in zip(Replayed._fields, fields, strict=True)}
-
     def _updates_due(self, steps: int) -> int:
+        """Number of updates that have to be made in the first `steps` agent steps."""
         return int(max(steps - self._config.learning_starts, 0) // self._config.steps_per_update)
 
     def _learn_from_replay(self, update: int) -> Metrics:
-        config = self._config
-        batch = self._buffer.sample(replay_generator(self._seed, update), config.batch_size, self._beta)
-        self._replayed.append(batch)
+        """Update number `update` of the run."""
+        rng = replay_generator(self._seed, update)
+        batch = self.memory.sample(rng, self._config.batch_size, self._beta)
         metrics: Metrics
-        metrics, error = self._update(
-            batch.screens, batch.action, batch.reward, batch.discount, batch.next_screens, batch.weight
-        )
-        if config.prioritized_alpha:
-            self._buffer.set_priorities(batch.place, error.numpy())
+        metrics, error = self._update(batch)
+        if self._config.prioritized_alpha:
+            self.memory.buffer.set_priorities(batch.indices, error.numpy())
         return metrics
 
     @property
     def _beta(self) -> float:
-        start, steps = self._config.prioritized_beta, self._config.prioritized_beta_steps
-        return float(between(start, 1.0, steps, self._steps)) if steps else start
+        start, anneal_steps = self._config.prioritized_beta, self._config.prioritized_beta_steps
+        return float(linear_between(start, 1.0, anneal_steps, self.memory.steps)) if anneal_steps else start
 
     @property
     def _epsilon(self) -> tf.Tensor:
         config = self._config
-        return between(config.epsilon_start, config.epsilon_end, config.epsilon_anneal_steps, self._steps)
+        return linear_between(config.epsilon_start, config.epsilon_end, config.epsilon_anneal_steps, self.memory.steps)
 
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
-        seed = tf.stack([tf.constant(self._seed, tf.int64), self._steps])
+        """Actions [N]. obs: [N, ...]."""
+        seed = tf.stack([tf.constant(self._seed, tf.int64), self.memory.steps])
         actions = epsilon_greedy(self._network(obs), self._epsilon, seed)
-        self._steps.assign_add(obs.shape[0])
+        self.memory.steps.assign_add(obs.shape[0])
         return actions
 
-    def _update_graph(
-        self,
-        screens: tf.Tensor,
-        action: tf.Tensor,
-        reward: tf.Tensor,
-        discount: tf.Tensor,
-        next_screens: tf.Tensor,
-        weight: tf.Tensor,
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """One step of the optimiser on a batch as in `Replayed`; metrics, and the error of each value [B]."""
+    def _update_graph(self, batch: ReplayBatch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """One optimiser step on a batch. Returns the metrics, and the TD errors [B]."""
         config = self._config
-        next_obs = _side_by_side(next_screens)
+        next_obs = stack_frames(batch.next_frames)
         target_q = self._target(next_obs)
-        chooser = self._network(next_obs) if config.double else target_q
-        target = reward + discount * value_of(target_q, tf.argmax(chooser, axis=1, output_type=tf.int32))
+        chooser_q = self._network(next_obs) if config.double else target_q
+        target = dqn_target(batch.reward, batch.discount, target_q, chooser_q)
         with tf.GradientTape() as tape:
-            q = value_of(self._network(_side_by_side(screens)), action)
-            error = target - q
-            loss = tf.reduce_mean(weight * huber(error))
-        rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
-        norm = self._descent.step(tape, loss, rate)
+            value = value_of(self._network(stack_frames(batch.frames)), batch.action)
+            loss, metrics = dqn_loss(value, target, batch.weight)
+        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self.memory.steps)
+        grad_norm = self._optimizer.step(tape, loss, learning_rate)
         return {
-            "train/loss": loss,
-            "train/q_mean": tf.reduce_mean(q),
+            **metrics,
             "train/epsilon": self._epsilon,
-            "train/grad_norm": norm,
-            "train/learning_rate": rate,
-        }, error
+            "train/grad_norm": grad_norm,
+            "train/learning_rate": learning_rate,
+        }, target - value
 
 
-def huber(error: tf.Tensor) -> tf.Tensor:
-    """Half the square of `error`, and its size less a half beyond 1 (the clipped error of Mnih et al. 2015)."""
-    size = tf.abs(error)
-    return tf.where(size <= 1.0, 0.5 * tf.square(error), size - 0.5)
-
-
-def _side_by_side(screens: tf.Tensor) -> tf.Tensor:
-    """Replayed screens [B, K, ..., C] as the observations [B, ..., K * C] that they were."""
-    if screens.shape[1] == 1:
-        return tf.squeeze(screens, axis=1)
-    obs = tf.transpose(screens, [0, *range(2, screens.shape.rank - 1), 1, screens.shape.rank - 1])
+def stack_frames(frames: tf.Tensor) -> tf.Tensor:
+    """Frames [B, K, ..., C], oldest first, as the observations [B, ..., K * C] that they were stored from."""
+    if frames.shape[1] == 1:
+        return tf.squeeze(frames, axis=1)
+    obs = tf.transpose(frames, [0, *range(2, frames.shape.rank - 1), 1, frames.shape.rank - 1])
     return tf.reshape(obs, [-1, *obs.shape[1:-2], obs.shape[-2] * obs.shape[-1]])

@@ -1,90 +1,86 @@
 """Parallel n-step Q-learning and Sarsa (Mnih et al. 2016, arXiv 1602.01783, algorithms 1 and 2), in lock-step.
 
-Every `T` steps, `num_epochs` times over all `N * T` of them in minibatches:
+Every `T` steps, `num_epochs` passes in minibatches over all `N * T` of them:
 
     loss = mean( (R_t - Q(s_t, a_t))^2 / 2 )
     R_t  = r_t + gamma * ( q_lambda * R_{t+1} + (1 - q_lambda) * v(s_{t+1}) ),   R_T = v(s_T)
 
-with `v(s) = max_a Q(s, a)` (q_learning) or `Q(s_t, a_t)` of the action taken (sarsa; where none has been
-taken yet, the mean over what epsilon-greedy would take), under the parameters that chose the actions or
-under a target network. q_lambda = 1 is the n-step return of the paper; with LayerNorm, no target network
-and q_lambda between, it is PQN (Gallici et al. 2024, arXiv 2407.04811).
+    v(s) = max_a Q(s, a)              (q_learning)
+    v(s) = Q(s, a), a the action taken  (sarsa; the mean over epsilon-greedy actions where none has been taken yet)
+
+`v` is computed under the parameters that chose the actions, or under a target network. q_lambda = 1 is the n-step
+return of the paper. With LayerNorm, no target network and q_lambda between 0 and 1 it is PQN (Gallici et al. 2024,
+arXiv 2407.04811).
 """
 
 from functools import partial
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Predictor
+from paac_cli.algorithms.agent import Metrics
 from paac_cli.config.algorithms import NstepQConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.aliases import TensorAliases
-from paac_cli.learning.graphs import compiled
-from paac_cli.learning.minibatches import minibatches, weights_generator
-from paac_cli.learning.optimizers import Descent, between, linear_schedule
+from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.minibatches import minibatches
+from paac_cli.learning.obs_statistics import ObsStatistics
+from paac_cli.learning.optimizers import CheckedOptimizer
+from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.returns import advantages
-from paac_cli.learning.rollout_memory import OBSERVED_EVERY, Acted, FinalValues, merged
+from paac_cli.learning.reward_normalizer import RewardNormalizer
+from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
+from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
-from paac_cli.networks.normalizer import RewardNormalizer
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
+from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
 
+def nstep_q_loss(q: tf.Tensor, action: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The loss [] of a batch, and its diagnostics. q: [B, A]; action: [B] int32; target: [B], the returns."""
+    value = value_of(q, action)
+    loss = 0.5 * tf.reduce_mean(tf.square(target - value))
+    return loss, {"train/value_loss": 2.0 * loss, "train/q_mean": tf.reduce_mean(value)}
+
+
 class NstepQ:
-    """The agent: see the module's docstring, and `Agent` for the contract."""
+    """The n-step Q-learning agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, NstepQConfig)
-        self._config = config.algorithm
-        self._seed = config.seed
-        num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
+        self._config = settings = config.algorithm
+        self._seed, num_envs = config.seed, config.sampling.num_envs
         self._network = QNetwork(config.network, spec, weights_generator(config.seed))
         self._target: QNetwork | None = None
-        if self._config.target_update_steps:
+        if settings.target_update_steps:
             self._target = QNetwork(config.network, spec, weights_generator(config.seed))
-        self._descent = Descent(self._config.optimizer, self._network.trainable_variables, self._config.max_grad_norm)
-        self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
-        self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
+        self._optimizer = CheckedOptimizer(
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+        )
+        self._rewards = RewardNormalizer(num_envs, settings.gamma, enabled=settings.normalize_reward)
+        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
+        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._values_before_acting)
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._descent.slots, self._steps, *self._rewards.variables],
+            [*self._optimizer.slots, self.memory.steps, *self._rewards.variables],
             target=self._target.variables if self._target else (),
         )
-        self._tensor = TensorAliases()
-        self._actions = np.zeros((num_steps, num_envs), np.int32)
-        self._values = Acted(num_steps)
-        self._final_values = FinalValues(num_steps, num_envs, self._next_values)
-        self._act = compiled(self._act_graph, config)
-        self.predict = Predictor(partial(self._network.play, epsilon=self._config.epsilon_end))
-        self._targets = compiled(self._targets_graph, config)
-        self._update = compiled(self._update_graph, config)
-        self._observes = config.network.normalize_obs
-        self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
+        self._act = graph_function(self._act_graph, config)
+        self._prepare = graph_function(self._prepare_graph, config)
+        self._update = graph_function(self._update_graph, config)
+        self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end))
 
     def act(self, step: TimeStep) -> NDArray:
-        row = step.slot % len(self._actions)
-        action, value = self._act(self._tensor(step.obs))
-        self._values.note(step, (value,))
-        self._actions[row, step.envs] = action.numpy()
-        return self._actions[row, step.envs]
+        actions, value = self._act(self.memory.obs(step))
+        return self.memory.record(step, actions, (value,))
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        self._final_values.note(step)
-        if step.slot < len(self._actions):
+        rollout = self.memory.add(step)
+        if rollout is None:
             return None
-        config, rollout, steps = self._config, step.rollout, int(self._steps)
-        obs, targets = self._targets(
-            self._tensor(rollout.obs),
-            *self._values.merged(),
-            rollout.reward,
-            rollout.terminated,
-            rollout.truncated,
-            self._final_values.values,
-        )
-        actions = tf.constant(self._actions.ravel())
+        config, steps = self._config, int(self.memory.steps)
+        obs, action, target = self._prepare(rollout)
         metrics: Metrics = {}
         for epoch in minibatches(
             self._seed,
@@ -94,83 +90,68 @@ class NstepQ:
             num_minibatches=config.num_minibatches,
         ):
             for rows in epoch:
-                metrics = self._update(obs, actions, targets, rows)
-        if self._observes:
-            self._observe(rollout.obs[-1::-OBSERVED_EVERY])
+                metrics = self._update(obs, action, target, rows)
+        self._obs_statistics.update(step.rollout.obs)
         if self._target is not None:
-            before = steps - rollout.reward.size
-            if steps // config.target_update_steps > before // config.target_update_steps:
+            steps_before = steps - rollout.reward.size
+            if steps // config.target_update_steps > steps_before // config.target_update_steps:
                 copy_variables(self._network.variables, self._target.variables)
         return metrics
-
-    def evidence(self) -> dict[str, NDArray]:
-        return {"action": self._actions, "final_value": self._final_values.values}
 
     @property
     def _epsilon(self) -> tf.Tensor:
         config = self._config
-        return between(config.epsilon_start, config.epsilon_end, config.epsilon_anneal_steps, self._steps)
-
-    def rewind(self, steps: int) -> None:
-        self._steps.assign(steps)
+        return linear_between(config.epsilon_start, config.epsilon_end, config.epsilon_anneal_steps, self.memory.steps)
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Actions [N], and what the present states are worth [N]."""
+        """Actions [N], and the values v(s) [N] of the present states. obs: [N, ...]."""
         q = self._network(obs)
-        actions = epsilon_greedy(q, self._epsilon, tf.stack([tf.constant(self._seed, tf.int64), self._steps]))
-        self._steps.assign_add(obs.shape[0])
+        seed = tf.stack([tf.constant(self._seed, tf.int64), self.memory.steps])
+        actions = epsilon_greedy(q, self._epsilon, seed)
+        self.memory.steps.assign_add(obs.shape[0])
         if self._target is not None:
             q = self._target(obs)
-        is_sarsa = self._config.rule == "sarsa"
-        return actions, value_of(q, actions) if is_sarsa else tf.reduce_max(q, axis=1)
+        return actions, value_of(q, actions) if self._config.rule == "sarsa" else tf.reduce_max(q, axis=1)
 
-    def _next_values(self, obs: tf.Tensor) -> tf.Tensor:
-        """What states are worth [B] in which nothing has been done yet."""
+    def _values_before_acting(self, obs: tf.Tensor) -> tf.Tensor:
+        """The values v(s) [B] of states in which no action has been taken yet. obs: [B, ...]."""
         q = (self._target or self._network)(obs)
         best = tf.reduce_max(q, axis=1)
         if self._config.rule == "q_learning":
             return best
         return (1.0 - self._epsilon) * best + self._epsilon * tf.reduce_mean(q, axis=1)
 
-    def _targets_graph(
-        self,
-        obs: tf.Tensor,
-        value: tf.Tensor,
-        reward: tf.Tensor,
-        terminated: tf.Tensor,
-        truncated: tf.Tensor,
-        final_value: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """obs: [T+1, N, ...]; value: [T * N]; the others: [T, N]. Returns observations and returns [T * N, ...]."""
-        reward, value = self._rewards(reward, terminated | truncated), tf.reshape(value, reward.shape)
-        # R - v is the lambda-weighted sum of the errors of v: the same sum as an advantage's.
+    def _prepare_graph(self, rollout: RolloutBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Observations, actions and returns of all steps of a rollout, each [T * N, ...]."""
+        (value,) = rollout.kept
+        reward = self._rewards(rollout.reward, rollout.terminated | rollout.truncated)
+        value = tf.reshape(value, reward.shape)
+        # R - v is the lambda-weighted sum of the TD errors of v: the same sum as the advantage of an actor-critic.
         advantage = advantages(
             reward=reward,
             value=value,
-            bootstrap=self._next_values(obs[-1]),
-            final_value=final_value,
-            terminated=terminated,
-            truncated=truncated,
+            bootstrap=self._values_before_acting(rollout.obs[-1]),
+            final_value=rollout.final_value,
+            terminated=rollout.terminated,
+            truncated=rollout.truncated,
             gamma=self._config.gamma,
             gae_lambda=self._config.q_lambda,
         )
-        return merged(obs[:-1]), merged(advantage + value)
+        return merge_time(rollout.obs[:-1]), merge_time(rollout.action), merge_time(advantage + value)
 
     def _update_graph(
-        self, obs: tf.Tensor, actions: tf.Tensor, targets: tf.Tensor, rows: tf.Tensor
+        self, obs: tf.Tensor, action: tf.Tensor, target: tf.Tensor, rows: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """One step of the optimiser, on these rows [B] of all."""
+        """One optimiser step on the minibatch of these `rows` [B] of the rollout. Returns the metrics."""
         config = self._config
-        obs, actions, targets = (tf.gather(array, rows) for array in (obs, actions, targets))
+        obs, action, target = (tf.gather(array, rows) for array in (obs, action, target))
         with tf.GradientTape() as tape:
-            q = value_of(self._network(obs), actions)
-            loss = 0.5 * tf.reduce_mean(tf.square(targets - q))
-        rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
-        norm = self._descent.step(tape, loss, rate)
+            loss, metrics = nstep_q_loss(self._network(obs), action, target)
+        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self.memory.steps)
+        grad_norm = self._optimizer.step(tape, loss, learning_rate)
         return {
-            "train/value_loss": 2.0 * loss,
-            "train/q_mean": tf.reduce_mean(q),
+            **metrics,
             "train/epsilon": self._epsilon,
-            "train/grad_norm": norm,
-            "train/learning_rate": rate,
+            "train/grad_norm": grad_norm,
+            "train/learning_rate": learning_rate,
         }

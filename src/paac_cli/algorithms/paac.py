@@ -1,58 +1,60 @@
 """PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862).
 
-Every `T` steps, one gradient over all `N * T` of them (algorithm 1 of the paper):
+Every `T` steps, one gradient step on all `N * T` of them (algorithm 1 of the paper):
 
-    loss = scale * mean( -log pi(a_t|s_t) * A_t  -  ent_coef * H(pi(.|s_t))  +  vf_coef * (R_t - V(s_t))^2 )
+    loss = loss_scale * mean( -log pi(a_t|s_t) * A_t  -  ent_coef * H(pi(.|s_t))  +  vf_coef * (R_t - V(s_t))^2 )
 
-with `A_t = R_t - V(s_t)` held constant and `R_t` the n-step return (or, with gae_lambda < 1, the
-lambda-return), bootstrapped from `V(s_T)` under the same parameters that chose the actions.
+`R_t` is the n-step return (or, with gae_lambda < 1, the lambda-return), bootstrapped from `V(s_T)` under the
+parameters that chose the actions. `A_t = R_t - V(s_t)` is a constant for the gradient.
 """
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Predictor
+from paac_cli.algorithms.agent import Metrics
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.aliases import TensorAliases
-from paac_cli.learning.graphs import compiled
-from paac_cli.learning.minibatches import weights_generator
-from paac_cli.learning.optimizers import Descent, linear_schedule
+from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.obs_statistics import ObsStatistics
+from paac_cli.learning.optimizers import CheckedOptimizer
+from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.returns import advantages, explained_variance, normalized
-from paac_cli.learning.rollout_memory import Acted, FinalValues, merged
+from paac_cli.learning.reward_normalizer import RewardNormalizer
+from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
+from paac_cli.learning.schedules import linear_schedule
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
+from paac_cli.networks.cached_products import collecting_products, reusing_products
 from paac_cli.networks.distributions import Distribution
-from paac_cli.networks.normalizer import RewardNormalizer
-from paac_cli.networks.recall import recalling, remembering
+from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
 
 def paac_loss(
-    config: PaacConfig,
-    ent_coef: tf.Tensor | float,
     distribution: Distribution,
     parameters: tf.Tensor,
     value: tf.Tensor,
     action: tf.Tensor,
     advantage: tf.Tensor,
+    *,
+    ent_coef: tf.Tensor | float,
+    vf_coef: float,
+    loss_scale: float,
+    normalize_advantage: bool,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The loss [] of a batch, and its parts.
+    """The loss [] of a batch, and its diagnostics.
 
-    ent_coef: [], the weight of the entropy by now.
-    parameters: [B, P] of the policy; value: [B]; action: [B, ...]; advantage: [B],
-    estimated with `value` before the update.
+    parameters: [B, P] of the policy; value: [B]; action: [B, ...]; advantage: [B], estimated with `value`.
     """
     target = tf.stop_gradient(value + advantage)
     explained = explained_variance(advantage, target)
-    if config.normalize_advantage:
+    if normalize_advantage:
         advantage = normalized(advantage)
     entropy = tf.reduce_mean(distribution.entropy(parameters))
     policy_loss = -tf.reduce_mean(distribution.log_prob(parameters, action) * advantage)
     value_loss = tf.reduce_mean(tf.square(target - value))
-    loss = config.loss_scale * (policy_loss - ent_coef * entropy + config.vf_coef * value_loss)
+    loss = loss_scale * (policy_loss - ent_coef * entropy + vf_coef * value_loss)
     return loss, {
         "train/policy_loss": policy_loss,
         "train/value_loss": value_loss,
@@ -62,93 +64,71 @@ def paac_loss(
 
 
 class Paac:
-    """The agent: see the module's docstring, and `Agent` for the contract."""
+    """The PAAC agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, PaacConfig)
-        self._config = config.algorithm
-        num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
-        self._network = ActorCritic(config.network, spec, weights_generator(config.seed))
-        self._descent = Descent(self._config.optimizer, self._network.trainable_variables, self._config.max_grad_norm)
-        self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
-        self.policy = Variables(self._network.variables)
-        self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
-        self.learner = Variables([*self._descent.slots, self._steps, *self._rewards.variables])
+        self._config = settings = config.algorithm
+        num_envs = config.sampling.num_envs
         self._seed = tf.constant(config.seed, tf.int64)
-        self._tensor = TensorAliases()
-        self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
-        self._products = Acted(num_steps)
-        self._final_values = FinalValues(num_steps, num_envs, self._network.values)
-        self._act = compiled(self._act_graph, config)
+        self._network = ActorCritic(config.network, spec, weights_generator(config.seed))
+        self._optimizer = CheckedOptimizer(
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+        )
+        self._rewards = RewardNormalizer(num_envs, settings.gamma, enabled=settings.normalize_reward)
+        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
+        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._network.values)
+        self.policy = Variables(self._network.variables)
+        self.learner = Variables([*self._optimizer.slots, self.memory.steps, *self._rewards.variables])
+        self._act = graph_function(self._act_graph, config)
+        self._update = graph_function(self._update_graph, config)
         self.predict = Predictor(self._network.play)
-        self._update = compiled(self._update_graph, config)
 
     def act(self, step: TimeStep) -> NDArray:
-        row = step.slot % len(self._actions)
-        actions, products = self._act(self._tensor(step.obs))
-        self._products.note(step, products)
-        self._actions[row, step.envs] = actions.numpy()
-        return self._actions[row, step.envs]
+        actions, products = self._act(self.memory.obs(step))
+        return self.memory.record(step, actions, products)
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        self._final_values.note(step)
-        if step.slot < len(self._actions):
-            return None
-        rollout = step.rollout
-        return self._update(
-            self._tensor(rollout.obs),
-            self._actions,
-            rollout.reward,
-            rollout.terminated,
-            rollout.truncated,
-            self._final_values.values,
-            self._products.merged(),
-        )
-
-    def rewind(self, steps: int) -> None:
-        self._steps.assign(steps)
-
-    def evidence(self) -> dict[str, NDArray]:
-        return {"action": self._actions, "final_value": self._final_values.values}
+        batch = self.memory.add(step)
+        return None if batch is None else self._update(batch)
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        with remembering() as products:
+        """Actions [N, ...], and the network's products for the update. obs: [N, ...]."""
+        with collecting_products() as products:
             parameters, _ = self._network(obs)
-        actions = self._network.distribution.sample(parameters, tf.stack([self._seed, self._steps]))
-        self._steps.assign_add(obs.shape[0])
+        actions = self._network.distribution.sample(parameters, tf.stack([self._seed, self.memory.steps]))
+        self.memory.steps.assign_add(obs.shape[0])
         return actions, products
 
-    def _update_graph(
-        self,
-        obs: tf.Tensor,
-        action: tf.Tensor,
-        reward: tf.Tensor,
-        terminated: tf.Tensor,
-        truncated: tf.Tensor,
-        final_value: tf.Tensor,
-        products: list[tf.Tensor],
-    ) -> dict[str, tf.Tensor]:
-        """obs: [T+1, N, ...]; action: [T, N, ...]; products: [T * N, ...] each; the others: [T, N]."""
-        config = self._config
-        ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
-        reward = self._rewards(reward, terminated | truncated)
-        bootstrap = self._network.values(obs[-1])
-        with tf.GradientTape() as tape, recalling(products):
-            parameters, value = self._network(merged(obs[:-1]))
+    def _update_graph(self, batch: RolloutBatch) -> dict[str, tf.Tensor]:
+        """One optimiser step on a rollout. Returns the metrics."""
+        config, steps = self._config, self.memory.steps
+        reward = self._rewards(batch.reward, batch.terminated | batch.truncated)
+        bootstrap = self._network.values(batch.obs[-1])
+        with tf.GradientTape() as tape, reusing_products(batch.kept):
+            parameters, value = self._network(merge_time(batch.obs[:-1]))
             advantage = advantages(
                 reward=reward,
                 value=tf.reshape(tf.stop_gradient(value), reward.shape),
                 bootstrap=bootstrap,
-                final_value=final_value,
-                terminated=terminated,
-                truncated=truncated,
+                final_value=batch.final_value,
+                terminated=batch.terminated,
+                truncated=batch.truncated,
                 gamma=config.gamma,
                 gae_lambda=config.gae_lambda,
             )
             loss, metrics = paac_loss(
-                config, ent_coef, self._network.distribution, parameters, value, merged(action), merged(advantage)
+                self._network.distribution,
+                parameters,
+                value,
+                merge_time(batch.action),
+                merge_time(advantage),
+                ent_coef=linear_schedule(config.ent_coef, config.ent_anneal_steps, steps),
+                vf_coef=config.vf_coef,
+                loss_scale=config.loss_scale,
+                normalize_advantage=config.normalize_advantage,
             )
-        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self._steps)
-        norm = self._descent.step(tape, loss, learning_rate)
-        self._network.observe(obs[-1])  # one screen in T: those between are much alike
-        return {**metrics, "train/grad_norm": norm, "train/learning_rate": learning_rate}
+        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, steps)
+        grad_norm = self._optimizer.step(tape, loss, learning_rate)
+        self._obs_statistics.update(batch.obs)
+        return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}

@@ -1,42 +1,45 @@
 """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347).
 
-Every `T` steps, `num_epochs` times over all `N * T` of them in minibatches:
+Every `T` steps, `num_epochs` passes in minibatches over all `N * T` of them:
 
     ratio = pi(a|s) / pi_old(a|s)
     loss  = mean( -min(ratio * A, clip(ratio, 1 - clip_coef, 1 + clip_coef) * A)        (eq. 7)
                   - ent_coef * H(pi(.|s)) + vf_coef * (R - V(s))^2 )
 
-with `A` the generalised advantage estimates under the parameters that chose the actions, and
-`R = A + V_old(s)`.
+`A` is the generalised advantage estimate under the parameters that chose the actions, and `R = A + V_old(s)`.
 """
 
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.algorithms.agent import Metrics, Predictor
+from paac_cli.algorithms.agent import Metrics
 from paac_cli.config.algorithms import PpoConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.aliases import TensorAliases
-from paac_cli.learning.graphs import compiled
-from paac_cli.learning.minibatches import minibatches, weights_generator
-from paac_cli.learning.optimizers import Descent, linear_schedule
+from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.minibatches import minibatches
+from paac_cli.learning.obs_statistics import ObsStatistics
+from paac_cli.learning.optimizers import CheckedOptimizer
+from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.returns import advantages, explained_variance, normalized
-from paac_cli.learning.rollout_memory import OBSERVED_EVERY, Acted, FinalValues, merged
+from paac_cli.learning.reward_normalizer import RewardNormalizer
+from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
+from paac_cli.learning.schedules import linear_schedule
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.distributions import Distribution
-from paac_cli.networks.normalizer import RewardNormalizer, RunningMoments
+from paac_cli.networks.normalizer import RunningMoments
+from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
-_ADAPT, _MIN_LEARNING_RATE = 1.5, 1e-6  # of the rate that follows the KL divergence, as in rl_games
+# The learning rate that adapts to the KL divergence changes by this factor, as in rl_games, and stays above this limit.
+_RATE_FACTOR, _MIN_LEARNING_RATE = 1.5, 1e-6
 
 
-class Batch(NamedTuple):
-    """Steps to learn from, all `[B, ...]`, as they were under the parameters that chose the actions."""
+class PpoBatch(NamedTuple):
+    """Steps to learn from, each array [B, ...], as computed under the parameters that chose the actions."""
 
     obs: tf.Tensor
     action: tf.Tensor
@@ -46,175 +49,158 @@ class Batch(NamedTuple):
 
 
 def ppo_loss(
-    config: PpoConfig,
-    ent_coef: tf.Tensor | float,
     distribution: Distribution,
     parameters: tf.Tensor,
     value: tf.Tensor,
-    value_unit: tf.Tensor | float,
-    batch: Batch,
+    batch: PpoBatch,
+    *,
+    ent_coef: tf.Tensor | float,
+    vf_coef: float,
+    clip_coef: float,
+    clip_value: float | None,
+    normalize_advantage: bool,
+    value_unit: tf.Tensor | float = 1.0,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The loss [] of a batch, and its parts.
+    """The loss [] of a batch, and its diagnostics.
 
-    parameters: [B, P] of the policy by now; value: [B] by now; value_unit: [], what value errors are measured in.
+    parameters: [B, P] of the current policy; value: [B], current values.
+    clip_value: largest change of a value since the batch was made that the loss rewards; None = any.
+    value_unit: [], the unit in which value errors and `clip_value` are measured.
     """
     advantage, target = batch.advantage, batch.advantage + batch.value
     explained = explained_variance(advantage, target)
-    if config.normalize_advantage:
+    if normalize_advantage:
         advantage = normalized(advantage)
     log_ratio = distribution.log_prob(parameters, batch.action) - batch.log_prob
     ratio = tf.exp(log_ratio)
-    clipped = tf.clip_by_value(ratio, 1.0 - config.clip_coef, 1.0 + config.clip_coef)
-    policy_loss = -tf.reduce_mean(tf.minimum(ratio * advantage, clipped * advantage))
+    clipped_ratio = tf.clip_by_value(ratio, 1.0 - clip_coef, 1.0 + clip_coef)
+    policy_loss = -tf.reduce_mean(tf.minimum(ratio * advantage, clipped_ratio * advantage))
 
-    error = tf.square((target - value) / value_unit)
-    if config.clip_value is not None:
-        reach = config.clip_value * value_unit
-        near = batch.value + tf.clip_by_value(value - batch.value, -reach, reach)
-        error = tf.maximum(error, tf.square((target - near) / value_unit))
-    value_loss = tf.reduce_mean(error)
+    squared_error = tf.square((target - value) / value_unit)
+    if clip_value is not None:
+        largest_change = clip_value * value_unit
+        clipped_value = batch.value + tf.clip_by_value(value - batch.value, -largest_change, largest_change)
+        squared_error = tf.maximum(squared_error, tf.square((target - clipped_value) / value_unit))
+    value_loss = tf.reduce_mean(squared_error)
 
     entropy = tf.reduce_mean(distribution.entropy(parameters))
-    return policy_loss - ent_coef * entropy + config.vf_coef * value_loss, {
+    return policy_loss - ent_coef * entropy + vf_coef * value_loss, {
         "train/policy_loss": policy_loss,
         "train/value_loss": value_loss,
         "train/entropy": entropy,
         "train/explained_variance": explained,
         "train/approx_kl": tf.reduce_mean(ratio - 1.0 - log_ratio),  # Schulman 2020, "Approximating KL divergence"
-        "train/clip_fraction": tf.reduce_mean(tf.cast(tf.abs(ratio - 1.0) > config.clip_coef, tf.float32)),
+        "train/clip_fraction": tf.reduce_mean(tf.cast(tf.abs(ratio - 1.0) > clip_coef, tf.float32)),
     }
 
 
 class Ppo:
-    """The agent: see the module's docstring, and `Agent` for the contract."""
+    """The PPO agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, PpoConfig)
-        self._config = config.algorithm
-        self._seed = config.seed
-        num_steps, num_envs = self._config.num_steps, config.sampling.num_envs
-        self._values = RunningMoments((), "value_normalizer") if self._config.normalize_value else None
-        self._network = ActorCritic(config.network, spec, weights_generator(config.seed), self._values)
-        self._descent = Descent(self._config.optimizer, self._network.trainable_variables, self._config.max_grad_norm)
-        self._rewards = RewardNormalizer(num_envs, self._config.gamma, enabled=self._config.normalize_reward)
-        self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
-        self._rate = tf.Variable(self._config.learning_rate, trainable=False, name="learning_rate")
+        self._config = settings = config.algorithm
+        self._seed, num_envs = config.seed, config.sampling.num_envs
+        self._value_moments = RunningMoments((), "value_normalizer") if settings.normalize_value else None
+        self._network = ActorCritic(config.network, spec, weights_generator(config.seed), self._value_moments)
+        self._optimizer = CheckedOptimizer(
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+        )
+        self._adapted_rate = tf.Variable(settings.learning_rate, trainable=False, name="learning_rate")
+        self._rewards = RewardNormalizer(num_envs, settings.gamma, enabled=settings.normalize_reward)
+        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
+        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._network.values)
         self.policy = Variables(self._network.variables)
-        self.learner = Variables([*self._descent.slots, self._steps, self._rate, *self._rewards.variables])
-        self._tensor = TensorAliases()
-        self._actions = np.zeros((num_steps, num_envs, *spec.action.shape), spec.action.dtype)
-        self._acted = Acted(num_steps)  # log-probabilities and values
-        self._final_values = FinalValues(num_steps, num_envs, self._network.values)
-        self._act = compiled(self._act_graph, config)
+        self.learner = Variables(
+            [*self._optimizer.slots, self.memory.steps, self._adapted_rate, *self._rewards.variables]
+        )
+        self._act = graph_function(self._act_graph, config)
+        self._prepare = graph_function(self._prepare_graph, config)
+        self._update = graph_function(self._update_graph, config)
+        self._adapt_rate = tf.function(self._adapt_rate_graph)
         self.predict = Predictor(self._network.play)
-        self._prepare = compiled(self._prepare_graph, config)
-        self._update = compiled(self._update_graph, config)
-        self._adapt = tf.function(self._adapt_graph)
-        self._observes = config.network.normalize_obs
-        self._observe = tf.function(lambda obs: self._network.observe(merged(obs)))
 
     def act(self, step: TimeStep) -> NDArray:
-        row = step.slot % len(self._actions)
-        action, log_prob, value = self._act(self._tensor(step.obs))
-        self._acted.note(step, (log_prob, value))
-        self._actions[row, step.envs] = action.numpy()
-        return self._actions[row, step.envs]
+        actions, log_prob, value = self._act(self.memory.obs(step))
+        return self.memory.record(step, actions, (log_prob, value))
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        self._final_values.note(step)
-        if step.slot < len(self._actions):
+        rollout = self.memory.add(step)
+        if rollout is None:
             return None
-        config, rollout = self._config, step.rollout
-        batch = self._prepare(
-            self._tensor(rollout.obs),
-            self._actions,
-            *self._acted.merged(),
-            rollout.reward,
-            rollout.terminated,
-            rollout.truncated,
-            self._final_values.values,
-        )
+        config = self._config
+        batch = self._prepare(rollout)
         metrics: Metrics = {}
-        epochs = minibatches(
+        for epoch in minibatches(
             self._seed,
-            int(self._steps),
+            int(self.memory.steps),
             size=rollout.reward.size,
             num_epochs=config.num_epochs,
             num_minibatches=config.num_minibatches,
-        )
-        for epoch in epochs:
+        ):
             for rows in epoch:
                 metrics = self._update(batch, rows)
             if config.stops_at_kl is not None and float(metrics["train/approx_kl"]) > 1.5 * config.stops_at_kl:
                 break
         if config.adapts_to_kl is not None:
-            self._adapt(metrics["train/approx_kl"], config.adapts_to_kl)
-        if self._observes:
-            self._observe(rollout.obs[-1::-OBSERVED_EVERY])
+            self._adapt_rate(metrics["train/approx_kl"], config.adapts_to_kl)
+        self._obs_statistics.update(step.rollout.obs)
         return metrics
 
-    def rewind(self, steps: int) -> None:
-        self._steps.assign(steps)
-
-    def evidence(self) -> dict[str, NDArray]:
-        return {"action": self._actions, "final_value": self._final_values.values}
-
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [N, ...], their log-probabilities [N], and values [N]. obs: [N, ...]."""
         parameters, value = self._network(obs)
         distribution = self._network.distribution
-        action = distribution.sample(parameters, tf.stack([tf.constant(self._seed, tf.int64), self._steps]))
-        self._steps.assign_add(obs.shape[0])
-        return action, distribution.log_prob(parameters, action), value
+        actions = distribution.sample(parameters, tf.stack([tf.constant(self._seed, tf.int64), self.memory.steps]))
+        self.memory.steps.assign_add(obs.shape[0])
+        return actions, distribution.log_prob(parameters, actions), value
 
-    def _prepare_graph(
-        self,
-        obs: tf.Tensor,
-        action: tf.Tensor,
-        log_prob: tf.Tensor,
-        value: tf.Tensor,
-        reward: tf.Tensor,
-        terminated: tf.Tensor,
-        truncated: tf.Tensor,
-        final_value: tf.Tensor,
-    ) -> Batch:
-        """obs: [T+1, N, ...]; action: [T, N, ...]; log_prob, value: [T * N]; the others: [T, N].
-
-        The observations go to the device here, once.
-        """
-        reward = self._rewards(reward, terminated | truncated)
+    def _prepare_graph(self, rollout: RolloutBatch) -> PpoBatch:
+        """All steps of a rollout with their advantages, [T * N, ...]. Copies the observations to the device, once."""
+        log_prob, value = rollout.kept
+        reward = self._rewards(rollout.reward, rollout.terminated | rollout.truncated)
         advantage = advantages(
             reward=reward,
             value=tf.reshape(value, reward.shape),
-            bootstrap=self._network.values(obs[-1]),
-            final_value=final_value,
-            terminated=terminated,
-            truncated=truncated,
+            bootstrap=self._network.values(rollout.obs[-1]),
+            final_value=rollout.final_value,
+            terminated=rollout.terminated,
+            truncated=rollout.truncated,
             gamma=self._config.gamma,
             gae_lambda=self._config.gae_lambda,
         )
-        advantage = merged(advantage)
-        if self._values is not None:
-            self._values.update(advantage + value)
-        return Batch(merged(obs[:-1]), merged(action), log_prob, value, advantage)
+        advantage = merge_time(advantage)
+        if self._value_moments is not None:
+            self._value_moments.update(advantage + value)
+        return PpoBatch(merge_time(rollout.obs[:-1]), merge_time(rollout.action), log_prob, value, advantage)
 
-    def _update_graph(self, batch: Batch, rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One step of the optimiser, on these rows [B] of the batch."""
-        config = self._config
-        batch = Batch(*(tf.gather(array, rows) for array in batch))
-        ent_coef = linear_schedule(config.ent_coef, config.ent_anneal_steps, self._steps)
-        unit = 1.0 if self._values is None else self._values.deviation
+    def _update_graph(self, batch: PpoBatch, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One optimiser step on the minibatch of these `rows` [B] of the batch. Returns the metrics."""
+        config, steps = self._config, self.memory.steps
+        batch = PpoBatch(*(tf.gather(array, rows) for array in batch))
         with tf.GradientTape() as tape:
             parameters, value = self._network(batch.obs)
-            loss, metrics = ppo_loss(config, ent_coef, self._network.distribution, parameters, value, unit, batch)
-        rate = self._rate if config.adapts_to_kl is not None else self._scheduled_rate()
-        norm = self._descent.step(tape, loss, rate)
-        return {**metrics, "train/grad_norm": norm, "train/learning_rate": rate}
+            loss, metrics = ppo_loss(
+                self._network.distribution,
+                parameters,
+                value,
+                batch,
+                ent_coef=linear_schedule(config.ent_coef, config.ent_anneal_steps, steps),
+                vf_coef=config.vf_coef,
+                clip_coef=config.clip_coef,
+                clip_value=config.clip_value,
+                normalize_advantage=config.normalize_advantage,
+                value_unit=1.0 if self._value_moments is None else self._value_moments.deviation,
+            )
+        if config.adapts_to_kl is not None:
+            learning_rate = tf.convert_to_tensor(self._adapted_rate)
+        else:
+            learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, steps)
+        grad_norm = self._optimizer.step(tape, loss, learning_rate)
+        return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}
 
-    def _scheduled_rate(self) -> tf.Tensor:
-        return linear_schedule(self._config.learning_rate, self._config.lr_anneal_steps, self._steps)
-
-    def _adapt_graph(self, kl: tf.Tensor, target: float) -> None:
-        """Let the learning rate follow how far, by its last minibatch, an update has moved the policy."""
-        rate = tf.where(kl > 2.0 * target, self._rate / _ADAPT, self._rate)
-        rate = tf.where(kl < 0.5 * target, self._rate * _ADAPT, rate)
-        self._rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._config.max_learning_rate))
+    def _adapt_rate_graph(self, kl: tf.Tensor, target: float) -> None:
+        """Lower the learning rate if the last minibatch's KL divergence [] is far above the target, or raise it."""
+        rate = tf.where(kl > 2.0 * target, self._adapted_rate / _RATE_FACTOR, self._adapted_rate)
+        rate = tf.where(kl < 0.5 * target, self._adapted_rate * _RATE_FACTOR, rate)
+        self._adapted_rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._config.max_learning_rate))

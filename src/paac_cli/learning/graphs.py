@@ -1,4 +1,4 @@
-"""How an algorithm's functions become graphs."""
+"""How an algorithm's functions become TensorFlow graphs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,12 +8,11 @@ import tensorflow as tf
 from paac_cli.config.schema import RunConfig
 
 
-def compiled(function: Callable[..., Any], config: RunConfig) -> Callable[..., Any]:
-    """A `tf.function`; compiled by XLA where the config says so.
+def graph_function(function: Callable[..., Any], config: RunConfig) -> Callable[..., Any]:
+    """`function` as a `tf.function`, compiled by XLA where `training.jit_compile` is set.
 
-    Python's `if` and `for` run while it is traced, and cannot ask tensors: rewriting our sources so that they
-    could would be most of the time that tracing takes.
+    AutoGraph is off because its rewriting of source code takes most of the tracing time. So Python's `if`
+    and `for` run while the function is traced and cannot depend on tensors.
     """
-    jit = config.training.jit_compile or None
-    graph: Callable[..., Any] = tf.function(function, autograph=False, jit_compile=jit)
+    graph: Callable[..., Any] = tf.function(function, autograph=False, jit_compile=config.training.jit_compile or None)
     return graph

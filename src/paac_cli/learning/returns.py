@@ -1,4 +1,4 @@
-"""Returns and advantages: where `terminated` and `truncated` meet.
+"""Returns and advantages. Here, and nowhere else, `terminated` and `truncated` meet.
 
 Legend: `T` steps, `N` environments; time-major.
 """
@@ -20,10 +20,13 @@ def advantages(
     """Generalised advantage estimates [T, N] (Schulman et al. 2016, arXiv 1506.02438, eq. 16).
 
         delta_t = r_t + gamma * v_next(t) - V(s_t)
-        A_t     = delta_t + gamma * lambda * A_{t+1}      (A_{t+1} = 0 across the end of an episode)
+        A_t     = delta_t + gamma * lambda * A_{t+1}      (A_{t+1} = 0 where the episode ended with step t)
 
-    where `v_next(t)` is 0 after a true end, the value of the episode's last observation after a
-    cut-off one, and `V(s_{t+1})` otherwise. With lambda = 1 this is the n-step return minus `V(s_t)`.
+        v_next(t) = 0                    if the episode terminated with step t
+                    V(final obs)         if it was truncated
+                    V(s_{t+1})           otherwise
+
+    With lambda = 1 this is the n-step return minus `V(s_t)`.
 
     reward, value, final_value: [T, N] float32; `final_value` counts only where `truncated`.
     bootstrap:                  [N] float32, V(s_T).
@@ -43,13 +46,13 @@ def advantages(
 
 
 def normalized(advantage: tf.Tensor) -> tf.Tensor:
-    """Advantages [B], shifted and scaled to mean 0 and deviation 1."""
+    """Advantages [B], shifted and scaled to mean 0 and standard deviation 1."""
     return (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
 
 
 def explained_variance(advantage: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """How much of the variance of the returns `target` [B] the value foresaw: 1 = all, 0 = none. [] float32.
+    """Fraction of the variance of the returns that the values predicted: 1 = all, 0 = none. [] float32.
 
-    advantage: [B], the returns less the values.
+    target: [B], the returns; advantage: [B], the returns minus the values.
     """
     return 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)

@@ -1,50 +1,98 @@
-"""What on-policy algorithms do with a rollout, whatever they learn from it."""
+"""What an on-policy agent records beside the arrays of a rollout, which the pool holds in shared memory.
+
+Legend: `T` steps, `N` environments; time-major.
+"""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from paac_cli.learning.aliases import TensorAliases
+from paac_cli.spec import ActionSpec
 from paac_cli.timestep import TimeStep
 
-OBSERVED_EVERY = (
-    8  #: of the screens that are seen one in so many goes into running statistics: neighbours are much alike
-)
+
+class RolloutBatch(NamedTuple):
+    """One complete rollout, as an update takes it: arrays outside a graph, tensors inside."""
+
+    obs: tf.Tensor  #: [T+1, N, ...]; the last is what the next rollout starts from
+    action: tf.Tensor  #: [T, N, ...]
+    reward: tf.Tensor  #: [T, N] float32
+    terminated: tf.Tensor  #: [T, N] bool
+    truncated: tf.Tensor  #: [T, N] bool
+    final_value: tf.Tensor  #: [T, N] float32, value of the episode's final observation; counts only where `truncated`
+    kept: list[tf.Tensor]  #: the tensors that `act` kept for the update, each [T * N, ...]
 
 
-class FinalValues:
-    """What the last observations of cut-off episodes were worth, which no later step shows."""
+class RolloutMemory:
+    """Records what an agent does during a rollout, and hands over the complete rollout. A `Memory`.
 
-    def __init__(self, num_steps: int, num_envs: int, value: Callable[[tf.Tensor], tf.Tensor]) -> None:
-        """value: observations [N, ...] -> [N]."""
-        self.values = np.zeros((num_steps, num_envs), np.float32)  #: [T, N]; counts only where `truncated`
-        self._value = tf.function(value)
+    act:    `obs(step)`, then `record(step, actions, kept)`
+    learn:  `add(step)`, which returns the rollout once it is complete
+    """
+
+    def __init__(
+        self, num_steps: int, num_envs: int, action: ActionSpec, values: Callable[[tf.Tensor], tf.Tensor]
+    ) -> None:
+        """values: observations [N, ...] -> values [N], to bootstrap truncated episodes."""
+        #: Agent steps so far, [] int64. `act` adds to it, in its graph; checkpoints hold it.
+        self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
+        self._actions = np.zeros((num_steps, num_envs, *action.shape), action.dtype)
+        self._final_values = np.zeros((num_steps, num_envs), np.float32)
+        self._kept: dict[tuple[int, int], Sequence[tf.Tensor]] = {}  # (t, first environment) -> tensors [N, ...]
+        self._values = tf.function(values)
         self._tensor = TensorAliases()
 
-    def note(self, step: TimeStep) -> None:
-        """To be called at every step: `final_obs` is overwritten at the next. Waits for the device if there is one."""
+    def obs(self, step: TimeStep) -> tf.Tensor:
+        """`step.obs` [N, ...] as a tensor that shares its memory, where TensorFlow can."""
+        return self._tensor(step.obs)
+
+    def record(self, step: TimeStep, actions: tf.Tensor, kept: Sequence[tf.Tensor] = ()) -> NDArray:
+        """Record the actions [N, ...] for `step.obs`, and return them as an array. Waits for the device.
+
+        kept: tensors [N, ...] that the update needs again; they stay on the device.
+        """
+        t = step.slot % len(self._actions)
+        self._kept[t, step.envs.start or 0] = kept
+        self._actions[t, step.envs] = actions.numpy()
+        return self._actions[t, step.envs]
+
+    def add(self, step: TimeStep) -> RolloutBatch | None:
+        """Record the outcome of the last actions. Returns the rollout if it is complete with this step, else None.
+
+        Waits for the device where an episode was truncated, because the next step overwrites `final_obs`.
+        """
         if step.truncated.any():
-            self.values[step.slot - 1] = self._value(self._tensor(step.final_obs)).numpy()
+            self._final_values[step.slot - 1] = self._values(self._tensor(step.final_obs)).numpy()
+        if step.slot < len(self._actions):
+            return None
+        rollout = step.rollout
+        return RolloutBatch(
+            obs=self._tensor(rollout.obs),
+            action=self._actions,
+            reward=rollout.reward,
+            terminated=rollout.terminated,
+            truncated=rollout.truncated,
+            final_value=self._final_values,
+            kept=self._take_kept(),
+        )
+
+    def rewind(self, steps: int) -> None:
+        self._kept.clear()
+        self.steps.assign(steps)
+
+    def last_batch(self) -> dict[str, NDArray]:
+        return {"action": self._actions, "final_value": self._final_values}
+
+    def _take_kept(self) -> list[tf.Tensor]:
+        """The kept tensors, each over the whole rollout, [T * N, ...]. Their parts are freed before the update runs."""
+        parts = [self._kept.pop(key) for key in sorted(self._kept)]
+        return [tf.concat(tensors, axis=0) for tensors in zip(*parts, strict=True)]
 
 
-class Acted:
-    """What acting computed at the steps of a rollout, for the update: tensors, which stay on the device."""
-
-    def __init__(self, num_steps: int) -> None:
-        self._num_steps = num_steps
-        self._of: dict[tuple[int, int], Sequence[tf.Tensor]] = {}  # (t, first environment) -> each [N, ...]
-
-    def note(self, step: TimeStep, tensors: Sequence[tf.Tensor]) -> None:
-        """What was computed for `step`, of all environments or of some."""
-        self._of[step.slot % self._num_steps, step.envs.start or 0] = tensors
-
-    def merged(self) -> list[tf.Tensor]:
-        """Each of the tensors over the whole rollout, [T * N, ...]."""
-        in_order = [self._of.pop(place) for place in sorted(self._of)]  # or they would be there twice during the update
-        return [tf.concat(parts, axis=0) for parts in zip(*in_order, strict=True)]
-
-
-def merged(array: tf.Tensor) -> tf.Tensor:
+def merge_time(array: tf.Tensor) -> tf.Tensor:
     """[T, N, ...] -> [T * N, ...]"""
     return tf.reshape(array, [-1, *array.shape[2:]])

@@ -10,10 +10,10 @@ from paac_cli.errors import CheckpointError
 
 
 class Variables:
-    """A `State` made of variables, which it knows by their names."""
+    """A `State` made of variables, saved under their names."""
 
     def __init__(self, variables: Iterable[tf.Variable], **groups: Iterable[tf.Variable]) -> None:
-        """groups: variables whose names begin with that of their group, e.g. those of a second network."""
+        """groups: further variables, saved as `group/name`, e.g. those of a second network."""
         self._by_name = {_name(variable): variable for variable in variables}
         for group, members in groups.items():
             self._by_name |= {f"{group}/{_name(variable)}": variable for variable in members}
@@ -22,7 +22,7 @@ class Variables:
         return {name: np.array(variable.numpy()) for name, variable in self._by_name.items()}
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
-        """Set every variable; none is set unless all fit."""
+        """Set every variable, or none if one of them does not fit."""
         self.check(arrays)
         for name, variable in self._by_name.items():
             variable.assign(arrays[name])
@@ -32,14 +32,14 @@ class Variables:
         check_fit(arrays, {name: (v.shape, v.dtype.as_numpy_dtype) for name, v in self._by_name.items()})
 
 
-def check_fit(arrays: Mapping[str, NDArray], wanted: Mapping[str, tuple[Iterable[int], type]]) -> None:
-    """Raises CheckpointError unless `arrays` are of just these names, shapes and dtypes."""
-    missing, unknown = wanted.keys() - arrays.keys(), arrays.keys() - wanted.keys()
+def check_fit(arrays: Mapping[str, NDArray], expected: Mapping[str, tuple[Iterable[int], type]]) -> None:
+    """Raises CheckpointError unless `arrays` have exactly the names, shapes and dtypes that are `expected`."""
+    missing, unknown = expected.keys() - arrays.keys(), arrays.keys() - expected.keys()
     if missing or unknown:
         raise CheckpointError(
             f"the checkpoint does not fit its config: missing {sorted(missing)}, unknown {sorted(unknown)}"
         )
-    for name, (shape, dtype) in wanted.items():
+    for name, (shape, dtype) in expected.items():
         array = arrays[name]
         if array.shape != tuple(shape) or array.dtype != dtype:
             raise CheckpointError(
@@ -49,9 +49,9 @@ def check_fit(arrays: Mapping[str, NDArray], wanted: Mapping[str, tuple[Iterable
 
 
 def copy_variables(source: Iterable[tf.Variable], target: Iterable[tf.Variable]) -> None:
-    """Give the variables of one network the values of another's."""
-    for theirs, ours in zip(source, target, strict=True):
-        ours.assign(theirs)
+    """Set the variables of a `target` network to the values of a `source` network of the same architecture."""
+    for from_variable, to_variable in zip(source, target, strict=True):
+        to_variable.assign(from_variable)
 
 
 def _name(variable: tf.Variable) -> str:

@@ -1,4 +1,4 @@
-"""A policy and a value on one torso."""
+"""A policy head and a value head on one torso."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,11 +13,11 @@ from paac_cli.spec import EnvSpec
 
 
 class ActorCritic(tf.Module):
-    """`obs [B, ...] -> parameters of the policy [B, P], values [B]`; `distribution` makes actions of the former.
+    """`obs [B, ...] -> parameters of the policy [B, P], values [B]`. `distribution` turns parameters into actions.
 
-    The policy head starts at a hundredth of the usual scale where the initializer has one, so that
+    The policy head starts at a hundredth of the usual scale where the initializer has a scale, so that
     the first policy is close to uniform (Andrychowicz et al. 2020, arXiv 2006.05990, section 3.2).
-    The deviations of real-numbered actions are variables of their own, the same for every observation.
+    The log standard deviations of continuous actions are variables, the same for every observation.
     """
 
     def __init__(
@@ -27,7 +27,9 @@ class ActorCritic(tf.Module):
         rng: np.random.Generator,
         value_moments: RunningMoments | None = None,
     ) -> None:
-        """value_moments: in whose units the value head learns; what leaves here is in those of the returns."""
+        """value_moments: of the returns. The value head predicts returns normalised by them; `values` and
+        `__call__` return plain values.
+        """
         super().__init__()
         initializer = INITIALIZERS[config.initializer]
         self.distribution = distribution_over(spec.action)
@@ -47,21 +49,21 @@ class ActorCritic(tf.Module):
         return parameters, self._value_of(features)
 
     def values(self, obs: tf.Tensor) -> tf.Tensor:
-        """[B, ...] -> [B]"""
+        """Values [B] of observations [B, ...]."""
         return self._value_of(self._torso(obs))
 
     def play(self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Actions [B, ...], values [B] and, where an action is one choice, probabilities [B, A], else [B, 0].
+        """Actions [B, ...], values [B] and probabilities [B, A], or [B, 0] if the action space is not Discrete.
 
-        seed: [2] int64; greedy: [] bool, whether actions are the most probable, or drawn.
+        seed: [2] int64, keys the noise. greedy: [] bool, the most probable actions instead of samples.
         """
         parameters, value = self(obs)
-        best, drawn = self.distribution.mode(parameters), self.distribution.sample(parameters, seed)
+        best, sampled = self.distribution.mode(parameters), self.distribution.sample(parameters, seed)
         probability = tf.nn.softmax(parameters) if best.shape.rank == 1 else parameters[:, :0]
-        return tf.where(greedy, best, drawn), value, probability
+        return tf.where(greedy, best, sampled), value, probability
 
     def observe(self, obs: tf.Tensor) -> None:
-        """Take `obs` [B, ...] into the running statistics of the torso, if it has any."""
+        """Update the running observation statistics with `obs` [B, ...], if there are any."""
         self._torso.observe(obs)
 
     def _value_of(self, features: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,7 @@
-"""How a policy's parameters [B, P] become actions [B, ...]: one class per kind of action.
+"""Action distributions: from the parameters [B, P] of a policy to actions [B, ...]. One class per action space.
 
-`sample` is a pure function of the parameters and `seed` [2] int64; the noise of a row depends on its
-place alone, not on what the other rows hold.
+`sample` is a pure function of the parameters and `seed` [2] int64. The noise of a row depends on the seed and the
+row's index alone, not on the other rows.
 """
 
 import math
@@ -13,7 +13,7 @@ from paac_cli.spec import ActionSpec
 
 
 class Distribution(Protocol):
-    """The distribution over actions, one per row of parameters."""
+    """A distribution over actions for each row of parameters."""
 
     num_parameters: int  #: P
 
@@ -24,14 +24,14 @@ class Distribution(Protocol):
         """The most probable actions [B, ...]."""
 
     def log_prob(self, parameters: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        """Log-probability (or its density's logarithm) [B] of `actions` [B, ...]."""
+        """Log-probability [B], or log-density, of `actions` [B, ...]."""
 
     def entropy(self, parameters: tf.Tensor) -> tf.Tensor:
         """Entropy [B] in nats."""
 
 
 class Categorical:
-    """One choice among `A`: parameters are logits [B, A], actions [B] int32."""
+    """Discrete actions: parameters are logits [B, A], actions [B] int32."""
 
     def __init__(self, num_choices: int) -> None:
         self.num_parameters = num_choices
@@ -51,7 +51,7 @@ class Categorical:
 
 
 class MultiCategorical:
-    """`D` independent choices: parameters are their logits side by side, actions [B, D] int32."""
+    """MultiDiscrete actions, `D` independent choices: parameters are concatenated logits, actions [B, D] int32."""
 
     def __init__(self, num_choices: tuple[int, ...]) -> None:
         self.num_parameters = sum(num_choices)
@@ -76,7 +76,7 @@ class MultiCategorical:
 
 
 class DiagonalGaussian:
-    """`D` independent real numbers: parameters are means, then log deviations; actions [B, D] float32."""
+    """Continuous actions: parameters are `D` means, then `D` log standard deviations; actions [B, D] float32."""
 
     def __init__(self, size: int) -> None:
         self.num_parameters = 2 * size
@@ -90,8 +90,8 @@ class DiagonalGaussian:
 
     def log_prob(self, parameters: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         mean, log_std = tf.split(parameters, 2, axis=1)
-        distance = (actions - mean) * tf.exp(-log_std)
-        return -tf.reduce_sum(0.5 * tf.square(distance) + log_std + 0.5 * math.log(2 * math.pi), axis=1)
+        standardized = (actions - mean) * tf.exp(-log_std)
+        return -tf.reduce_sum(0.5 * tf.square(standardized) + log_std + 0.5 * math.log(2 * math.pi), axis=1)
 
     def entropy(self, parameters: tf.Tensor) -> tf.Tensor:
         _, log_std = tf.split(parameters, 2, axis=1)
@@ -99,13 +99,13 @@ class DiagonalGaussian:
 
 
 def distribution_over(action: ActionSpec) -> Distribution:
-    """The distribution that fits actions of this kind."""
+    """The distribution for this action space."""
     if not action.choices:
         return DiagonalGaussian(action.shape[0])
     return Categorical(action.choices[0]) if action.shape == () else MultiCategorical(action.choices)
 
 
 def _gumbel(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Noise that makes the largest logit a sample (the Gumbel-max trick)."""
+    """Gumbel noise [*shape]: the index of the largest noisy logit is a sample of the softmax (Gumbel-max trick)."""
     uniform = tf.random.stateless_uniform(shape, seed, minval=1e-20, maxval=1.0, dtype=tf.float32, alg="philox")
     return -tf.math.log(-tf.math.log(uniform))

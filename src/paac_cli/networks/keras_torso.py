@@ -1,4 +1,4 @@
-"""A user's own Keras model as a torso."""
+"""A user-defined Keras model as a torso."""
 
 import random
 import re
@@ -14,69 +14,75 @@ from paac_cli.errors import ConfigError
 
 
 class KerasTorso(tf.Module):
-    """The Keras 3 model that `module:function` makes: `inputs [B, *shape] float32 -> features [B, num_features]`.
+    """The Keras 3 model that `module:function` builds: `inputs [B, *shape] float32 -> features [B, num_features]`.
 
-    `function(shape)` returns a `keras.Model`; what it gives of more than two axes is flattened. It runs as in
-    inference, in acting and learning alike: no dropout, and the moments of batch normalisation stay 0 and 1.
+    `function(shape)` returns a `keras.Model`. Outputs with more than two axes are flattened. The model runs in
+    inference mode for acting and for learning: no dropout, and batch normalisation keeps the moments 0 and 1.
 
-    Keras numbers names over the whole process (`dense_1/kernel`, `variable_2`), so the variables here are ours,
-    which take the places of the model's: `torso/0/kernel`, counted over `model.variables`.
+    Keras numbers names over the whole process (`dense_1/kernel`, `variable_2`), so they cannot name arrays in a
+    checkpoint. This module owns variables `torso/<index in model.variables>/kernel` and runs the model on them.
     """
 
     def __init__(self, torso: str, shape: tuple[int, ...], rng: np.random.Generator, name: str, key: str) -> None:
-        """key: of the config, for errors. Raises ConfigError where `torso` makes no model for inputs of `shape`."""
+        """name: prefix of the variables' names. key: the config key that names `torso`, for errors.
+
+        Raises ConfigError if `torso` cannot be imported or does not build a model for inputs of `shape`.
+        """
         super().__init__()
-        told = f"{key} = {torso!r}"
-        function = _find(torso, told)
+        setting = f"{key} = {torso!r}"
+        function = _import(torso, setting)
         try:
             # On the CPU, so that the weights do not depend on the device.
             with tf.device("CPU"), _seed(int(rng.integers(2**31))):
-                self._model, self.num_features = _make(function, shape)
-        except Exception as error:  # whatever their code thinks of the shape
+                self._model, self.num_features = _build(function, shape)
+        except Exception as error:  # user code may raise anything
             raise ConfigError(
-                f"{told} makes no torso for inputs of shape {shape}: {type(error).__name__}: {error}"
+                f"{setting} fails for inputs of shape {shape}: {type(error).__name__}: {error}"
             ) from error
         self._weights = [
             tf.Variable(v.numpy(), trainable=v.trainable, name=f"{name}/{index}/{re.sub(r'_[0-9]+$', '', v.name)}")
             for index, v in enumerate(self._model.variables)
         ]
 
-    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
+    def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
         with tf.keras.StatelessScope(zip(self._model.variables, self._weights, strict=True)):
-            outputs = self._model(tf.cast(inputs, tf.float32) * unit, training=False)
+            outputs = self._model(tf.cast(inputs, tf.float32) * input_scale, training=False)
         return tf.reshape(tf.cast(outputs, tf.float32), [-1, self.num_features])
 
 
-def _find(torso: str, told: str) -> Callable[[tuple[int, ...]], Any]:
+def _import(torso: str, setting: str) -> Callable[[tuple[int, ...]], Any]:
     module, _, name = torso.partition(":")
     try:
         function = getattr(import_module(module), name)
-    except Exception as error:  # whatever their module does when it is imported
-        raise ConfigError(f"{told} cannot be imported: {type(error).__name__}: {error}") from error
+    except Exception as error:  # a user's module may raise anything when it is imported
+        raise ConfigError(f"{setting} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(function):
-        raise ConfigError(f"{told} is no function, but {function!r}")
+        raise ConfigError(f"{setting} is not a function: {function!r}")
     found: Callable[[tuple[int, ...]], Any] = function
     return found
 
 
-def _make(function: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> tuple[Any, int]:
-    """The model, and how many features it gives. Raises what `function` and its model raise, TypeError, ValueError."""
+def _build(function: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> tuple[Any, int]:
+    """The model and its number of features.
+
+    Raises TypeError or ValueError if the result is not a model with one output [B, F], and what `function` raises.
+    """
     model = function(shape)
     if not isinstance(model, tf.keras.Model):
-        raise TypeError(f"it returns {type(model).__name__}, no keras.Model")
+        raise TypeError(f"it returned {type(model).__name__}, not a keras.Model")
     outputs = model(tf.zeros((2, *shape)), training=False)
     if not tf.is_tensor(outputs):
-        raise TypeError(f"the model gives {type(outputs).__name__}, not one tensor")
+        raise TypeError(f"the model returned {type(outputs).__name__}, not one tensor")
     if outputs.shape.rank < 2 or outputs.shape[0] != 2:
-        raise ValueError(f"the model makes {tuple(outputs.shape)} of 2 inputs, not features [2, F]")
+        raise ValueError(f"the model maps 2 inputs to shape {tuple(outputs.shape)}, not to features [2, F]")
     return model, int(np.prod(outputs.shape[1:]))
 
 
 @contextmanager
 def _seed(seed: int) -> Iterator[None]:
-    """What Keras draws follows from `seed`; afterwards Python and NumPy draw as if nothing had been.
+    """Seed all generators that Keras uses; restore Python's and NumPy's afterwards.
 
-    TensorFlow's and Keras's own seeds stay: nothing here draws by them.
+    TensorFlow's and Keras's seeds stay set, because nothing in this project draws from them.
     """
     python, numpy = random.getstate(), np.random.get_state()
     tf.keras.utils.set_random_seed(seed)

@@ -1,6 +1,8 @@
-"""What torsos and heads are made of: each layer as data, and as variables.
+"""The layers of torsos and heads: each as data (`Conv`, `Residual`, `Dense`) and as a module with variables.
 
-Variables are named after their place: `torso/0/kernel` is the name under which a checkpoint holds it.
+A variable is named after its position in the network: a checkpoint stores it as, for example, `torso/0/kernel`.
+A layer may be given inputs that still have to be scaled (`input_scale`). It scales its kernel instead, which is
+smaller than a batch of images.
 """
 
 from typing import NamedTuple
@@ -8,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from paac_cli.networks.cached_products import cached_product
 from paac_cli.networks.initializers import Initializer
-from paac_cli.networks.recall import product
 
 
 class Conv(NamedTuple):
-    """Convolution, then the activation named."""
+    """A convolution and its activation."""
 
     filters: int
     size: int
@@ -23,14 +25,14 @@ class Conv(NamedTuple):
 
 
 class Residual(NamedTuple):
-    """Convolution, max-pooling to half the size, two residual blocks, then the activation named."""
+    """A convolution, max-pooling to half the size, two residual blocks and an activation."""
 
     filters: int
     activation: str = "linear"
 
 
 class Dense(NamedTuple):
-    """Matrix product, then the activation named."""
+    """A fully connected layer and its activation."""
 
     units: int
     activation: str = "relu"
@@ -43,8 +45,8 @@ _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
 class LayerNorm(tf.Module):
     """`scale * (x - mean) / sqrt(variance + 1e-6) + shift`, moments over the last axis (Ba et al. 2016).
 
-    In a convolution that is over the channels at each place, not over the image: so do the authors of PQN
-    (flax's LayerNorm in mttga/purejaxql, pqn_atari.py; Gallici et al. 2024, arXiv 2407.04811).
+    After a convolution the moments are over the channels of each pixel, not over the image, as in the authors'
+    code of PQN (flax's LayerNorm in mttga/purejaxql, pqn_atari.py; Gallici et al. 2024, arXiv 2407.04811).
     """
 
     def __init__(self, size: int, name: str) -> None:
@@ -65,20 +67,20 @@ class Weights(tf.Module):
     def __init__(
         self, shape: tuple[int, ...], gain: float, initializer: Initializer, rng: np.random.Generator, name: str
     ) -> None:
-        """shape: of the kernel, whose last axis is the bias's."""
+        """shape: of the kernel; its last axis is the size of the bias."""
         super().__init__()
         kernel, bias = initializer(shape, gain, rng)
         self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
         self._bias = tf.Variable(bias, name=f"{name}/bias")
 
-    def __call__(self, dtype: tf.DType, unit: float) -> tuple[tf.Tensor, tf.Tensor]:
-        """Kernel and bias in `dtype`; for inputs whose step counts `unit`: cheaper than to scale those."""
-        kernel = tf.convert_to_tensor(self._kernel) if unit == 1.0 else self._kernel * unit
+    def __call__(self, dtype: tf.DType, input_scale: float) -> tuple[tf.Tensor, tf.Tensor]:
+        """Kernel, multiplied by `input_scale`, and bias; both in `dtype`."""
+        kernel = tf.convert_to_tensor(self._kernel) if input_scale == 1.0 else self._kernel * input_scale
         return tf.cast(kernel, dtype), tf.cast(self._bias, dtype)
 
 
 class Linear(tf.Module):
-    """`inputs [B, I] -> [B, units]`, with an activation, and LayerNorm before it; in the dtype of the inputs."""
+    """`inputs [B, I] -> [B, units]`: product, bias, optional LayerNorm, activation; in the dtype of the inputs."""
 
     def __init__(
         self,
@@ -91,23 +93,25 @@ class Linear(tf.Module):
         *,
         layer_norm: bool = False,
     ) -> None:
+        """gain: of the initial weights; by default the usual one for the activation."""
         super().__init__()
         gain = _GAIN[layer.activation] if gain is None else gain
         self._weights = Weights((inputs, layer.units), gain, initializer, rng, name)
         self._norm = LayerNorm(layer.units, name) if layer_norm else tf.identity
         self._activation = _ACTIVATIONS[layer.activation]
 
-    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
-        """unit: what one step of the inputs' scale counts."""
-        return self._activation(self._norm(product(self._product, inputs, *self._weights(inputs.dtype, unit))))
+    def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
+        kernel, bias = self._weights(inputs.dtype, input_scale)
+        return self._activation(self._norm(cached_product(self._product, inputs, kernel, bias)))
 
     def _product(self, inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
 
 
 class Convolution(tf.Module):
-    """`inputs [B, H, W, C] -> [B, H', W', filters]`, with an activation, and LayerNorm before it; in the dtype of
-    the inputs.
+    """`inputs [B, H, W, C] -> [B, H', W', filters]`: convolution, bias, optional LayerNorm, activation.
+
+    Computed in the dtype of the inputs.
     """
 
     def __init__(
@@ -127,9 +131,9 @@ class Convolution(tf.Module):
         self._activation = _ACTIVATIONS[layer.activation]
         self._stride, self._padding = layer.stride, layer.padding
 
-    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
-        """unit: what one step of the inputs' scale counts."""
-        return self._activation(self._norm(product(self._product, inputs, *self._weights(inputs.dtype, unit))))
+    def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
+        kernel, bias = self._weights(inputs.dtype, input_scale)
+        return self._activation(self._norm(cached_product(self._product, inputs, kernel, bias)))
 
     def _product(self, inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         outputs = tf.nn.conv2d(inputs, kernel, strides=self._stride, padding=self._padding)
@@ -139,7 +143,7 @@ class Convolution(tf.Module):
 class ResidualSection(tf.Module):
     """`inputs [B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), filters]` (Espeholt et al. 2018, arXiv 1802.01561, fig. 3).
 
-    Convolution 3x3, max-pooling 3x3 with stride 2, twice `x + conv(relu(conv(relu(x))))`; all padding SAME.
+    Convolution 3x3, max-pooling 3x3 with stride 2, then two blocks `x + conv(relu(conv(relu(x))))`; padding SAME.
     """
 
     def __init__(
@@ -156,14 +160,15 @@ class ResidualSection(tf.Module):
         self._convolutions: list[Convolution] = []
         for index, activation in enumerate(("linear", "relu", "linear", "relu", "linear")):
             conv = Conv(layer.filters, 3, 1, "SAME", activation)
-            place = f"{name}/{index}"
-            self._convolutions.append(Convolution(channels, conv, initializer, rng, place, layer_norm=layer_norm))
+            self._convolutions.append(
+                Convolution(channels, conv, initializer, rng, f"{name}/{index}", layer_norm=layer_norm)
+            )
             channels = layer.filters
         self._activation = _ACTIVATIONS[layer.activation]
 
-    def __call__(self, inputs: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
+    def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
         first, *blocks = self._convolutions
-        outputs = tf.nn.max_pool2d(first(inputs, unit), ksize=3, strides=2, padding="SAME")
+        outputs = tf.nn.max_pool2d(first(inputs, input_scale), ksize=3, strides=2, padding="SAME")
         for inner, outer in (blocks[:2], blocks[2:]):
             outputs += outer(inner(tf.nn.relu(outputs)))
         return self._activation(outputs)

@@ -1,4 +1,4 @@
-"""Action values on a torso."""
+"""Action values on a torso, and epsilon-greedy actions."""
 
 import numpy as np
 import tensorflow as tf
@@ -17,15 +17,15 @@ class QNetwork(tf.Module):
     def __init__(
         self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, *, dueling: bool = False
     ) -> None:
-        """dueling: Q = V + A - mean(A), with a head for each (Wang et al. 2016, arXiv 1511.06581, eq. 9).
+        """dueling: Q = V + A - mean(A), with one head for V and one for A (Wang et al. 2016, arXiv 1511.06581, eq. 9).
 
-        Raises ConfigError where an action is not one choice among several.
+        Raises ConfigError if the action space is not Discrete.
         """
         super().__init__()
         if spec.action.num_actions is None:
             raise ConfigError(
-                "action values are for environments in which an action is one choice (Discrete); "
-                "algorithms paac and ppo take the others"
+                "Q-learning needs a Discrete action space (one choice per step), which this environment does not have; "
+                "use algorithm paac or ppo"
             )
         initializer = INITIALIZERS[config.initializer]
         self._torso = Torso(config, spec, initializer, rng)
@@ -43,27 +43,31 @@ class QNetwork(tf.Module):
     def play(
         self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor, epsilon: float
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Actions [B], values of the best [B] and probabilities [B, A]; greedy: [] bool, no chance at all."""
+        """Actions [B], values [B] of the best actions, and probabilities [B, A].
+
+        seed: [2] int64, keys the noise. greedy: [] bool, as if `epsilon` were 0.
+        """
         q = self(obs)
-        share = tf.where(greedy, 0.0, epsilon)
+        epsilon = tf.where(greedy, 0.0, epsilon)
         best = tf.one_hot(tf.argmax(q, axis=1), q.shape[1])
-        return epsilon_greedy(q, share, seed), tf.reduce_max(q, axis=1), (1.0 - share) * best + share / q.shape[1]
+        probability = (1.0 - epsilon) * best + epsilon / q.shape[1]
+        return epsilon_greedy(q, epsilon, seed), tf.reduce_max(q, axis=1), probability
 
     def observe(self, obs: tf.Tensor) -> None:
-        """Take `obs` [B, ...] into the running statistics of the torso, if it has any."""
+        """Update the running observation statistics with `obs` [B, ...], if there are any."""
         self._torso.observe(obs)
 
 
 def epsilon_greedy(q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Actions [B] int32: any with probability `epsilon` [], else the best. q: [B, A]; seed: [2] int64.
+    """Actions [B] int32: a uniformly random one with probability `epsilon` [], else the best.
 
-    The noise of a row depends on its place alone.
+    q: [B, A]; seed: [2] int64. The noise of a row depends on the seed and the row's index alone.
     """
     noise = tf.random.stateless_uniform([tf.shape(q)[0], 2], seed, alg="philox")
-    any_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
-    return tf.where(noise[:, 0] < epsilon, any_action, tf.argmax(q, axis=1, output_type=tf.int32))
+    random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
+    return tf.where(noise[:, 0] < epsilon, random_action, tf.argmax(q, axis=1, output_type=tf.int32))
 
 
 def value_of(q: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """Q of the actions [B] taken: [B]."""
+    """`Q(s, a)` [B] of the given actions [B]. q: [B, A]."""
     return tf.reduce_sum(q * tf.one_hot(actions, q.shape[1]), axis=1)

@@ -1,0 +1,37 @@
+"""Rewards in units of the standard deviation of the discounted return."""
+
+import tensorflow as tf
+
+from paac_cli.networks.normalizer import RunningMoments
+
+_CLIP = 10.0  # as in VecNormalize: the first reward after many zeros could be hundreds of standard deviations
+
+
+class RewardNormalizer(tf.Module):
+    """Divides rewards by the running standard deviation of the discounted return `R_t = gamma * R_{t-1} + r_t`.
+
+    As in Engstrom et al. 2020 (arXiv 2005.12729, section 3) and the VecNormalize of OpenAI baselines, `R` starts
+    at 0 in every episode. Gymnasium's NormalizeReward resets it one step earlier, and not at all on truncation.
+    """
+
+    def __init__(self, num_envs: int, gamma: float, *, enabled: bool = True) -> None:
+        """enabled: if false, rewards stay as they are and there are no variables."""
+        super().__init__()
+        self._gamma, self._enabled = gamma, enabled
+        if not enabled:
+            return
+        self._return = tf.Variable(tf.zeros(num_envs), trainable=False, name="reward_normalizer/return")
+        self._moments = RunningMoments((), "reward_normalizer")
+
+    def __call__(self, reward: tf.Tensor, ended: tf.Tensor) -> tf.Tensor:
+        """Normalised rewards [T, N] of a rollout. ended: [T, N] bool, the episode ended with that step."""
+        if not self._enabled:
+            return reward
+        running, returns = self._return, []
+        for t in range(reward.shape[0]):
+            running = self._gamma * running + reward[t]
+            returns.append(running)
+            running = tf.where(ended[t], 0.0, running)
+        self._return.assign(running)
+        self._moments.update(tf.concat(returns, axis=0))
+        return tf.clip_by_value(reward / self._moments.deviation, -_CLIP, _CLIP)
