@@ -21,10 +21,10 @@ def test_a_run_is_verified_and_not_touched(trained_copy, total_steps, invoke):
     exit_code, report, _ = verify(invoke, trained_copy)
     assert (exit_code, report["same"], report["approximate"]) == (0, True, [])
     assert (report["from_step"], report["to_step"]) == (total_steps - 1_280, total_steps)
-    assert [sitting["to_step"] for sitting in report["trained_again"]] == [total_steps - 640, total_steps]
-    assert [sitting["num_workers"] for sitting in report["trained_again"]] == [3, 1]  # the run had 2
-    assert [sitting["workers_killed"] for sitting in report["trained_again"]] == [1, 1]
-    assert all("killed by SIGKILL" in event and "Replaced after" in event for event in report["events"])
+    assert [segment["to_step"] for segment in report["segments"]] == [total_steps - 640, total_steps]
+    assert [segment["num_workers"] for segment in report["segments"]] == [3, 1]  # the run had 2
+    assert [segment["restarts"] for segment in report["segments"]] == [1, 1]
+    assert all(event.startswith("Restarted worker ") and "killed by SIGKILL" in event for event in report["events"])
     assert {one["what"]: bool(one["total"]) for one in report["compared"]} == dict.fromkeys(
         ("policy", "learner", "sampling", "progress", "counters", "metrics"), True
     )
@@ -34,8 +34,8 @@ def test_a_run_is_verified_and_not_touched(trained_copy, total_steps, invoke):
 def test_what_a_verification_says_is_its_own(trained, paac):
     """And nothing of the libraries that it stands on."""
     result = paac("verify", trained)
-    assert result.stdout.endswith("The same, bit by bit.\n")
-    ours = ("training steps ", "Lost worker ", "Replaced after ")
+    assert result.stdout.endswith("Identical, bit for bit.\n")
+    ours = ("Training steps ", "Restarted worker ")
     assert all(line.startswith(ours) for line in result.stderr.splitlines()), result.stderr
 
 
@@ -54,8 +54,8 @@ def test_a_run_that_did_something_else_is_found_out(trained_copy, invoke):
     assert result.exit_code == 1
     assert f"1 DIFFER: {name}" in result.stdout
     assert f"1 DIFFER: rollout/ep_rew_mean at step {steps}" in result.stdout
-    assert result.stdout.count("   the same") == 4
-    assert "Not the same." in result.stdout
+    assert result.stdout.count("   identical") == 4
+    assert "Not identical." in result.stdout
 
 
 def test_where_one_valid_checkpoint_is_left_all_is_trained_again(trained_copy, total_steps, invoke):
@@ -103,4 +103,4 @@ def test_a_stretch_of_a_single_rollout_is_trained_again_in_one_go(train, invoke,
     )
     exit_code, report, _ = verify(invoke, tmp_path / "run")
     assert (exit_code, report["from_step"], report["to_step"]) == (0, 64, 128)
-    assert [sitting["to_step"] for sitting in report["trained_again"]] == [128]
+    assert [segment["to_step"] for segment in report["segments"]] == [128]

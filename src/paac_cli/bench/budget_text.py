@@ -55,7 +55,7 @@ def _speed(report: dict[str, Any]) -> Iterator[str]:
         yield f"{'bound':14}{report['bound_steps_per_second']:,.0f}: {bound}"
         yield f"{'reached':14}{report['share_of_bound']:.0%} of the bound"
     alone = ", ".join(f"{part} {us:,.0f}" for part, us in report["cpu_us"].items())
-    yield f"{'alone':14}CPU us per step on one core: {alone}"
+    yield f"{'alone':14}CPU us per step: {alone}"
     if report["device"]:
         yield f"{'learner':14}busy {report['learner_share']:.0%} of the time, on {report['device']}"
     if report["worker_idle_share"] is not None:
