@@ -120,7 +120,7 @@ def _train(
     from paac_cli.config.advice import advice
     from paac_cli.events import Info
     from paac_cli.reporting.console import ConsoleSink
-    from paac_cli.training.loading import load
+    from paac_cli.training.loading import load_training
     from paac_cli.training.stop import StopRequest
 
     logs: list[Log] = []
@@ -129,7 +129,7 @@ def _train(
         for write in logs or [print_event]:
             write(event)
 
-    with StopRequest() as stop, load(config, log, stopping=lambda: bool(stop)) as (spec, pool, agent, device):
+    with StopRequest() as stop, load_training(config, log, stopping=lambda: bool(stop)) as (spec, pool, agent, device):
         from paac_cli.runs.sinks import CsvSink, EventLog, TensorBoardSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training

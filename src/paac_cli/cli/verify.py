@@ -75,7 +75,7 @@ def _train(
     """Train in `run_dir` from `checkpoint` to the end of `config`. Raises VerificationError if training fails."""
     from paac_cli.errors import LearningError, VerificationError, WorkerError
     from paac_cli.reporting.verification_report import Segment
-    from paac_cli.training.loading import load
+    from paac_cli.training.loading import load_training
     from paac_cli.training.progress import Progress
 
     progress, events = Progress(config.training.stop_when, checkpoint), []
@@ -84,7 +84,7 @@ def _train(
         events.append(event)
         print_event(event)
 
-    with run_dir, load(config, log, stopping=lambda: bool(stop)) as (_, pool, agent, _):
+    with run_dir, load_training(config, log, stopping=lambda: bool(stop)) as (_, pool, agent, _):
         from paac_cli.runs.sinks import CsvSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training, train

@@ -25,7 +25,7 @@ class Loaded(NamedTuple):
 
 
 @contextlib.contextmanager
-def load(config: RunConfig, log: Log, stopping: Callable[[], bool]) -> Iterator[Loaded]:
+def load_training(config: RunConfig, log: Log, stopping: Callable[[], bool]) -> Iterator[Loaded]:
     """Pool and agent of `config`. The workers end with the block. log, stopping: as for the pool.
 
     The workers start first, and load while TensorFlow is imported, which takes seconds.
