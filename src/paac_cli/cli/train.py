@@ -148,8 +148,9 @@ def _train(
             for table in tables:
                 closing.callback(table.close)
             log(Info(_headline(config, run_dir.path, pool.num_workers, device, start)))
-            here, sinks = runtime(deterministic=config.training.deterministic), [console, *tables]
-            run_loop(Training(config, agent, pool, run_dir, progress, here, sinks, log, stop), checkpoint)
+            here = runtime(deterministic=config.training.deterministic)
+            training = Training(config, agent, pool, run_dir, progress, here, (console, *tables), log, stop)
+            run_loop(training, checkpoint)
     return stop.exit_code
 
 
