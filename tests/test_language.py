@@ -1,0 +1,60 @@
+"""Plain words: none that this project once used in meanings of its own, where the field has a term."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLACES = ("src", "tests", "chaos", "benchmarks", "docs", "presets")
+FILES = sorted(
+    [
+        *(path for place in PLACES for path in (ROOT / place).rglob("*") if path.suffix in (".py", ".md", ".yaml")),
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml")),
+    ]
+)
+
+#: Pattern -> what to write instead. Whole words; upper and lower case count, because `is None` is Python.
+FORBIDDEN = {
+    r"[Pp]aid|[Pp]ays": "reward, reward_sum, gives a reward",
+    r"[Ss]trayed|[Ss]trays": "diverged (on replay)",
+    r"[Ss]ittings?": "session",
+    r"[Dd]oubts?|[Dd]oubted|DOUBT": "approximate, reason",
+    r"[Ww]hereabouts": "activity",
+    r"[Cc]ut off|[Cc]uts off": "truncated",
+    r"[Cc]ut short|[Tt]orn": "truncated, incomplete",
+    r"how-manyth": "index",
+    r"(is|are) none|is no number|no numbers?": "is missing, is not a number, is not finite",
+    r"[Pp]lay(ed|s)? again": "replay",
+    r"[Tt]old|[Tt]ells?": "log, warn, report",
+    r"[Hh]ears|[Hh]eard": "log, warn; gets",
+    r"\w*in_words|[Ii]n words": "format_..., human-readable",
+    r"[Ss]hall": "should, must, or rewrite",
+    r"[Ww]hoever|[Ii]n the midst|[Ii]n its midst": "rewrite",
+    r"becomes? of": "rewrite",
+    r"[Ll]ost workers?|workers? (was|were) lost|[Ll]oss of a worker": "worker died, hung or failed",
+    r"[Ss]omebody('s)?": "rewrite; third-party, user-defined",
+    r"surroundings": "runtime",
+    r"leash": "parent_death",
+    r"[Pp]atience": "timeout",
+}
+
+#: Exact phrases in which such a word is right.
+ALLOWED: tuple[str, ...] = ()
+
+
+def findings(text):
+    for phrase in ALLOWED:
+        text = text.replace(phrase, "")
+    for number, line in enumerate(text.splitlines(), 1):
+        for pattern, instead in FORBIDDEN.items():
+            if found := re.search(rf"\b(?:{pattern})\b", line):
+                yield f"{number}: {found[0]!r} (write: {instead})"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_word_has_a_meaning_of_our_own(path):
+    if path == Path(__file__):
+        return
+    found = list(findings(path.read_text(encoding="utf-8")))
+    assert not found, "\n".join([path.relative_to(ROOT).as_posix(), *found])
