@@ -2,15 +2,8 @@
 
 import pytest
 
+from minimal_config import load
 from paac_cli.config.advice import advice
-from paac_cli.config.load import load_config
-
-PRESET = {"env": {"id": "CartPole-v1"}, "network": {"torso": "mlp"}, "training": {"total_steps": 100}}
-
-
-def load(**overrides):
-    """The config of `PRESET` with overrides, `__` for the dot."""
-    return load_config(PRESET, "preset.yaml", {key.replace("__", "."): value for key, value in overrides.items()})
 
 
 def test_the_defaults_give_no_warning():

@@ -1,9 +1,9 @@
-"""The presets that ship: all load, and those of the paper say what the paper says."""
+"""The presets that ship with paac: all load, and those of the paper have the paper's settings."""
 
 import pytest
 
 from paac_cli.config.load import read_config
-from paac_cli.config.presets import find_preset, preset_names, presets_directory
+from paac_cli.config.presets import find_preset, preset_names, presets_directory, read_preset
 from paac_cli.errors import ConfigError
 
 PAPER_GAMES = {
@@ -27,13 +27,18 @@ def paper(name):
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_every_preset_loads_and_begins_with_what_it_is_for(name):
+def test_every_preset_loads(name):
     assert read_config(find_preset(name)).training.total_steps > 0
-    first = find_preset(name).read_text(encoding="utf-8").partition("\n")[0]
-    assert first.startswith("# ")
 
 
-def test_names_are_paths_without_the_ending():
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_begins_with_a_summary_and_the_command_that_runs_it(name):
+    summary, command, *_ = read_preset(name).splitlines()
+    assert summary.startswith("# ")
+    assert command == f"# paac train --preset {name}"
+
+
+def test_names_are_sorted_paths_without_the_suffix():
     names = preset_names()
     assert {"cartpole", "pong", "paper/pong"} <= set(names)
     assert names == sorted(names)
@@ -48,16 +53,16 @@ def test_a_preset_is_found_by_name_or_by_path(tmp_path):
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("pnog", "pong"), ("cartpol", "cartpole"), ("paper/pogn", "paper/pong")])
-def test_an_unknown_preset_names_the_nearest(wrong, right):
+def test_the_error_of_an_unknown_preset_suggests_the_nearest(wrong, right):
     with pytest.raises(ConfigError) as caught:
         find_preset(wrong)
-    told = str(caught.value)
-    assert f"unknown preset {wrong!r}; did you mean " in told
-    assert right in told.partition("did you mean ")[2].partition("?")[0].split(", ")
+    text = str(caught.value)
+    assert f"unknown preset {wrong!r}; did you mean " in text
+    assert right in text.partition("did you mean ")[2].partition("?")[0].split(", ")
 
 
 @pytest.mark.parametrize("name", ["", "../presets/pong", "/etc/passwd", "paper", "pong.yaml", "paper/", "PONG"])
-def test_nothing_but_names_and_yaml_files_is_a_preset(name, tmp_path, monkeypatch):
+def test_only_shipped_names_and_paths_of_yaml_files_are_presets(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"unknown preset|no such file"):
         find_preset(name)
@@ -69,14 +74,14 @@ def test_the_paper_has_twelve_games():
 
 
 @pytest.mark.parametrize("name", PAPER_GAMES)
-def test_presets_of_the_paper_differ_in_the_game_only(name):
+def test_presets_of_the_paper_differ_only_in_the_game(name):
     config, pong = paper(name), paper("pong")
     assert config.env.id == PAPER_GAMES[name]
     assert config.model_copy(update={"env": pong.env}) == pong
     assert config.env.model_copy(update={"id": pong.env.id}) == pong.env
 
 
-def test_presets_of_the_paper_are_set_as_in_the_paper():
+def test_presets_of_the_paper_have_the_settings_of_the_paper():
     config = paper("pong")
     algorithm, optimizer = config.algorithm, config.algorithm.optimizer
     assert config.env.protocol == "paac2017"
