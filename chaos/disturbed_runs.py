@@ -16,7 +16,7 @@ from chaos.session import Recipe, Session, recipe
 from paac_cli.config.trust import ANY_CODE
 from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
 from paac_cli.runs.run_directory import RunDirectory
-from paac_cli.training.verification import compare, read_log
+from paac_cli.training.verification import compare, read_metrics
 
 _PARALLEL_RUNS = 2
 _MAX_NAMES = 5  # of differing arrays in one note
@@ -126,7 +126,7 @@ def differences(run_dir: Path, reference: Path) -> list[str]:
     newest = (list_checkpoints(RunDirectory(path).checkpoints)[0] for path in (run_dir, reference))
     ours, theirs = (load_checkpoint(path, trusted=ANY_CODE) for path in newest)
     found = [f"{part.what} {name}" for part in compare(theirs, ours) for name in part.different]
-    logs = [read_log(RunDirectory(path).metrics_csv) for path in (run_dir, reference)]
+    logs = [read_metrics(RunDirectory(path).metrics_csv) for path in (run_dir, reference)]
     return found + (["metrics.csv"] if logs[0] != logs[1] else [])
 
 

@@ -73,7 +73,7 @@ def _parse() -> argparse.Namespace:
         options.set.append(("minutes", options.minutes))
     unknown = {name for name, _ in options.set} - {name for arguments in TRIALS.values() for name in arguments}
     if unknown:
-        allowed = ", ".join(name for arguments in TRIALS.values() for name in arguments)
+        allowed = ", ".join(dict.fromkeys(name for arguments in TRIALS.values() for name in arguments))
         parser.error(f"no trial takes {', '.join(sorted(unknown))}; allowed: {allowed}")
     return options
 

@@ -12,7 +12,7 @@ from paac_cli.config.load import read_config
 from paac_cli.runs.checkpoint import list_checkpoints
 from paac_cli.runs.manifest import read_manifest
 from paac_cli.runs.run_directory import CONFIG, RunDirectory
-from paac_cli.training.verification import read_log
+from paac_cli.training.verification import read_metrics
 
 _SAVE_TIMEOUT = 10.0  # seconds that a training may take to save and end
 _CLEANUP_TIMEOUT = 2.0  # seconds after which no process and no shared memory of it may be left
@@ -70,5 +70,5 @@ def _saved_steps(session: Session) -> int:
 
 
 def _logged_steps(session: Session) -> int:
-    log = read_log(RunDirectory(session.run_dir).metrics_csv)
+    log = read_metrics(RunDirectory(session.run_dir).metrics_csv)
     return log[-1][0] if log else 0

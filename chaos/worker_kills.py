@@ -69,10 +69,15 @@ def _train_and_kill_workers(
         session.wait_until_finished(TIMEOUT)
     events = RunDirectory(run_dir).events.read_text()
     ended = list_checkpoints(RunDirectory(run_dir).checkpoints)[0].stat().st_mtime
-    descriptions = [f"{cause} {activity.strip()}" for cause, activity in _RESTART.findall(events)]
+    descriptions = restart_descriptions(events)
     descriptions += ["after the last step"] * (len(sent) - len(descriptions))
     missing = missing_reports(sent, events, ended)
     return [Disturbance(description, [] if n else missing) for n, description in enumerate(descriptions)]
+
+
+def restart_descriptions(events: str) -> list[str]:
+    """Cause and activity of every restart in the text `events` of events.log, e.g. "killed by SIGKILL in step"."""
+    return [f"{cause} {activity.strip()}" for cause, activity in _RESTART.findall(events)]
 
 
 def missing_reports(sent: Sequence[SentSignal], events: str, ended: float) -> list[str]:
