@@ -159,9 +159,9 @@ def test_make_targets_exist(page):
 
 
 def command_lines(text):
-    """`paac ...` in fenced blocks: the whole line from there on."""
+    """The arguments of `paac` on every line of fenced blocks that runs it."""
     for line in fences(text):
-        if found := re.search(r"(?:^|[\s/])paac (?=[a-z-])(.*)", line):
+        if found := re.match(r"(?:srun |\S*/)?paac (.*)", line):
             yield found[1]
 
 
