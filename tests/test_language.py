@@ -40,7 +40,14 @@ FORBIDDEN = {
 }
 
 #: Exact phrases in which such a word is right.
-ALLOWED: tuple[str, ...] = ()
+ALLOWED = (
+    "there is none",
+    "there are none",
+    "somebody else",
+    "tells its streams apart",
+    "for word in words",
+    "_waiting.tell()",  # the position in a file
+)
 
 
 def findings(text):
@@ -57,4 +64,5 @@ def test_no_word_has_a_meaning_of_our_own(path):
     if path == Path(__file__):
         return
     found = list(findings(path.read_text(encoding="utf-8")))
-    assert not found, "\n".join([path.relative_to(ROOT).as_posix(), *found])
+    if found:
+        pytest.fail("\n".join([path.relative_to(ROOT).as_posix(), *found]), pytrace=False)
