@@ -57,7 +57,7 @@ class WorkerFailure:
     stacks: str = ""  #: of its threads, as far as it could still write them
 
     def __str__(self) -> str:
-        text = f"{self.worker} {self.cause} {self.activity}"
+        text = f"{self.worker}: {self.cause} {self.activity}"
         return f"{text}\n{self.stacks}" if self.stacks else text
 
 

@@ -1,6 +1,6 @@
-"""What lies in the memory that learner and workers share.
+"""The arrays in the memory that the learner shares with its workers.
 
-Slots are the times of a rollout: `T + 1`, of which the last is the first of the next rollout.
+`N` environments, `W` workers, rollouts of `T` steps. `slots.py` explains the `T + 1` slots of a rollout.
 """
 
 import numpy as np
@@ -9,33 +9,34 @@ from paac_cli.sampling.shared_block import SharedBlock
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import EPISODE_DTYPE
 
-ENDED, ABANDONED = 1, 2  # in `ended`: the game is over; it was cut off because it could not be played again
+#: Values of `ended`: the game is over; or it was truncated because it diverged on replay, and has no score.
+ENDED, ABANDONED = 1, 2
 
-#: Where a worker is: environment, its how-manyth game, and a count that grows while the worker is alive.
-PLACE_DTYPE = np.dtype([("env", np.int64), ("game", np.int64), ("beats", np.int64)])
-NOWHERE = -1  # in the place of an environment
+#: What a worker is doing: environment, index of its game, and a count that grows as long as the worker makes progress.
+ACTIVITY_DTYPE = np.dtype([("env", np.int64), ("game", np.int64), ("heartbeats", np.int64)])
+NO_ENV = -1  #: in place of an environment: the worker is in none
 
 
 def allocate(spec: EnvSpec, num_envs: int, num_workers: int, rollout_length: int) -> SharedBlock:
-    """The memory for `N` environments on `W` workers and rollouts of `T` steps. Raises as `SharedBlock` does."""
+    """Memory for `N` environments, `W` workers and rollouts of `T` steps. Raises ConfigError if it is not available."""
     slots, obs = rollout_length + 1, spec.obs_shape
     return SharedBlock(
         {
-            # By the workers, for every slot.
+            # Written by the workers in every step, to the step's slot.
             "obs": ((slots, num_envs, *obs), spec.obs_dtype),
             "reward": ((slots, num_envs), np.float32),
             "terminated": ((slots, num_envs), np.bool_),
             "truncated": ((slots, num_envs), np.bool_),
-            # By the workers, for the latest slot and the one before: a part may be a step ahead of what is looked at.
-            "final_obs": ((2, num_envs, *obs), spec.obs_dtype),
-            "episodes": ((2, num_envs), EPISODE_DTYPE),
-            "ended": ((2, num_envs), np.uint8),
-            # By the workers, now and then.
-            "strayed": ((num_envs,), np.bool_),  # played again, and saw something else; the learner clears it
+            # Written by the workers, about the latest step.
+            "ended": ((num_envs,), np.uint8),  # 0: the game continues
+            "episodes": ((num_envs,), EPISODE_DTYPE),  # valid where `ended` is ENDED
+            "final_obs": ((num_envs, *obs), spec.obs_dtype),  # valid where `truncated`
+            # Written by the workers at any time.
+            "diverged": ((num_envs,), np.bool_),  # the game diverged on replay; the learner resets it to False
             "busy": ((num_workers,), np.float64),  # seconds spent in steps
-            "place": ((num_workers,), PLACE_DTYPE),
-            # By the learner.
+            "activity": ((num_workers,), ACTIVITY_DTYPE),
+            # Written by the learner.
             "actions": ((num_envs, *spec.action.shape), spec.action.dtype),
-            "active": ((num_envs,), np.bool_),
+            "active": ((num_envs,), np.bool_),  # whether the environment plays the next step
         }
     )

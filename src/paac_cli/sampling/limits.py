@@ -1,5 +1,7 @@
-"""Whether there is room for what workers take: memory, whose shared pages are taken when they are first written, and
-then it is too late to ask; and descriptors, without which they cannot be spoken to.
+"""System limits, checked before workers start: available memory and open files.
+
+The kernel provides a page of shared memory when it is first written. Without a check at the start, a run that is too
+large would be killed in the middle of a rollout.
 """
 
 import resource
@@ -8,51 +10,54 @@ from typing import NamedTuple
 
 from paac_cli.errors import ConfigError
 
-_DESCRIPTORS = 8  # of the learner's, or of the server's that forks workers, for each of these
-_OTHER_DESCRIPTORS = 64  # of theirs: files, libraries, the terminal
+_FILES_PER_WORKER = 8  # open files that a worker takes, at most, in the learner and in the fork server
+_OTHER_FILES = 64  # open files of either for anything else: logs, libraries, the terminal
 
 
-class Room(NamedTuple):
-    """Memory that can still be taken."""
+class AvailableMemory(NamedTuple):
+    """Memory that can still be allocated."""
 
     bytes: int
-    of: str  #: what sets it
-    remedy: str = ""  #: how there may be more
+    source: str  #: what limits it: "this machine" or "this container"
+    remedy: str = ""  #: the end of a message: how to get more
 
 
-def room_left(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> Room | None:
-    """The least of what the machine has and what its control groups (v1 and v2) allow; None where nobody says."""
-    rooms = [room for room in (_of_the_machine(proc), *_of_control_groups(proc, cgroups)) if room is not None]
-    return min(rooms, default=None)
+def available_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> AvailableMemory | None:
+    """The smaller of what the machine has left and what its control groups (v1 and v2) allow; None if unknown."""
+    found = [memory for memory in (_of_machine(proc), *_of_control_groups(proc, cgroups)) if memory is not None]
+    return min(found, default=None)
 
 
-def make_room_for_descriptors(num_workers: int) -> None:
-    """Raise this process's own limit of open files, if need be. Raises ConfigError where it may not go so far."""
-    taken = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    needed = taken + _OTHER_DESCRIPTORS + _DESCRIPTORS * num_workers
-    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and needed > most:
+def raise_open_files_limit(num_workers: int) -> None:
+    """Raise this process's soft limit of open files to what `num_workers` more workers need.
+
+    Raises ConfigError if the hard limit does not allow that.
+    """
+    open_files = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    needed = open_files + _OTHER_FILES + _FILES_PER_WORKER * num_workers
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and needed > hard:
         raise ConfigError(
-            f"{num_workers} workers need up to {needed:,} open files, and this process may have {most:,}; a smaller "
-            "sampling.num_workers needs fewer, and `ulimit -n` allows more"
+            f"{num_workers} workers need up to {needed:,} open files, but this process may open only {hard:,}; "
+            "lower sampling.num_workers or raise the limit (`ulimit -n`)"
         )
-    if limit != resource.RLIM_INFINITY and needed > limit:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def _of_the_machine(proc: Path) -> Room | None:
+def _of_machine(proc: Path) -> AvailableMemory | None:
     sizes = _numbers(proc / "meminfo")
     if "MemAvailable:" not in sizes:
         return None
-    return Room(1024 * (sizes["MemAvailable:"] + sizes.get("SwapFree:", 0)), "this machine")
+    return AvailableMemory(1024 * (sizes["MemAvailable:"] + sizes.get("SwapFree:", 0)), "this machine")
 
 
-def _of_control_groups(proc: Path, cgroups: Path) -> list[Room | None]:
+def _of_control_groups(proc: Path, cgroups: Path) -> list[AvailableMemory | None]:
     try:
         lines = (proc / "self" / "cgroup").read_text().splitlines()
     except OSError:
         return []
-    rooms: list[Room | None] = []
+    found: list[AvailableMemory | None] = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
@@ -61,24 +66,25 @@ def _of_control_groups(proc: Path, cgroups: Path) -> list[Room | None]:
             names, root = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"), cgroups / "memory"
         else:
             continue
-        # In a container its own group may be mounted as the root; those above count as well.
+        # The limits of all parent groups apply too. In a container the process's own group may be mounted as the root.
         group = Path(path.lstrip("/"))
-        rooms += [_of_a_group(root / part, *names) for part in (group, *group.parents)]
-    return rooms
+        found += [_of_control_group(root / part, *names) for part in (group, *group.parents)]
+    return found
 
 
-def _of_a_group(group: Path, limit_name: str, used_name: str, prefix: str) -> Room | None:
+def _of_control_group(group: Path, limit_name: str, used_name: str, prefix: str) -> AvailableMemory | None:
     try:
         limit, used = int((group / limit_name).read_text()), int((group / used_name).read_text())
-    except (OSError, ValueError):  # there is none, or it says "max"
+    except (OSError, ValueError):  # the group does not exist, or its limit is "max"
         return None
     stat = _numbers(group / "memory.stat")
-    files = sum(stat.get(f"{prefix}{name}_file", 0) for name in ("active", "inactive"))  # given back when asked for
-    return Room(max(limit - used + files, 0), "this container", "; or a container with more (docker run --memory)")
+    cached = sum(stat.get(f"{prefix}{name}_file", 0) for name in ("active", "inactive"))  # the kernel can reclaim it
+    remedy = ", or give the container more memory (docker run --memory)"
+    return AvailableMemory(max(limit - used + cached, 0), "this container", remedy)
 
 
 def _numbers(path: Path) -> dict[str, int]:
-    """The lines `name number ...` of a file, if it is there."""
+    """The lines `name number ...` of a file; empty if it cannot be read."""
     try:
         lines = [line.split() for line in path.read_text().splitlines()]
     except OSError:

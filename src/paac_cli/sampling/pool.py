@@ -1,41 +1,46 @@
-"""Many environments on a few processes, stepped together.
+"""Steps many environments on a few worker processes, in lock-step with the learner.
 
-The learner writes actions into shared memory and wakes all workers; each steps its environments one
-after another and writes straight into the slot that the learner reads when all have answered.
+The learner writes actions into shared memory and sends one byte to each worker. Each worker steps its environments one
+after another and writes the results into the slot that the learner reads when all workers have answered.
 """
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig, RunConfig, SamplingConfig
-from paac_cli.errors import CheckpointError
+from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.events import Log, ReplayDiverged
 from paac_cli.machine import core_for_each
-from paac_cli.sampling.history import UNKNOWN, ActionLog, digest
-from paac_cli.sampling.layout import ENDED, allocate
+from paac_cli.sampling.history import Histories
+from paac_cli.sampling.layout import allocate
 from paac_cli.sampling.partition import num_workers, split_evenly
-from paac_cli.sampling.recovery import Workers
-from paac_cli.sampling.worker import RESTORE, STEP, WorkerState, WorkerTask
-from paac_cli.sampling.worker_process import Patience
-from paac_cli.seeding import episode_seed, integer_seed
+from paac_cli.sampling.recovery import RestartBudget
+from paac_cli.sampling.shared_block import SharedBlock
+from paac_cli.sampling.slots import Slots, StepViews
+from paac_cli.sampling.worker import RESTORE, STEP
+from paac_cli.sampling.worker_envs import WorkerTask
+from paac_cli.sampling.worker_process import Timeouts
+from paac_cli.sampling.workers import Workers
 from paac_cli.spec import EnvSpec
-from paac_cli.timestep import Rollout, TimeStep
+from paac_cli.timestep import TimeStep
 
-Tell = Callable[[str], None]
-DOUBT = "Approximate: "  #: how what is told begins that says why a run may not be exact
+
+class Region(NamedTuple):
+    """Where in shared memory a pool works."""
+
+    block: SharedBlock
+    envs: range  #: its environments: rows of the arrays of environments
+    workers: range  #: its workers: rows of the arrays of workers
 
 
 class WorkerPool:
-    """`num_envs` environments on `num_workers` processes. A context manager: it owns its processes.
+    """`num_envs` environments on `num_workers` processes. A context manager: it owns the processes.
 
-    Results do not depend on the number of workers: seeds follow the environment's index, and every
-    environment has its fixed rows in shared memory. Nor do they depend on what becomes of a worker.
-
-    With `overlap` the environments are two halves, of which one may play while the learner acts for the
-    other: `send` and `receive` speak to one half, `step` to all.
+    Results do not depend on the number of workers, nor on restarts of workers: seeds follow from the index of an
+    environment, and every environment has its own rows in shared memory.
     """
 
     def __init__(
@@ -46,50 +51,52 @@ class WorkerPool:
         *,
         rollout_length: int,
         seed: int,
-        tell: Tell,
+        log: Log,
         stopping: Callable[[], bool] = lambda: False,
+        region: Region | None = None,
+        budget: RestartBudget | None = None,
     ) -> None:
-        """Starts the workers and returns while they still load; the first `reset` waits for them.
+        """Start the workers and return while they load; the first `reset` or `restore` waits for them.
 
-        rollout_length: steps (T) that stay readable together; the pool holds T+1 observations.
-        tell: hears of workers that were lost and replaced, and of environments that do not replay.
-        stopping: whether the run shall stop; then what a worker does not answer soon is a StoppedError.
+        rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
+        log: receives WorkerRestarted, RestartFailed and ReplayDiverged.
+        stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
+        region, budget: for several pools on one block of memory, and with one count of restarts.
+
+        Raises ConfigError if memory or open files do not suffice, WorkerError if workers cannot be started.
         """
-        self.num_envs = num_envs = sampling.num_envs
-        self.num_workers = num_workers(sampling)
-        self._block = allocate(spec, num_envs, self.num_workers, rollout_length)
-        self._rollout = Rollout(
-            self._block["obs"], *(self._block[name][1:] for name in ("reward", "terminated", "truncated"))
-        )
-        self._action, self._seed, self._tell = spec.action, seed, tell
-        self._log = ActionLog(num_envs, self._action)
-        self.has_strayed = False  #: whether an environment was found that does not replay
-        self._known: NDArray | None = None  # [N] digests of what a restore has to come back to
+        if region is None:
+            workers = num_workers(sampling)
+            block = allocate(spec, sampling.num_envs, workers, rollout_length)
+            region = Region(block, range(sampling.num_envs), range(workers))
+        self.num_envs, self.num_workers = len(region.envs), len(region.workers)
         self.rollout_length = rollout_length
-        self.num_parts = 2 if sampling.overlap else 1
-        self._parts = split_evenly(range(num_envs), self.num_parts)
-        self._playing: list[int] = []  # parts that have been sent and not received, in their order
-        self._begin_rollout(first_slot=0)
-        shares = zip(*(split_evenly(part, self.num_workers) for part in self._parts), strict=True)
+        self.has_diverged = False  #: whether an environment has diverged on replay
+        self._region, self._log = region, log
+        self._budget = RestartBudget(sampling.max_restarts) if budget is None else budget
+        rows = slice(region.envs.start, region.envs.stop)
+        self._rows, self._diverged = rows, region.block["diverged"][rows]
+        self._actions, self._active = region.block["actions"][rows], region.block["active"][rows]
+        self._views = StepViews(region.block, region.envs)
+        self._slots = Slots(rollout_length)
+        self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed)
         self._workers = Workers(
             [
-                WorkerTask(index, share, env_config, seed, self._block, core)
-                for index, (share, core) in enumerate(zip(shares, core_for_each(self.num_workers), strict=True))
+                WorkerTask(index, envs, env_config, seed, region.block, core)
+                for index, envs, core in zip(
+                    region.workers,
+                    split_evenly(region.envs, self.num_workers),
+                    core_for_each(self.num_workers),
+                    strict=True,
+                )
             ],
-            self,
-            patience=Patience(sampling.worker_timeout, stopping),
-            max_restarts=sampling.max_restarts,
-            tell=tell,
+            self._histories,
+            timeouts=Timeouts(sampling.worker_timeout, stopping),
+            budget=self._budget,
+            log=log,
         )
-        self._awaiting_start = True
-
-    @classmethod
-    def of(cls, config: RunConfig, spec: EnvSpec, tell: Tell, stopping: Callable[[], bool] = lambda: False) -> Self:
-        """The pool that a run's config asks for."""
-        length = config.algorithm.rollout_length
-        return cls(
-            config.env, spec, config.sampling, rollout_length=length, seed=config.seed, tell=tell, stopping=stopping
-        )
+        self._is_loading, self._is_stepping = True, False
+        self._latest: TimeStep | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -100,60 +107,52 @@ class WorkerPool:
         self.close()
 
     def reset(self) -> TimeStep:
-        """Every environment at the start of its first game."""
-        return self._replay(ActionLog(self.num_envs, self._action), np.full(self.num_envs, UNKNOWN, np.uint64))
+        """Start the first game of every environment. Raises as `step` does."""
+        self._histories.reset()
+        return self._restore_workers()
 
     def step(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> TimeStep:
-        """Play `actions` [N, ...]. Returns views; what they hold is copied nowhere.
+        """Play `actions` [N, ...]. Returns views of shared memory, not copies.
 
-        active: [N], which environments play; the others rest, and nothing of them changes. None: all.
+        active: [N], which environments play; the others do nothing and keep their state. None: all play.
 
-        Raises WorkerError with the traceback if an environment has raised, or if too many workers were lost.
+        Raises WorkerError with the traceback if an environment raised, or if too many workers failed; StoppedError if
+        the run was asked to stop and a worker does not answer.
         """
-        for part, envs in enumerate(self._parts):
-            rows = slice(envs.start, envs.stop)
-            self.send(actions[rows], part, None if active is None else active[rows])
-        for part in range(self.num_parts):
-            self._receive(part)
-        return self.latest()
+        self.send(actions, active)
+        return self.receive()
 
-    def send(self, actions: NDArray, part: int, active: NDArray[np.bool_] | None = None) -> None:
-        """Let one part of the environments play `actions`; rows are those of the part. `receive` waits for it."""
-        assert not self._awaiting_start, "reset or restore comes first"
-        assert part not in self._playing, "what was sent before has not been received"
-        if not self._in_rollout:
-            self._begin_rollout(first_slot=self._slot(0))
-        self._playing.append(part)
-        envs = self._parts[part]
-        self._block["actions"][envs.start : envs.stop] = actions
-        self._block["active"][envs.start : envs.stop] = True if active is None else active
-        self._workers.post(STEP[part])
+    def send(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> None:
+        """Start a step: send `actions` to the workers and return while they play."""
+        assert self._latest is not None, "call reset or restore first"
+        assert not self._is_stepping, "call receive first"
+        if not self._slots.in_rollout:
+            self.begin_rollout()
+        self._is_stepping = True
+        self._actions[...] = actions
+        self._active[...] = True if active is None else active
+        self._workers.post(STEP)
 
-    def receive(self, part: int) -> TimeStep:
-        """What the actions sent to a part led to, of its environments alone. Parts come in the order they were sent."""
-        self._receive(part)
-        return self.latest(part)
+    def receive(self) -> TimeStep:
+        """Finish a step: wait for the workers."""
+        assert self._is_stepping, "call send first"
+        self._workers.await_all()
+        self._is_stepping = False
+        self._slots.advance()
+        self._histories.record_step()
+        return self._finish()
 
-    def latest(self, part: int | None = None) -> TimeStep:
-        """The last step that was received, of one part or of all environments. All parts of it must have come."""
-        envs = range(self.num_envs) if part is None else self._parts[part]
-        block, slot, rows = self._block, self._slot(part or 0), slice(envs.start, envs.stop)
-        return TimeStep(
-            obs=block["obs"][slot, rows],
-            reward=block["reward"][slot, rows],
-            terminated=block["terminated"][slot, rows],
-            truncated=block["truncated"][slot, rows],
-            final_obs=block["final_obs"][slot % 2, rows],
-            episodes=block["episodes"][slot % 2, rows][block["ended"][slot % 2, rows] == ENDED],
-            slot=slot,
-            rollout=self._rollout,
-            envs=rows,
-        )
+    @property
+    def latest(self) -> TimeStep:
+        """What `step`, `reset` or `restore` returned last."""
+        assert self._latest is not None, "call reset or restore first"
+        return self._latest
 
     @property
     def busy(self) -> NDArray[np.float64]:
         """[num_workers] seconds that each worker has spent in steps so far; a copy."""
-        return self._block["busy"].copy()
+        workers = self._region.workers
+        return self._region.block["busy"][workers.start : workers.stop].copy()
 
     @property
     def pids(self) -> list[int]:
@@ -162,125 +161,72 @@ class WorkerPool:
 
     @property
     def restarts(self) -> int:
-        """Workers that were lost and replaced so far."""
-        return self._workers.restarts
-
-    def snapshot(self, *, of_last_rollout: bool = False) -> dict[str, NDArray]:
-        """All that `restore` needs to bring every environment back to this very state: the actions of its
-        current game; and what it was paid for them and a digest of what it sees, by which it is known again.
-
-        of_last_rollout: as it was when the last whole rollout ended, also after a step that has failed.
-        """
-        taken_back = of_last_rollout and self._in_rollout
-        assert taken_back or not self._playing, "a part is still playing"
-        log, seen = self._log.at_mark() if taken_back else self._log, []
-        for part, envs in enumerate(self._parts):
-            slot = self._slot_at_mark(part) if taken_back else self._slot(part)
-            seen += [UNKNOWN if slot is None else digest(self._block["obs"][slot, n]) for n in envs]
-        return log.to_arrays() | {"seen": np.array(seen, np.uint64)}
-
-    def restore(self, snapshot: dict[str, NDArray]) -> TimeStep:
-        """Bring every environment back to where it was, by playing its current game again.
-
-        Where one does not replay, that game is cut off at its next step, and somebody is told. Raises CheckpointError
-        if it is of other environments.
-        """
-        seen, actions = snapshot.get("seen", np.empty(0)), snapshot["actions"]
-        paid = snapshot.get("paid", np.zeros(self.num_envs))
-        found = seen.shape, seen.dtype, paid.shape, paid.dtype, actions.shape[1:], actions.dtype
-        rows = (self.num_envs,)
-        if found != (rows, np.dtype(np.uint64), rows, np.dtype(float), self._action.shape, self._action.dtype):
-            raise CheckpointError("the histories in this checkpoint are not of these environments")
-        return self._replay(ActionLog.from_arrays(snapshot, self._action), seen)
-
-    def close(self) -> None:
-        """End all workers, whatever state they are in. May be called twice."""
-        self._workers.close()
-        self._block.close()
-
-    def state_of(self, task: WorkerTask) -> WorkerState:
-        """Where the environments of a worker stand; what it is told when it is started anew."""
-        slots = tuple(self._slot(part) for part in range(self.num_parts))
-        histories = {
-            n: self._log[n]._replace(seen=self._seen(n, slot))
-            for envs, slot in zip(task.envs, slots, strict=True)
-            for n in envs
-        }
-        return WorkerState(slots, histories)
-
-    def describe(self, env: int, game: int) -> str:
-        """What environment `env` is doing in its how-manyth `game`, for people."""
-        history = self._log[env]
-        step = len(history.actions) + 1 if history.episode == game else 0
-        reached = f"step {step} (action {self._block['actions'][env].tolist()})" if step else "the start"
-        seed = integer_seed(episode_seed(self._seed, env, game))
-        return f"{reached} of game {game} (seed {seed}) of environment {env}"
+        """Workers that were restarted so far."""
+        return self._budget.restarts
 
     @property
-    def _in_rollout(self) -> bool:
-        """Whether one has begun and is not whole yet."""
-        return bool(self._playing) or (any(self._steps) and min(self._steps) < self.rollout_length)
+    def in_rollout(self) -> bool:
+        """Whether a rollout has begun and is incomplete."""
+        return self._slots.in_rollout
 
-    def _slot(self, part: int) -> int:
-        return self._steps[part] or self._first_slot
+    def begin_rollout(self) -> None:
+        """Begin a rollout with the next step. `send` does it when the previous rollout is complete."""
+        self._slots.begin_rollout()
+        self._histories.mark()
 
-    def _begin_rollout(self, first_slot: int) -> None:
-        self._first_slot = first_slot  # slot `T` of a rollout is slot 0 of the next
-        self._steps = [0] * self.num_parts  # of this rollout, that have been received
-        self._log.mark()
+    def snapshot(self, *, of_last_rollout: bool = False) -> dict[str, NDArray]:
+        """All that `restore` needs to bring every environment back to its present state.
 
-    def _receive(self, part: int) -> None:
-        assert self._playing[:1] == [part], "parts come in the order they were sent"
-        self._workers.await_all()
-        del self._playing[0]
-        self._steps[part] += 1
-        envs, block = self._parts[part], self._block
-        rows = slice(envs.start, envs.stop)
-        slot = self._slot(part)
-        self._log.append(
-            envs,
-            block["actions"][rows],
-            block["active"][rows],
-            block["reward"][slot, rows],
-            block["ended"][slot % 2, rows],
-        )
-        self._tell_of_strayed()
+        `episode` [N] int64: index of the current game. `length` [N] int64 and `actions` [sum of lengths, ...]: the
+        actions of that game. `reward_sum` [N] float64: of their rewards. `obs_digest` [N] uint64: of the observation.
 
-    def _seen(self, n: int, slot: int) -> tuple[int, ...]:
-        """Digests of what environment `n` has to see in `slot`."""
-        if self._known is not None:
-            return () if self._known[n] == UNKNOWN else (int(self._known[n]),)
-        # Of a rollout of one step a lost worker may have begun to overwrite the one or the other.
-        slots = (slot,) if self.rollout_length > 1 else (0, 1)
-        return tuple(digest(self._block["obs"][place, n]) for place in slots)
+        of_last_rollout: the state at the end of the last complete rollout. It is also available after a step failed.
+        """
+        if of_last_rollout and self.in_rollout:
+            return self.snapshot_at_rollout_start()
+        assert not self._is_stepping, "call receive first"
+        return self._histories.to_arrays()
 
-    def _slot_at_mark(self, part: int) -> int | None:
-        """Where that lies by now which a part saw when this rollout began; None where it may be overwritten."""
-        if self._steps[part]:
-            return 0
-        return self._first_slot if self.rollout_length > 1 else None
+    def snapshot_at_rollout_start(self) -> dict[str, NDArray]:
+        """As `snapshot`, of the state in which the latest rollout began."""
+        return self._histories.to_arrays(at_mark=True)
 
-    def _replay(self, log: ActionLog, known: NDArray) -> TimeStep:
-        assert not self._playing, "a part is still playing"
-        self._log, self._known = log, known
-        self._begin_rollout(first_slot=0)
-        if self._awaiting_start:
+    def restore(self, arrays: dict[str, NDArray]) -> TimeStep:
+        """Bring every environment to the state of a `snapshot`, by replaying its current game.
+
+        If a replay diverges, that game is truncated at its next step and ReplayDiverged is logged. Raises
+        CheckpointError if the snapshot was made with other environments, and as `step` does.
+        """
+        self._histories.load(arrays)
+        return self._restore_workers()
+
+    def close(self) -> None:
+        """End all workers, whatever their state. May be called twice."""
+        self._workers.close()
+        self._region.block.close()
+
+    def _restore_workers(self) -> TimeStep:
+        """Let the workers bring their environments to the end of their histories; the result is in slot 0."""
+        assert not self._is_stepping, "call receive first"
+        self._slots.reset()
+        if self._is_loading:
             self._workers.await_all()
-            self._awaiting_start = False
-        for name in ("reward", "terminated", "truncated", "ended"):
-            self._block[name][0] = 0
+            self._is_loading = False
+        block = self._region.block
+        for name in ("reward", "terminated", "truncated"):
+            block[name][0, self._rows] = 0
+        block["ended"][self._rows] = 0
         self._workers.post(RESTORE)
         self._workers.await_all()
-        self._known = None
-        self._tell_of_strayed()
-        return self.latest()
+        self._histories.finish_restore()
+        return self._finish()
 
-    def _tell_of_strayed(self) -> None:
-        strayed = self._block["strayed"]
-        if strayed.any():
-            self.has_strayed = True
-            self._tell(
-                f"{DOUBT}environments {np.flatnonzero(strayed).tolist()} did not replay to what they saw before "
-                "(a generator of their own, or another version of them?); their games are cut off here"
-            )
-            strayed[:] = False
+    def _finish(self) -> TimeStep:
+        """All workers have answered: log divergences and build the time step."""
+        if self._diverged.any():
+            self.has_diverged = True
+            envs = np.flatnonzero(self._diverged) + self._region.envs.start
+            self._log(ReplayDiverged(tuple(envs.tolist())))
+            self._diverged[:] = False
+        self._latest = self._views.time_step(self._slots.current)
+        return self._latest

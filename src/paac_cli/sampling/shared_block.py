@@ -1,7 +1,7 @@
-"""One block of memory that the learner and the workers share, with named arrays in it.
+"""One block of memory, with named arrays in it, that the learner shares with its workers.
 
-The block has no name that could leak: it is an anonymous file (memfd) whose descriptor is handed to
-the workers, and it is gone with the last process that holds it. The size of /dev/shm does not limit it.
+The block is an anonymous file (memfd): it has no name that a crash could leave behind, workers get its descriptor when
+they start, and the kernel frees it with the last process that uses it. The size of /dev/shm does not limit it.
 """
 
 import math
@@ -14,37 +14,37 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.limits import room_left
+from paac_cli.sampling.limits import available_memory
 
-_CLOSED = -1  # in the place of a descriptor
+_CLOSED = -1  # in place of a descriptor
 
 Layout = dict[str, tuple[tuple[int, ...], np.dtype]]
 
-_ALIGNMENT = mmap.PAGESIZE  # aligned arrays can become tensors without a copy
+_ALIGNMENT = mmap.PAGESIZE  # TensorFlow uses aligned arrays without copying them
 
 
 class SharedBlock:
-    """Named arrays in shared memory; all zeros at first. Pages never written cost no memory.
+    """Named arrays in shared memory, initially zero. A page takes memory only after it is first written.
 
-    Picklable only while a child process is being started.
+    It can be pickled only while a child process is being started.
     """
 
     _descriptor: int
 
     def __init__(self, arrays: dict[str, tuple[tuple[int, ...], DTypeLike]]) -> None:
-        """`arrays`: name -> (shape, dtype). Raises ConfigError where there is not the memory for them."""
+        """arrays: name -> (shape, dtype). Raises ConfigError if the memory is not available."""
         self._layout: Layout = {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in arrays.items()}
         size = max(_layout_size(self._layout), 1)
-        room = room_left()
-        if room is not None and size > room.bytes:
-            raise _refusal(size, f"{room.of} has {room.bytes:,} left", room.remedy)
+        memory = available_memory()
+        if memory is not None and size > memory.bytes:
+            raise _too_large(size, f"{memory.source} has {memory.bytes:,} bytes available", memory.remedy)
         descriptor = os.memfd_create("paac")
         try:
             os.ftruncate(descriptor, size)
             self._attach(descriptor)
-        except (OSError, ValueError, OverflowError) as error:  # a limit of the process
+        except (OSError, ValueError, OverflowError) as error:  # e.g. a resource limit of this process
             os.close(descriptor)
-            raise _refusal(size, f"the system refuses them: {error}") from error
+            raise _too_large(size, f"the system refuses to allocate them: {error}") from error
 
     def __getitem__(self, name: str) -> NDArray:
         return self._arrays[name]
@@ -57,7 +57,10 @@ class SharedBlock:
         self._attach(state["descriptor"].detach())
 
     def close(self) -> None:
-        """Give the descriptor back. The memory itself goes with the last array that views it. May be called twice."""
+        """Close the descriptor; no worker can be started afterwards. May be called twice.
+
+        The memory itself is freed with the last array that views it.
+        """
         if self._descriptor != _CLOSED:
             os.close(self._descriptor)
         self._descriptor = _CLOSED
@@ -71,10 +74,10 @@ class SharedBlock:
             offset += _aligned_size(shape, dtype)
 
 
-def _refusal(size: int, why: str, remedy: str = "") -> ConfigError:
+def _too_large(size: int, reason: str, remedy: str = "") -> ConfigError:
     return ConfigError(
-        f"environments and learner need {size:,} bytes of shared memory, and {why}; a smaller sampling.num_envs, "
-        f"algorithm.num_steps or observation needs less{remedy}"
+        f"the environments need {size:,} bytes of shared memory, but {reason}; lower sampling.num_envs or "
+        f"algorithm.num_steps, use smaller observations{remedy}"
     )
 
 

@@ -1,0 +1,25 @@
+"""The pool that a config describes."""
+
+from collections.abc import Callable
+
+from paac_cli.config.schema import RunConfig
+from paac_cli.events import Log
+from paac_cli.sampling.overlap import OverlappedPool
+from paac_cli.sampling.pool import WorkerPool
+from paac_cli.spec import EnvSpec
+
+Pool = WorkerPool | OverlappedPool
+
+
+def make_pool(config: RunConfig, spec: EnvSpec, log: Log, stopping: Callable[[], bool] = lambda: False) -> Pool:
+    """Start the workers of a run. `log`, `stopping` and errors are those of `WorkerPool`."""
+    pool = OverlappedPool if config.sampling.overlap else WorkerPool
+    return pool(
+        config.env,
+        spec,
+        config.sampling,
+        rollout_length=config.algorithm.rollout_length,
+        seed=config.seed,
+        log=log,
+        stopping=stopping,
+    )

@@ -1,0 +1,219 @@
+"""`sampling.overlap`: two halves of the environments take turns, so that the workers play while the learner acts.
+
+While the environments of one half play, the learner chooses actions for the other. Within a rollout both use the same
+parameters. This is faster than lock-step if acting takes long and leaves the cores to the workers: with a GPU.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.events import Log
+from paac_cli.sampling.history import check_arrays
+from paac_cli.sampling.layout import allocate
+from paac_cli.sampling.limits import raise_open_files_limit
+from paac_cli.sampling.partition import num_workers, split_evenly
+from paac_cli.sampling.player import Player
+from paac_cli.sampling.pool import Region, WorkerPool
+from paac_cli.sampling.recovery import RestartBudget
+from paac_cli.sampling.slots import rollout_views
+from paac_cli.spec import EnvSpec
+from paac_cli.stopwatch import Stopwatch
+from paac_cli.timestep import TimeStep
+
+HALVES = (0, 1)
+
+
+class OverlappedPool:
+    """Two `WorkerPool`s, each with a contiguous half of the environments and `sampling.num_workers` processes.
+
+    Both work on one block of shared memory, because the learner needs contiguous rollouts [T+1, N, ...]. The surface is
+    that of `WorkerPool`; `send` and `receive` are for one half.
+    """
+
+    def __init__(
+        self,
+        env_config: EnvConfig,
+        spec: EnvSpec,
+        sampling: SamplingConfig,
+        *,
+        rollout_length: int,
+        seed: int,
+        log: Log,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Arguments and errors are those of `WorkerPool`. `sampling.num_envs` must be even."""
+        workers_per_half = num_workers(sampling)
+        self.num_envs, self.num_workers = sampling.num_envs, 2 * workers_per_half
+        self.rollout_length = rollout_length
+        self._action = spec.action
+        self._block = allocate(spec, self.num_envs, self.num_workers, rollout_length)
+        self._rollout = rollout_views(self._block)
+        # A half overwrites its final observations while those of its previous step are still needed.
+        self._final_obs = np.zeros((self.num_envs, *spec.obs_shape), spec.obs_dtype)
+        self._budget = RestartBudget(sampling.max_restarts)
+        self._latest: TimeStep | None = None
+        raise_open_files_limit(self.num_workers)  # before the fork server starts, which inherits the limit
+        with contextlib.ExitStack() as pools:
+            self._halves = [
+                pools.enter_context(
+                    WorkerPool(
+                        env_config,
+                        spec,
+                        sampling,
+                        rollout_length=rollout_length,
+                        seed=seed,
+                        log=log,
+                        stopping=stopping,
+                        region=Region(self._block, envs, workers),
+                        budget=self._budget,
+                    )
+                )
+                for envs, workers in zip(
+                    split_evenly(range(self.num_envs), 2), split_evenly(range(self.num_workers), 2), strict=True
+                )
+            ]
+            self._pools = pools.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def reset(self) -> TimeStep:
+        """Start the first game of every environment."""
+        for half in self._halves:
+            half.reset()
+        return self._merge()
+
+    def step(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> TimeStep:
+        """Play `actions` [N, ...] with both halves at the same time, as `WorkerPool.step`."""
+        for half in HALVES:
+            rows = self.latest_of(half).envs
+            self.send(actions[rows], half, None if active is None else active[rows])
+        for half in HALVES:
+            self.receive(half)
+        return self.latest
+
+    def send(self, actions: NDArray, half: int, active: NDArray[np.bool_] | None = None) -> None:
+        """Let half 0 or 1 play `actions` [N/2, ...]. `receive` waits for it."""
+        if not any(pool.in_rollout for pool in self._halves):
+            for pool in self._halves:
+                pool.begin_rollout()
+        assert self._halves[half].in_rollout, "complete the rollout with the other half first"
+        self._halves[half].send(actions, active)
+
+    def receive(self, half: int) -> TimeStep:
+        """The step of one half. Half 0 is received first."""
+        step = self._halves[half].receive()
+        truncated = np.flatnonzero(step.truncated)
+        if len(truncated):
+            self._final_obs[step.envs][truncated] = step.final_obs[truncated]
+        if half == HALVES[-1]:
+            self._merge()
+        return step
+
+    def latest_of(self, half: int) -> TimeStep:
+        """The latest step of one half."""
+        return self._halves[half].latest
+
+    @property
+    def latest(self) -> TimeStep:
+        """The latest step that both halves have finished, even if a half has begun the next one."""
+        assert self._latest is not None, "call reset or restore first"
+        return self._latest
+
+    @property
+    def busy(self) -> NDArray[np.float64]:
+        """[num_workers] seconds that each worker has spent in steps so far; a copy."""
+        return np.concatenate([half.busy for half in self._halves])
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [pid for half in self._halves for pid in half.pids]
+
+    @property
+    def restarts(self) -> int:
+        """Workers that were restarted so far."""
+        return self._budget.restarts
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether an environment has diverged on replay."""
+        return any(half.has_diverged for half in self._halves)
+
+    def snapshot(self, *, of_last_rollout: bool = False) -> dict[str, NDArray]:
+        """As `WorkerPool.snapshot`, of all environments."""
+        if of_last_rollout and any(half.in_rollout for half in self._halves):
+            parts = [half.snapshot_at_rollout_start() for half in self._halves]
+        else:
+            parts = [half.snapshot() for half in self._halves]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def restore(self, arrays: dict[str, NDArray]) -> TimeStep:
+        """As `WorkerPool.restore`, of all environments."""
+        check_arrays(arrays, self.num_envs, self._action)
+        middle = {name: self.num_envs // 2 for name in arrays}
+        middle["actions"] = int(arrays["length"][: self.num_envs // 2].sum())
+        first, second = self._halves
+        first.restore({name: array[: middle[name]] for name, array in arrays.items()})
+        second.restore({name: array[middle[name] :] for name, array in arrays.items()})
+        return self._merge()
+
+    def close(self) -> None:
+        """End all workers, whatever their state. May be called twice."""
+        self._pools.close()
+        self._block.close()
+
+    def _merge(self) -> TimeStep:
+        """Build the step of all environments from the latest steps of the halves."""
+        steps = [half.latest for half in self._halves]
+        slot = steps[0].slot
+        assert slot == steps[1].slot, "the halves are at different steps"
+        self._latest = TimeStep(
+            obs=self._rollout.obs[slot],
+            reward=self._block["reward"][slot],
+            terminated=self._block["terminated"][slot],
+            truncated=self._block["truncated"][slot],
+            final_obs=self._final_obs,
+            episodes=np.concatenate([step.episodes for step in steps]),
+            slot=slot,
+            rollout=self._rollout,
+            envs=slice(0, self.num_envs),
+        )
+        return self._latest
+
+
+def overlapped_rollout(
+    player: Player, pool: OverlappedPool, num_steps: int, stopwatch: Stopwatch
+) -> Iterator[tuple[TimeStep, Any]]:
+    """Act, step and learn `num_steps` times: yields each step of all environments and what `player.learn` returned.
+
+    The player learns from step `t` after both halves were sent the actions of step `t + 1`, except for the last step,
+    where it waits for both. `num_steps` must not go beyond the end of the rollout: the first step of the next one
+    overwrites slot 0. What the caller does with a pair counts as learning.
+    """
+    assert pool.latest.slot % pool.rollout_length + num_steps <= pool.rollout_length
+    for t in range(num_steps):
+        for half in HALVES:
+            step = pool.receive(half) if t > 0 else pool.latest_of(half)
+            stopwatch.lap("env")
+            pool.send(player.act(step), half)
+            stopwatch.lap("act")
+        if t > 0:
+            yield pool.latest, player.learn(pool.latest)
+            stopwatch.lap("learn")
+    for half in HALVES:
+        pool.receive(half)
+    stopwatch.lap("env")
+    yield pool.latest, player.learn(pool.latest)
+    stopwatch.lap("learn")

@@ -1,0 +1,155 @@
+"""The environments of a worker: steps with autoreset into shared memory, and replays of unfinished games."""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.env import Action, Env
+from paac_cli.envs.make import make_env
+from paac_cli.sampling.history import EnvHistory, WorkerState, digest
+from paac_cli.sampling.layout import ABANDONED, ENDED, NO_ENV
+from paac_cli.sampling.shared_block import SharedBlock
+from paac_cli.seeding import episode_seed
+
+
+class WorkerTask(NamedTuple):
+    """What a worker gets when it starts."""
+
+    worker: int  #: its index, which is also its row in the arrays of workers
+    envs: range  #: indices of its environments
+    env_config: EnvConfig
+    seed: int
+    block: SharedBlock
+    core: int | None  #: to which the worker is pinned; None: the system decides
+
+    @property
+    def name(self) -> str:
+        """Human-readable."""
+        return f"worker {self.worker} (environments {self.envs.start}-{self.envs.stop - 1})"
+
+
+class Activity:
+    """What this worker is doing, in shared memory: for messages, and as a sign of progress."""
+
+    def __init__(self, task: WorkerTask) -> None:
+        own = task.block["activity"][task.worker : task.worker + 1]
+        self._env, self._game, self._heartbeats = (memoryview(own[name].data) for name in ("env", "game", "heartbeats"))
+
+    def enter(self, env: int, game: int) -> None:
+        """The worker makes, resets or steps environment `env` in its game of index `game`."""
+        self._env[0], self._game[0] = env, game
+        self._heartbeats[0] += 1
+
+    def leave(self) -> None:
+        """The worker is in no environment."""
+        self._env[0] = NO_ENV
+
+
+class WorkerEnvs:
+    """The environments of a worker."""
+
+    def __init__(self, task: WorkerTask, activity: Activity) -> None:
+        self._task, self._activity, self._block = task, activity, task.block
+        self._envs: dict[int, Env] = {}
+        for n in task.envs:
+            activity.enter(n, game=0)
+            self._envs[n] = make_env(task.env_config)
+        self._episodes = dict.fromkeys(task.envs, 0)  # index of the current game
+        self._slot = 0  # of the latest observation
+        self._diverged: set[int] = set()  # environments whose game is truncated at the next step
+
+    def close(self) -> None:
+        """Close all environments."""
+        for env in self._envs.values():
+            env.close()
+
+    def prepare(self) -> bool:
+        """Do a part of what later games need; False if nothing is left to do."""
+        return next(iter(self._envs.values())).prepare()
+
+    def restore(self, state: WorkerState) -> None:
+        """Bring every environment to the end of its history."""
+        self._slot = state.slot
+        for n, history in state.histories.items():
+            self._replay(n, history)
+
+    def _replay(self, n: int, history: EnvHistory) -> None:
+        """Replay the actions of environment `n`. If the rewards or the observation differ, its game is truncated."""
+        env, row = self._envs[n], self._block["obs"][self._slot, n]
+        obs, game_over, reward_sum = np.empty_like(row), False, 0.0
+        self._episodes[n] = history.episode
+        self._activity.enter(n, history.episode)
+        env.new_game(episode_seed(self._task.seed, n, history.episode), obs)
+        for action in history.actions:
+            self._activity.enter(n, history.episode)
+            outcome = env.step(action, obs)
+            reward_sum += float(np.float32(outcome.reward))  # rounded as in shared memory, which the learner summed
+            game_over = outcome.game_over
+            if game_over:
+                break
+        digests = history.obs_digests
+        if game_over or reward_sum != history.reward_sum or (digests and digest(obs) not in digests):
+            self._diverged.add(n)
+            self._block["diverged"][n] = True
+            if digest(row) in digests:  # keep the observation to which the learner has responded
+                return
+        row[...] = obs
+
+    def step(self) -> None:
+        """Play the learner's actions. Slot `T` of a rollout is slot 0 of the next."""
+        begin = time.perf_counter()
+        obs, actions, active = (self._block[name] for name in ("obs", "actions", "active"))
+        rows = slice(self._task.envs.start, self._task.envs.stop)
+        if self._slot == len(obs) - 1:
+            obs[0, rows] = obs[self._slot, rows]
+            self._slot = 0
+        self._slot += 1
+        self._block["ended"][rows] = 0
+        for n in self._task.envs:
+            self._activity.enter(n, self._episodes[n])
+            if not active[n]:
+                self._rest(n)
+            elif n in self._diverged:
+                self._abandon(n)
+            else:
+                self._advance(n, actions[n])
+        self._block["busy"][self._task.worker] += time.perf_counter() - begin
+
+    def _rest(self, n: int) -> None:
+        """Environment `n` does not play this step and keeps its state."""
+        block, slot = self._block, self._slot
+        block["obs"][slot, n] = block["obs"][slot - 1, n]
+        for name in ("reward", "terminated", "truncated"):
+            block[name][slot, n] = 0
+
+    def _abandon(self, n: int) -> None:
+        """Truncate the game of environment `n` at the latest observation, without a reward and without a score."""
+        block, slot = self._block, self._slot
+        self._diverged.discard(n)
+        self._rest(n)
+        block["truncated"][slot, n] = True
+        block["final_obs"][n] = block["obs"][slot - 1, n]
+        block["ended"][n] = ABANDONED
+        self._begin_next_game(n)
+
+    def _advance(self, n: int, action: Action) -> None:
+        """One step of environment `n`, with same-step autoreset."""
+        block, env, slot = self._block, self._envs[n], self._slot
+        out = block["obs"][slot, n]
+        outcome = env.step(action, out)
+        block["reward"][slot, n] = outcome.reward
+        block["terminated"][slot, n] = outcome.terminated
+        block["truncated"][slot, n] = outcome.truncated
+        if outcome.truncated:
+            block["final_obs"][n] = out
+        if outcome.game_over:
+            block["episodes"][n] = (n, self._episodes[n], env.score, env.length)
+            block["ended"][n] = ENDED
+            self._begin_next_game(n)
+
+    def _begin_next_game(self, n: int) -> None:
+        self._episodes[n] += 1
+        self._activity.enter(n, self._episodes[n])
+        self._envs[n].new_game(episode_seed(self._task.seed, n, self._episodes[n]), self._block["obs"][self._slot, n])

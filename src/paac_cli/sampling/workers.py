@@ -1,0 +1,65 @@
+"""All workers of a pool: they receive each command together, and all answers are awaited."""
+
+import time
+from collections.abc import Sequence
+
+from paac_cli.events import Log
+from paac_cli.sampling.history import Histories
+from paac_cli.sampling.limits import raise_open_files_limit
+from paac_cli.sampling.recovery import RestartableWorker, RestartBudget
+from paac_cli.sampling.worker_envs import WorkerTask
+from paac_cli.sampling.worker_process import CHECK_EVERY, Timeouts, start_workers
+
+_CLOSE_TIMEOUT = 5.0  # seconds that workers have to end when asked to
+
+
+class Workers:
+    """One worker for each task."""
+
+    def __init__(
+        self,
+        tasks: Sequence[WorkerTask],
+        histories: Histories,
+        *,
+        timeouts: Timeouts,
+        budget: RestartBudget,
+        log: Log,
+    ) -> None:
+        """Start the workers and return while they load; the first `await_all` waits for them.
+
+        Raises ConfigError if the system does not allow enough open files.
+        """
+        raise_open_files_limit(len(tasks))
+        self._workers = [
+            RestartableWorker(task, process, histories, timeouts=timeouts, budget=budget, log=log)
+            for task, process in zip(tasks, start_workers(tasks, timeouts.hang), strict=True)
+        ]
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the current processes."""
+        return [worker.pid for worker in self._workers]
+
+    def post(self, command: bytes) -> None:
+        """Send `command` to all workers. `await_all` must follow before the next one."""
+        for worker in self._workers:
+            worker.post(command)
+
+    def await_all(self) -> None:
+        """Wait until all workers have finished their command. Failed workers are restarted meanwhile.
+
+        Raises WorkerError if an environment raised or too many workers failed; StoppedError if the run was asked to
+        stop and a worker does not answer.
+        """
+        waiting = self._workers
+        while waiting:  # checks each in turn, so that a worker that hangs does not hide one that is dead
+            waiting = [worker for worker in waiting if not worker.has_answered(CHECK_EVERY / len(waiting))]
+
+    def close(self) -> None:
+        """End all workers, whatever their state. May be called twice."""
+        for worker in self._workers:
+            worker.request_end()
+        deadline = time.monotonic() + _CLOSE_TIMEOUT
+        for worker in self._workers:
+            worker.join(deadline)
+        self._workers = []
