@@ -85,8 +85,7 @@ def _warn_of_load(log: Log) -> None:
     if load > cores / 2:
         log(
             Alert(
-                f"the load of this machine was {load:.1f} on {counted(cores, 'core')} in the last minute. If other "
-                "programs still run, the measured speeds are too low (CPU times and the bound less so); stop them and "
-                "run this again"
+                f"the load average of the last minute is {load:.1f} on {counted(cores, 'core')}. If other programs are "
+                "still running, measured speeds are too low (CPU times and the bound less so); stop them and try again"
             )
         )

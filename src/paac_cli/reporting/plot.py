@@ -41,6 +41,10 @@ def read_curve(run: Path) -> Curve:
         _, rows = read_rows(run / "metrics.csv")
         steps = np.array([int(row["steps"]) for row in rows], np.int64)
         mean_return = np.array([float(row["rollout/ep_rew_mean"]) for row in rows], np.float64)
+    except FileNotFoundError as error:
+        raise RunDirectoryError(
+            f"{run} has no metrics.csv to plot; give a run directory, e.g. runs/pong-seed1"
+        ) from error
     except (OSError, ValueError, KeyError) as error:
         raise RunDirectoryError(f"{run} has no metrics to plot: {error}") from error
     if not rows:
