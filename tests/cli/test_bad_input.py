@@ -1,11 +1,9 @@
 """Wrong input gives one line that says what is wrong, exit code 2, and leaves nothing behind."""
 
-import hashlib
-import json
-import shutil
 from pathlib import Path
 
 import pytest
+from expectations import assert_one_error, files_below
 
 from paac_cli.config.load import read_config
 from paac_cli.errors import RunDirectoryError
@@ -13,21 +11,6 @@ from paac_cli.runs.run_directory import RunDirectory
 
 CARTPOLE = ["train", "--preset", "cartpole"]
 PONG = ["train", "--preset", "pong"]
-
-
-def assert_one_error(result, *expected):
-    """`result`, of a process or of a CliRunner, is one error line that contains all `expected` texts."""
-    code = result.returncode if hasattr(result, "returncode") else result.exit_code
-    assert "Traceback" not in result.stderr
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    assert code == 2
-    for text in expected:
-        assert text in result.stderr
-
-
-def files_below(directory):
-    return {path.relative_to(directory): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
 
 
 # --- before anything starts
@@ -230,130 +213,3 @@ def test_fresh_in_the_current_directory_loses_no_file(trained_copy, monkeypatch)
     except RunDirectoryError:
         aside = trained_copy
     assert files_below(aside) == before
-
-
-# --- missing, foreign and damaged checkpoints
-
-
-def flip_a_bit(checkpoint):
-    path = checkpoint / "policy.safetensors"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-def truncate_the_manifest(checkpoint):
-    path = checkpoint / "manifest.json"
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def truncate_the_policy(checkpoint):
-    path = checkpoint / "policy.safetensors"
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def remove_a_part(checkpoint):
-    (checkpoint / "policy.safetensors").unlink()
-
-
-def inflate_the_manifest(checkpoint):
-    (checkpoint / "manifest.json").write_text(" " * 2_000_000)
-
-
-def edit_manifest(**changes):
-    """A change of the manifest with a matching checksum."""
-
-    def edit(checkpoint):
-        text = json.dumps(json.loads((checkpoint / "manifest.json").read_text()) | changes).encode()
-        (checkpoint / "manifest.json").write_bytes(text)
-        (checkpoint / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
-
-    return edit
-
-
-def forge_the_policy(checkpoint):
-    """Random bytes with a matching checksum."""
-    garbage = b"\x08" + b"\xff" * 63
-    files = json.loads((checkpoint / "manifest.json").read_text())["files"]
-    (checkpoint / "policy.safetensors").write_bytes(garbage)
-    edit_manifest(files=files | {"policy.safetensors": hashlib.sha256(garbage).hexdigest()})(checkpoint)
-
-
-def change_a_counter(checkpoint):
-    path = checkpoint / "manifest.json"
-    manifest = json.loads(path.read_text())
-    path.write_text(path.read_text().replace(f'"steps": {manifest["counters"]["steps"]}', '"steps": 1'))
-
-
-DAMAGES = {
-    "a counter in the manifest changed": change_a_counter,
-    "a bit of the policy flipped": flip_a_bit,
-    "the policy truncated": truncate_the_policy,
-    "the policy forged": forge_the_policy,
-    "the manifest truncated": truncate_the_manifest,
-    "the manifest too large": inflate_the_manifest,
-    "the policy missing": remove_a_part,
-    "an unknown format": edit_manifest(format=99),
-    "a config that is a number": edit_manifest(config=3),
-    "counters that are text": edit_manifest(counters={"steps": "many"}),
-    "a score that is a mapping": edit_manifest(score={"a": 1}),
-    "no files": edit_manifest(files={}),
-    "files that are a number": edit_manifest(files=3),
-    "a manifest that is a list": lambda checkpoint: (checkpoint / "manifest.json").write_text("[1, 2]"),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(name, trained_copy, invoke):
-    checkpoint = max(trained_copy.glob("checkpoints/step_*"))
-    DAMAGES[name](checkpoint)
-    before = files_below(trained_copy)
-    for args in (["eval", checkpoint], ["record", "video.mp4", "--checkpoint", checkpoint]):
-        assert_one_error(invoke(*args), str(checkpoint))
-    result = invoke("eval", trained_copy, "--last", "--episodes", 1)  # the previous one
-    assert result.exit_code == 0
-    assert f"Warning: skipped a checkpoint: {checkpoint}" in result.stderr
-    assert files_below(trained_copy) == before
-    assert not Path("video.mp4").exists()
-
-
-def test_a_directory_without_a_checkpoint_is_reported(trained_copy, invoke, tmp_path):
-    (tmp_path / "empty").mkdir()
-    shutil.rmtree(trained_copy / "checkpoints")
-    for path, expected in [("empty", "empty is neither"), (trained_copy, "no checkpoint")]:
-        for args in (["eval", path], ["eval", path, "--last"], ["record", "--checkpoint", path], ["record", path]):
-            assert_one_error(invoke(*args), expected)
-
-
-def test_a_run_without_a_valid_checkpoint_is_not_silently_restarted(trained_copy, invoke):
-    for checkpoint in trained_copy.glob("checkpoints/step_*"):
-        flip_a_bit(checkpoint)
-    before = {path: data for path, data in files_below(trained_copy).items() if path.name != "config.yaml"}
-    result = invoke("train", "--preset", trained_copy / "config.yaml", "--run-dir", trained_copy)
-    assert result.exit_code == 2
-    assert f"no checkpoint in {trained_copy}/checkpoints is valid" in result.stderr
-    assert "--fresh" in result.stderr
-    assert {path: data for path, data in files_below(trained_copy).items() if path.name != "config.yaml"} == before
-
-
-# --- curves
-
-
-@pytest.mark.parametrize("content", [b"", b"steps\n", b"garbage\n", b"\xff\xfe\n", b"steps,rollout/ep_rew_mean\n"])
-def test_invalid_metrics_are_reported(content, trained_copy, invoke, tmp_path):
-    (trained_copy / "metrics.csv").write_bytes(content)
-    assert_one_error(invoke("plot", trained_copy, "--out", "curve.png"), str(trained_copy))
-    assert not (tmp_path / "curve.png").exists()
-
-
-def test_numbers_too_far_apart_for_an_axis_are_reported(trained_copy, invoke, tmp_path):
-    (trained_copy / "metrics.csv").write_text("steps,rollout/ep_rew_mean\n1,1e308\n2,-1e308\n")
-    result = invoke("plot", trained_copy, "--out", "curve.png")
-    assert result.exit_code == 2
-    assert "curve.png cannot be written" in result.stderr
-
-
-def test_a_dollar_sign_in_a_name_is_not_read_as_a_formula(trained_copy, invoke):
-    config = trained_copy / "config.yaml"
-    config.write_text(config.read_text().replace("CartPole-v1", "'$\\frac$'"))
-    assert invoke("plot", trained_copy, "--out", "curve.svg").exit_code == 0
