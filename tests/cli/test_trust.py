@@ -50,7 +50,7 @@ def reference_in_config(run, change):
 @pytest.mark.parametrize("key", REFERENCES)
 def test_playing_a_checkpoint_does_not_import_what_it_references(key, was_imported, trained_copy, invoke):
     reference_in_checkpoints(trained_copy, REFERENCES[key])
-    for args in (["eval", trained_copy], ["eval", trained_copy, "--last"], ["record", "film.mp4"]):
+    for args in (["eval", trained_copy], ["eval", trained_copy, "--last"], ["record", "video.mp4"]):
         result = invoke(*args, *(["--checkpoint", trained_copy] if args[0] == "record" else []))
         assert result.exit_code == 2
         assert result.stderr.startswith("Error: ")
