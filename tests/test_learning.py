@@ -1,4 +1,4 @@
-"""That presets learn what they say they learn: real runs, from the command line. `make learn` does more of it."""
+"""Presets reach their goals, in real runs from the command line. `make learn` trains more of them."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ import pytest
         pytest.param("ppo/pendulum", -250, "--sample", marks=pytest.mark.slow),
     ],
 )
-def test_a_preset_reaches_its_goal_and_the_policy_that_is_kept_plays_as_well(preset, score, actions, tmp_path):
+def test_a_preset_reaches_its_goal_and_so_does_its_saved_policy(preset, score, actions, tmp_path):
     def paac(*arguments):
         command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=280).stdout

@@ -1,4 +1,4 @@
-"""What a user installs: the wheel, in an environment where nothing of this tree is visible."""
+"""The wheel, installed in an environment from which this source tree cannot be imported."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def wheel(tmp_path_factory):
     return found
 
 
-def test_the_wheel_holds_presets_and_types(wheel):
+def test_the_wheel_contains_presets_and_type_marker(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {"paac_cli/py.typed", "paac_cli/presets/pong.yaml", "paac_cli/presets/paper/qbert.yaml"} <= set(names)
     assert not any(name.startswith(("tests/", "benchmarks/", "chaos/")) for name in names)
@@ -33,8 +33,8 @@ def test_the_installed_wheel_lists_its_presets(wheel, tmp_path):
     python = environment / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", python]
     subprocess.run([*pip, "install", "--quiet", "--no-deps", "--no-index", wheel], check=True)
-    # The packages we depend on come from here; on PYTHONPATH, unlike in a site directory, the .pth file of
-    # an editable install is not followed, so that paac itself is visible only where it was installed.
+    # The dependencies come from this environment. On PYTHONPATH, unlike in a site directory, the .pth file of an
+    # editable install is not followed, so paac itself can only be imported from where it was installed.
     variables = os.environ | {"PYTHONPATH": sysconfig.get_paths()["purelib"]}
 
     def run(*command):

@@ -1,4 +1,4 @@
-"""Every algorithm through the whole program, and one from outside."""
+"""Every algorithm, and a third-party one, through the command line."""
 
 import json
 import re
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import paac_cli
-from paac_cli.algorithms.agent import ALGORITHMS
+from paac_cli.config.algorithms import ALGORITHM_CONFIGS
 from paac_cli.runs.checkpoint import list_checkpoints
 
 SOURCE = Path(paac_cli.__file__).parent
 
-#: Short rollouts and an early start of learning, so that all that an algorithm does happens in 2,560 steps.
+#: Short rollouts and an early start of learning, so that 2,560 steps exercise everything that an algorithm does.
 QUICK = {
     "paac": ["algorithm.num_steps=8", "algorithm.normalize_reward=true"],
     "ppo": [
@@ -58,17 +58,17 @@ def arrays_of(run_dir):
     return newest.name, {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_a_run_in_two_sittings_on_other_workers_is_the_run_in_one(name, paac, tmp_path):
+@pytest.mark.parametrize("name", ALGORITHM_CONFIGS)
+def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name, paac, tmp_path):
     train_briefly(paac, name, tmp_path / "one", 2560)
     train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1)
     result = train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 3)
-    assert "going on at step 1,280" in result.stdout
+    assert "Resuming at step 1,280" in result.stdout
     assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
 
 
 @pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q"])
-def test_halves_that_take_turns_make_the_same_run_on_any_workers(name, paac, tmp_path):
+def test_a_run_with_overlap_is_the_same_on_any_number_of_workers(name, paac, tmp_path):
     overlap = ["--set", "sampling.overlap=true"]
     train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *overlap)
     train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1, *overlap)
@@ -77,7 +77,7 @@ def test_halves_that_take_turns_make_the_same_run_on_any_workers(name, paac, tmp
 
 
 @pytest.mark.parametrize("name", ["paac", "dqn"])
-def test_compiled_by_xla_it_trains_and_goes_on_too(name, paac, tmp_path):
+def test_a_run_compiled_by_xla_resumes_exactly(name, paac, tmp_path):
     compiled = ["--set", "training.jit_compile=true"]
     train_briefly(paac, name, tmp_path / "one", 2560, *compiled)
     train_briefly(paac, name, tmp_path / "two", 1280, *compiled)
@@ -85,13 +85,13 @@ def test_compiled_by_xla_it_trains_and_goes_on_too(name, paac, tmp_path):
     assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
 
 
-def test_an_algorithm_that_learns_within_a_rollout_is_not_for_halves(paac, tmp_path):
+def test_overlap_is_refused_for_an_algorithm_that_learns_within_a_rollout(paac, tmp_path):
     result = paac("train", "--preset", "dqn/cartpole", "--set", "sampling.overlap=true", cwd=tmp_path)
     assert result.returncode == 2
     assert "sampling.overlap is for algorithms that learn from whole rollouts, not for dqn" in result.stderr
 
 
-def test_one_from_outside_learns_and_is_evaluated(paac, tmp_path):
+def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
     shutil.copy(Path(__file__).parents[1] / "reinforce.py", tmp_path / "mine.py")
     arguments = ["--preset", "cartpole", "--algorithm", "mine:Reinforce", "--total-steps", 60_000]
     result = paac("train", *arguments, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
@@ -103,13 +103,13 @@ def test_one_from_outside_learns_and_is_evaluated(paac, tmp_path):
     report = json.loads(evaluated.stdout)
     assert report["mean"] > 100  # random play: 22
     again = paac("train", *arguments[:-1], 64_000, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
-    assert "going on at step 60,416" in again.stdout
+    assert "Resuming at step 60,416" in again.stdout
 
 
-def test_the_loop_the_pool_and_the_checkpoints_name_no_algorithm():
-    classes = [place.partition(":")[2] for place in ALGORITHMS.values()]
-    modules = [place.partition(":")[0] for place in ALGORITHMS.values()]
-    names = "|".join([*(ALGORITHMS.keys() - {"paac"}), *classes, *modules])  # the program is called paac, too
-    for floor in ("training", "sampling", "envs"):
-        for path in (SOURCE / floor).glob("*.py"):
+def test_training_sampling_runs_and_envs_name_no_algorithm():
+    implementations = [config.implementation.partition(":") for config in ALGORITHM_CONFIGS.values()]
+    classes, modules = [parts[2] for parts in implementations], [parts[0] for parts in implementations]
+    names = "|".join([*(ALGORITHM_CONFIGS.keys() - {"paac"}), *classes, *modules])  # the program is called paac, too
+    for package in ("training", "sampling", "runs", "envs"):
+        for path in (SOURCE / package).glob("*.py"):
             assert not re.search(rf"\b({names})\b|isinstance\([^)]*algorithm", path.read_text()), path

@@ -1,4 +1,4 @@
-"""What only a GPU shows. Run with `make test ARGS='-m gpu'`."""
+"""Tests that need a GPU. Run them with `make test ARGS='-m gpu'`."""
 
 import json
 
@@ -10,13 +10,14 @@ pytestmark = pytest.mark.gpu
 
 OPTIONS = {
     "lock-step": [],
-    "halves in turn": ["--set", "sampling.overlap=true"],
-    "compiled": ["--set", "training.jit_compile=true"],
+    "overlap": ["--set", "sampling.overlap=true"],
+    "XLA": ["--set", "training.jit_compile=true"],
     "bfloat16": ["--set", "network.precision=bfloat16"],
 }
 
 
-def weights(paac, run_dir, *more):
+def final_arrays(paac, run_dir, *more):
+    """File name -> bytes of the array files of a short Pong run on the GPU."""
     result = paac("train", "--preset", "pong", "--device", "gpu", "--total-steps", 4_000, "--run-dir", run_dir, *more)
     assert result.returncode == 0, result.stderr
     assert "learner on CPU" not in result.stdout
@@ -25,14 +26,14 @@ def weights(paac, run_dir, *more):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_a_run_on_the_gpu_is_the_same_again_on_other_workers(name, paac, tmp_path):
-    one = weights(paac, tmp_path / "one", "--num-workers", 1, *OPTIONS[name])
-    two = weights(paac, tmp_path / "two", "--num-workers", 3, *OPTIONS[name])
+def test_the_number_of_workers_does_not_change_the_result_on_a_gpu(name, paac, tmp_path):
+    one = final_arrays(paac, tmp_path / "one", "--num-workers", 1, *OPTIONS[name])
+    two = final_arrays(paac, tmp_path / "two", "--num-workers", 3, *OPTIONS[name])
     assert one == two
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
-def test_a_gpu_that_adds_in_any_order_is_said_to_be_approximate(deterministic, paac, tmp_path):
+def test_a_run_without_deterministic_operations_is_approximate(deterministic, paac, tmp_path):
     option = f"training.deterministic={str(deterministic).lower()}"
     result = paac(
         *("train", "--preset", "cartpole", "--device", "gpu", "--total-steps", 640, "--run-dir", tmp_path / "run"),
@@ -44,6 +45,6 @@ def test_a_gpu_that_adds_in_any_order_is_said_to_be_approximate(deterministic, p
 
 
 def test_bench_names_the_gpu_and_its_share(paac, tmp_path):
-    told = json.loads(paac("bench", "train", "--seconds", "2", "--json", cwd=tmp_path).stdout)
-    assert told["device"] != "CPU"
-    assert 0 < told["learner_share"] < 1
+    report = json.loads(paac("bench", "train", "--seconds", "2", "--json", cwd=tmp_path).stdout)
+    assert report["device"] != "CPU"
+    assert 0 < report["learner_share"] < 1

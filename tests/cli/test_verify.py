@@ -1,46 +1,45 @@
-"""`paac verify`, with real runs: what is the same, what differs, and what cannot be said."""
+"""`paac verify` with real runs: identical, different, and impossible to verify."""
 
 import json
 import shutil
 import signal
 
 import pytest
-from test_run_life import checkpoints, everything, flip_a_byte
 
 from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
+from short_runs import checkpoint_names, contents, flip_a_byte
 
 
 def verify(invoke, run_dir, *more):
-    """(exit code, the report, what was said beside it)."""
+    """(exit code, report, standard error)."""
     result = invoke("verify", run_dir, "--json", *more)
     return result.exit_code, json.loads(result.stdout), result.stderr
 
 
-def test_a_run_is_verified_and_not_touched(trained_copy, total_steps, invoke):
-    before = everything(trained_copy)
+def test_a_run_is_verified_and_not_changed(trained_copy, total_steps, invoke):
+    before = contents(trained_copy)
     exit_code, report, _ = verify(invoke, trained_copy)
     assert (exit_code, report["same"], report["approximate"]) == (0, True, [])
     assert (report["from_step"], report["to_step"]) == (total_steps - 1_280, total_steps)
     assert [segment["to_step"] for segment in report["segments"]] == [total_steps - 640, total_steps]
     assert [segment["num_workers"] for segment in report["segments"]] == [3, 1]  # the run had 2
     assert [segment["restarts"] for segment in report["segments"]] == [1, 1]
-    assert all(event.startswith("Restarted worker ") and "killed by SIGKILL" in event for event in report["events"])
+    assert all("Restarted worker " in event and "killed by SIGKILL" in event for event in report["events"])
     assert {one["what"]: bool(one["total"]) for one in report["compared"]} == dict.fromkeys(
         ("policy", "learner", "sampling", "progress", "counters", "metrics"), True
     )
-    assert everything(trained_copy) == before
+    assert contents(trained_copy) == before
 
 
-def test_what_a_verification_says_is_its_own(trained, paac):
-    """And nothing of the libraries that it stands on."""
+def test_verify_prints_only_its_own_messages_and_none_of_libraries(trained, paac):
     result = paac("verify", trained)
     assert result.stdout.endswith("Identical, bit for bit.\n")
-    ours = ("Training steps ", "Restarted worker ")
+    ours = ("Training steps ", "Restarted worker ", "Restarting again: ")
     assert all(line.startswith(ours) for line in result.stderr.splitlines()), result.stderr
 
 
-def test_a_run_that_did_something_else_is_found_out(trained_copy, invoke):
-    newest = load_checkpoint(trained_copy / "checkpoints" / checkpoints(trained_copy)[-1])
+def test_a_run_with_another_result_is_reported(trained_copy, invoke):
+    newest = load_checkpoint(trained_copy / "checkpoints" / checkpoint_names(trained_copy)[-1])
     name = max(newest.policy)
     changed = newest.policy[name].copy()
     changed.flat[-1] += 1e-3
@@ -58,33 +57,33 @@ def test_a_run_that_did_something_else_is_found_out(trained_copy, invoke):
     assert "Not identical." in result.stdout
 
 
-def test_where_one_valid_checkpoint_is_left_all_is_trained_again(trained_copy, total_steps, invoke):
-    older, _ = checkpoints(trained_copy)
+def test_a_run_with_one_valid_checkpoint_is_trained_again_from_its_start(trained_copy, total_steps, invoke):
+    older, _ = checkpoint_names(trained_copy)
     flip_a_byte(trained_copy / "checkpoints" / older / "learner.safetensors")
-    exit_code, report, said = verify(invoke, trained_copy)
+    exit_code, report, errors = verify(invoke, trained_copy)
     assert (exit_code, report["from_step"], report["to_step"]) == (0, 0, total_steps)
-    assert f"{older} is damaged" in said
+    assert f"{older} is damaged" in errors
     metrics = report["compared"][-1]
     assert metrics["total"] > 10 * total_steps // 320
 
 
-def test_without_a_run_or_a_checkpoint_nothing_can_be_verified(trained_copy, invoke, tmp_path):
+def test_a_directory_without_run_or_checkpoint_cannot_be_verified(trained_copy, invoke, tmp_path):
     shutil.rmtree(trained_copy / "checkpoints")
-    for place, why in ((trained_copy, "no valid checkpoint"), (tmp_path / "nothing", "no run directory")):
-        result = invoke("verify", place)
+    for path, reason in ((trained_copy, "no valid checkpoint"), (tmp_path / "nothing", "is not a run directory")):
+        result = invoke("verify", path)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert why in result.stderr
+        assert reason in result.stderr
 
 
 @pytest.mark.parametrize("text", ["steps\nmany\n", "step\n1\n", 'steps\n"1\n', "steps\n1,2\n"])
-def test_metrics_that_are_none_are_no_proof(text, trained_copy, invoke):
+def test_unreadable_metrics_are_an_error(text, trained_copy, invoke):
     (trained_copy / "metrics.csv").write_text(text)
     result = invoke("verify", trained_copy)
     assert result.exit_code == 2
     assert f"{trained_copy / 'metrics.csv'} cannot be read" in result.stderr
 
 
-def test_ctrl_c_proves_nothing(trained_copy, invoke, monkeypatch):
+def test_ctrl_c_stops_the_verification_without_a_result(trained_copy, invoke, monkeypatch):
     from paac_cli.training import loop
 
     train = loop.train
@@ -94,7 +93,7 @@ def test_ctrl_c_proves_nothing(trained_copy, invoke, monkeypatch):
     assert "nothing is verified" in result.stderr
 
 
-def test_a_stretch_of_a_single_rollout_is_trained_again_in_one_go(train, invoke, tmp_path):
+def test_a_single_rollout_is_trained_again_in_one_segment(train, invoke, tmp_path):
     train(
         tmp_path / "run",
         "--total-steps",

@@ -1,0 +1,180 @@
+"""`paac eval`, `paac record` and `paac plot` with the runs of real trainings."""
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from short_runs import checkpoint_names
+
+# --- eval
+
+
+def evaluate(invoke, run_dir, *more):
+    result = invoke("eval", run_dir, "--json", *more)
+    assert result.exit_code == 0
+    return json.loads(result.stdout)
+
+
+def test_eval_prints_one_json_object_and_nothing_else(trained, paac):
+    result = paac("eval", trained, "--json", "--episodes", 2)
+    assert (result.returncode, result.stderr) == (0, "")
+    report = json.loads(result.stdout)
+    assert report["env"] == "CartPole-v1"
+    assert report["episodes"] == len(report["scores"]) == 2
+    assert report["mean"] == sum(report["scores"]) / 2
+    assert (report["min"], report["max"]) == (min(report["scores"]), max(report["scores"]))
+    assert report["mean_length"] == report["mean"]  # CartPole gives a reward of 1 per step
+
+
+def test_eval_is_a_function_of_its_seed(trained, invoke):
+    first = evaluate(invoke, trained, "--episodes", 20, "--seed", 7)
+    assert evaluate(invoke, trained, "--episodes", 20, "--seed", 7) == first
+    assert evaluate(invoke, trained, "--episodes", 20, "--seed", 8)["scores"] != first["scores"]
+    assert evaluate(invoke, trained, "--episodes", 3, "--seed", 7)["scores"] == first["scores"][:3]
+
+
+def test_eval_plays_greedy_or_sampled_actions(trained, invoke):
+    sampled = evaluate(invoke, trained, "--episodes", 5)
+    greedy = evaluate(invoke, trained, "--episodes", 5, "--greedy")
+    assert (sampled["actions"], greedy["actions"]) == ("sampled", "greedy")
+    assert sampled["scores"] != greedy["scores"]
+    assert evaluate(invoke, trained, "--episodes", 5, "--sample") == sampled
+
+
+def test_eval_takes_the_best_the_last_or_a_given_checkpoint(trained, invoke):
+    first, *_, last = checkpoint_names(trained)
+    assert evaluate(invoke, trained, "--episodes", 1, "--last")["checkpoint"].endswith(last)
+    one = evaluate(invoke, trained / "checkpoints" / first, "--episodes", 1)
+    assert one["steps"] == int(first.removeprefix("step_"))
+    best = evaluate(invoke, trained, "--episodes", 1)["checkpoint"]
+    assert Path(best).name.startswith("best_")
+
+
+def test_the_text_of_eval_has_the_numbers_of_its_json(trained, invoke):
+    report = evaluate(invoke, trained, "--episodes", 4, "--seed", 5)
+    result = invoke("eval", trained, "--episodes", 4, "--seed", 5)
+    assert f"{report['checkpoint']}, {report['steps']:,} steps" in result.stdout
+    assert "CartPole-v1, actions sampled, seed 5" in result.stdout
+    assert f"4 games: mean {report['mean']:.2f}" in result.stdout
+
+
+# --- record
+
+
+def decode(path):
+    """(frames, width, height, seconds) of a video."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = list(container.decode(stream))
+        frame_time = 1 / float(stream.average_rate)
+    ((width, height),) = {(frame.width, frame.height) for frame in frames}
+    return len(frames), width, height, frames[-1].time - frames[0].time + frame_time
+
+
+@pytest.mark.parametrize(("suffix", "fps"), [(".mp4", 50), (".webm", 50), (".gif", 30)])
+def test_a_video_shows_the_game_that_eval_scores_in_real_time(suffix, fps, trained, invoke, tmp_path):
+    """CartPole renders 50 frames per second, and one before the first step; a GIF keeps 30 of them."""
+    report = evaluate(invoke, trained, "--episodes", 1, "--seed", 11)
+    score = report["scores"][0]
+    result = invoke("record", f"video{suffix}", "--checkpoint", trained, "--seed", 11)
+    assert result.exit_code == 0
+    assert f"raw return {score:g}, checkpoint {report['checkpoint']}, seed 11" in result.stdout
+    frames, width, height, seconds = decode(tmp_path / f"video{suffix}")
+    assert (width, height) == (600, 400)
+    assert frames == pytest.approx((score + 1) * fps / 50, abs=1)
+    assert seconds == pytest.approx((score + 1) / 50, abs=2 / fps)
+    assert [path.name for path in tmp_path.iterdir()] == [f"video{suffix}"]
+
+
+def test_a_video_can_be_shortened_slowed_down_and_annotated(trained, invoke, tmp_path):
+    result = invoke(
+        *("record", "video.mp4", "--checkpoint", trained, "--episodes", 2),
+        *("--seconds", 1, "--fps", 10, "--overlay", "--greedy"),
+    )
+    assert result.exit_code == 0
+    scores = evaluate(invoke, trained, "--episodes", 2, "--greedy")["scores"]
+    assert f"raw return {scores[0]:g}, {scores[1]:g}, checkpoint " in result.stdout
+    frames, width, height, seconds = decode(tmp_path / "video.mp4")
+    assert (frames, width, height) == (10, 600 + 240, 400)
+    assert seconds == pytest.approx(1)
+
+
+def test_a_video_of_several_games_contains_all_of_them(trained, invoke, tmp_path):
+    scores = evaluate(invoke, trained, "--episodes", 3)["scores"]
+    assert invoke("record", "video.mp4", "--checkpoint", trained, "--episodes", 3).exit_code == 0
+    assert decode(tmp_path / "video.mp4")[0] == sum(scores) + 3
+
+
+def test_a_video_without_a_path_is_saved_in_the_run(trained_copy, invoke):
+    newest = max(trained_copy.glob("checkpoints/step_*"))
+    video = trained_copy / "videos" / f"{newest.name}-seed0.mp4"
+    for args in (["--checkpoint", trained_copy, "--last"], [newest]):
+        result = invoke("record", *args, "--seconds", 0.1)
+        assert result.exit_code == 0
+        assert str(video) in result.stdout
+        assert decode(video)[0] == 5
+        video.unlink()
+
+
+def test_a_video_of_a_checkpoint_in_the_current_directory_is_saved_in_its_run(trained_copy, invoke, monkeypatch):
+    newest = max(trained_copy.glob("checkpoints/step_*"))
+    monkeypatch.chdir(newest.parent)
+    assert invoke("record", "--checkpoint", newest.name, "--seconds", 0.1).exit_code == 0
+    assert (trained_copy / "videos" / f"{newest.name}-seed0.mp4").is_file()
+
+
+def test_a_video_that_cannot_be_written_leaves_no_file(trained, invoke, tmp_path):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "taken.mp4").mkdir()
+    for video in ("file/video.mp4", "taken.mp4"):
+        result = invoke("record", video, "--checkpoint", trained)
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"Error: {video} cannot be written")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "taken.mp4"]
+
+
+# --- plot
+
+
+def test_curves_are_plotted_as_png_and_svg(trained, trained_copy, invoke, tmp_path):
+    assert invoke("plot", trained, trained_copy, "--out", "new/curve.svg").exit_code == 0
+    assert "CartPole-v1" in (tmp_path / "new" / "curve.svg").read_text()
+    result = invoke("plot", trained_copy)
+    assert result.stdout == f"{trained_copy}/curve.png\n"
+    assert (trained_copy / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_different_games_are_not_plotted_together(trained, trained_copy, invoke, tmp_path):
+    config = trained_copy / "config.yaml"
+    config.write_text(config.read_text().replace("CartPole-v1", "Acrobot-v1"))
+    result = invoke("plot", trained, trained_copy, "--out", "curve.png")
+    assert result.exit_code == 2
+    assert "different games" in result.stderr
+    assert "CartPole-v1" in result.stderr
+    assert "Acrobot-v1" in result.stderr
+    assert not (tmp_path / "curve.png").exists()
+
+
+# --- Atari
+
+
+def test_pong_is_trained_evaluated_and_recorded(paac, invoke, tmp_path):
+    run_dir = tmp_path / "pong"
+    trained = paac("train", "--preset", "pong", "--num-envs", 4, "--total-steps", 200, "--run-dir", run_dir)
+    assert (trained.returncode, trained.stderr) == (0, "")
+    assert "ALE/Pong-v5 (rule set baselines)" in trained.stdout
+    assert checkpoint_names(run_dir) == ["step_000000200"]
+
+    report = evaluate(invoke, run_dir, "--episodes", 1)
+    assert report["protocol"] == "baselines"
+    assert -21 <= report["scores"][0] < 0
+    assert report["mean_length"] > 500
+    assert report["human_normalised"] == pytest.approx((report["mean"] + 20.7) / (14.6 + 20.7))
+
+    result = invoke("record", "pong.mp4", "--checkpoint", run_dir, "--seconds", 1)
+    assert f"raw return {report['scores'][0]:g}, " in result.stdout
+    frames, width, height, seconds = decode(tmp_path / "pong.mp4")
+    assert (frames, width, height) == (60, 640, 840)
+    assert seconds == pytest.approx(1)
