@@ -64,7 +64,9 @@ def read_manifest(directory: Path) -> Manifest:
         data = json.loads(text, object_pairs_hook=unique_keys)
         found = data.get("format", FORMAT) if isinstance(data, dict) else FORMAT
         if found != FORMAT and isinstance(found, int):
-            raise CheckpointError(f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT}")
+            raise CheckpointError(
+                f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT}"
+            )
         manifest = Manifest.model_validate(data)
         if _read(directory / CHECKSUM) != _checksum_line(hashlib.sha256(text).hexdigest()):
             raise CheckpointError(f"{directory} is damaged: {MANIFEST} does not match {CHECKSUM}")
