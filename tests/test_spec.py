@@ -1,4 +1,4 @@
-"""Random actions of every kind."""
+"""Random actions of each kind of action space."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from paac_cli.spec import ActionSpec, discrete_action
         (ActionSpec((2,), (3, 5)), [0, 0], [2, 4]),
         (ActionSpec((2,), ()), [-1, -1], [1, 1]),
     ],
-    ids=["one choice", "several choices", "real numbers"],
+    ids=["discrete", "multi-discrete", "continuous"],
 )
-def test_random_actions_reach_from_end_to_end(action, low, high):
+def test_random_actions_cover_the_whole_range(action, low, high):
     drawn = action.draw(np.random.default_rng(0), 500, 4)
     assert drawn.shape == (500, 4, *action.shape)
     assert drawn.dtype == action.dtype

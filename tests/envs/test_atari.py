@@ -1,4 +1,4 @@
-"""The rules of each protocol, held against what the emulator really does."""
+"""Each rule set, compared with the behaviour of the emulator."""
 
 from itertools import pairwise
 
@@ -18,8 +18,8 @@ from paac_cli.seeding import episode_seed
 NOOP, FIRE = 0, 1
 
 
-def open_env(game, protocol, on_frame=None):
-    return AtariEnv(EnvConfig(id=f"ALE/{game}-v5", protocol=protocol), on_frame)
+def open_env(game, rules, on_frame=None):
+    return AtariEnv(EnvConfig(id=f"ALE/{game}-v5", protocol=rules), on_frame)
 
 
 def empty_obs(env):
@@ -31,16 +31,16 @@ def random_actions(env, count, seed=0):
 
 
 def play_game(env, seed, actions):
-    """All observations and outcomes of one game, until it is over or the actions are."""
+    """Play until the game is over or `actions` end. Returns all observations [T, ...] and the outcomes."""
     out = empty_obs(env)
     env.new_game(seed, out)
-    seen, outcomes = [out.copy()], []
+    obs, outcomes = [out.copy()], []
     for action in actions:
         outcomes.append(env.step(action, out))
         if outcomes[-1].game_over:
             break
-        seen.append(out.copy())
-    return np.array(seen), outcomes
+        obs.append(out.copy())
+    return np.array(obs), outcomes
 
 
 def same_play(one, other):
@@ -53,22 +53,22 @@ def count_start_frames(env, frames, episode):
     return len(frames)
 
 
-# Which games there are
+# The playable games
 
 
-def test_every_playable_game_goes_by_its_gymnasium_id():
+def test_every_playable_game_has_its_gymnasium_id():
     assert len(game_ids()) == 104
     assert set(game_ids()) <= set(gymnasium.registry)
 
 
 @pytest.mark.parametrize("env_id", ["ALE/Pnog-v5", "ALE/pong-v5", "ALE/Pong-v4"])
-def test_unknown_game_is_refused_and_close_names_are_offered(env_id):
+def test_the_error_of_an_unknown_game_suggests_the_nearest(env_id):
     with pytest.raises(EnvironmentSpecError, match=rf"{env_id}.*did you mean.*ALE/Pong-v5"):
         make_env(EnvConfig(id=env_id))
 
 
 @pytest.mark.parametrize("name", ["Combat", "Joust", "MazeCraze", "Warlords"])
-def test_game_that_would_end_the_process_is_refused_with_an_error(name):
+def test_a_game_that_would_terminate_the_process_raises_an_error(name):
     with pytest.raises(EnvironmentSpecError, match=f"unplayable Atari game 'ALE/{name}-v5'"):
         make_env(EnvConfig(id=f"ALE/{name}-v5"))
 
@@ -76,9 +76,9 @@ def test_game_that_would_end_the_process_is_refused_with_an_error(name):
 # The rules
 
 
-@pytest.mark.parametrize(("protocol", "actions"), [("paac2017", 6), ("baselines", 6), ("machado2018", 18)])
-def test_action_set_is_minimal_or_full_as_the_protocol_says(protocol, actions):
-    spec = describe_env(EnvConfig(id="ALE/Pong-v5", protocol=protocol))
+@pytest.mark.parametrize(("rules", "actions"), [("paac2017", 6), ("baselines", 6), ("machado2018", 18)])
+def test_the_action_set_is_minimal_or_full_as_the_rule_set_says(rules, actions):
+    spec = describe_env(EnvConfig(id="ALE/Pong-v5", protocol=rules))
     assert spec.action.num_actions == actions
     assert spec.action.names[:2] == ("NOOP", "FIRE")
     assert spec.obs_shape == (84, 84, 4)
@@ -86,7 +86,7 @@ def test_action_set_is_minimal_or_full_as_the_protocol_says(protocol, actions):
 
 
 @pytest.mark.parametrize(
-    ("protocol", "game", "fewest", "most"),
+    ("rules", "game", "smallest", "largest"),
     [
         ("paac2017", "MsPacman", 0 + 16, 30 + 16),  # the frame stack is filled with four steps
         ("baselines", "MsPacman", 1, 30),
@@ -94,72 +94,72 @@ def test_action_set_is_minimal_or_full_as_the_protocol_says(protocol, actions):
         ("machado2018", "Pong", 0, 0),
     ],
 )
-def test_a_game_begins_with_as_many_frames_as_the_protocol_says(protocol, game, fewest, most):
+def test_a_game_starts_with_as_many_frames_as_the_rule_set_says(rules, game, smallest, largest):
     frames = []
-    env = open_env(game, protocol, lambda frame: frames.append(frame.shape))
+    env = open_env(game, rules, lambda frame: frames.append(frame.shape))
     counts = {count_start_frames(env, frames, episode) for episode in range(200)}
-    assert min(counts) == fewest
-    assert max(counts) == most
+    assert min(counts) == smallest
+    assert max(counts) == largest
 
 
-def test_warm_start_fills_the_stack_with_four_different_real_screens():
-    screens, _ = play_game(open_env("Seaquest", "paac2017"), episode_seed(1, 0, 0), [])
-    assert len({screens[0][..., age].tobytes() for age in range(4)}) == 4
+def test_warm_start_fills_the_stack_with_four_different_frames():
+    obs, _ = play_game(open_env("Seaquest", "paac2017"), episode_seed(1, 0, 0), [])
+    assert len({obs[0][..., age].tobytes() for age in range(4)}) == 4
 
 
-@pytest.mark.parametrize("protocol", ["baselines", "machado2018"])
-def test_without_warm_start_the_first_screen_fills_the_stack(protocol):
-    screens, _ = play_game(open_env("Seaquest", protocol), episode_seed(1, 0, 0), [])
-    assert len({screens[0][..., age].tobytes() for age in range(4)}) == 1
-    assert screens[0].any()
+@pytest.mark.parametrize("rules", ["baselines", "machado2018"])
+def test_without_warm_start_the_first_frame_fills_the_stack(rules):
+    obs, _ = play_game(open_env("Seaquest", rules), episode_seed(1, 0, 0), [])
+    assert len({obs[0][..., age].tobytes() for age in range(4)}) == 1
+    assert obs[0].any()
 
 
-@pytest.mark.parametrize("protocol", RULE_SETS)
-def test_newest_screen_comes_last_and_the_others_move_down(protocol):
-    env = open_env("Seaquest", protocol)
-    seen, _ = play_game(env, episode_seed(1, 0, 0), random_actions(env, 40))
-    assert np.array_equal(seen[1:, ..., :3], seen[:-1, ..., 1:])
-    assert all((after[..., 3] != before[..., 3]).any() for before, after in pairwise(seen))
+@pytest.mark.parametrize("rules", RULE_SETS)
+def test_the_newest_frame_is_last_and_the_others_move_by_one(rules):
+    env = open_env("Seaquest", rules)
+    obs, _ = play_game(env, episode_seed(1, 0, 0), random_actions(env, 40))
+    assert np.array_equal(obs[1:, ..., :3], obs[:-1, ..., 1:])
+    assert all((after[..., 3] != before[..., 3]).any() for before, after in pairwise(obs))
 
 
-def test_nearest_resize_invents_no_shade_and_area_resize_does():
-    def shades(protocol):
+def test_nearest_resize_adds_no_shade_of_grey_and_area_resize_does():
+    def shades(rules):
         colours = set()
-        env = open_env("Pong", protocol, lambda frame: colours.update(map(tuple, frame.reshape(-1, 3).tolist())))
-        seen, _ = play_game(env, episode_seed(1, 0, 0), [NOOP] * 3)
-        return len(np.unique(seen)), len(colours)
+        env = open_env("Pong", rules, lambda frame: colours.update(map(tuple, frame.reshape(-1, 3).tolist())))
+        obs, _ = play_game(env, episode_seed(1, 0, 0), [NOOP] * 3)
+        return len(np.unique(obs)), len(colours)
 
-    seen, colours = shades("paac2017")
-    assert seen <= colours
-    seen, colours = shades("baselines")
-    assert seen > colours
+    shades_of_obs, colours = shades("paac2017")
+    assert shades_of_obs <= colours
+    shades_of_obs, colours = shades("baselines")
+    assert shades_of_obs > colours
 
 
-def test_only_baselines_ends_an_episode_with_a_lost_life_and_fires_at_each_new_one():
+def test_only_baselines_terminates_on_a_lost_life_and_fires_at_the_start_of_each():
     env = open_env("Breakout", "baselines")
     _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 400)
     assert [outcome.game_over for outcome in outcomes if outcome.terminated] == [False] * 4 + [True]
 
-    for protocol in ("paac2017", "machado2018"):
-        env = open_env("Breakout", protocol)
+    for rules in ("paac2017", "machado2018"):
+        env = open_env("Breakout", rules)
         _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 400)
-        assert not any(outcome.terminated for outcome in outcomes)  # nobody fires, so nothing is lost
+        assert not any(outcome.terminated for outcome in outcomes)  # without FIRE, no life is lost
         _, outcomes = play_game(env, episode_seed(1, 0, 0), [FIRE] * 400)
         assert [outcome.game_over for outcome in outcomes if outcome.terminated] == [True]
 
 
-def test_sticky_actions_make_games_differ_and_the_seed_makes_them_the_same():
+def test_sticky_actions_follow_from_the_seed():
     env = open_env("Seaquest", "machado2018")
     actions = random_actions(env, 60)
     one = play_game(env, episode_seed(1, 0, 0), actions)
     assert same_play(one, play_game(env, episode_seed(1, 0, 0), actions))
     for other_seed in (episode_seed(1, 0, 1), episode_seed(1, 1, 0), episode_seed(2, 0, 0)):
         other = play_game(env, other_seed, actions)
-        assert np.array_equal(one[0][0], other[0][0])  # no no-ops: the start is always the same
+        assert np.array_equal(one[0][0], other[0][0])  # no no-ops: the first observation is always the same
         assert not same_play(one, other)
 
 
-def test_each_frame_repeats_the_action_before_it_with_probability_one_quarter():
+def test_each_emulator_frame_repeats_the_previous_action_with_probability_one_quarter():
     frames, repeats = [], 0
     env = open_env("Seaquest", "machado2018", lambda frame: frames.append(frame.copy()))
     actions = random_actions(env, 100)
@@ -168,7 +168,7 @@ def test_each_frame_repeats_the_action_before_it_with_probability_one_quarter():
     ale = load_rom("ALE/Seaquest-v5")
     ale.reset_game()
     rng, last, legal = np.random.default_rng(episode_seed(1, 0, 0)), NOOP, ale.getLegalActionSet()
-    rng.integers(0, 0, endpoint=True)  # how many no-ops
+    rng.integers(0, 0, endpoint=True)  # the draw of the number of no-ops
     for index, frame in enumerate(frames):
         if rng.random() < 0.25:
             repeats += 1
@@ -180,10 +180,10 @@ def test_each_frame_repeats_the_action_before_it_with_probability_one_quarter():
     assert repeats == pytest.approx(100, abs=30)
 
 
-def test_an_action_does_not_stick_from_one_game_into_the_next():
+def test_a_sticky_action_does_not_carry_over_to_the_next_game():
     env = open_env("Breakout", "machado2018")
     left, right = env.spec.action.names.index("LEFT"), env.spec.action.names.index("RIGHT")
-    for episode in range(20):  # a quarter of these games begin with a repeated action
+    for episode in range(20):  # a quarter of these games start with a repeated action
         plays = []
         for last_action in (left, right):
             play_game(env, episode_seed(1, 1, 0), [last_action] * 20)
@@ -191,38 +191,38 @@ def test_an_action_does_not_stick_from_one_game_into_the_next():
         assert same_play(*plays)
 
 
-@pytest.mark.parametrize(("protocol", "fewest"), [("paac2017", 0), ("baselines", 1)])
-def test_without_sticky_actions_a_seed_decides_nothing_but_the_number_of_noops(protocol, fewest):
+@pytest.mark.parametrize(("rules", "smallest"), [("paac2017", 0), ("baselines", 1)])
+def test_without_sticky_actions_the_seed_decides_only_the_number_of_noops(rules, smallest):
     def noops(episode):
-        return int(np.random.default_rng(episode_seed(1, 0, episode)).integers(fewest, 30, endpoint=True))
+        return int(np.random.default_rng(episode_seed(1, 0, episode)).integers(smallest, 30, endpoint=True))
 
-    twin = next(episode for episode in range(1, 1000) if noops(episode) == noops(0))
-    stranger = next(episode for episode in range(1, 1000) if noops(episode) != noops(0))
-    env = open_env("SpaceInvaders", protocol)
+    same_noops = next(episode for episode in range(1, 1000) if noops(episode) == noops(0))
+    other_noops = next(episode for episode in range(1, 1000) if noops(episode) != noops(0))
+    env = open_env("SpaceInvaders", rules)
     actions = random_actions(env, 60)
     one = play_game(env, episode_seed(1, 0, 0), actions)
-    assert same_play(one, play_game(env, episode_seed(1, 0, twin), actions))
-    assert not same_play(one, play_game(env, episode_seed(1, 0, stranger), actions))
+    assert same_play(one, play_game(env, episode_seed(1, 0, same_noops), actions))
+    assert not same_play(one, play_game(env, episode_seed(1, 0, other_noops), actions))
 
 
 # Rewards, scores and lengths
 
 
-@pytest.mark.parametrize("protocol", RULE_SETS)
+@pytest.mark.parametrize("rules", RULE_SETS)
 @pytest.mark.parametrize("game", ["MsPacman", "Qbert"])
-def test_rewards_are_clipped_and_the_score_is_raw(game, protocol):
-    env = open_env(game, protocol)
+def test_rewards_are_clipped_and_the_score_is_raw(game, rules):
+    env = open_env(game, rules)
     out = empty_obs(env)
     env.new_game(episode_seed(1, 0, 0), out)
-    before, gains = env.score, []
+    before, rewards = env.score, []
     for action in random_actions(env, 300):
         outcome = env.step(action, out)
         if outcome.terminated:
             break
         assert outcome.reward == np.sign(env.score - before)
-        gains.append(env.score - before)
+        rewards.append(env.score - before)
         before = env.score
-    assert max(gains) >= 10
+    assert max(rewards) >= 10
 
 
 def test_score_and_length_count_the_whole_game_across_lives():
@@ -247,18 +247,18 @@ def test_score_and_length_count_the_whole_game_across_lives():
     assert (env.score, env.length) == (0, 0)
 
 
-@pytest.mark.parametrize("protocol", RULE_SETS)
-def test_game_is_truncated_after_the_largest_number_of_steps_and_not_before(protocol, monkeypatch):
+@pytest.mark.parametrize("rules", RULE_SETS)
+def test_a_game_is_truncated_after_the_maximum_number_of_steps_and_not_before(rules, monkeypatch):
     assert MAX_STEPS == 27_000  # 108,000 frames
     monkeypatch.setattr(atari, "MAX_STEPS", 20)
-    env = open_env("Pong", protocol)
+    env = open_env("Pong", rules)
     _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 30)
     assert len(outcomes) == 20
     assert not any(outcome.truncated or outcome.game_over for outcome in outcomes[:-1])
     assert outcomes[-1][1:] == (False, True, True)
 
 
-def test_life_lost_with_the_last_step_terminates_and_does_not_truncate(monkeypatch):
+def test_a_life_lost_in_the_last_step_terminates_and_does_not_truncate(monkeypatch):
     env = open_env("Breakout", "baselines")
     _, outcomes = play_game(env, episode_seed(1, 0, 0), [NOOP] * 100)
     steps = 1 + [outcome.terminated for outcome in outcomes].index(True)
@@ -271,42 +271,42 @@ def test_life_lost_with_the_last_step_terminates_and_does_not_truncate(monkeypat
 # A game is a function of its seed and its actions
 
 
-@pytest.mark.parametrize("protocol", RULE_SETS)
+@pytest.mark.parametrize("rules", RULE_SETS)
 @pytest.mark.parametrize("game", ["Breakout", "Qbert", "Tetris", "YarsRevenge", "Amidar"])
-def test_a_game_does_not_depend_on_what_was_played_before_it(game, protocol):
-    """Qbert, Tetris and Yars' Revenge do not forget everything at a restore; Amidar keeps a screen."""
-    films = {"fresh": [], "used": []}
-    fresh = open_env(game, protocol, lambda frame: films["fresh"].append(frame.tobytes()))
-    used = open_env(game, protocol, lambda frame: films["used"].append(frame.tobytes()))
-    for episode, steps in enumerate((150, 1, 40)):  # none of them runs to its end
+def test_a_game_does_not_depend_on_the_games_before_it(game, rules):
+    """Restoring a snapshot does not restore all of Qbert, Tetris and Yars' Revenge; Amidar keeps its screen."""
+    frames = {"fresh": [], "used": []}
+    fresh = open_env(game, rules, lambda frame: frames["fresh"].append(frame.tobytes()))
+    used = open_env(game, rules, lambda frame: frames["used"].append(frame.tobytes()))
+    for episode, steps in enumerate((150, 1, 40)):  # none of them ends
         play_game(used, episode_seed(1, 0, episode), random_actions(used, steps, seed=episode))
-    films["used"].clear()
+    frames["used"].clear()
 
     actions = random_actions(fresh, 80, seed=99)
     assert same_play(
         play_game(fresh, episode_seed(1, 0, 7), actions),
         play_game(used, episode_seed(1, 0, 7), actions),
     )
-    assert films["fresh"] == films["used"]
+    assert frames["fresh"] == frames["used"]
 
 
 @pytest.mark.parametrize("game", ["Breakout", "Qbert", "BeamRider"])
-def test_games_that_were_made_ready_are_those_that_were_not(game):
+def test_a_game_on_a_prepared_emulator_is_the_same(game):
     env, other = open_env(game, "baselines"), open_env(game, "baselines")
     actions = random_actions(env, 100)
     plays = []
     for prepares in (False, True, False, True):
-        play_game(other, episode_seed(1, 1, 0), actions)  # they share what has been made ready
+        play_game(other, episode_seed(1, 1, 0), actions)  # shares the spare emulators
         while prepares and env.prepare():
             pass
         plays.append(play_game(env, episode_seed(1, 0, 0), actions))
-    assert other.prepare()  # the one that `env` has given back
+    assert other.prepare()  # resets the emulator that `env` exchanged last
     assert not other.prepare()
     assert all(same_play(plays[0], play) for play in plays[1:])
 
 
-def test_no_pixel_of_the_game_before_shows_in_the_first_observation():
-    """After one no-op the very first frame is looked at, of which Koolaid draws only a part."""
+def test_the_first_observation_has_no_pixel_of_the_previous_game():
+    """After one no-op, the observation is made of the very first screen, of which Koolaid draws only a part."""
     episode = next(
         episode
         for episode in range(1000)
@@ -318,25 +318,25 @@ def test_no_pixel_of_the_game_before_shows_in_the_first_observation():
     assert np.array_equal(out[0], again[0])
 
 
-# Films
+# Videos
 
 
-@pytest.mark.parametrize("protocol", RULE_SETS)
-def test_film_gets_four_frames_a_step_and_does_not_change_the_play(protocol):
+@pytest.mark.parametrize("rules", RULE_SETS)
+def test_a_video_has_four_frames_per_step_and_recording_does_not_change_the_game(rules):
     frames = []
-    filmed = open_env("Seaquest", protocol, lambda frame: frames.append((frame.shape, frame.dtype)))
-    plain = open_env("Seaquest", protocol)
+    recorded = open_env("Seaquest", rules, lambda frame: frames.append((frame.shape, frame.dtype)))
+    plain = open_env("Seaquest", rules)
     actions = random_actions(plain, 50)
-    at_start = count_start_frames(filmed, frames, episode=3)
+    at_start = count_start_frames(recorded, frames, episode=3)
     frames.clear()
-    filmed_play = play_game(filmed, episode_seed(1, 0, 3), actions)
-    assert same_play(filmed_play, play_game(plain, episode_seed(1, 0, 3), actions))
-    assert not any(outcome.terminated for outcome in filmed_play[1])
+    recorded_play = play_game(recorded, episode_seed(1, 0, 3), actions)
+    assert same_play(recorded_play, play_game(plain, episode_seed(1, 0, 3), actions))
+    assert not any(outcome.terminated for outcome in recorded_play[1])
     assert len(frames) == at_start + 4 * len(actions)
     assert set(frames) == {((210, 160, 3), np.dtype(np.uint8))}
 
 
-def test_film_also_gets_the_frames_between_two_lives():
+def test_a_video_has_the_frames_between_two_lives():
     frames = []
     env = open_env("Breakout", "baselines", frames.append)
     out = empty_obs(env)

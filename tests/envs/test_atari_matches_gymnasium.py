@@ -1,4 +1,4 @@
-"""The `baselines` protocol against Gymnasium's parts put together as OpenAI baselines did."""
+"""The rule set `baselines` compared with Gymnasium's wrappers, combined as in OpenAI baselines."""
 
 import ale_py  # noqa: F401  registers the games
 import gymnasium
@@ -14,7 +14,7 @@ SEED, STEPS = 11, 2_000
 
 
 class FreshGame(gymnasium.Wrapper):
-    """Below everything: a newly loaded ROM for every game, then our number of no-ops; keeps the raw score."""
+    """The innermost wrapper: reloads the ROM for each game, plays as many no-ops as `AtariEnv`, sums the raw score."""
 
     def __init__(self, env):
         super().__init__(env)
@@ -71,7 +71,7 @@ class FireReset(gymnasium.Wrapper):
 
 
 def build_reference(env_id):
-    """The whole tower of wrappers, and its lowest, which knows the raw score."""
+    """All wrappers, and the innermost one, which has the raw score."""
     raw = gymnasium.make(env_id, frameskip=1, repeat_action_probability=0.0, full_action_space=False)
     game = FreshGame(raw)
     env = AtariPreprocessing(
@@ -96,7 +96,7 @@ def build_reference(env_id):
         ("BeamRider", True, True),
     ],
 )
-def test_baselines_protocol_equals_gymnasium_step_by_step(name, fires, has_lives):
+def test_the_rule_set_baselines_equals_gymnasium_in_every_step(name, fires, has_lives):
     env_id = f"ALE/{name}-v5"
     reference, game = build_reference(env_id)
     assert isinstance(reference.env, FireReset) == fires
@@ -105,25 +105,25 @@ def test_baselines_protocol_equals_gymnasium_step_by_step(name, fires, has_lives
 
     out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
     env.new_game(episode_seed(SEED, 0, 0), out)
-    seen, _ = reference.reset()
-    assert np.array_equal(out, np.moveaxis(seen, 0, -1))
+    expected, _ = reference.reset()
+    assert np.array_equal(out, np.moveaxis(expected, 0, -1))
 
     games, lost_lives = 0, 0
     actions = np.random.default_rng(SEED).integers(env.spec.action.num_actions, size=STEPS).tolist()
     for index, action in enumerate(actions):
         outcome = env.step(action, out)
-        seen, reward, terminated, _, _ = reference.step(action)
+        expected, reward, terminated, _, _ = reference.step(action)
         assert outcome[:3] == (np.sign(reward), terminated, False), f"step {index}"
         if terminated and not game.is_over:
             lost_lives += 1
-            seen, _ = reference.reset()  # ours has begun the next life by itself
+            expected, _ = reference.reset()  # `env` has started the next life automatically
         assert outcome.game_over == game.is_over, f"step {index}"
         assert env.score == game.score, f"step {index}"
         if outcome.game_over:
             games += 1
             env.new_game(episode_seed(SEED, 0, games), out)
-            seen, _ = reference.reset()
-        assert np.array_equal(out, np.moveaxis(seen, 0, -1)), f"step {index}"
+            expected, _ = reference.reset()
+        assert np.array_equal(out, np.moveaxis(expected, 0, -1)), f"step {index}"
 
     assert games >= 1
     assert (lost_lives >= 2) == has_lives

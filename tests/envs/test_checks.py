@@ -1,4 +1,4 @@
-"""What an environment must not give: refused at any step, by its field, what was found and what the space says."""
+"""Outputs of an environment that do not match its spaces are rejected; the error names field, value and expectation."""
 
 import re
 
@@ -18,8 +18,8 @@ from toy_envs import OBSERVATION_SPACES
 NAN, INF = float("nan"), float("inf")
 
 
-class Giving(gymnasium.Env):
-    """Gives what it is told: a reset `first`, and the steps one tuple of five after the other."""
+class Scripted(gymnasium.Env):
+    """`reset` returns the observation `first`; each `step` returns the next of `steps`, tuples of five."""
 
     action_space = spaces.Discrete(2)
 
@@ -39,19 +39,19 @@ def step(obs, reward=0.0, terminated=False, truncated=False):
     return obs, reward, terminated, truncated, {}
 
 
-def refusal(space, obs):
-    """Why `obs` is refused at the third step, and the same at a reset."""
-    env = CheckedEnv(Giving(space, space.sample(), step(space.sample()), step(space.sample()), step(obs)))
+def problem_of(space, obs):
+    """The error for `obs` at the third step, without the step. It is the same at a reset."""
+    env = CheckedEnv(Scripted(space, space.sample(), step(space.sample()), step(space.sample()), step(obs)))
     env.reset()
     env.step(0)
     env.step(0)
     with pytest.raises(EnvOutputError) as at_step:
         env.step(0)
     with pytest.raises(EnvOutputError) as at_reset:
-        CheckedEnv(Giving(space, obs)).reset()
-    finding = str(at_step.value).removesuffix(", after step 3 of the episode")
-    assert str(at_reset.value) == f"{finding}, at reset"
-    return finding
+        CheckedEnv(Scripted(space, obs)).reset()
+    problem = str(at_step.value).removesuffix(", after step 3 of the episode")
+    assert str(at_reset.value) == f"{problem}, at reset"
+    return problem
 
 
 def box(dtype, shape=(3,)):
@@ -59,13 +59,13 @@ def box(dtype, shape=(3,)):
 
 
 def robot(**entries):
-    """An observation of the space of that name with other `entries`; an entry of None is left out."""
+    """An observation of the space "robot" with some `entries` replaced, or removed if None."""
     obs = OBSERVATION_SPACES["robot"].sample() | entries
     return {key: entry for key, entry in obs.items() if entry is not None}
 
 
 @pytest.mark.parametrize(
-    ("space", "obs", "finding"),
+    ("space", "obs", "problem"),
     [
         (box(np.float32), np.array([0, NAN, 0], np.float32), "observation is nan at [1]"),
         (box(np.float64, (2, 2)), np.array([[0, 0], [-INF, NAN]]), "observation is -inf at [1, 0]"),
@@ -73,52 +73,52 @@ def robot(**entries):
         (spaces.Box(-INF, INF, (1,)), np.array([INF], np.float32), "observation is inf at [0]"),
         (box(np.float16), np.array([0, 0, 1e6], np.float32), "observation is 1000000.0 at [2]"),
         (box(np.float32, ()), NAN, "observation is nan"),
-        (box(np.float32), np.zeros(2, np.float32), "observation has shape (2,); the space says (3,)"),
-        (box(np.float32), np.zeros(1, np.float32), "observation has shape (1,); the space says (3,)"),
-        (box(np.float32), np.float32(0), "observation has shape (); the space says (3,)"),
-        (box(np.float32), [0.0, 0.0, 0.0], "observation is of type list; the space says an array of shape (3,)"),
-        (box(np.float32), None, "observation is of type NoneType; the space says an array of shape (3,)"),
-        (box(np.float32), np.array(["a", "b", "c"]), "observation is of dtype <U1; the space says float32"),
-        (box(np.float32), np.array([None] * 3), "observation is of dtype object; the space says float32"),
-        (box(np.float32), np.zeros(3, np.complex64), "observation is of dtype complex64; the space says float32"),
-        (box(np.uint8), np.zeros(3, np.float32), "observation is of dtype float32; the space says uint8"),
-        (box(np.uint8), np.array([0, 256, 0]), "observation is of dtype int64; the space says uint8"),
-        (box(np.bool_), np.zeros(3, np.uint8), "observation is of dtype uint8; the space says bool"),
-        (spaces.Discrete(4, start=-1), 3, "observation is 3; the space says a whole number from -1 to 2"),
-        (spaces.Discrete(4), np.int64(-1), "observation is np.int64(-1); the space says a whole number from 0 to 3"),
-        (spaces.Discrete(4), 1.0, "observation is 1.0; the space says a whole number from 0 to 3"),
-        (spaces.Discrete(4), "1", "observation is '1'; the space says a whole number from 0 to 3"),
+        (box(np.float32), np.zeros(2, np.float32), "observation has shape (2,); expected (3,)"),
+        (box(np.float32), np.zeros(1, np.float32), "observation has shape (1,); expected (3,)"),
+        (box(np.float32), np.float32(0), "observation has shape (); expected (3,)"),
+        (box(np.float32), [0.0, 0.0, 0.0], "observation is of type list; expected an array of shape (3,)"),
+        (box(np.float32), None, "observation is of type NoneType; expected an array of shape (3,)"),
+        (box(np.float32), np.array(["a", "b", "c"]), "observation is of dtype <U1; expected float32"),
+        (box(np.float32), np.array([None] * 3), "observation is of dtype object; expected float32"),
+        (box(np.float32), np.zeros(3, np.complex64), "observation is of dtype complex64; expected float32"),
+        (box(np.uint8), np.zeros(3, np.float32), "observation is of dtype float32; expected uint8"),
+        (box(np.uint8), np.array([0, 256, 0]), "observation is of dtype int64; expected uint8"),
+        (box(np.bool_), np.zeros(3, np.uint8), "observation is of dtype uint8; expected bool"),
+        (spaces.Discrete(4, start=-1), 3, "observation is 3; expected an integer from -1 to 2"),
+        (spaces.Discrete(4), np.int64(-1), "observation is np.int64(-1); expected an integer from 0 to 3"),
+        (spaces.Discrete(4), 1.0, "observation is 1.0; expected an integer from 0 to 3"),
+        (spaces.Discrete(4), "1", "observation is '1'; expected an integer from 0 to 3"),
         (
             spaces.Discrete(4),
             np.array([1]),
-            "observation is array([1]); the space says a whole number from 0 to 3",
+            "observation is array([1]); expected an integer from 0 to 3",
         ),
         (
             spaces.MultiDiscrete([2, 3], start=[5, 0]),
             np.array([6, 3]),
-            "observation is 3 at [1]; the space says a whole number from 0 to 2",
+            "observation is 3 at [1]; expected an integer from 0 to 2",
         ),
         (
             spaces.MultiDiscrete([2, 3]),
             np.array([-1, 0]),
-            "observation is -1 at [0]; the space says a whole number from 0 to 1",
+            "observation is -1 at [0]; expected an integer from 0 to 1",
         ),
         (
             spaces.MultiDiscrete([2, 3]),
             np.zeros(2),
-            "observation is of dtype float64; the space says whole numbers",
+            "observation is of dtype float64; expected integers",
         ),
-        (spaces.MultiDiscrete([2, 3]), np.zeros(3, int), "observation has shape (3,); the space says (2,)"),
-        (spaces.MultiBinary(3), np.array([0, 2, 1], np.int8), "observation is 2 at [1]; the space says 0 or 1"),
-        (spaces.MultiBinary(3), np.array([0, NAN, 1]), "observation is nan at [1]; the space says 0 or 1"),
-        (spaces.MultiBinary(3), np.zeros(4, np.int8), "observation has shape (4,); the space says (3,)"),
+        (spaces.MultiDiscrete([2, 3]), np.zeros(3, int), "observation has shape (3,); expected (2,)"),
+        (spaces.MultiBinary(3), np.array([0, 2, 1], np.int8), "observation is 2 at [1]; expected 0 or 1"),
+        (spaces.MultiBinary(3), np.array([0, NAN, 1]), "observation is nan at [1]; expected 0 or 1"),
+        (spaces.MultiBinary(3), np.zeros(4, np.int8), "observation has shape (4,); expected (3,)"),
         (
             OBSERVATION_SPACES["pair"],
             (1, np.zeros(2, np.float32), 0),
-            "observation has 3 entries; the space says 2",
+            "observation has 3 entries; expected 2",
         ),
-        (OBSERVATION_SPACES["pair"], np.zeros(2), "observation is of type ndarray; the space says a tuple of 2"),
-        (OBSERVATION_SPACES["pair"], (3, np.zeros(2, np.float32)), "observation['0'] is 3; the space says a whole"),
+        (OBSERVATION_SPACES["pair"], np.zeros(2), "observation is of type ndarray; expected a tuple of 2"),
+        (OBSERVATION_SPACES["pair"], (3, np.zeros(2, np.float32)), "observation['0'] is 3; expected an int"),
         (
             OBSERVATION_SPACES["robot"],
             robot(arm={"angles": np.array([0, 0, INF], np.float32), "grip": 0}),
@@ -132,27 +132,27 @@ def robot(**entries):
         (
             OBSERVATION_SPACES["robot"],
             robot(arm={"angles": np.zeros(3, np.float32)}),
-            "observation['arm'] has the keys ['angles']; the space says ['angles', 'grip']",
+            "observation['arm'] has the keys ['angles']; expected ['angles', 'grip']",
         ),
         (
             OBSERVATION_SPACES["robot"],
             robot(mode=None, mood=1),
-            "observation has the keys ['arm', 'camera', 'legs', 'mood']; the space says ['arm', 'camera', 'legs', 'm",
+            "observation has the keys ['arm', 'camera', 'legs', 'mood']; expected ['arm', 'camera', 'legs', 'm",
         ),
         (
             OBSERVATION_SPACES["robot"],
             robot(tail=0),
-            "observation has the keys ['arm', 'camera', 'legs', 'mode', 'tail']; the space says ['arm', 'camera', 'l",
+            "observation has the keys ['arm', 'camera', 'legs', 'mode', 'tail']; expected ['arm', 'camera', 'l",
         ),
         (
             OBSERVATION_SPACES["robot"],
             [0],
-            "observation is of type list; the space says a dict of ['arm', 'camera', 'legs', 'mode']",
+            "observation is of type list; expected a dict of ['arm', 'camera', 'legs', 'mode']",
         ),
     ],
 )
-def test_what_cannot_be_learned_from_is_refused(space, obs, finding):
-    assert refusal(space, obs).startswith(finding)
+def test_an_observation_that_does_not_match_its_space_is_rejected(space, obs, problem):
+    assert problem_of(space, obs).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -177,45 +177,45 @@ def test_what_cannot_be_learned_from_is_refused(space, obs, finding):
         (OBSERVATION_SPACES["robot"], dict(reversed(robot().items()))),
     ],
 )
-def test_what_can_be_written_as_the_space_says_passes_untouched(space, obs):
-    env = CheckedEnv(Giving(space, obs, step(obs)))
+def test_an_observation_that_can_be_converted_is_passed_on_unchanged(space, obs):
+    env = CheckedEnv(Scripted(space, obs, step(obs)))
     assert env.reset()[0] is obs
     assert env.step(0)[0] is obs
 
 
 @pytest.mark.parametrize("name", OBSERVATION_SPACES)
-def test_every_sample_of_a_space_passes(name):
+def test_every_sample_of_a_space_is_valid(name):
     space = OBSERVATION_SPACES[name]
-    env = CheckedEnv(Giving(space, space.sample(), *(step(space.sample()) for _ in range(50))))
+    env = CheckedEnv(Scripted(space, space.sample(), *(step(space.sample()) for _ in range(50))))
     env.reset()
     for _ in range(50):
         env.step(0)
 
 
 @pytest.mark.parametrize(
-    ("reward", "finding"),
+    ("reward", "problem"),
     [
         (NAN, "reward is nan, "),
         (np.float32(INF), "reward is inf, "),
         (-1e39, "reward is -1e+39, "),
-        (None, "reward is None, which is no number, "),
-        ("1.0", "reward is '1.0', which is no number, "),
-        (np.array([1.0]), "reward is array([1.]), which is no number, "),
-        (1j, "reward is 1j, which is no number, "),
+        (None, "reward is None; expected a number, "),
+        ("1.0", "reward is '1.0'; expected a number, "),
+        (np.array([1.0]), "reward is array([1.]); expected a number, "),
+        (1j, "reward is 1j; expected a number, "),
     ],
 )
-def test_a_reward_must_be_one_number(reward, finding):
+def test_a_reward_must_be_a_finite_number(reward, problem):
     space = box(np.float32)
-    env = CheckedEnv(Giving(space, space.sample(), step(space.sample(), reward)))
+    env = CheckedEnv(Scripted(space, space.sample(), step(space.sample(), reward)))
     env.reset()
-    with pytest.raises(EnvOutputError, match=re.escape(f"{finding}after step 1 of the episode")):
+    with pytest.raises(EnvOutputError, match=re.escape(f"{problem}after step 1 of the episode")):
         env.step(0)
 
 
 @pytest.mark.parametrize("reward", [2, np.float32(2), np.int8(2), np.array(2.0), np.float64(2)])
-def test_a_reward_may_be_any_one_number(reward):
+def test_a_reward_may_have_any_numeric_type(reward):
     space = box(np.float32)
-    env = CheckedEnv(Giving(space, space.sample(), step(space.sample(), reward, np.True_, np.array(False))))
+    env = CheckedEnv(Scripted(space, space.sample(), step(space.sample(), reward, np.True_, np.array(False))))
     env.reset()
     _, *outcome, _ = env.step(0)
     assert outcome == [2.0, True, False]
@@ -224,18 +224,18 @@ def test_a_reward_may_be_any_one_number(reward):
 
 @pytest.mark.parametrize("flag", [None, 1, 0.0, "False", np.array([True]), np.int64(0)])
 @pytest.mark.parametrize("name", ["terminated", "truncated"])
-def test_an_end_is_true_or_false(name, flag):
+def test_terminated_and_truncated_must_be_booleans(name, flag):
     space = box(np.float32)
-    env = CheckedEnv(Giving(space, space.sample(), step(space.sample(), **{name: flag})))
+    env = CheckedEnv(Scripted(space, space.sample(), step(space.sample(), **{name: flag})))
     env.reset()
-    with pytest.raises(EnvOutputError, match=f"^{name} is .*, which is neither True nor False, after step 1 of"):
+    with pytest.raises(EnvOutputError, match=f"^{name} is .*; expected True or False, after step 1 of"):
         env.step(0)
 
 
 def test_steps_are_counted_from_the_latest_reset():
     space = box(np.float32)
     fine = step(space.sample())
-    env = CheckedEnv(Giving(space, space.sample(), fine, fine, fine, step(space.sample(), NAN)))
+    env = CheckedEnv(Scripted(space, space.sample(), fine, fine, fine, step(space.sample(), NAN)))
     for steps in (3, 0):
         env.reset()
         for _ in range(steps):
@@ -244,8 +244,8 @@ def test_steps_are_counted_from_the_latest_reset():
         env.step(0)
 
 
-class Blurring(gymnasium.Env):
-    """Shows a grey screen, and from the third step on one that is no number."""
+class NanImages(gymnasium.Env):
+    """Observations are black images; from the third step on, they are NaN."""
 
     action_space = spaces.Discrete(2)
     observation_space = spaces.Box(0, 255, (8, 12, 3), np.uint8)
@@ -256,28 +256,28 @@ class Blurring(gymnasium.Env):
 
     def step(self, action):
         self._steps += 1
-        screen = np.zeros((8, 12, 3), np.uint8) if self._steps < 3 else np.full((8, 12, 3), NAN)
-        return screen, 0.0, False, False, {}
+        image = np.zeros((8, 12, 3), np.uint8) if self._steps < 3 else np.full((8, 12, 3), NAN)
+        return image, 0.0, False, False, {}
 
 
-gymnasium.register("Blurring-v0", entry_point=f"{__name__}:Blurring", disable_env_checker=True)
+gymnasium.register("NanImages-v0", entry_point=f"{__name__}:NanImages", disable_env_checker=True)
 
 
-def test_screens_are_checked_before_they_become_bytes():
-    """Gymnasium's GrayscaleObservation would make black of NaN."""
-    env = make_env(EnvConfig(id="Blurring-v0", grayscale=True, frame_stack=2))
+def test_images_are_checked_before_they_are_converted_to_grey():
+    """Gymnasium's GrayscaleObservation would convert NaN to black."""
+    env = make_env(EnvConfig(id="NanImages-v0", grayscale=True, frame_stack=2))
     out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
     env.new_game(episode_seed(1, 0, 0), out)
     env.step(0, out)
     env.step(0, out)
-    with pytest.raises(EnvOutputError, match="observation is of dtype float64; the space says uint8, after step 3"):
+    with pytest.raises(EnvOutputError, match="observation is of dtype float64; expected uint8, after step 3"):
         env.step(0, out)
 
 
-def test_it_comes_home_from_a_worker():
+def test_the_error_of_a_worker_reaches_the_learner():
     config = EnvConfig(id="toy_envs:ScriptedRewards-v0", kwargs={"rewards": [1.0, 0.5, "nan"]})
     sampling = SamplingConfig(num_envs=2)
-    with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, tell=print) as pool:
+    with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, log=print) as pool:
         pool.reset()
         for _ in range(2):
             pool.step(np.zeros(2, np.int32))

@@ -1,4 +1,4 @@
-"""Gymnasium environments: which are taken, and that nothing of them is changed."""
+"""Gymnasium environments: which are supported, and that their observations and rewards are passed on unchanged."""
 
 import gymnasium
 import numpy as np
@@ -15,16 +15,16 @@ from paac_cli.spec import EnvSpec, discrete_action
 
 
 def play(env, seed, actions):
-    """Observations and outcomes of one game, and nothing after its end."""
+    """Play until the game is over or `actions` end. Returns all observations [steps + 1, ...] and the outcomes."""
     out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
     env.new_game(seed, out)
-    seen, outcomes = [out.copy()], []
+    obs, outcomes = [out.copy()], []
     for action in actions:
         outcomes.append(env.step(action, out))
-        seen.append(out.copy())
+        obs.append(out.copy())
         if outcomes[-1].game_over:
             break
-    return np.array(seen), outcomes
+    return np.array(obs), outcomes
 
 
 def alternating(count):
@@ -38,7 +38,7 @@ def alternating(count):
         (toy_envs.TupleActions, "action space Tuple(Discrete(2), Discrete(3))"),
     ],
 )
-def test_unsupported_space_is_named_together_with_what_is_supported(toy, space):
+def test_the_error_of_an_unsupported_space_lists_the_supported_ones(toy, space):
     with pytest.raises(EnvironmentSpecError) as caught:
         describe_env(EnvConfig(id=f"{toy.__name__}-v0"))
     assert f"{toy.__name__}-v0: {space}" in str(caught.value)
@@ -46,54 +46,54 @@ def test_unsupported_space_is_named_together_with_what_is_supported(toy, space):
     assert ("(at words)" in str(caught.value)) == (toy is toy_envs.TextObservation)
 
 
-def test_unknown_environment_is_refused_and_close_names_are_offered():
+def test_the_error_of_an_unknown_environment_suggests_the_nearest():
     with pytest.raises(EnvironmentSpecError, match=r"unknown environment 'CartPloe-v1'; did you mean .*CartPole-v1"):
         describe_env(EnvConfig(id="CartPloe-v1"))
 
 
-def test_argument_that_the_environment_does_not_know_is_refused_by_name():
+def test_the_error_of_an_unknown_argument_names_it():
     with pytest.raises(EnvironmentSpecError, match=r"CartPole-v1 cannot be made.*gravitation"):
         describe_env(EnvConfig(id="CartPole-v1", kwargs={"gravitation": 9.81}))
 
 
-def test_environment_named_with_the_module_that_registers_it_is_found():
-    """Gymnasium's own spelling for environments outside Gymnasium."""
+def test_an_id_may_name_the_module_that_registers_the_environment():
+    """`module:Name-v0` is Gymnasium's own notation."""
     assert describe_env(EnvConfig(id="toy_envs:Counting-v0")).action.num_actions == 4
 
 
-def test_environment_that_knows_nothing_of_rendering_can_be_played():
+def test_an_environment_need_not_take_render_mode():
     assert describe_env(toy_envs.config_of(toy_envs.NoRenderMode)) == toy_envs.spec_of(toy_envs.NoRenderMode)
 
 
-def test_spec_tells_shape_dtype_actions_and_frames_per_second():
+def test_the_spec_has_shape_dtype_actions_and_frames_per_second():
     spec = describe_env(EnvConfig(id="CartPole-v1"))
     assert spec == EnvSpec((4,), np.dtype(np.float32), discrete_action(("0", "1")), 50.0)
     assert describe_env(toy_envs.config_of(toy_envs.Counting)) == toy_envs.spec_of(toy_envs.Counting)
 
 
-def test_actions_that_begin_at_one_are_shifted():
+def test_actions_that_start_at_one_are_shifted():
     env = GymEnv(toy_envs.config_of(toy_envs.ActionsFromOne, ends="never"))
     assert env.spec.action.names == ("1", "2", "3", "4")
-    seen, outcomes = play(env, episode_seed(1, 0, 0), [0, 3, 1])
-    assert seen[:, 2].tolist() == [0, 1, 5, 7]  # sums of the environment's own actions
+    obs, outcomes = play(env, episode_seed(1, 0, 0), [0, 3, 1])
+    assert obs[:, 2].tolist() == [0, 1, 5, 7]  # sums of the environment's own actions
     assert [outcome.reward for outcome in outcomes] == [101, 402, 203]
 
 
-def test_environment_gives_what_gymnasium_gives():
+def test_observations_rewards_and_flags_are_those_of_gymnasium():
     env, seed = make_env(EnvConfig(id="CartPole-v1")), episode_seed(5, 2, 3)
-    seen, outcomes = play(env, seed, [1] * 50)
+    obs, outcomes = play(env, seed, [1] * 50)
     reference = gymnasium.make("CartPole-v1")
     first, _ = reference.reset(seed=int(seed.generate_state(1)[0]))
-    assert np.array_equal(seen[0], first)
-    for obs, outcome in zip(seen[1:], outcomes, strict=True):
+    assert np.array_equal(obs[0], first)
+    for ours, outcome in zip(obs[1:], outcomes, strict=True):
         expected, reward, terminated, truncated, _ = reference.step(1)
-        assert np.array_equal(obs, expected)
+        assert np.array_equal(ours, expected)
         assert outcome == (reward, terminated, truncated, terminated)
     assert outcomes[-1].terminated
     assert (env.score, env.length) == (len(outcomes), len(outcomes))
 
 
-def test_same_seed_gives_the_same_game_whatever_was_played_before():
+def test_a_game_depends_on_its_seed_and_not_on_the_games_before():
     fresh, used = make_env(EnvConfig(id="CartPole-v1")), make_env(EnvConfig(id="CartPole-v1"))
     for episode in range(3):
         play(used, episode_seed(1, 0, episode), alternating(5 + episode))
@@ -101,15 +101,15 @@ def test_same_seed_gives_the_same_game_whatever_was_played_before():
     assert np.array_equal(one[0], other[0])
     assert one[1] == other[1]
     assert used.length == fresh.length == len(one[1])
-    stranger, _ = play(used, episode_seed(1, 1, 9), [])
-    assert not np.array_equal(one[0][0], stranger[0])
+    other_env, _ = play(used, episode_seed(1, 1, 9), [])
+    assert not np.array_equal(one[0][0], other_env[0])
 
 
 @pytest.mark.parametrize(
     ("ends", "expected"),
     [("terminated", (True, False, True)), ("truncated", (False, True, True)), ("both", (True, False, True))],
 )
-def test_a_true_end_wins_over_a_cut(ends, expected):
+def test_an_episode_that_is_terminated_and_truncated_counts_as_terminated(ends, expected):
     env = GymEnv(toy_envs.config_of(toy_envs.Counting, length=2, ends=ends))
     _, outcomes = play(env, episode_seed(1, 0, 0), [0, 0])
     assert outcomes[0][1:] == (False, False, False)
@@ -123,11 +123,11 @@ def test_kwargs_reach_the_environment():
     assert outcomes[-1][1:] == (False, True, True)
 
 
-def test_film_gets_the_first_frame_and_one_a_step_and_does_not_change_the_play():
+def test_a_video_has_the_first_frame_and_one_per_step_and_recording_does_not_change_the_game():
     frames, config = [], EnvConfig(id="CartPole-v1")
-    filmed, plain = make_env(config, lambda frame: frames.append(frame.copy())), make_env(config)
-    one, other = play(filmed, episode_seed(1, 0, 0), [1] * 6), play(plain, episode_seed(1, 0, 0), [1] * 6)
-    filmed.close()
+    recorded, plain = make_env(config, lambda frame: frames.append(frame.copy())), make_env(config)
+    one, other = play(recorded, episode_seed(1, 0, 0), [1] * 6), play(plain, episode_seed(1, 0, 0), [1] * 6)
+    recorded.close()
     assert np.array_equal(one[0], other[0])
     assert one[1] == other[1]
     assert len(frames) == 7
@@ -136,74 +136,74 @@ def test_film_gets_the_first_frame_and_one_a_step_and_does_not_change_the_play()
     assert not np.array_equal(frames[0], frames[-1])
 
 
-# Screens
+# Images
 
 
-def screens(channels=3, script=None, **config):
-    """A toy environment of 8 x 12 pixels under `config`."""
+def images(channels=3, script=None, **config):
+    """The config of `TiledImages`, 8 x 12 pixels; `config` are fields of EnvConfig."""
     return EnvConfig(id="TiledImages-v0", kwargs={"channels": channels, "script": script or {"length": 9}}, **config)
 
 
-def shown(config, steps=4):
-    """Observations from the first to that after `steps`."""
+def observations(config, steps=4):
+    """The observations of the first `steps` + 1 steps, [steps + 1, ...] int."""
     env = make_env(config)
-    seen, _ = play(env, episode_seed(1, 0, 0), [0] * steps)
-    assert seen[0].shape == env.spec.obs_shape
-    assert seen.dtype == env.spec.obs_dtype
-    return seen.astype(int)
+    obs, _ = play(env, episode_seed(1, 0, 0), [0] * steps)
+    assert obs[0].shape == env.spec.obs_shape
+    assert obs.dtype == env.spec.obs_dtype
+    return obs.astype(int)
 
 
 def grey(step, height=8, width=12):
-    """Luma of the toy's screen, as ITU-R BT.709 weighs red, green and blue, without what is after the point."""
+    """The image after `step` steps in grey: luma as in ITU-R BT.709, rounded down."""
     rgb = toy_envs.TiledImages.image(3, step, height, width)
     return (rgb @ np.array([0.2125, 0.7154, 0.0721])).astype(int)
 
 
 @pytest.mark.parametrize("channels", [0, 3])
-def test_screens_that_nobody_changes_are_shown_as_they_are(channels):
-    seen = shown(screens(channels))
-    assert seen.tolist() == [toy_envs.TiledImages.image(channels, step).tolist() for step in range(5)]
+def test_images_are_unchanged_without_options(channels):
+    obs = observations(images(channels))
+    assert obs.tolist() == [toy_envs.TiledImages.image(channels, step).tolist() for step in range(5)]
 
 
-def test_a_grey_screen_has_one_channel_of_what_its_colours_weigh():
-    seen = shown(screens(grayscale=True))
-    assert seen.shape == (5, 8, 12, 1)
-    assert seen[..., 0].tolist() == [grey(step).tolist() for step in range(5)]
+def test_a_grey_image_has_one_channel_with_the_luma():
+    obs = observations(images(grayscale=True))
+    assert obs.shape == (5, 8, 12, 1)
+    assert obs[..., 0].tolist() == [grey(step).tolist() for step in range(5)]
 
 
-def test_a_screen_without_channels_is_grey_already():
-    assert shown(screens(0, grayscale=True)).tolist() == shown(screens(0)).tolist()
+def test_an_image_without_channels_counts_as_grey():
+    assert observations(images(0, grayscale=True)).tolist() == observations(images(0)).tolist()
 
 
 @pytest.mark.parametrize("channels", [0, 1, 3])
 @pytest.mark.parametrize(("height", "width"), [(4, 3), (4, 12), (8, 6)])
-def test_height_comes_first_when_a_screen_is_resized(channels, height, width):
-    seen = shown(screens(channels, resize=(height, width)))
-    assert seen.tolist() == [toy_envs.TiledImages.image(channels, step, height, width).tolist() for step in range(5)]
+def test_resize_takes_height_then_width(channels, height, width):
+    obs = observations(images(channels, resize=(height, width)))
+    assert obs.tolist() == [toy_envs.TiledImages.image(channels, step, height, width).tolist() for step in range(5)]
 
 
 @pytest.mark.parametrize("channels", [0, 1, 3])
-def test_stacked_screens_lie_on_the_last_axis_from_the_oldest_to_the_newest(channels):
-    config = screens(channels, frame_stack=3)
+def test_stacked_images_are_on_the_last_axis_with_the_newest_last(channels):
+    config = images(channels, frame_stack=3)
     assert describe_env(config).frame_stack == 3
-    screen = [toy_envs.TiledImages.image(channels, step).reshape(8, 12, -1) for step in range(5)]
-    order = [(0, 0, 0), (0, 0, 1), (0, 1, 2), (1, 2, 3), (2, 3, 4)]  # the first one is repeated
-    expected = [np.concatenate([screen[step] for step in steps], axis=-1).tolist() for steps in order]
-    assert shown(config).tolist() == expected
+    image = [toy_envs.TiledImages.image(channels, step).reshape(8, 12, -1) for step in range(5)]
+    order = [(0, 0, 0), (0, 0, 1), (0, 1, 2), (1, 2, 3), (2, 3, 4)]  # the first image is repeated
+    expected = [np.concatenate([image[step] for step in steps], axis=-1).tolist() for steps in order]
+    assert observations(config).tolist() == expected
 
 
-def test_a_stack_begins_anew_with_every_game():
-    env = make_env(screens(frame_stack=3))
+def test_the_stack_is_reset_with_each_game():
+    env = make_env(images(frame_stack=3))
     first, _ = play(env, episode_seed(1, 0, 0), [0] * 5)
     again, _ = play(env, episode_seed(1, 0, 1), [0] * 5)
     assert np.array_equal(first, again)
 
 
-def test_screens_are_made_grey_then_small_then_stacked():
-    seen = shown(screens(grayscale=True, resize=(4, 6), frame_stack=2))
-    assert seen.shape == (5, 4, 6, 2)
+def test_images_are_converted_to_grey_then_resized_then_stacked():
+    obs = observations(images(grayscale=True, resize=(4, 6), frame_stack=2))
+    assert obs.shape == (5, 4, 6, 2)
     order = [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4)]
-    assert seen.tolist() == [np.stack([grey(step, 4, 6) for step in steps], axis=-1).tolist() for steps in order]
+    assert obs.tolist() == [np.stack([grey(step, 4, 6) for step in steps], axis=-1).tolist() for steps in order]
 
 
 @pytest.mark.parametrize(
@@ -217,19 +217,19 @@ def test_screens_are_made_grey_then_small_then_stacked():
         ("SampledObservation-v0", {"space": "choice"}),
     ],
 )
-def test_what_is_for_images_is_refused_where_there_are_none(env_id, kwargs, option):
-    with pytest.raises(EnvironmentSpecError, match=rf"{env_id} cannot be made: .* are for images, and it shows"):
+def test_options_for_images_are_rejected_for_other_observations(env_id, kwargs, option):
+    with pytest.raises(EnvironmentSpecError, match=rf"{env_id} cannot be made: .* need image observations, not"):
         describe_env(EnvConfig(id=env_id, kwargs=kwargs, **option))
 
 
-def test_grey_is_for_three_colours():
+def test_grayscale_needs_three_channels():
     with pytest.raises(EnvironmentSpecError, match=r"TiledImages-v0 cannot be made: .*3 channels.*\(8, 12, 4\)"):
-        describe_env(screens(4, grayscale=True))
+        describe_env(images(4, grayscale=True))
 
 
 @pytest.mark.parametrize(
     "option", [{"grayscale": True}, {"resize": (4, 6)}, {"frame_stack": 2}], ids=lambda option: next(iter(option))
 )
-def test_what_an_atari_protocol_says_is_not_said_again(option):
-    with pytest.raises(ValidationError, match=f"{next(iter(option))} not for Atari: its protocol says everything"):
+def test_options_for_images_are_rejected_for_atari(option):
+    with pytest.raises(ValidationError, match=f"{next(iter(option))} cannot be set for Atari, whose rule set"):
         EnvConfig(id="ALE/Pong-v5", **option)

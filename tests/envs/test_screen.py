@@ -1,4 +1,4 @@
-"""The compiled screen against the emulator's own grey, NumPy's maximum, and OpenCV and Pillow."""
+"""Frames equal, byte for byte, what the emulator's conversion to grey, NumPy's maximum, and OpenCV or Pillow give."""
 
 import math
 
@@ -11,7 +11,7 @@ from PIL import Image
 from paac_cli.envs.atari_games import game_ids, load_rom
 from paac_cli.envs.screen import Screen, machine_code
 
-GAMES = [  # screens of 210, 220 and 250 rows; still and scrolling ones; a few with many shades
+GAMES = [  # with 210, 220 and 250 rows; with still and scrolling screens; some with many shades of grey
     *("Pong", "Breakout", "Pooyan", "Adventure", "Klax", "Qbert", "TimePilot", "FlagCapture", "BattleZone"),
     *("Crossbow", "Enduro", "Riverraid", "Tetris", "YarsRevenge", "Koolaid", "Amidar"),
 ]
@@ -22,12 +22,12 @@ def opencv(screen):
 
 
 def pillow(screen):
-    """The authors resized with scipy.misc.imresize, which was Pillow's."""
+    """The paper's authors resized with scipy.misc.imresize, which called Pillow."""
     return np.asarray(Image.fromarray(screen).resize((84, 84), Image.Resampling.NEAREST))
 
 
 def count_halves(screen):
-    """Of the 84 x 84 means of `screen`, how many end in 1/2: counted in whole numbers."""
+    """How many of the 84 x 84 area means of `screen` are halfway between two integers (in integer arithmetic)."""
     area = 1
     for axis in range(2):
         length = screen.shape[axis]
@@ -39,7 +39,7 @@ def count_halves(screen):
 
 
 def play(ale, steps, on_step):
-    """Random play; `on_step` is called with the last two frames of each, grey."""
+    """Play random actions; `on_step` is called after the four emulator frames of each."""
     rng, actions = np.random.default_rng(0), ale.getMinimalActionSet()
     for _ in range(steps):
         action = actions[rng.integers(len(actions))]
@@ -52,31 +52,31 @@ def play(ale, steps, on_step):
 
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize(("resize", "reference"), [("area", opencv), ("nearest", pillow)])
-def test_every_pixel_is_that_of_the_libraries(game, resize, reference):
+def test_every_pixel_equals_that_of_the_libraries(game, resize, reference):
     assert f"ALE/{game}-v5" in game_ids()
     ale = load_rom(f"ALE/{game}-v5")
     ale.reset_game()
     screen = Screen(ale.getScreenDims(), resize)
     newest_first = []
 
-    def look():
+    def compare():
         greys = []
-        for frame in range(2):
+        for index in range(2):
             ale.act(0)
-            screen.take(ale, frame)
+            screen.take(ale, index)
             greys.append(ale.getScreenGrayscale())
         screen.push()
         newest_first.insert(0, reference(np.maximum(*greys)))
         for age, expected in enumerate(newest_first[:4]):
             np.testing.assert_array_equal(screen.stack[..., 3 - age], expected)
 
-    play(ale, 80, look)
+    play(ale, 80, compare)
 
 
 @pytest.mark.parametrize("height", [210, 220, 250])
 @pytest.mark.parametrize(("resize", "reference"), [("area", opencv), ("nearest", pillow)])
-def test_random_pixels_too_and_means_that_end_in_a_half(height, resize, reference):
-    """A screen of two neighbouring shades is full of means that end in 1/2, where rounding shows."""
+def test_random_pixels_equal_those_of_the_libraries_also_halfway_between_two_integers(height, resize, reference):
+    """A screen of two neighbouring shades has many means that are halfway, where rounding matters."""
 
     class Emulator:
         def getScreen(self, out):  # noqa: N802
@@ -89,9 +89,9 @@ def test_random_pixels_too_and_means_that_end_in_a_half(height, resize, referenc
     screen = Screen((height, 160), resize)
     for highest in (2, 2, 4, 16, 256, 256):
         greys = []
-        for frame in range(2):
+        for index in range(2):
             emulator.grey = rng.integers(highest, size=(height, 160), dtype=np.uint8)
-            screen.take(emulator, frame)
+            screen.take(emulator, index)
             greys.append(emulator.grey)
         screen.push()
         expected = reference(np.maximum(*greys))
@@ -100,7 +100,7 @@ def test_random_pixels_too_and_means_that_end_in_a_half(height, resize, referenc
     assert halves > 10
 
 
-def test_what_is_put_is_seen_like_what_is_taken():
+def test_a_screen_that_is_put_gives_the_same_frame_as_one_that_is_taken():
     ale = load_rom("ALE/Breakout-v5")
     ale.reset_game()
     start = ale.getScreen()
@@ -110,8 +110,8 @@ def test_what_is_put_is_seen_like_what_is_taken():
     screen.push()
     before = screen.stack[..., 3].copy()
     ale.act(1)
-    for frame in range(2):
-        screen.take(ale, frame)
+    for index in range(2):
+        screen.take(ale, index)
     screen.push()
     screen.put(0, start)
     screen.put(1, 0)
@@ -126,33 +126,33 @@ def doubled(number):
 
 
 @pytest.fixture
-def kept(tmp_path, monkeypatch):
-    """Where Numba keeps machine code."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "kept"))
+def cache(tmp_path, monkeypatch):
+    """Numba's cache directory."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
-    return tmp_path / "kept"
+    return tmp_path / "cache"
 
 
 def compile_doubled():
-    """Whether the machine code had been kept."""
-    kernel = machine_code("int64(int64)")(doubled)
-    assert kernel(21) == 42
-    return bool(kernel.stats.cache_hits)
+    """Compile `doubled`; returns whether its machine code came from the cache."""
+    function = machine_code("int64(int64)")(doubled)
+    assert function(21) == 42
+    return bool(function.stats.cache_hits)
 
 
-def test_machine_code_is_kept(kept):
+def test_machine_code_is_cached(cache):
     assert [compile_doubled(), compile_doubled()] == [False, True]
 
 
-def test_kernels_are_compiled_where_nothing_can_be_kept(kept):
-    kept.write_text("no directory")
+def test_functions_are_compiled_if_the_cache_cannot_be_written(cache):
+    cache.write_text("not a directory")
     assert not compile_doubled()
 
 
 @pytest.mark.parametrize("damaged", ["*.nbi", "*.nbc"])
-@pytest.mark.parametrize("content", [b"", b"neither"], ids=["empty", "other"])
-def test_kernels_are_compiled_where_what_was_kept_is_damaged(kept, damaged, content):
+@pytest.mark.parametrize("content", [b"", b"other"], ids=["empty", "other"])
+def test_functions_are_compiled_if_the_cache_is_damaged(cache, damaged, content):
     compile_doubled()
-    for file in kept.rglob(damaged):
+    for file in cache.rglob(damaged):
         file.write_bytes(content)
     assert not compile_doubled()

@@ -1,4 +1,4 @@
-"""Gymnasium's spaces as arrays: every number in its place, and every action one that the environment takes."""
+"""Elements of Gymnasium spaces are converted to arrays, and arrays to valid actions."""
 
 import warnings
 
@@ -15,7 +15,7 @@ FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)
 
 
 def observe(space, obs):
-    """What `obs` becomes in memory."""
+    """The array that `obs` is converted to."""
     translator = ObservationTranslator(space, 1, "Toy-v0")
     assert space.contains(obs)
     out = np.full(translator.shape, 99, translator.dtype)
@@ -24,23 +24,23 @@ def observe(space, obs):
 
 
 def act(name, numbers):
-    """What the environment gets for `numbers`, of the space of that name."""
+    """The element of `ACTION_SPACES[name]` that `numbers` are converted to, as a list."""
     space = ACTION_SPACES[name]
     translator = ActionTranslator(space, "Toy-v0")
-    ours = np.array(numbers, translator.spec.dtype)
-    assert ours.shape == translator.spec.shape
-    theirs = translator.translate(ours)
-    assert isinstance(theirs, np.ndarray)
-    assert theirs.dtype == space.dtype
-    assert space.contains(theirs)
-    return theirs.tolist()
+    action = np.array(numbers, translator.spec.dtype)
+    assert action.shape == translator.spec.shape
+    translated = translator.translate(action)
+    assert isinstance(translated, np.ndarray)
+    assert translated.dtype == space.dtype
+    assert space.contains(translated)
+    return translated.tolist()
 
 
 # Observations
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64, np.bool_])
-def test_a_box_is_written_as_it_is(dtype):
+def test_a_box_is_copied(dtype):
     space = spaces.Box(0, 1, (2, 3), dtype)
     translator = ObservationTranslator(space, 1, "Toy-v0")
     assert (translator.shape, translator.dtype, translator.parts) == ((2, 3), np.dtype(dtype), ())
@@ -48,36 +48,36 @@ def test_a_box_is_written_as_it_is(dtype):
     assert observe(space, obs).tolist() == obs.tolist()
 
 
-def test_a_single_number_becomes_a_vector_of_one():
-    """An array of no axes has no rows into which one could write."""
+def test_a_scalar_becomes_a_vector_of_length_1():
+    """A row of shared memory needs at least one axis."""
     assert observe(OBSERVATION_SPACES["number"], np.array(0.25, np.float32)).tolist() == [0.25]
 
 
-def test_a_choice_is_one_hot_counted_from_its_start():
+def test_a_discrete_value_is_one_hot_relative_to_its_start():
     space = OBSERVATION_SPACES["choice"]  # -1, 0, 1 or 2
     assert observe(space, np.int64(-1)).tolist() == [1, 0, 0, 0]
     assert observe(space, np.int64(2)).tolist() == [0, 0, 0, 1]
     assert ObservationTranslator(space, 1, "Toy-v0").dtype == FLOAT
 
 
-def test_several_choices_are_one_hot_one_after_another():
+def test_multi_discrete_values_are_concatenated_one_hot_vectors():
     assert observe(OBSERVATION_SPACES["choices"], np.array([6, 2])).tolist() == [0, 1, 0, 0, 1]
     grid = np.array([[1, 0], [3, 1]])  # of 2, 3, 4 and 2
     assert observe(OBSERVATION_SPACES["grid of choices"], grid).tolist() == [0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1]
 
 
-def test_buttons_are_zeros_and_ones_row_by_row():
+def test_multi_binary_values_are_flattened_row_by_row():
     assert observe(OBSERVATION_SPACES["buttons"], np.array([[1, 0], [1, 1]], np.int8)).tolist() == [1, 0, 1, 1]
 
 
-def test_the_entries_of_a_tuple_follow_one_another():
+def test_the_entries_of_a_tuple_are_concatenated():
     space = OBSERVATION_SPACES["pair"]
     assert observe(space, (np.int64(1), np.float32([-0.5, 0.25]))).tolist() == [0, 1, 0, -0.5, 0.25]
     assert ObservationTranslator(space, 1, "Toy-v0").parts == (ObsPart("0", (3,), False), ObsPart("1", (2,), False))
 
 
-def test_a_nested_dict_is_laid_out_in_the_order_of_its_keys():
-    """Bytes among real numbers are written as real numbers from 0 to 255, and the parts tell which they are."""
+def test_the_entries_of_a_nested_dict_are_concatenated_in_the_order_of_the_keys():
+    """uint8 entries beside float entries become floats from 0 to 255; `is_bytes` marks them."""
     space = OBSERVATION_SPACES["robot"]
     translator = ObservationTranslator(space, 1, "Toy-v0")
     assert translator.parts == (
@@ -86,7 +86,7 @@ def test_a_nested_dict_is_laid_out_in_the_order_of_its_keys():
         ObsPart("camera", (2, 2, 3), True),
         ObsPart("legs.0", (2,), False),
         ObsPart("legs.1", (), False),
-        ObsPart("mode", (3,), False),  # though its number is stored in a byte, what is written is one-hot
+        ObsPart("mode", (3,), False),  # uint8 in the space, but written one-hot
     )
     assert (translator.shape, translator.dtype) == ((3 + 2 + 12 + 2 + 1 + 3,), FLOAT)
     obs = {
@@ -98,7 +98,7 @@ def test_a_nested_dict_is_laid_out_in_the_order_of_its_keys():
     assert observe(space, obs).tolist() == [-3, 0, 3, 1, 0, *range(244, 256), 0, 1, 0.5, 0, 0, 1]
 
 
-def test_bytes_alone_stay_bytes():
+def test_a_vector_of_uint8_entries_alone_is_uint8():
     space = OBSERVATION_SPACES["bytes"]
     translator = ObservationTranslator(space, 1, "Toy-v0")
     assert (translator.shape, translator.dtype) == ((10,), BYTE)
@@ -108,7 +108,7 @@ def test_bytes_alone_stay_bytes():
 
 
 @pytest.mark.parametrize("name", OBSERVATION_SPACES)
-def test_the_parts_fill_the_row(name):
+def test_the_parts_cover_the_whole_vector(name):
     translator = ObservationTranslator(OBSERVATION_SPACES[name], 1, "Toy-v0")
     if translator.parts:
         assert translator.shape == (sum(int(np.prod(part.shape)) for part in translator.parts),)
@@ -122,7 +122,7 @@ def test_the_parts_fill_the_row(name):
         (spaces.Dict({"a": spaces.Dict({"b": spaces.Sequence(spaces.Discrete(2))})}), r"Sequence\(.*\) \(at a\.b\)"),
     ],
 )
-def test_an_observation_that_is_not_made_of_numbers_is_refused_by_name(space, where):
+def test_the_error_of_an_unsupported_observation_space_names_it(space, where):
     with pytest.raises(EnvironmentSpecError, match=rf"^Toy-v0: observation space {where}"):
         ObservationTranslator(space, 1, "Toy-v0")
 
@@ -142,7 +142,7 @@ def test_an_observation_that_is_not_made_of_numbers_is_refused_by_name(space, wh
         ("scalar", ActionSpec((1,), ())),
     ],
 )
-def test_actions_are_vectors_of_whole_or_of_real_numbers(name, spec):
+def test_actions_are_vectors_of_int32_or_float32(name, spec):
     found = ActionTranslator(ACTION_SPACES[name], "Toy-v0").spec
     assert found == spec
     assert found.dtype == (np.int32 if spec.choices else np.float32)
@@ -150,20 +150,20 @@ def test_actions_are_vectors_of_whole_or_of_real_numbers(name, spec):
     assert all(type(number) is int for number in found.choices + found.shape)
 
 
-def test_choices_are_counted_from_their_start():
+def test_choices_are_relative_to_their_start():
     assert act("choices", [2, 0, 3]) == [2, 0, 3]
     assert act("choices with a start", [0, 0]) == [1, -5]
     assert act("choices with a start", [2, 1]) == [3, -4]
     assert act("uint8 choices", [2, 1]) == [2, 1]
 
 
-def test_a_grid_is_filled_row_by_row():
+def test_an_action_of_two_axes_is_filled_row_by_row():
     assert act("grid of choices", [1, 2, 0, 3, 1, 4]) == [[1, 2, 0], [3, 1, 4]]
     assert act("grid of buttons", [1, 0, 0, 1]) == [[1, 0], [0, 1]]
     assert act("grid", [-1, -0.5, 0, 0.25, 0.5, 1]) == [[-1, -0.5, 0], [0.25, 0.5, 1]]
 
 
-def test_minus_one_and_one_are_the_bounds_and_what_lies_beyond_is_cut_off():
+def test_minus_one_and_one_are_the_bounds_and_actions_are_clipped_to_them():
     assert act("bounded", [-1, -1]) == [-2, 0]
     assert act("bounded", [1, 1]) == [2, 10]
     assert act("bounded", [0, 0]) == [0, 5]
@@ -173,27 +173,27 @@ def test_minus_one_and_one_are_the_bounds_and_what_lies_beyond_is_cut_off():
     assert act("float16", [-1, 0.5]) == [-1, 2]
 
 
-def test_double_bounds_are_kept_in_double_precision():
+def test_float64_bounds_keep_their_precision():
     assert act("float64", [-1, 1]) == [pytest.approx(-0.1, rel=1e-15), pytest.approx(0.3, rel=1e-15)]
     assert act("float64", [-2, 2]) == [-0.1, 0.3]
 
 
-def test_without_bounds_a_number_is_taken_as_it_is():
+def test_actions_without_bounds_are_not_scaled():
     assert act("unbounded", [-1234.5, 0.25]) == [-1234.5, 0.25]
 
 
-def test_with_one_bound_a_number_is_taken_as_it_is_up_to_there():
+def test_actions_with_one_bound_are_not_scaled_and_clipped_to_it():
     assert act("half bounded", [-0.5, -7, 0.5]) == [0, -7, 2]
     assert act("half bounded", [3, 0.75, -1]) == [3, 0.5, -4]
 
 
-def test_bounds_as_far_apart_as_numbers_can_be_are_none():
+def test_bounds_whose_difference_overflows_count_as_no_bounds():
     assert act("all of float32", [0, -7.25]) == [0, -7.25]
 
 
 @pytest.mark.parametrize("name", [name for name in ACTION_SPACES if name not in ("integer box", "empty")])
-def test_nothing_is_complained_about_in_the_making_of_an_action(name):
-    """What NumPy or Gymnasium have to say, every worker would say."""
+def test_converting_an_action_gives_no_warning(name):
+    """Each worker would print the warnings of NumPy or Gymnasium."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         shape = ActionTranslator(ACTION_SPACES[name], "Toy-v0").spec.shape
@@ -201,8 +201,8 @@ def test_nothing_is_complained_about_in_the_making_of_an_action(name):
 
 
 @pytest.mark.parametrize("name", ["integer box", "empty"])
-def test_an_action_that_is_no_choice_and_no_real_number_is_refused_by_name(name):
+def test_the_error_of_an_unsupported_action_space_names_it(name):
     with pytest.raises(
-        EnvironmentSpecError, match=r"^Toy-v0: action space Box\(.*\) is not supported; Discrete, Multi"
+        EnvironmentSpecError, match=r"^Toy-v0: action space Box\(.*\) is not supported; use Discrete, Multi"
     ):
         ActionTranslator(ACTION_SPACES[name], "Toy-v0")

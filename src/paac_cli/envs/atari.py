@@ -1,4 +1,4 @@
-"""Atari 2600 games, straight on the emulator (ale-py), under a named protocol."""
+"""Atari 2600 games, played directly on the emulator (ale-py) under a named rule set."""
 
 import numpy as np
 from ale_py import Action as Button
@@ -15,9 +15,10 @@ _NOOP = 0
 
 
 class AtariEnv:
-    """One game under `config.protocol`; observations are [84, 84, 4] uint8, newest screen last.
+    """One Atari game under the rule set `config.protocol`. Observations are [84, 84, 4] uint8, the newest frame last.
 
-    Every game starts alike, whatever was played before; no-ops and sticky actions bring the randomness.
+    Every game starts from the same emulator state. No-ops and sticky actions, drawn from the game's seed, are the only
+    randomness.
     """
 
     def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
@@ -25,11 +26,11 @@ class AtariEnv:
         self._ale.reset_game()
         self._emulators = emulators(config.id)
         self._screen = Screen(self._ale.getScreenDims(), self._rules.resize)
-        self._screen.take(self._ale, 1)  # so that the colours of the start are known
+        self._screen.take(self._ale, 1)  # learn the grey values of the start, which `put` needs
         self._fires = self._rules.fire_on_reset and len(self._buttons) >= 3 and self._buttons[1] == Button.FIRE
         self._on_frame = on_frame
         self._rng = np.random.default_rng(0)
-        self._held = self._buttons[_NOOP]  # what a sticky action repeats
+        self._held = self._buttons[_NOOP]  # the action that a sticky action repeats
         self._lives = 0
         self.score, self.length = 0.0, 0
 
@@ -39,7 +40,7 @@ class AtariEnv:
         noops = self._rng.integers(*self._rules.noops, endpoint=True)
         for _ in range(noops):
             self.score += self._act(self._buttons[_NOOP])
-        if noops:  # until something is played, the emulator's screen is that of the game before
+        if noops:  # before the first frame, the emulator still shows the previous game
             self._screen.take(self._ale, 1)
         self._begin_episode(out)
 
@@ -47,7 +48,7 @@ class AtariEnv:
         reward = self._play(int(action))
         self.score += reward
         self.length += 1
-        life_lost = 0 < self._ale.lives() < self._lives  # at 0 some games go on for a while
+        life_lost = 0 < self._ale.lives() < self._lives  # some games continue for a while with 0 lives
         self._lives = self._ale.lives()
         out_of_time = self.length >= MAX_STEPS
         terminated = self._is_over() or (life_lost and self._rules.life_loss_terminates)
@@ -77,13 +78,13 @@ class AtariEnv:
         self.score, self.length = 0.0, 0
 
     def _begin_next_life(self, out: NDArray) -> None:
-        """As baselines' EpisodicLifeEnv: one step of NOOP, then as at the start of a game."""
+        """Start the next life, as EpisodicLifeEnv of OpenAI baselines does: one step of NOOP, then FIRE."""
         self.score += self._play(_NOOP)
         if not self._is_over():
             self._begin_episode(out)
 
     def _begin_episode(self, out: NDArray) -> None:
-        """Fire where the protocol says so, then fill the stack. Leaves early if that ends the game."""
+        """Play FIRE if the rule set says so, then fill the frame stack. Returns early if that ends the game."""
         if self._fires:
             for action in (1, 2):
                 self.score += self._play(action)
@@ -100,7 +101,7 @@ class AtariEnv:
         out[...] = self._screen.stack
 
     def _play(self, action: int) -> float:
-        """`action` for four frames, of which the last two are kept; the raw reward."""
+        """Play `action` for 4 emulator frames and take the last two; returns the raw reward."""
         reward = 0.0
         button = self._buttons[action]
         for frame in range(FRAME_SKIP):
@@ -112,7 +113,7 @@ class AtariEnv:
         return reward
 
     def _act(self, button: Button) -> float:
-        """One emulator frame."""
+        """Play `button`, or the sticky action, for one emulator frame; returns the raw reward."""
         if self._rules.sticky == 0.0 or self._rng.random() >= self._rules.sticky:
             self._held = button
         reward = self._ale.act(self._held)

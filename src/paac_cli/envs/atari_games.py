@@ -1,7 +1,7 @@
-"""Which Atari games there are, and what one of them looks like to an agent.
+"""The Atari games that can be played, and how to load one.
 
-The emulator's own sticky actions and frame limit are off: both are done by `AtariEnv`, from our own
-generator, because the emulator's snapshots do not hold them.
+The emulator's own sticky actions and frame limit are switched off, because its snapshots do not hold their state.
+`AtariEnv` implements both.
 """
 
 from typing import NamedTuple
@@ -16,27 +16,27 @@ from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, RULE_SETS, SCREE
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, discrete_action
 
-#: Packaged ROMs with which `loadROM` ends the process: they have no single-player mode.
+#: ROMs of the ale-py package without a single-player mode; `loadROM` of one terminates the process.
 _UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
 
 
 class AtariGame(NamedTuple):
-    """One game, loaded."""
+    """A loaded game."""
 
     ale: ALEInterface
     rules: AtariRules
-    buttons: list[Button]  #: of each action
+    buttons: list[Button]  #: [A], the emulator's code of each action
     spec: EnvSpec
 
 
 def game_ids() -> dict[str, str]:
-    """Environment id -> ROM id of every game that runs, e.g. `ALE/Pong-v5` -> `pong`."""
+    """Environment id -> ROM name of every playable game, e.g. `ALE/Pong-v5` -> `pong`."""
     names = sorted(set(roms.get_all_rom_ids()) - _UNPLAYABLE)
     return {f"ALE/{name.title().replace('_', '')}-v5": name for name in names}
 
 
 def load_game(config: EnvConfig) -> AtariGame:
-    """The game that `config` names, under its protocol. Raises EnvironmentSpecError."""
+    """Load the game `config.id` with its rule set. Raises EnvironmentSpecError."""
     assert config.protocol is not None
     rules = RULE_SETS[config.protocol]
     ale = load_rom(config.id)
@@ -52,19 +52,19 @@ def load_game(config: EnvConfig) -> AtariGame:
 
 
 def load_rom(env_id: str) -> ALEInterface:
-    """An emulator with the ROM of `env_id` in it, not yet reset. Raises EnvironmentSpecError."""
+    """Make an emulator with the ROM of `env_id`, not yet reset. Raises EnvironmentSpecError."""
     games = game_ids()
     if env_id not in games:
         raise EnvironmentSpecError(f"unknown or unplayable Atari game {env_id!r}{nearest(env_id, games)}")
     ALEInterface.setLoggerMode(LoggerMode.Error)
     ale = ALEInterface()
-    ale.setInt("random_seed", 0)  # the default is the time; a reset right after loading is the same for any seed
+    ale.setInt("random_seed", 0)  # the default is the time; the first reset is the same for any seed
     ale.setFloat("repeat_action_probability", 0.0)
     try:
         path = roms.get_rom_path(games[env_id])
     except (OSError, RuntimeError) as error:
-        raise EnvironmentSpecError(f"{env_id}: its ROM cannot be read: {error}") from error
+        raise EnvironmentSpecError(f"{env_id}: the ROM cannot be read: {error}; reinstall ale-py") from error
     if path is None or ALEInterface.isSupportedROM(path) is None:
-        raise EnvironmentSpecError(f"{env_id}: this emulator does not support its ROM")
+        raise EnvironmentSpecError(f"{env_id}: the installed ale-py does not support the ROM")
     ale.loadROM(path)
     return ale

@@ -1,7 +1,7 @@
-"""What an environment gives, held against its spaces at every step.
+"""Checks every output of a Gymnasium environment against its spaces.
 
-What gets past here is learned from and ends in the weights: a NaN as NaN, an array of another shape as
-whatever NumPy can spread it over.
+Without them, wrong outputs would be learned from: a NaN would spread to the weights, and an array of a wrong shape
+would be broadcast.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,154 +15,154 @@ from numpy.typing import NDArray
 
 from paac_cli.errors import EnvOutputError
 
-#: What is wrong with a part of an observation, and which part; None if nothing is.
-Finder = Callable[[Any], str | None]
+#: Takes an entry of an observation; returns what is wrong with it and where, or None.
+Check = Callable[[Any], str | None]
 
-_LARGEST = np.finfo(np.float32).max  # networks compute in float32, where all beyond is infinite
+_LARGEST = np.finfo(np.float32).max  # networks compute in float32, where all larger numbers are infinite
 
 
 class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """An environment that raises EnvOutputError as soon as it gives what cannot be learned from.
+    """An environment that raises EnvOutputError as soon as it returns something that cannot be learned from.
 
-    That is an observation that is not of its space in structure, shape or dtype, a choice that is none of the
-    space's, or an observation or reward that is NaN or infinite in float32. Bounds of a `Box` are not looked at. Real
-    and whole numbers may have another width than the space says, as long as they keep their values or are rounded.
+    That is an observation that differs from its space in structure, shape or dtype; a discrete value that is not in
+    its space; or an observation or reward that is NaN, or infinite in float32. The bounds of a `Box` are not checked.
+    Floats and integers may have another width than the space, as long as conversion keeps their values or rounds them.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
-        self._find = _finder(env.observation_space, ())
+        self._check = _make_check(env.observation_space, ())
         self._steps = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         obs, info = self.env.reset(seed=seed, options=options)
         self._steps = 0
-        self._refuse(self._find(obs))
+        self._require_no(self._check(obs))
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         obs, reward, terminated, truncated, info = self.env.step(action)
         self._steps += 1
-        self._refuse(
-            self._find(obs)
-            or _wrong_reward(reward)
-            or _wrong_flag("terminated", terminated)
-            or _wrong_flag("truncated", truncated)
+        self._require_no(
+            self._check(obs)
+            or _check_reward(reward)
+            or _check_flag("terminated", terminated)
+            or _check_flag("truncated", truncated)
         )
         return obs, float(reward), bool(terminated), bool(truncated), info
 
-    def _refuse(self, finding: str | None) -> None:
-        if finding is not None:
+    def _require_no(self, problem: str | None) -> None:
+        if problem is not None:
             when = f"after step {self._steps} of the episode" if self._steps else "at reset"
-            raise EnvOutputError(f"{finding}, {when}")
+            raise EnvOutputError(f"{problem}, {when}")
 
 
-def _finder(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Finder:
-    """The check of the entry of an observation to which the keys in `path` lead."""
+def _make_check(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Check:
+    """The check of the entry of an observation that has this space and is found at `path`."""
     field = f"observation['{'.'.join(map(str, path))}']" if path else "observation"
     if isinstance(space, spaces.Dict):
-        return partial(_wrong_dict, field, {key: _finder(entry, (*path, key)) for key, entry in space.items()})
+        return partial(_check_dict, field, {key: _make_check(entry, (*path, key)) for key, entry in space.items()})
     if isinstance(space, spaces.Tuple):
-        return partial(_wrong_tuple, field, [_finder(entry, (*path, index)) for index, entry in enumerate(space)])
+        return partial(_check_tuple, field, [_make_check(entry, (*path, index)) for index, entry in enumerate(space)])
     if isinstance(space, spaces.Box):
-        return partial(_wrong_box, field, space)
+        return partial(_check_box, field, space)
     if isinstance(space, spaces.Discrete):
-        return partial(_wrong_choice, field, int(space.start), int(space.start + space.n) - 1)
+        return partial(_check_discrete, field, int(space.start), int(space.start + space.n) - 1)
     if isinstance(space, spaces.MultiDiscrete):
-        return partial(_wrong_choices, field, space.start, space.start + space.nvec - 1)
+        return partial(_check_multi_discrete, field, space.start, space.start + space.nvec - 1)
     if isinstance(space, spaces.MultiBinary):
-        return partial(_wrong_buttons, field, space.shape)
-    return lambda value: None if space.contains(value) else f"{field} is {value!r:.100}; the space says {space}"
+        return partial(_check_multi_binary, field, space.shape)
+    return lambda value: None if space.contains(value) else f"{field} is {value!r:.100}; expected {space}"
 
 
-def _wrong_dict(field: str, finders: Mapping[str, Finder], value: Any) -> str | None:
+def _check_dict(field: str, checks: Mapping[str, Check], value: Any) -> str | None:
     if not isinstance(value, Mapping):
-        return f"{field} is of type {type(value).__name__}; the space says a dict of {sorted(finders)}"
-    if value.keys() != finders.keys():
-        return f"{field} has the keys {sorted(map(str, value))}; the space says {sorted(finders)}"
-    return next((finding for key, find in finders.items() if (finding := find(value[key]))), None)
+        return f"{field} is of type {type(value).__name__}; expected a dict of {sorted(checks)}"
+    if value.keys() != checks.keys():
+        return f"{field} has the keys {sorted(map(str, value))}; expected {sorted(checks)}"
+    return next((problem for key, check in checks.items() if (problem := check(value[key]))), None)
 
 
-def _wrong_tuple(field: str, finders: list[Finder], value: Any) -> str | None:
+def _check_tuple(field: str, checks: list[Check], value: Any) -> str | None:
     if not isinstance(value, tuple | list):
-        return f"{field} is of type {type(value).__name__}; the space says a tuple of {len(finders)}"
-    if len(value) != len(finders):
-        return f"{field} has {len(value)} entries; the space says {len(finders)}"
-    return next((finding for find, entry in zip(finders, value, strict=True) if (finding := find(entry))), None)
+        return f"{field} is of type {type(value).__name__}; expected a tuple of {len(checks)}"
+    if len(value) != len(checks):
+        return f"{field} has {len(value)} entries; expected {len(checks)}"
+    return next((problem for check, entry in zip(checks, value, strict=True) if (problem := check(entry))), None)
 
 
-def _wrong_box(field: str, space: spaces.Box, value: Any) -> str | None:
+def _check_box(field: str, space: spaces.Box, value: Any) -> str | None:
     if space.shape == () and isinstance(value, float | int):
         value = np.asarray(value)
-    if finding := _wrong_array(field, space.shape, value):
-        return finding
+    if problem := _check_array(field, space.shape, value):
+        return problem
     dtype = space.dtype
-    if value.dtype != dtype and not _keeps_values(value, dtype):
-        return f"{field} is of dtype {value.dtype}; the space says {dtype}"
+    if value.dtype != dtype and not _can_convert(value, dtype):
+        return f"{field} is of dtype {value.dtype}; expected {dtype}"
     if dtype.kind == "f":
         largest = _LARGEST if dtype.itemsize >= _LARGEST.itemsize else np.finfo(np.float16).max
-        is_number = np.abs(value) <= largest
-        if not is_number.all():
-            return _first(field, value, ~is_number)
+        is_finite = np.abs(value) <= largest
+        if not is_finite.all():
+            return _first_invalid(field, value, ~is_finite)
     return None
 
 
-def _wrong_array(field: str, shape: tuple[int, ...], value: Any) -> str | None:
+def _check_array(field: str, shape: tuple[int, ...], value: Any) -> str | None:
     if not isinstance(value, np.ndarray | np.generic):
-        return f"{field} is of type {type(value).__name__}; the space says an array of shape {shape}"
+        return f"{field} is of type {type(value).__name__}; expected an array of shape {shape}"
     if value.shape != shape:
-        return f"{field} has shape {value.shape}; the space says {shape}"
+        return f"{field} has shape {value.shape}; expected {shape}"
     return None
 
 
-def _keeps_values(value: NDArray, dtype: np.dtype) -> bool:
-    """Whether `value` can be written as `dtype`: real numbers rounded, whole numbers as they are."""
+def _can_convert(value: NDArray, dtype: np.dtype) -> bool:
+    """Whether `value` can be converted to `dtype`: integers keep their values, floats may be rounded."""
     if value.dtype.kind in "iu" and dtype.kind in "iu":
         return bool((value.astype(dtype) == value).all())
     return np.can_cast(value.dtype, dtype, "same_kind")
 
 
-def _wrong_choice(field: str, low: int, high: int, value: Any) -> str | None:
-    is_whole = isinstance(value, int) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iu")
-    if is_whole and np.ndim(value) == 0 and low <= value <= high:
+def _check_discrete(field: str, low: int, high: int, value: Any) -> str | None:
+    is_integer = isinstance(value, int) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iu")
+    if is_integer and np.ndim(value) == 0 and low <= value <= high:
         return None
-    return f"{field} is {value!r:.100}; the space says a whole number from {low} to {high}"
+    return f"{field} is {value!r:.100}; expected an integer from {low} to {high}"
 
 
-def _wrong_choices(field: str, low: NDArray, high: NDArray, value: Any) -> str | None:
-    if finding := _wrong_array(field, low.shape, value):
-        return finding
+def _check_multi_discrete(field: str, low: NDArray, high: NDArray, value: Any) -> str | None:
+    if problem := _check_array(field, low.shape, value):
+        return problem
     if value.dtype.kind not in "iu":
-        return f"{field} is of dtype {value.dtype}; the space says whole numbers"
-    is_choice = (low <= value) & (value <= high)
-    if is_choice.all():
+        return f"{field} is of dtype {value.dtype}; expected integers"
+    is_valid = (low <= value) & (value <= high)
+    if is_valid.all():
         return None
-    lowest, highest = low[~is_choice].flat[0], high[~is_choice].flat[0]
-    return f"{_first(field, value, ~is_choice)}; the space says a whole number from {lowest} to {highest}"
+    lowest, highest = low[~is_valid].flat[0], high[~is_valid].flat[0]
+    return f"{_first_invalid(field, value, ~is_valid)}; expected an integer from {lowest} to {highest}"
 
 
-def _wrong_buttons(field: str, shape: tuple[int, ...], value: Any) -> str | None:
-    if finding := _wrong_array(field, shape, value):
-        return finding
-    is_button = (value == 0) | (value == 1)
-    return None if is_button.all() else f"{_first(field, value, ~is_button)}; the space says 0 or 1"
+def _check_multi_binary(field: str, shape: tuple[int, ...], value: Any) -> str | None:
+    if problem := _check_array(field, shape, value):
+        return problem
+    is_valid = (value == 0) | (value == 1)
+    return None if is_valid.all() else f"{_first_invalid(field, value, ~is_valid)}; expected 0 or 1"
 
 
-def _first(field: str, value: NDArray, is_wrong: NDArray[np.bool_]) -> str:
-    """The first wrong number of an array, and where it is."""
-    place = f" at {np.argwhere(is_wrong)[0].tolist()}" if np.ndim(is_wrong) else ""
-    return f"{field} is {value[is_wrong].flat[0]}{place}"
+def _first_invalid(field: str, value: NDArray, is_invalid: NDArray[np.bool_]) -> str:
+    """The first invalid element of an array and its index."""
+    index = f" at {np.argwhere(is_invalid)[0].tolist()}" if np.ndim(is_invalid) else ""
+    return f"{field} is {value[is_invalid].flat[0]}{index}"
 
 
-def _wrong_reward(reward: Any) -> str | None:
-    if not isinstance(reward, float | int):  # as np.float64 is
+def _check_reward(reward: Any) -> str | None:
+    if not isinstance(reward, float | int):  # np.float64 is a float
         array = np.asarray(reward)
         if array.ndim or array.dtype.kind not in "biuf":
-            return f"reward is {reward!r:.100}, which is no number"
+            return f"reward is {reward!r:.100}; expected a number"
     return None if abs(float(reward)) <= float(_LARGEST) else f"reward is {float(reward)}"
 
 
-def _wrong_flag(name: str, flag: Any) -> str | None:
+def _check_flag(name: str, flag: Any) -> str | None:
     if isinstance(flag, bool | np.bool_) or (isinstance(flag, np.ndarray) and (flag.shape, flag.dtype) == ((), bool)):
         return None
-    return f"{name} is {flag!r:.100}, which is neither True nor False"
+    return f"{name} is {flag!r:.100}; expected True or False"

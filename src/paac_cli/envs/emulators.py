@@ -1,4 +1,4 @@
-"""Emulators that stand at the start of a game, so that a new game need not wait while one is reset."""
+"""Spare emulators at the start of a game, so that a new game need not wait for a reset."""
 
 from functools import cache
 
@@ -10,33 +10,35 @@ from paac_cli.envs.atari_games import load_rom
 
 
 class Emulators:
-    """A spare emulator beside those that are played, and all that makes one of them new again.
+    """The spare emulators of one game: ready ones at the start of a game, and used ones that need a reset.
 
-    Every game starts from one snapshot, taken right after a first reset, so that it depends on nothing
-    played before.
+    Every game starts from one snapshot, which was taken right after a first reset. So no game depends on the games
+    before it.
     """
 
     def __init__(self, env_id: str) -> None:
+        """Raises EnvironmentSpecError if the ROM is missing or not supported."""
         ale = load_rom(env_id)
         ale.reset_game()
         self._start = ale.cloneState(include_rng=True)
-        self.start_colours: NDArray[np.uint8] = ale.getScreen()  # the screen is not part of a snapshot
+        #: The screen at the start, [height, width] palette indices, which is not part of a snapshot.
+        self.start_colours: NDArray[np.uint8] = ale.getScreen()
         self._ready, self._used = [ale], list[ALEInterface]()
 
     def swap(self, used: ALEInterface) -> ALEInterface:
-        """One that stands at the start, for one that has played. Waits for a reset if there is no other."""
+        """Exchange a used emulator for one at the start of a game. Waits for a reset if none is ready."""
         self._used.append(used)
         if not self._ready:
             self.prepare()
         return self._ready.pop()
 
     def prepare(self) -> bool:
-        """Bring one that has played back to the start: 3 to 6 ms. False if there is none."""
+        """Reset one used emulator, which takes 3 to 6 ms. Returns False if there is none."""
         if not self._used:
             return False
         ale = self._used.pop()
-        # Both are needed: a reset keeps some memory in 17 games (beam_rider among them), and a snapshot
-        # does not hold all of the machine in others (qbert, tetris).
+        # Both are needed: in 17 games (e.g. beam_rider) a reset does not clear all memory, and in others (qbert,
+        # tetris) a snapshot does not hold the whole state of the machine.
         ale.reset_game()
         ale.restoreState(self._start)
         self._ready.append(ale)
@@ -45,5 +47,5 @@ class Emulators:
 
 @cache
 def emulators(env_id: str) -> Emulators:
-    """Those of this process."""
+    """The spare emulators of this game in this process."""
     return Emulators(env_id)

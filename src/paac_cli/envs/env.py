@@ -1,4 +1,4 @@
-"""What a worker asks of an environment."""
+"""The interface of an environment, as a worker uses it."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -8,45 +8,47 @@ from numpy.typing import NDArray
 
 from paac_cli.spec import EnvSpec
 
-#: Called with every frame a person would see: [height, width, 3] uint8 RGB, valid during the call.
+#: Called with every rendered frame, [height, width, 3] uint8 RGB, which is valid only during the call.
 FrameHook = Callable[[NDArray[np.uint8]], None]
 
-
-#: One environment's action: a whole number, or an array [...] that is valid during the call.
+#: The action of one environment: an integer, or an array [D] int32 or float32 that is valid only during the call.
 Action = np.integer | NDArray
 
 
 class Outcome(NamedTuple):
-    """What one step did. `terminated` and `truncated` speak of the episode that is learned from."""
+    """The outcome of one step. `terminated` and `truncated` refer to the episode that is learned from."""
 
-    reward: float
+    reward: float  #: to learn from; clipped if the rule set clips rewards
     terminated: bool
     truncated: bool
-    game_over: bool  #: the scored game has ended too; a lost life ends an episode, not the game
+    game_over: bool  #: the scored game has ended too (a lost life may end an episode, but not the game)
 
 
 class Env(Protocol):
-    """One environment that writes its observations into the row it is given."""
+    """One environment, which writes its observations into a given row of memory.
+
+    `out` is always [*obs_shape] in the dtype of `spec`.
+    """
 
     spec: EnvSpec
-    score: float  #: raw return of the current game so far
+    score: float  #: raw (unclipped) return of the current game so far
     length: int  #: agent steps of the current game so far
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
-        """Start a game that is a function of `seed` alone; its first observation goes to `out`."""
+        """Start a new game, a function of `seed` and the actions alone; write its first observation to `out`."""
 
     def step(self, action: Action, out: NDArray) -> Outcome:
-        """Play `action`; what is then seen goes to `out`.
+        """Play `action`; write the observation after it to `out`.
 
-        Where a lost life ends the episode but not the game, the next life begins by itself and `out`
-        is its first observation. After `game_over` only `new_game` may be called.
+        If a lost life ends the episode but not the game, the next life starts automatically, and `out` is its first
+        observation. After `game_over`, only `new_game` may be called.
         """
 
     def prepare(self) -> bool:
-        """Do now what a later `new_game`, of any environment of this kind in the process, would wait for.
+        """Do work in advance that a later `new_game` of this or a similar environment would have to wait for.
 
-        False if there is nothing to do. Changes nothing that can be seen.
+        Returns False if there is nothing to do. Has no effect on observations and rewards.
         """
 
     def close(self) -> None:
-        """Free what the environment holds."""
+        """Release resources, such as windows."""

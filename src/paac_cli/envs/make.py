@@ -1,4 +1,4 @@
-"""The environment that a config names."""
+"""Makes environments from a config."""
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Env, FrameHook
@@ -6,9 +6,9 @@ from paac_cli.spec import EnvSpec
 
 
 def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
-    """The environment that `config` names. Raises EnvironmentSpecError.
+    """Make the environment `config.id`. Raises EnvironmentSpecError.
 
-    `on_frame` is called with every frame that is played, for films; it never changes the play.
+    on_frame: called with every rendered frame, for videos; does not affect observations and rewards.
     """
     if config.is_atari:
         from paac_cli.envs.atari import AtariEnv
@@ -20,7 +20,7 @@ def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
 
 
 def describe_env(config: EnvConfig) -> EnvSpec:
-    """The spec of the environment that `config` names. Raises EnvironmentSpecError."""
+    """The spec of the environment `config.id`. Raises EnvironmentSpecError."""
     if config.is_atari:
         from paac_cli.envs.atari_games import load_game
 

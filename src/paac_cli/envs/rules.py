@@ -1,4 +1,4 @@
-"""Named sets of Atari rules. Scores under different protocols must never be compared."""
+"""Named rule sets of Atari games. Scores under different rule sets must never be compared."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,15 +6,15 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class AtariRules:
-    """The rules of one way to play Atari.
+    """One rule set; `env.protocol` in a config holds its name.
 
-    sticky:           probability, at each emulator frame, that the previous action is repeated.
-    full_action_set:  all 18 actions instead of those the game uses.
-    life_loss_terminates: a lost life ends the episode that is learned from (never the game that is scored).
-    fire_on_reset:    press FIRE, then the third action, at the start of each game and life that asks for it.
+    sticky:           probability, at each emulator frame, that the previous action is repeated (sticky actions).
+    full_action_set:  all 18 actions, instead of the minimal set of actions that the game uses.
+    life_loss_terminates: a lost life terminates the episode that is learned from (never the game that is scored).
+    fire_on_reset:    at the start of each game and life, play FIRE and then action 2, in games whose action 1 is FIRE.
     noops:            (min, max) emulator frames of NOOP after a reset, drawn uniformly, both ends included.
-    warm_start:       fill the frame stack with real steps of NOOP; otherwise the first frame is repeated.
-    resize:           how the screen becomes 84 x 84.
+    warm_start:       fill the frame stack with steps of NOOP; otherwise repeat the first frame.
+    resize:           how the emulator's screen is resized to 84 x 84.
     clip_rewards:     learn from the sign of the reward. Scores are always raw.
     """
 
@@ -70,8 +70,10 @@ MACHADO2018 = AtariRules(
 
 RULE_SETS = {rules.name: rules for rules in (PAAC2017, BASELINES, MACHADO2018)}
 
+# Common to all rule sets:
+
 FRAME_SKIP = 4  #: emulator frames per step
-FRAME_STACK = 4  #: screens in an observation
-SCREEN_SIZE = 84  #: pixels, both ways
-FRAMES_PER_SECOND = 60.0  #: of the console, near enough
-MAX_STEPS = 27_000  #: a game is truncated after this many steps: 108,000 frames, half an hour of play
+FRAME_STACK = 4  #: frames in an observation
+SCREEN_SIZE = 84  #: height and width of a frame in an observation, in pixels
+FRAMES_PER_SECOND = 60.0  #: emulator frames per second of real-time play (NTSC: 59.92)
+MAX_STEPS = 27_000  #: a game is truncated after this many steps: 108,000 frames, half an hour of real-time play

@@ -1,9 +1,11 @@
-"""What a learner sees of the emulator: the maximum of two frames, grey, 84 x 84, four of them stacked.
+"""From the emulator's screens to observations: the maximum of two screens, grey, resized to 84 x 84, four stacked.
 
-Compiled, because this is done at every step of every environment. Two things make it cheap: most rows of a
-screen are those of the step before, and only what has changed is looked up and made small anew; and the
-emulator's own conversion to grey, which goes through the whole screen, only teaches what its colours are worth.
-The result is that of `getScreenGrayscale`, `numpy.maximum` and `cv2.resize`, byte for byte.
+A "screen" is the emulator's image, [height, width] uint8 palette indices; a "frame" is one of the four images in an
+observation. The result equals that of `getScreenGrayscale`, `numpy.maximum` and `cv2.resize`, byte for byte.
+
+This runs in every step of every environment, so it is compiled to machine code and does little work: only rows that
+differ from the step before are converted and resized again, and the grey value of each colour is looked up in a table.
+The emulator's own conversion, which is slow, is called only for colours that the table lacks.
 """
 
 from collections.abc import Callable
@@ -19,117 +21,120 @@ from numpy.typing import NDArray
 
 from paac_cli.envs.rules import FRAME_STACK, SCREEN_SIZE
 
-_UNKNOWN = -1  # of colours that have not been seen
-_NEWEST = np.uint32(8 * (FRAME_STACK - 1))  # bits by which the newest screen is shifted in a word of the stack
+_UNKNOWN = -1  # grey value of a colour that has not appeared yet
+_NEWEST = np.uint32(8 * (FRAME_STACK - 1))  # position of the newest frame in a word of the stack, in bits
 
 
 class Screen:
-    """The last four screens of one game."""
+    """The frame stack of one game, and the two latest screens, from which the next frame is made."""
 
     def __init__(self, dimensions: tuple[int, int], resize: Literal["area", "nearest"]) -> None:
-        """dimensions: (height, width) of the emulator's screen."""
+        """dimensions: (height, width) of the emulator's screen. resize: as in `AtariRules`."""
         height, width = dimensions
         self._colours = _scratch(height, width)
-        self._looked_up = np.zeros((2, height, width), np.uint8)  # colours, as the emulator names them
-        self._greys = self._looked_up.copy()  # of these
-        self._grey_of = np.full(256, _UNKNOWN, np.int16)
-        self._grey_of[0] = 0  # black on every palette
-        self._changed = np.ones(height, np.bool_)  # rows, since the last `push`
+        self._converted = np.zeros((2, height, width), np.uint8)  # the two screens, palette indices
+        self._greys = self._converted.copy()  # the same in grey
+        self._grey_of = np.full(256, _UNKNOWN, np.int16)  # palette index -> grey value
+        self._grey_of[0] = 0  # black in every palette
+        self._changed = np.ones(height, np.bool_)  # rows that changed since the last `push`
         axis = _area if resize == "area" else _nearest
         self._rows, self._columns = axis(height), axis(width)
-        # Four screens of one pixel are one little-endian word: to age the stack is to shift it.
+        # A pixel's four frames are one little-endian word, so a shift makes room for a new frame.
         self._stack = np.zeros((SCREEN_SIZE, SCREEN_SIZE), np.dtype("<u4"))
 
     @property
     def stack(self) -> NDArray[np.uint8]:
-        """[84, 84, 4], newest last."""
+        """The observation [84, 84, 4], the newest frame last: a view."""
         return self._stack.view(np.uint8).reshape(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK)
 
-    def take(self, ale: ALEInterface, frame: int) -> None:
-        """What the emulator shows becomes frame 0 or 1 of the two that are seen together."""
+    def take(self, ale: ALEInterface, index: int) -> None:
+        """Store the emulator's current screen as screen `index` (0 or 1) of the two that make a frame."""
         ale.getScreen(self._colours)
-        if not self._look_up(frame):
-            ale.getScreenGrayscale(self._greys[frame])
-            self._grey_of[self._colours] = self._greys[frame]
+        if not self._convert(index):
+            ale.getScreenGrayscale(self._greys[index])
+            self._grey_of[self._colours] = self._greys[index]
 
-    def put(self, frame: int, colours: NDArray[np.uint8] | int) -> None:
-        """Frame 0 or 1 becomes `colours` [height, width], which has been taken before, or 0: black."""
+    def put(self, index: int, colours: NDArray[np.uint8] | int) -> None:
+        """Store `colours` [height, width] or 0 (black) as screen `index`. All colours must have been taken before."""
         self._colours[...] = colours
-        known = self._look_up(frame)
-        assert known
+        all_known = self._convert(index)
+        assert all_known
 
     def push(self) -> None:
-        """The maximum of the two frames becomes the newest of the stack."""
+        """Add a new frame to the stack: the maximum of the two screens, resized."""
         _push(self._greys, self._changed, *self._rows, *self._columns, self._stack)
 
     def fill(self) -> None:
-        """The newest screen takes all places of the stack."""
+        """Fill the whole stack with the newest frame."""
         self._stack[...] = (self._stack >> _NEWEST) * np.uint32(0x01010101)
 
-    def _look_up(self, frame: int) -> bool:
-        return _look_up(self._colours, self._looked_up[frame], self._greys[frame], self._grey_of, self._changed)
+    def _convert(self, index: int) -> bool:
+        return _convert(self._colours, self._converted[index], self._greys[index], self._grey_of, self._changed)
 
 
 @cache
 def _scratch(height: int, width: int) -> NDArray[np.uint8]:
-    """Where a screen is for a moment: one for all emulators of a process, so that it stays in the cache."""
+    """A buffer for one screen, which all emulators of a process share so that it stays in the processor's cache."""
     return np.empty((height, width), np.uint8)
 
 
 class _Axis(NamedTuple):
-    """How one side of a screen becomes 84 long: output `i` is the mean of `K` inputs from `first[i]` on."""
+    """How one axis is resized to 84: output `i` is the weighted mean of the `K` inputs that start at `first[i]`."""
 
     first: NDArray[np.int32]  #: [84]
-    weights: NDArray[np.uint32]  #: [K, 84], in whole numbers
-    total: np.uint32  #: of the weights of one output
+    weights: NDArray[np.uint32]  #: [K, 84], integers
+    total: np.uint32  #: sum of the weights of one output
 
 
 def _area(length: int) -> _Axis:
-    """Every output has as much of each input as it covers."""
+    """The weights of INTER_AREA: the length of each input that an output covers."""
     part = gcd(length, SCREEN_SIZE)
-    output, source = length // part, SCREEN_SIZE // part  # how wide one of each is, in a unit that divides both
+    output_width, input_width = (
+        length // part,
+        SCREEN_SIZE // part,
+    )  # widths of an output and an input pixel, in a common integer unit
     taps = -(-length // SCREEN_SIZE) + 1
-    left = np.arange(SCREEN_SIZE) * output
-    first = np.minimum(left // source, length - taps)
-    source_left = (first + np.arange(taps)[:, np.newaxis]) * source
-    covered = np.minimum(source_left + source, left + output) - np.maximum(source_left, left)
-    return _Axis(first.astype(np.int32), np.maximum(covered, 0).astype(np.uint32), np.uint32(output))
+    left = np.arange(SCREEN_SIZE) * output_width
+    first = np.minimum(left // input_width, length - taps)
+    input_left = (first + np.arange(taps)[:, np.newaxis]) * input_width
+    covered = np.minimum(input_left + input_width, left + output_width) - np.maximum(input_left, left)
+    return _Axis(first.astype(np.int32), np.maximum(covered, 0).astype(np.uint32), np.uint32(output_width))
 
 
 def _nearest(length: int) -> _Axis:
-    """Every output is one input. The authors resized with Pillow, which takes the nearest centre, as this does."""
-    places = np.arange(length, dtype=np.float32)[np.newaxis]
-    first = cv2.resize(places, (SCREEN_SIZE, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0]
+    """Each output is the input with the nearest centre, as in Pillow, with which the paper's authors resized."""
+    indices = np.arange(length, dtype=np.float32)[np.newaxis]
+    first = cv2.resize(indices, (SCREEN_SIZE, 1), interpolation=cv2.INTER_NEAREST_EXACT)[0]
     return _Axis(first.astype(np.int32), np.ones((1, SCREEN_SIZE), np.uint32), np.uint32(1))
 
 
 def machine_code(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Machine code, as soon as the module is imported: once, before workers are forked.
+    """Compile a function with Numba when the module is imported, which is once, before workers are forked.
 
-    Compiling takes seconds, so Numba keeps the code in `__pycache__` or the user's cache, and takes it up again
-    for the same source on the same kind of processor: to be trusted as the `.pyc` files are.
+    Compiling takes seconds, so Numba caches the code in `__pycache__` or the user's cache directory, and reuses it for
+    the same source and processor. The cache is as trustworthy as `.pyc` files.
     """
 
     def compile_now(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return njit(signature, cache=True)(function)
-        except Exception:  # nowhere to write, a full disk, or what was kept is damaged
+        except Exception:  # the cache cannot be written or is damaged
             return njit(signature)(function)
 
     return compile_now
 
 
 @machine_code("boolean(uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], int16[::1], boolean[::1])")
-def _look_up(colours, looked_up, greys, grey_of, changed):  # type: ignore[no-untyped-def]
-    """Bring `greys` up to date with `colours`, and note the rows that have `changed`. False: some were unknown."""
+def _convert(colours, converted, greys, grey_of, changed):  # type: ignore[no-untyped-def]
+    """Update `converted` and `greys` from `colours`, and mark the rows that `changed`. False: a colour was unknown."""
     lowest = np.int16(0)
     for y in range(colours.shape[0]):
         difference = np.uint8(0)
         for x in range(colours.shape[1]):
-            difference |= colours[y, x] ^ looked_up[y, x]
+            difference |= colours[y, x] ^ converted[y, x]
         if difference:
             changed[y] = True
-            looked_up[y] = colours[y]
+            converted[y] = colours[y]
             for x in range(colours.shape[1]):
                 grey = grey_of[colours[y, x]]
                 lowest |= grey
@@ -139,7 +144,7 @@ def _look_up(colours, looked_up, greys, grey_of, changed):  # type: ignore[no-un
 
 @njit
 def _half(greys, top, heights, height, left, widths, width):  # type: ignore[no-untyped-def]
-    """A mean that ends in 1/2, rounded as INTER_AREA happens to: it adds in single precision, in this order."""
+    """A mean halfway between two integers, rounded as INTER_AREA does: it adds in float32, in this order."""
     mean = np.float32(0.0)
     for j in range(len(heights)):
         line = np.float32(0.0)
@@ -154,7 +159,7 @@ def _half(greys, top, heights, height, left, widths, width):  # type: ignore[no-
     "void(uint8[:, :, ::1], boolean[::1], {0}, {0}, uint32[:, ::1])".format("int32[::1], uint32[:, ::1], uint32")
 )
 def _push(greys, changed, top, heights, height, left, widths, width, stack):  # type: ignore[no-untyped-def]
-    """Age the stack; shrink the rows that have `changed`, and repeat the others."""
+    """Shift the stack by one frame; resize the rows that `changed`, and copy the others from the frame before."""
     size = len(top)
     area, whole = height * width, 1.0 / (height * width)
     sums, means = np.empty(greys.shape[2], np.uint32), np.empty((2, size), np.uint32)
@@ -175,7 +180,7 @@ def _push(greys, changed, top, heights, height, left, widths, width, stack):  # 
                 total[k] += widths[j, k] * sums[left[k] + j]
         ties = False
         for k in range(size):
-            mean[k] = np.uint32(total[k] * whole + 1e-6)  # total // area, which cannot be done to several at once
+            mean[k] = np.uint32(total[k] * whole + 1e-6)  # total // area, in a form that can be vectorised
             ties |= mean[k] * area == total[k]
         if ties and area > 1:
             for k in range(size):

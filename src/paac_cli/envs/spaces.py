@@ -1,4 +1,4 @@
-"""Gymnasium's spaces as arrays of fixed shape, and back."""
+"""Converts elements of Gymnasium spaces to arrays of fixed shape, and actions back."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,19 +15,20 @@ _LEAVES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary
 
 
 class ObservationTranslator:
-    """Observations as rows of memory.
+    """Writes observations into arrays of `shape` and `dtype`.
 
-    A `Box` is written as it is (a single number as a vector of one); a stack of screens [K, H, W(, C)]
-    with its screens side by side on the last axis. All else becomes one vector: whole numbers one-hot,
-    the entries of `Dict` and `Tuple` one after another, as the space has them (a `Dict` sorts its keys).
+    A `Box` is copied (a scalar becomes [1]); a frame stack [K, H, W] or [K, H, W, C] is moved to the last axis:
+    [H, W, K * C]. All other spaces become one vector: discrete values are one-hot, and the entries of `Dict` and
+    `Tuple` are concatenated in the order of the space (a `Dict` sorts its keys). It is uint8 if all entries are,
+    otherwise float32.
     """
 
     def __init__(self, space: spaces.Space[Any], frame_stack: int, env_id: str) -> None:
-        """Raises EnvironmentSpecError, which names the space, where it cannot be translated."""
+        """frame_stack: as in the config. Raises EnvironmentSpecError, which names the space, if it is not supported."""
         self._stacked = frame_stack > 1
         self.parts: tuple[ObsPart, ...] = ()
         if isinstance(space, spaces.Box):
-            self.shape = _on_last_axis_shape(space.shape) if self._stacked else space.shape or (1,)
+            self.shape = _shape_on_last_axis(space.shape) if self._stacked else space.shape or (1,)
             self.dtype = space.dtype
             self._leaves = None
             return
@@ -39,7 +40,7 @@ class ObservationTranslator:
         self.dtype = np.dtype(np.uint8 if all(_is_bytes(leaf) for _, leaf in self._leaves) else np.float32)
 
     def write(self, obs: Any, out: NDArray) -> None:
-        """Put `obs`, an element of the space, into `out`, of `shape` and `dtype`."""
+        """Write `obs`, an element of the space, into `out`, an array of `shape` and `dtype`."""
         if self._leaves is None:
             out[...] = _on_last_axis(np.asarray(obs)) if self._stacked else obs
             return
@@ -54,10 +55,10 @@ class ObservationTranslator:
 
 
 class ActionTranslator:
-    """From the policy's actions to those that the environment takes."""
+    """Converts the policy's actions, as `spec` describes them, to elements of the action space."""
 
     def __init__(self, space: spaces.Space[Any], env_id: str) -> None:
-        """Raises EnvironmentSpecError, which names the space, where it cannot be translated."""
+        """Raises EnvironmentSpecError, which names the space, if it is not supported."""
         self._space = space
         if isinstance(space, spaces.Discrete):
             self.spec = discrete_action(tuple(str(space.start + index) for index in range(space.n)))
@@ -69,29 +70,29 @@ class ActionTranslator:
         elif isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and space.shape != (0,):
             self.spec = ActionSpec((int(np.prod(space.shape)),), ())
             with np.errstate(all="ignore"):
-                centre, reach = (space.high + space.low) / 2, (space.high - space.low) / 2
-            bounded = np.isfinite(reach)  # bounds as far apart as numbers can be are none
-            self._centre, self._reach = np.where(bounded, centre, 0.0), np.where(bounded, reach, 1.0)
+                centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
+            bounded = np.isfinite(half_range)  # bounds whose difference overflows count as infinite
+            self._centre, self._half_range = np.where(bounded, centre, 0.0), np.where(bounded, half_range, 1.0)
         else:
             raise EnvironmentSpecError(
                 f"{env_id}: action space {space} is not supported; "
-                "Discrete, MultiDiscrete, MultiBinary and Box of real numbers are"
+                "use Discrete, MultiDiscrete, MultiBinary, or Box with a float dtype"
             )
 
     def translate(self, action: Action) -> Any:
-        """The environment's action for one of ours; real numbers outside of its bounds are cut off."""
+        """The element of the action space for `action`. Continuous actions are scaled, then clipped to the bounds."""
         space: Any = self._space
         if isinstance(space, spaces.Discrete):
             return int(space.start) + int(action)
         numbers = np.reshape(np.asarray(action), space.shape)
         if isinstance(space, spaces.Box):
-            return np.asarray(np.clip(self._centre + self._reach * numbers, space.low, space.high), space.dtype)
+            return np.asarray(np.clip(self._centre + self._half_range * numbers, space.low, space.high), space.dtype)
         first = space.start if isinstance(space, spaces.MultiDiscrete) else 0
         return (numbers + first).astype(space.dtype)
 
 
 def _walk(space: spaces.Space[Any], path: tuple[str | int, ...], env_id: str) -> Iterator[tuple[tuple, Any]]:
-    """(keys that lead there, space) of every entry that is made of no others."""
+    """(path of keys and indices, space) of every entry that is not itself a Dict or Tuple."""
     if isinstance(space, spaces.Dict):
         for key, entry in space.spaces.items():
             yield from _walk(entry, (*path, key), env_id)
@@ -104,7 +105,7 @@ def _walk(space: spaces.Space[Any], path: tuple[str | int, ...], env_id: str) ->
         where = f" (at {'.'.join(map(str, path))})" if path else ""
         raise EnvironmentSpecError(
             f"{env_id}: observation space {space}{where} is not supported; "
-            "Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of them are"
+            "use Box, Discrete, MultiDiscrete, MultiBinary, or Dict and Tuple of them"
         )
 
 
@@ -117,11 +118,11 @@ def _is_bytes(leaf: spaces.Space[Any]) -> bool:
 
 
 def _on_last_axis(stack: NDArray) -> NDArray:
-    """[K, H, W] -> [H, W, K]; [K, H, W, C] -> [H, W, K * C], the newest screen last."""
+    """[K, H, W] -> [H, W, K]; [K, H, W, C] -> [H, W, K * C], the newest frame last."""
     moved = np.moveaxis(stack, 0, 2)
     return moved.reshape(*moved.shape[:2], -1)
 
 
-def _on_last_axis_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    screens, height, width, *channels = shape
-    return height, width, screens * (channels[0] if channels else 1)
+def _shape_on_last_axis(shape: tuple[int, ...]) -> tuple[int, ...]:
+    frames, height, width, *channels = shape
+    return height, width, frames * (channels[0] if channels else 1)
