@@ -1,4 +1,4 @@
-"""No file that is read can run code: the source has no way to, and files that would like to do not."""
+"""Reading a file never executes code: the source calls nothing that could, and malicious files are rejected."""
 
 import ast
 import hashlib
@@ -19,14 +19,15 @@ from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 
 SOURCE = Path(__file__).parents[1] / "src" / "paac_cli"
 
-#: Modules whose files are programs, and functions that run what they read.
+#: Modules that execute the files they read, and functions that execute or unpickle what they are given.
 MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "runpy", "code", "imp", "pydoc"}
 CALLS = {"eval", "exec", "compile", "__import__", "load_model", "load_weights", "unsafe_load", "full_load", "loadtxt"}
-#: Calls that are allowed in these places alone: code that a user has named, and pipes between our own processes.
+#: Calls that are allowed only in these modules: to import code that the user named, and to read pipes of paac.
 ONLY_IN = {
     "import_module": {"cli/main.py", "algorithms/agent.py", "config/algorithms.py", "networks/keras_torso.py"},
-    "recv": {"sampling/worker.py", "sampling/processes.py", "sampling/costs.py"},
-    "load": {"config/yaml_io.py", "training/run_directory.py"},  # yaml.load with our own safe loader; a function's name
+    "recv": {"sampling/worker.py", "bench/env_costs.py"},
+    # yaml.load with a safe loader; the others are functions of paac
+    "load": {"config/yaml_io.py", "runs/run_directory.py", "sampling/pool.py"},
     "open_code": set(),
 }
 
@@ -45,18 +46,18 @@ def calls_and_imports(tree):
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
-def test_the_source_has_no_way_to_run_a_file(path):
-    here = path.relative_to(SOURCE).as_posix()
+def test_the_source_calls_nothing_that_executes_a_file(path):
+    module = path.relative_to(SOURCE).as_posix()
     for node, kind, name in calls_and_imports(ast.parse(path.read_text())):
-        where = f"{here}:{node.lineno}"
+        where = f"{module}:{node.lineno}"
         if kind == "import":
             assert name not in MODULES, where
         else:
             assert name not in CALLS, where
-            assert here in ONLY_IN.get(name, {here}), f"{where}: {name}"
+            assert module in ONLY_IN.get(name, {module}), f"{where}: {name}"
 
 
-def test_yaml_is_loaded_by_a_safe_loader():
+def test_yaml_is_parsed_by_a_safe_loader():
     import yaml
 
     from paac_cli.config import yaml_io
@@ -70,8 +71,8 @@ def test_yaml_is_loaded_by_a_safe_loader():
     assert issubclass(yaml_io._Loader, yaml.SafeLoader)
 
 
-class Bomb:
-    """Makes a file where it is unpickled."""
+class Payload:
+    """An object whose unpickling makes a directory."""
 
     def __init__(self, file):
         self._file = file
@@ -81,56 +82,56 @@ class Bomb:
 
 
 @pytest.fixture
-def bomb(tmp_path):
-    """The bytes of a pickle; afterwards it has not gone off."""
-    yield pickle.dumps(Bomb(tmp_path / "gone off"))
-    assert not (tmp_path / "gone off").exists()
+def payload(tmp_path):
+    """A malicious pickle; fails the test if it was unpickled."""
+    yield pickle.dumps(Payload(tmp_path / "executed"))
+    assert not (tmp_path / "executed").exists()
 
 
-def test_the_bomb_works(tmp_path):
-    pickle.loads(pickle.dumps(Bomb(tmp_path / "gone off")))  # noqa: S301
-    assert (tmp_path / "gone off").exists()
+def test_unpickling_the_payload_executes_it(tmp_path):
+    pickle.loads(pickle.dumps(Payload(tmp_path / "executed")))  # noqa: S301
+    assert (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize("name", ["policy", "learner", "sampling", "progress"])
-def test_a_pickle_in_the_place_of_arrays_is_refused_though_its_sum_is_right(name, bomb, tmp_path):
+def test_a_pickle_instead_of_arrays_is_rejected_even_with_a_valid_checksum(name, payload, tmp_path):
     path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
-    (path / f"{name}.safetensors").write_bytes(bomb)
+    (path / f"{name}.safetensors").write_bytes(payload)
     manifest = json.loads((path / "manifest.json").read_text())
-    manifest["files"][f"{name}.safetensors"] = hashlib.sha256(bomb).hexdigest()
+    manifest["files"][f"{name}.safetensors"] = hashlib.sha256(payload).hexdigest()
     seal(path, json.dumps(manifest).encode())
     with pytest.raises(CheckpointError, match=name):
         load_checkpoint(path)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "manifest.sha256"])
-def test_a_pickle_in_the_place_of_the_manifest_or_its_sum_is_refused(name, bomb, tmp_path):
+def test_a_pickle_instead_of_the_manifest_or_its_checksum_is_rejected(name, payload, tmp_path):
     path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
     if name == "manifest.json":
-        seal(path, bomb)
+        seal(path, payload)
     else:
-        (path / name).write_bytes(bomb)
+        (path / name).write_bytes(payload)
     with pytest.raises(CheckpointError, match="step_000001000"):
         load_checkpoint(path)
 
 
-def test_a_pickle_in_the_place_of_a_preset_or_of_metrics_is_refused(bomb, tmp_path):
-    (tmp_path / "config.yaml").write_bytes(bomb)
+def test_a_pickle_instead_of_a_preset_or_metrics_is_rejected(payload, tmp_path):
+    (tmp_path / "config.yaml").write_bytes(payload)
     with pytest.raises(ConfigError, match=r"config\.yaml"):
         read_config(tmp_path / "config.yaml")
-    (tmp_path / "metrics.csv").write_bytes(bomb)
+    (tmp_path / "metrics.csv").write_bytes(payload)
     (tmp_path / "config.yaml").write_text(to_yaml(some_checkpoint(1).config))
     with pytest.raises(RunDirectoryError, match="no metrics"):
         read_curve(tmp_path)
 
 
 def seal(checkpoint, manifest):
-    """Put `manifest` into its place, and the sum that belongs to it."""
+    """Write `manifest` (bytes) and its checksum."""
     (checkpoint / "manifest.json").write_bytes(manifest)
     (checkpoint / "manifest.sha256").write_text(f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n")
 
 
-# --- what is no file
+# --- paths that are not regular files
 
 
 def put_pipe(path):
@@ -157,14 +158,14 @@ def put_link_to_itself(path):
     path.symlink_to(path.name)
 
 
-PLACES = ["manifest.json", "manifest.sha256", "policy.safetensors", "learner.safetensors"]
-THINGS = [put_pipe, put_directory, put_device, put_terminal, put_link_to_nowhere, put_link_to_itself]
+FILES = ["manifest.json", "manifest.sha256", "policy.safetensors", "learner.safetensors"]
+NOT_FILES = [put_pipe, put_directory, put_device, put_terminal, put_link_to_nowhere, put_link_to_itself]
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("put", THINGS)
-@pytest.mark.parametrize("name", PLACES)
-def test_what_is_no_file_in_a_checkpoint_is_refused_at_once(name, put, tmp_path):
+@pytest.mark.parametrize("put", NOT_FILES)
+@pytest.mark.parametrize("name", FILES)
+def test_a_checkpoint_file_that_is_not_a_regular_file_is_rejected_at_once(name, put, tmp_path):
     path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
     (path / name).unlink()
     put(path / name)
@@ -173,8 +174,8 @@ def test_what_is_no_file_in_a_checkpoint_is_refused_at_once(name, put, tmp_path)
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("put", THINGS)
-def test_what_is_no_file_in_the_place_of_a_preset_or_of_metrics_is_refused_at_once(put, tmp_path):
+@pytest.mark.parametrize("put", NOT_FILES)
+def test_a_preset_or_metrics_that_is_not_a_regular_file_is_rejected_at_once(put, tmp_path):
     put(tmp_path / "config.yaml")
     with pytest.raises(ConfigError, match=r"config\.yaml"):
         read_config(tmp_path / "config.yaml")
@@ -183,14 +184,22 @@ def test_what_is_no_file_in_the_place_of_a_preset_or_of_metrics_is_refused_at_on
         read_curve(tmp_path)
 
 
-def test_a_link_to_a_whole_file_is_as_good_as_the_file(tmp_path):
+def test_a_symbolic_link_to_a_regular_file_is_read(tmp_path):
     path = save_checkpoint(tmp_path / "a", some_checkpoint(1000), keep=1)
     shutil.move(path / "policy.safetensors", tmp_path / "elsewhere")
     (path / "policy.safetensors").symlink_to(tmp_path / "elsewhere")
     load_checkpoint(path)
 
 
-# --- manifests that lie
+# --- malicious manifests
+
+
+def merged(data, change):
+    """A copy of `data` with the values of `change`, section by section."""
+    return data | {
+        key: merged(data[key], value) if isinstance(data.get(key), dict) and isinstance(value, dict) else value
+        for key, value in change.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -207,7 +216,8 @@ def test_a_link_to_a_whole_file_is_as_good_as_the_file(tmp_path):
         {"score": float("inf")},
         {"format": 0},
         {"format": 10**30},
-        {"versions": {"paac": None}},
+        {"runtime": {"versions": {"paac": None}}},
+        {"approximate": [3]},
         {"more": 1},
         {"config": {"seed": 10**4000}},
         {"config": {str(number): number for number in range(50_000)}},
@@ -215,9 +225,9 @@ def test_a_link_to_a_whole_file_is_as_good_as_the_file(tmp_path):
     ],
     ids=lambda change: str(change)[:40],
 )
-def test_a_manifest_that_lies_is_refused_though_its_sum_is_right(change, tmp_path):
+def test_an_invalid_manifest_is_rejected_even_with_a_valid_checksum(change, tmp_path):
     path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
-    seal(path, json.dumps(json.loads((path / "manifest.json").read_text()) | change).encode())
+    seal(path, json.dumps(merged(json.loads((path / "manifest.json").read_text()), change)).encode())
     with pytest.raises(CheckpointError, match="step_000001000") as error:
         load_checkpoint(path)
     assert len(str(error.value)) < 10_000
@@ -225,30 +235,39 @@ def test_a_manifest_that_lies_is_refused_though_its_sum_is_right(change, tmp_pat
 
 @pytest.mark.parametrize(
     "text",
-    ['{"format": 2, "format": 1}', "[" * 100_000, '{"a":' * 100_000, "9" * 100_000, '{"format": ' + "9" * 5000 + "}"],
+    ['{"format": 3, "format": 2}', "[" * 100_000, '{"a":' * 100_000, "9" * 100_000, '{"format": ' + "9" * 5000 + "}"],
     ids=lambda text: text[:30],
 )
-def test_json_that_is_meant_to_hurt_is_refused(text, tmp_path):
+def test_malicious_json_is_rejected(text, tmp_path):
     path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
     seal(path, text.encode())
     with pytest.raises(CheckpointError, match="step_000001000"):
         load_checkpoint(path)
 
 
-def test_a_checkpoint_of_format_1_has_no_sum_and_is_read_all_the_same(tmp_path):
+def test_a_changed_manifest_or_a_missing_checksum_is_rejected(tmp_path):
+    """A single flipped bit in a counter, score or format must not go unnoticed."""
     path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
-    manifest = json.loads((path / "manifest.json").read_text()) | {"format": 1}
+    manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CheckpointError, match=r"does not match manifest\.sha256"):
-        load_checkpoint(path)  # one flipped bit must not make an old one of a new one
-    (path / "manifest.sha256").unlink()
+        load_checkpoint(path)
+    seal(path, json.dumps(manifest).encode())
     assert load_checkpoint(path).counters.steps == 1000
-    (path / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
+    (path / "manifest.sha256").unlink()
     with pytest.raises(CheckpointError, match=r"manifest\.sha256"):
         load_checkpoint(path)
 
 
-def test_the_checkpoint_in_the_repository_is_of_format_1_and_is_read():
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_a_checkpoint_of_another_format_is_rejected(number, tmp_path):
+    path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
+    seal(path, json.dumps(json.loads((path / "manifest.json").read_text()) | {"format": number}).encode())
+    with pytest.raises(CheckpointError, match=f"format {number}; .* reads only 3"):
+        load_checkpoint(path)
+
+
+def test_the_checkpoint_in_the_repository_can_be_loaded():
     from paac_cli.runs.checkpoint import list_policies, load_policy
 
     (path,) = list_policies(SOURCE.parents[1] / "results" / "pong" / "seed1" / "checkpoints")
