@@ -1,4 +1,7 @@
-"""Agents without processes: a world in which every value is known, and what tests do with an agent in it."""
+"""A toy environment in which every value is known in closed form, and helpers that run an agent in it.
+
+No processes and no shared memory: arrays stand in for the pool.
+"""
 
 import numpy as np
 
@@ -8,7 +11,7 @@ from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
 SPEC = EnvSpec((1,), np.dtype(np.float32), discrete_action(("left", "right")), 30.0)
 
-#: Every algorithm, with what makes it learn a corridor in seconds.
+#: Every built-in algorithm, with settings that make it learn the corridor in seconds.
 ALGORITHMS = {
     "paac": {"vf_coef": 0.5},
     "ppo": {"num_epochs": 2, "num_minibatches": 2, "vf_coef": 0.5},
@@ -39,10 +42,10 @@ def make_config(name, num_envs=4, seed=1, network=None, **algorithm):
 
 
 class Corridor:
-    """Always looks the same, and pays 1 for every step, whatever is done.
+    """Every observation is 1 and every reward is 1, for any action.
 
-    An episode takes `length` steps and then is cut off or truly ends. The value of a corridor that is
-    only ever cut off is that of an endless one.
+    Every episode has `length` steps and then is truncated, or terminates. If episodes are only ever truncated, the
+    value is that of an endless corridor: 1 / (1 - gamma).
     """
 
     def __init__(self, num_envs, num_steps, *, length=5, truncates=True):
@@ -53,7 +56,9 @@ class Corridor:
             np.zeros((num_steps, num_envs), np.bool_),
             np.zeros((num_steps, num_envs), np.bool_),
         )
-        self._age = np.arange(num_envs) % length  # ends fall on every place of a rollout, and on its edge
+        self._age = (
+            np.arange(num_envs) % length
+        )  # so that episodes end at every slot of a rollout, the last one included
         self._slot = 0
 
     def step(self):
@@ -81,27 +86,29 @@ class Corridor:
 
 
 def corridor_for(config, **options):
-    """A corridor with as many environments and steps as `config` has."""
+    """A corridor with the number of environments and the rollout length of `config`."""
     return Corridor(config.sampling.num_envs, config.algorithm.rollout_length, **options)
 
 
 def run(agent, corridor, steps):
-    """Act and learn in so many steps of all environments; the metrics of each update, as numbers."""
-    step, metrics = corridor.timestep(), []
+    """Act and learn for `steps` steps of all environments. Returns the metrics of each update as floats."""
+    step, all_metrics = corridor.timestep(), []
     for _ in range(steps):
         agent.act(step)
         step = corridor.step()
-        found = agent.learn(step)
-        if found is not None:
-            metrics.append({name: float(value) for name, value in found.items()})
-    return metrics
+        metrics = agent.learn(step)
+        if metrics is not None:
+            all_metrics.append({name: float(value) for name, value in metrics.items()})
+    return all_metrics
 
 
 def state_of(agent):
+    """Copies of all arrays that a checkpoint of `agent` would hold, policy and learner together."""
     return {name: array.copy() for part in (agent.policy, agent.learner) for name, array in part.to_arrays().items()}
 
 
 def set_state(agent, state):
-    ours = agent.policy.to_arrays().keys()
-    agent.policy.assign({name: array for name, array in state.items() if name in ours})
-    agent.learner.assign({name: array for name, array in state.items() if name not in ours})
+    """Assign what `state_of` returned."""
+    in_policy = agent.policy.to_arrays().keys()
+    agent.policy.assign({name: array for name, array in state.items() if name in in_policy})
+    agent.learner.assign({name: array for name, array in state.items() if name not in in_policy})

@@ -1,4 +1,4 @@
-"""What every algorithm owes the loop, whatever it learns."""
+"""The contract of `Agent`, for every algorithm."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from paac_cli.errors import CheckpointError
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 
-def configured(name, **options):
+def config_of(name, **options):
+    """Rollouts of three steps, so that episodes end inside them and at their last step."""
     steps = {} if name == "dqn" else {"num_steps": 3}
     return make_config(name, **ALGORITHMS[name] | steps | options)
 
@@ -20,13 +21,15 @@ def configured(name, **options):
 @pytest.mark.parametrize(
     ("length", "truncates", "expected"),
     [
-        (1, False, 1.0),  # every step is the last: 1
-        (1, True, 10.0),  # cut off at every step, but endless: 1 / (1 - 0.9)
-        (7, True, 10.0),  # cut off in mid-rollout and on its edge
+        (1, False, 1.0),  # terminated after every step: 1
+        (1, True, 10.0),  # truncated after every step: 1 / (1 - 0.9)
+        (7, True, 10.0),  # truncated inside rollouts and at their last step
     ],
 )
-def test_the_value_learned_where_episodes_end_is_the_closed_form_one(name, length, truncates, expected):
-    config = configured(name, num_envs=8, gamma=0.9, optimizer={"name": "adam"}, lr_anneal_steps=12_000)
+def test_the_learned_value_is_the_closed_form_one_whether_episodes_terminate_or_are_truncated(
+    name, length, truncates, expected
+):
+    config = config_of(name, num_envs=8, gamma=0.9, optimizer={"name": "adam"}, lr_anneal_steps=12_000)
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config, length=length, truncates=truncates), 1500)
     value = agent.predict(np.ones((1, 1), np.float32), seed=0, step=0, greedy=True).value[0]
@@ -34,70 +37,71 @@ def test_the_value_learned_where_episodes_end_is_the_closed_form_one(name, lengt
 
 
 @every_algorithm
-def test_one_trace_each_after_many_updates(name):
-    config = configured(name)
+def test_after_many_updates_every_graph_was_traced_once(name):
+    config = config_of(name)
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config), 150)
-    functions = [part for part in vars(agent).values() if hasattr(part, "experimental_get_tracing_count")]
+    attributes = [*vars(agent).values(), *vars(agent.memory).values()]
+    functions = [value for value in attributes if hasattr(value, "experimental_get_tracing_count")]
     assert len(functions) >= 2
     assert {function.experimental_get_tracing_count() for function in functions} <= {0, 1}
     assert agent._update.experimental_get_tracing_count() == 1
 
 
 @every_algorithm
-def test_the_state_of_one_gives_another_the_same_run(name):
-    config = configured(name, network={"normalize_obs": True})
+def test_an_agent_with_the_restored_state_of_another_continues_identically(name):
+    config = config_of(name, network={"normalize_obs": True})
     first = make_agent(config, SPEC)
     run(first, corridor_for(config), 60)
     second = make_agent(config, SPEC)
     set_state(second, state_of(first))
     assert run(first, corridor_for(config), 60) == run(second, corridor_for(config), 60) != []
-    for part, array in state_of(first).items():
-        np.testing.assert_array_equal(array, state_of(second)[part], err_msg=part)
+    for key, array in state_of(first).items():
+        np.testing.assert_array_equal(array, state_of(second)[key], err_msg=key)
 
 
 @every_algorithm
-def test_the_seed_alone_decides(name):
+def test_the_result_depends_on_the_seed_and_nothing_else(name):
     def trained(seed):
-        config = configured(name, seed=seed)
+        config = config_of(name, seed=seed)
         agent = make_agent(config, SPEC)
         run(agent, corridor_for(config), 60)
         return agent.policy.to_arrays()
 
     first, same, other = (trained(seed) for seed in (1, 1, 2))
-    assert all((first[part] == same[part]).all() for part in first)
-    assert any((first[part] != other[part]).any() for part in first)
+    assert all((first[key] == same[key]).all() for key in first)
+    assert any((first[key] != other[key]).any() for key in first)
 
 
 @every_algorithm
-def test_the_policy_is_all_that_playing_takes(name):
-    config = configured(name)
-    agent, other = make_agent(config, SPEC), make_agent(configured(name, seed=5), SPEC)
+def test_predictions_depend_on_the_policy_alone(name):
+    config = config_of(name)
+    agent, other = make_agent(config, SPEC), make_agent(config_of(name, seed=5), SPEC)
     run(agent, corridor_for(config), 60)
     other.policy.assign(agent.policy.to_arrays())
     obs = np.random.default_rng(0).normal(size=(16, 1)).astype(np.float32)
     for greedy in (False, True):
-        ours, theirs = (each.predict(obs, seed=3, step=9, greedy=greedy) for each in (agent, other))
-        for one, another in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(one, another)
+        expected, found = (each.predict(obs, seed=3, step=9, greedy=greedy) for each in (agent, other))
+        for expected_array, found_array in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(found_array, expected_array)
 
 
 @every_algorithm
 def test_predicting_changes_nothing(name):
-    config = configured(name)
+    config = config_of(name)
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config), 30)
     before = state_of(agent)
     agent.predict(np.ones((3, 1), np.float32), seed=0, step=0, greedy=False)
-    for part, array in state_of(agent).items():
-        np.testing.assert_array_equal(array, before[part])
+    for key, array in state_of(agent).items():
+        np.testing.assert_array_equal(array, before[key])
 
 
 @every_algorithm
 @pytest.mark.parametrize("part", ["policy", "learner"])
 @pytest.mark.parametrize("damage", ["missing", "unknown", "shape", "dtype"])
-def test_a_state_that_does_not_fit_is_refused_whole(name, part, damage):
-    config = configured(name)
+def test_if_one_array_of_a_state_does_not_fit_none_is_restored(name, part, damage):
+    config = config_of(name)
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config), 60)
     before, state = state_of(agent), {key: array + 1 for key, array in getattr(agent, part).to_arrays().items()}
@@ -116,48 +120,88 @@ def test_a_state_that_does_not_fit_is_refused_whole(name, part, damage):
 
 
 @every_algorithm
-def test_normalised_observations_are_part_of_the_policy(name):
-    config = configured(name, network={"normalize_obs": True})
+def test_observation_statistics_are_part_of_the_policy(name):
+    config = config_of(name, network={"normalize_obs": True})
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config), 60)
     assert agent.policy.to_arrays()["normalizer/mean"] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "num_steps", "per_update"),
+    [("paac", 3, 1), ("paac", 20, 3), ("ppo", 20, 3), ("nstep_q", 20, 3)],  # obs[20], obs[12], obs[4]
+)
+def test_on_policy_statistics_take_the_newest_observation_and_every_eighth_before_it(name, num_steps, per_update):
+    config = config_of(name, num_steps=num_steps, network={"normalize_obs": True})
+    agent = make_agent(config, SPEC)
+    run(agent, corridor_for(config), 2 * num_steps)
+    assert agent.policy.to_arrays()["normalizer/count"] == 2 * per_update * config.sampling.num_envs
+
+
+def test_dqn_statistics_take_every_eighth_observation():
+    config = config_of("dqn", network={"normalize_obs": True})
+    agent = make_agent(config, SPEC)
+    run(agent, corridor_for(config), 20)  # after 8 and 16 steps
+    assert agent.policy.to_arrays()["normalizer/count"] == 2 * config.sampling.num_envs
+
+
+@every_algorithm
+def test_after_a_rewind_the_next_rollout_is_learned_as_if_the_dropped_steps_had_not_been(name):
+    config = config_of(name)
+    agent, expected = make_agent(config, SPEC), make_agent(config, SPEC)
+    for each in (agent, expected):
+        run(each, corridor_for(config), 30)
+    agent.act(corridor_for(config).timestep())
+    agent.memory.rewind(30 * config.sampling.num_envs)
+    for key, array in state_of(expected).items():
+        np.testing.assert_array_equal(state_of(agent)[key], array, err_msg=key)
+    assert run(agent, corridor_for(config), 30) == run(expected, corridor_for(config), 30) != []
+
+
 @pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q"])
-def test_normalised_rewards_are_those_of_the_running_deviation(name):
-    config = configured(name, normalize_reward=True)
+def test_the_last_batch_of_an_on_policy_agent_is_its_actions_and_final_values(name):
+    config = config_of(name)
+    agent = make_agent(config, SPEC)
+    run(agent, corridor_for(config), 6)
+    shapes = {key: array.shape for key, array in agent.memory.last_batch().items()}
+    assert shapes == {"action": (3, 4), "final_value": (3, 4)}
+
+
+@pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q"])
+def test_reward_statistics_are_part_of_the_learner(name):
+    config = config_of(name, normalize_reward=True)
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config, length=1, truncates=False), 30)
     learner = agent.learner.to_arrays()
-    assert learner["reward_normalizer/mean"] == pytest.approx(1.0)  # episodes of one step, which pays 1
+    assert learner["reward_normalizer/mean"] == pytest.approx(1.0)  # episodes of one step with reward 1
     assert learner["reward_normalizer/variance"] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_greedy_takes_the_most_probable_and_sampling_follows_the_policy():
-    agent = make_agent(configured("paac"), SPEC)
+def test_greedy_actions_are_the_most_probable_and_samples_follow_the_policy():
+    agent = make_agent(config_of("paac"), SPEC)
     obs = np.random.default_rng(0).normal(size=(400, 1)).astype(np.float32)
     greedy = agent.predict(obs, seed=0, step=0, greedy=True)
     np.testing.assert_array_equal(greedy.action, greedy.probability.argmax(axis=1))
     np.testing.assert_allclose(greedy.probability.sum(axis=1), 1.0, rtol=1e-5)
-    drawn = agent.predict(obs, seed=0, step=0, greedy=False)
-    assert drawn.action.mean() == pytest.approx(greedy.probability[:, 1].mean(), abs=0.1)
-    assert (agent.predict(obs, seed=0, step=1, greedy=False).action != drawn.action).any()
+    sampled = agent.predict(obs, seed=0, step=0, greedy=False)
+    assert sampled.action.mean() == pytest.approx(greedy.probability[:, 1].mean(), abs=0.1)
+    assert (agent.predict(obs, seed=0, step=1, greedy=False).action != sampled.action).any()
 
 
 @pytest.mark.parametrize("name", ["nstep_q", "dqn"])
-def test_sampling_from_action_values_is_epsilon_greedy(name):
-    agent = make_agent(configured(name, epsilon_end=0.5), SPEC)
+def test_samples_of_q_learning_are_epsilon_greedy(name):
+    agent = make_agent(config_of(name, epsilon_end=0.5), SPEC)
     obs = np.ones((1000, 1), np.float32)
-    drawn, greedy = (agent.predict(obs, seed=0, step=0, greedy=greedy) for greedy in (False, True))
+    sampled, greedy = (agent.predict(obs, seed=0, step=0, greedy=greedy) for greedy in (False, True))
     assert set(greedy.action) == {greedy.probability[0].argmax()}
     assert sorted(greedy.probability[0]) == [0.0, 1.0]
-    assert sorted(drawn.probability[0]) == [0.25, 0.75]
-    assert (drawn.action != greedy.action).mean() == pytest.approx(0.25, abs=0.05)
+    assert sorted(sampled.probability[0]) == [0.25, 0.75]
+    assert (sampled.action != greedy.action).mean() == pytest.approx(0.25, abs=0.05)
 
 
 @every_algorithm
-def test_the_learning_rate_follows_the_steps(name):
-    config = configured(name, learning_rate=0.1, lr_anneal_steps=240)
+def test_the_learning_rate_falls_to_zero_over_lr_anneal_steps(name):
+    config = config_of(name, learning_rate=0.1, lr_anneal_steps=240)
     metrics = run(make_agent(config, SPEC), corridor_for(config), 90)
     rates = [row["train/learning_rate"] for row in metrics]
     assert rates[-1] == 0.0
@@ -165,8 +209,8 @@ def test_the_learning_rate_follows_the_steps(name):
     assert 0.0 < rates[0] < 0.1
 
 
-def test_tensorflow_draws_nothing_from_global_state():
+def test_tensorflows_global_seed_does_not_matter():
     tf.random.set_seed(1)
-    first = run(make_agent(configured("ppo"), SPEC), corridor_for(configured("ppo")), 9)
+    first = run(make_agent(config_of("ppo"), SPEC), corridor_for(config_of("ppo")), 9)
     tf.random.set_seed(2)
-    assert first == run(make_agent(configured("ppo"), SPEC), corridor_for(configured("ppo")), 9)
+    assert first == run(make_agent(config_of("ppo"), SPEC), corridor_for(config_of("ppo")), 9)

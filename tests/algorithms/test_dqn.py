@@ -1,4 +1,4 @@
-"""DQN: its loss by hand, and when it does what."""
+"""DQN: its loss by hand, and the steps after which it learns and copies its target network."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
-from paac_cli.algorithms.dqn import _side_by_side, huber
-from paac_cli.algorithms.replay import ReplayBuffer
+from paac_cli.algorithms.dqn import huber, stack_frames
+from paac_cli.algorithms.replay import ReplayBatch, ReplayBuffer
 from paac_cli.errors import CheckpointError, ConfigError
 
 SETTINGS = {
@@ -29,35 +29,40 @@ def test_huber_by_hand():
 
 
 @pytest.mark.parametrize(("double", "next_value"), [(False, 30.0), (True, 20.0)])
-def test_errors_by_hand(double, next_value):
+def test_loss_and_td_errors_by_hand(double, next_value):
     agent = make(double=double)
     for network, bias in ((agent._network, [1.0, 7.0]), (agent._target, [30.0, 20.0])):
         q = next(variable for variable in network.variables if "q/bias" in variable.name)
         kernel = next(variable for variable in network.variables if "q/kernel" in variable.name)
         q.assign(bias)
         kernel.assign(tf.zeros_like(kernel))
-    screens = np.zeros((2, 1, 1), np.float32)
-    reward, discount = np.array([5, 6], np.float32), np.array([0.5, 0.0], np.float32)
-    weight = np.array([1.0, 0.5], np.float32)
-    metrics, error = agent._update_graph(
-        *map(tf.constant, (screens, np.array([0, 1], np.int32), reward, discount, screens, weight))
+    frames = np.zeros((2, 1, 1), np.float32)
+    batch = ReplayBatch(
+        frames=frames,
+        action=np.array([0, 1], np.int32),
+        reward=np.array([5, 6], np.float32),
+        discount=np.array([0.5, 0.0], np.float32),
+        next_frames=frames,
+        indices=np.array([0, 1]),
+        weight=np.array([1.0, 0.5], np.float32),
     )
+    metrics, error = agent._update_graph(ReplayBatch(*map(tf.constant, batch)))
     expected = [5 + 0.5 * next_value - 1.0, 6 - 7.0]
     np.testing.assert_allclose(error, expected)
     assert metrics["train/loss"].numpy() == pytest.approx(((expected[0] - 0.5) + 0.5 * 0.5) / 2)
     assert metrics["train/q_mean"].numpy() == pytest.approx(4.0)
 
 
-def test_it_learns_when_it_should():
+def test_updates_come_after_learning_starts_and_every_steps_per_update():
     agent = make()
     corridor = corridor_for(make_config("dqn", **SETTINGS))
     assert run(agent, corridor, 10) == []  # 40 steps
     assert run(agent, corridor, 1) == []  # 44
-    assert len(run(agent, corridor, 1)) == 1  # 48: the first 8 after the start
+    assert len(run(agent, corridor, 1)) == 1  # 48: the first 8 after learning_starts
     assert len(run(agent, corridor, 20)) == 10
 
 
-def test_the_target_network_follows_at_its_interval():
+def test_the_target_network_is_copied_at_its_interval():
     agent, corridor = make(), corridor_for(make_config("dqn", **SETTINGS))
     run(agent, corridor, 14)  # 56 steps: an update, and a copy at 48
     assert (state_of(agent)["target/q/bias"] != state_of(agent)["q/bias"]).any()
@@ -65,55 +70,64 @@ def test_the_target_network_follows_at_its_interval():
     assert (state_of(agent)["target/q/bias"] == state_of(agent)["q/bias"]).all()
 
 
-@pytest.mark.parametrize("saved", [True, False])
-def test_experience_is_part_of_the_state_unless_it_shall_not_be(saved):
-    agent = make(save_buffer=saved)
+@pytest.mark.parametrize("save_buffer", [True, False])
+def test_the_replay_buffer_is_part_of_the_state_if_save_buffer_is_set(save_buffer):
+    agent = make(save_buffer=save_buffer)
     run(agent, corridor_for(make_config("dqn", **SETTINGS)), 20)
-    assert any(name.startswith("replay/") for name in agent.learner.to_arrays()) == saved
+    assert any(name.startswith("replay/") for name in agent.learner.to_arrays()) == save_buffer
 
 
-def test_dueling_has_a_head_for_the_value():
+def test_a_dueling_network_has_a_value_head():
     agent = make(dueling=True)
     assert "value/kernel" in state_of(agent)
     assert "value/kernel" not in state_of(make())
     run(agent, corridor_for(make_config("dqn", **SETTINGS)), 30)
 
 
-def test_replayed_screens_are_put_together_as_they_were_seen():
-    obs = np.arange(2 * 5 * 4 * 6).reshape(2, 5, 4, 6)  # three screens of two channels
-    screens = np.stack([obs[..., 2 * k : 2 * k + 2] for k in range(3)], axis=1)
-    np.testing.assert_array_equal(_side_by_side(tf.constant(screens)), obs)
+def test_stacked_frames_are_the_observation_that_was_split():
+    obs = np.arange(2 * 5 * 4 * 6).reshape(2, 5, 4, 6)  # three frames of two channels
+    frames = np.stack([obs[..., 2 * k : 2 * k + 2] for k in range(3)], axis=1)
+    np.testing.assert_array_equal(stack_frames(tf.constant(frames)), obs)
     single = np.arange(6).reshape(2, 1, 3)
-    np.testing.assert_array_equal(_side_by_side(tf.constant(single)), single[:, 0])
+    np.testing.assert_array_equal(stack_frames(tf.constant(single)), single[:, 0])
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(80, [0.76, 0.82, 0.88, 0.94, 1.0, 1.0]), (0, [0.4] * 6)])
-def test_beta_rises_over_its_steps_and_is_constant_if_it_has_none(steps, expected, monkeypatch):
-    asked, sample = [], ReplayBuffer.sample
+def test_beta_rises_over_prioritized_beta_steps_and_is_constant_if_that_is_zero(steps, expected, monkeypatch):
+    betas, sample = [], ReplayBuffer.sample
 
-    def sample_and_note(buffer, rng, size, beta):
-        asked.append(beta)
+    def sample_and_record(buffer, rng, size, beta):
+        betas.append(beta)
         return sample(buffer, rng, size, beta)
 
-    monkeypatch.setattr(ReplayBuffer, "sample", sample_and_note)
+    monkeypatch.setattr(ReplayBuffer, "sample", sample_and_record)
     agent = make(prioritized_alpha=0.6, prioritized_beta=0.4, prioritized_beta_steps=steps)
     run(agent, corridor_for(make_config("dqn", **SETTINGS)), 22)  # draws after 48, 56, ... 88 steps
-    assert asked == pytest.approx(expected)
+    assert betas == pytest.approx(expected)
 
 
-def test_a_state_from_before_the_first_step_can_be_taken_up():
+def test_the_state_before_the_first_step_can_be_restored():
     first, second = make(), make()
     second.learner.assign(first.learner.to_arrays())
     assert run(second, corridor_for(make_config("dqn", **SETTINGS)), 30) != []
 
 
-def test_a_memory_that_could_never_give_a_batch_is_refused():
+def test_the_last_batch_is_every_batch_of_the_latest_learn():
+    agent = make(steps_per_update=2, learning_starts=0)  # two updates a step
+    assert agent.memory.last_batch() == {}
+    run(agent, corridor_for(make_config("dqn", **SETTINGS)), 10)
+    batch = agent.memory.last_batch()
+    assert batch.keys() == {f"replayed/{field}" for field in ReplayBatch._fields}
+    assert {len(array) for array in batch.values()} == {2 * 8}
+
+
+def test_a_buffer_too_small_for_a_batch_is_refused():
     with pytest.raises(ConfigError, match="must hold a batch"):
         make(buffer_size=10)
 
 
 @pytest.mark.parametrize("damage", ["missing", "shape", "negative"])
-def test_experience_that_does_not_fit_is_refused_whole(damage):
+def test_if_the_replay_buffer_does_not_fit_nothing_is_restored(damage):
     agent = make()
     run(agent, corridor_for(make_config("dqn", **SETTINGS)), 20)
     before, state = state_of(agent), {name: array.copy() for name, array in agent.learner.to_arrays().items()}

@@ -1,4 +1,4 @@
-"""n-step Q-learning and Sarsa: their targets by hand."""
+"""n-step Q-learning and Sarsa: loss and returns by hand."""
 
 import numpy as np
 import pytest
@@ -6,24 +6,12 @@ import tensorflow as tf
 
 from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
+from paac_cli.algorithms.nstep_q import nstep_q_loss
+from paac_cli.learning.rollout_memory import RolloutBatch
 
 GAMMA, T, N = 0.5, 3, 2
 REWARD = np.array([[1, 10], [2, 20], [4, 40]], np.float32)
 VALUE = np.array([[100, 1], [200, 2], [400, 4]], np.float32)  # v(s_0), v(s_1), v(s_2)
-
-
-def targets(agent, terminated=(), truncated=()):
-    """The returns [T, N] of one rollout, with v(s_T) = Q of a network whose biases are set to 8 and 2."""
-    ends = np.zeros((2, T, N), np.bool_)
-    for which, places in enumerate((terminated, truncated)):
-        for t, n in places:
-            ends[which, t, n] = True
-    state = agent.policy.to_arrays()
-    state["q/kernel"][:], state["q/bias"][:] = 0.0, [8.0, 2.0]
-    agent.policy.assign(state)
-    final_value = np.full((T, N), 64, np.float32)
-    obs = tf.zeros((T + 1, N, 1))
-    return agent._targets(obs, VALUE, REWARD, *ends, final_value)[1].numpy().reshape(T, N)
 
 
 def make(**options):
@@ -31,40 +19,71 @@ def make(**options):
     return make_agent(make_config("nstep_q", num_envs=N, **options), SPEC)
 
 
-def test_one_step_targets_look_one_step_ahead():
+def returns_of(agent, terminated=(), truncated=()):
+    """The returns [T, N] of one rollout that ends with Q(s_T) = (8, 2). terminated, truncated: pairs (t, n)."""
+    ends = np.zeros((2, T, N), np.bool_)
+    for which, positions in enumerate((terminated, truncated)):
+        for t, n in positions:
+            ends[which, t, n] = True
+    state = agent.policy.to_arrays()
+    state["q/kernel"][:], state["q/bias"][:] = 0.0, [8.0, 2.0]
+    agent.policy.assign(state)
+    rollout = RolloutBatch(
+        obs=tf.zeros((T + 1, N, 1)),
+        action=np.zeros((T, N), np.int32),
+        reward=REWARD,
+        terminated=ends[0],
+        truncated=ends[1],
+        final_value=np.full((T, N), 64, np.float32),
+        kept=[tf.constant(VALUE.ravel())],
+    )
+    _, _, returns = agent._prepare(rollout)
+    return returns.numpy().reshape(T, N)
+
+
+def test_loss_by_hand():
+    q = tf.constant([[1.0, 3.0], [5.0, -1.0]])
+    loss, metrics = nstep_q_loss(q, tf.constant([1, 0]), tf.constant([5.0, 4.0]))
+    assert loss.numpy() == pytest.approx((2.0**2 + 1.0**2) / 2 / 2)
+    assert metrics["train/value_loss"].numpy() == pytest.approx((2.0**2 + 1.0**2) / 2)
+    assert metrics["train/q_mean"].numpy() == pytest.approx(4.0)
+
+
+def test_with_lambda_zero_returns_look_one_step_ahead():
     # r + 0.5 * v of the next state; the last: max(8, 2)
     expected = [[1 + 100, 10 + 1], [2 + 200, 20 + 2], [4 + 4, 40 + 4]]
-    np.testing.assert_allclose(targets(make(q_lambda=0.0)), expected)
+    np.testing.assert_allclose(returns_of(make(q_lambda=0.0)), expected)
 
 
-def test_n_step_targets_look_to_the_end_of_the_rollout():
+def test_with_lambda_one_returns_look_to_the_end_of_the_rollout():
     last = [4 + 0.5 * 8, 40 + 0.5 * 8]
     middle = [2 + 0.5 * last[0], 20 + 0.5 * last[1]]
     expected = [[1 + 0.5 * middle[0], 10 + 0.5 * middle[1]], middle, last]
-    np.testing.assert_allclose(targets(make(q_lambda=1.0)), expected)
+    np.testing.assert_allclose(returns_of(make(q_lambda=1.0)), expected)
 
 
-def test_targets_between_mix_both_at_every_step():
+def test_with_lambda_between_returns_mix_both_at_every_step():
     last = [8.0, 44.0]
     middle = [2 + 0.5 * (0.25 * last[0] + 0.75 * 400), 20 + 0.5 * (0.25 * last[1] + 0.75 * 4)]
     first = [1 + 0.5 * (0.25 * middle[0] + 0.75 * 200), 10 + 0.5 * (0.25 * middle[1] + 0.75 * 2)]
-    np.testing.assert_allclose(targets(make(q_lambda=0.25)), [first, middle, last])
+    np.testing.assert_allclose(returns_of(make(q_lambda=0.25)), [first, middle, last])
 
 
 @pytest.mark.parametrize("q_lambda", [0.0, 0.7, 1.0])
-def test_nothing_is_seen_beyond_the_end_of_an_episode(q_lambda):
-    found = targets(make(q_lambda=q_lambda), terminated=[(1, 0)], truncated=[(1, 1)])
-    assert found[1].tolist() == [2.0, 20 + 0.5 * 64]
-    assert targets(make(q_lambda=q_lambda), terminated=[(2, 0)], truncated=[(2, 1)])[2].tolist() == [4, 40 + 32]
+def test_returns_do_not_look_beyond_the_end_of_an_episode(q_lambda):
+    returns = returns_of(make(q_lambda=q_lambda), terminated=[(1, 0)], truncated=[(1, 1)])
+    assert returns[1].tolist() == [2.0, 20 + 0.5 * 64]
+    returns = returns_of(make(q_lambda=q_lambda), terminated=[(2, 0)], truncated=[(2, 1)])
+    assert returns[2].tolist() == [4, 40 + 32]
 
 
-def test_sarsa_takes_the_mean_of_what_would_be_done_where_nothing_has_been():
+def test_sarsa_bootstraps_with_the_mean_over_epsilon_greedy_actions():
     # epsilon 0.5: 0.5 * 8 + 0.5 * (8 + 2) / 2 = 6.5
-    np.testing.assert_allclose(targets(make(rule="sarsa", q_lambda=0.0))[-1], [4 + 3.25, 40 + 3.25])
+    np.testing.assert_allclose(returns_of(make(rule="sarsa", q_lambda=0.0))[-1], [4 + 3.25, 40 + 3.25])
 
 
 @pytest.mark.parametrize(("rule", "of"), [("q_learning", np.max), ("sarsa", None)])
-def test_a_state_is_worth_its_best_action_or_the_one_taken(rule, of):
+def test_the_value_of_a_state_is_that_of_the_best_action_or_of_the_one_taken(rule, of):
     agent = make(rule=rule, epsilon_start=1.0, epsilon_end=1.0)
     obs = np.random.default_rng(0).normal(size=(64, 1)).astype(np.float32)
     q = agent._network(obs).numpy()
@@ -74,7 +93,7 @@ def test_a_state_is_worth_its_best_action_or_the_one_taken(rule, of):
     assert set(action) == {0, 1}
 
 
-def test_the_target_network_follows_at_its_interval_and_is_part_of_the_state():
+def test_the_target_network_is_copied_at_its_interval_and_is_part_of_the_state():
     config = make_config("nstep_q", num_steps=4, target_update_steps=32)  # 16 steps an update
     agent = make_agent(config, SPEC)
     corridor = corridor_for(config)

@@ -1,4 +1,4 @@
-"""Returns against numbers worked by hand, and against each other."""
+"""Advantages against numbers worked by hand, and properties that they must have."""
 
 import numpy as np
 import pytest
@@ -32,30 +32,30 @@ def test_n_step_returns_bootstrap_from_the_last_observation():
     assert estimate([2, 0, 1], [1, 1, 1], 8) == [2.25, 1.5, 4.0]
 
 
-def test_a_true_end_bootstraps_with_zero():
-    # R_2 = 1 + 4 = 5;  R_1 = 0, ended;  R_0 = 2 + 0
+def test_termination_bootstraps_with_zero():
+    # R_2 = 1 + 4 = 5;  R_1 = 0, terminated;  R_0 = 2 + 0
     assert estimate([2, 0, 1], [1, 1, 1], 8, terminated=[False, True, False]) == [1.0, -1.0, 4.0]
 
 
-def test_a_cut_off_episode_bootstraps_with_the_value_of_its_last_observation():
+def test_truncation_bootstraps_with_the_value_of_the_final_observation():
     # R_1 = 0 + 6/2 = 3, not the value of the next episode's first observation;  R_0 = 2 + 3/2
     result = estimate([2, 0, 1], [1, 1, 1], 8, truncated=[False, True, False], final_value=[9, 6, 9])
     assert result == [2.5, 2.0, 4.0]
 
 
 @pytest.mark.parametrize("end", ["terminated", "truncated"])
-def test_an_end_on_the_edge_of_the_rollout_hides_the_bootstrap(end):
+def test_an_episode_that_ends_with_the_last_step_ignores_the_bootstrap(end):
     result = estimate([2, 0, 1], [1, 1, 1], 8, **{end: [False, False, True]}, final_value=[9, 9, 4])
     last = {"terminated": 1.0, "truncated": 3.0}[end]
     assert result == [2 + last / 4 - 1, last / 2 - 1, last - 1]
 
 
-def test_lambda_zero_is_the_one_step_error():
+def test_with_lambda_zero_advantages_are_one_step_td_errors():
     # delta = r + V(next)/2 - V
     assert estimate([2, 0, 1], [1, 2, 3], 8, lam=0.0) == [2.0, -0.5, 2.0]
 
 
-def test_lambda_between_by_hand():
+def test_advantages_with_lambda_between_by_hand():
     # deltas 2, -0.5, 2;  A_2 = 2;  A_1 = -0.5 + 2/4 = 0;  A_0 = 2
     assert estimate([2, 0, 1], [1, 2, 3], 8, lam=0.5) == [2.0, 0.0, 2.0]
 
@@ -67,7 +67,7 @@ def test_traces_do_not_cross_the_end_of_an_episode():
     assert whole == first + second
 
 
-def test_environments_do_not_mix():
+def test_the_advantages_of_an_environment_do_not_depend_on_the_others():
     rng = np.random.default_rng(0)
     shape = (6, 4)
     arrays = {

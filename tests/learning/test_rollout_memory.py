@@ -1,27 +1,99 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from paac_cli.learning.rollout_memory import Acted
+from paac_cli.learning.rollout_memory import RolloutMemory, merge_time
+from paac_cli.spec import ActionSpec, discrete_action
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
-
-def step(slot, envs=slice(None)):
-    empty = np.zeros(0)
-    rollout = Rollout(empty, empty, empty, empty)
-    return TimeStep(empty, empty, empty, empty, empty, np.zeros(0, EPISODE_DTYPE), slot, rollout, envs)
+T, N = 3, 4
+ACTION = discrete_action(("left", "right"))
 
 
-def test_what_acting_computed_comes_back_in_the_order_of_the_rollout():
-    whole, halves = Acted(3), Acted(3)
-    for beginning in (100, 200):  # the second rollout takes the place of the first; its slot 0 is called 3
-        for t in range(3):
-            slot = 3 if t == 0 and beginning == 200 else t
-            value = tf.range(4.0) + 10.0 * t + beginning
-            whole.note(step(slot), [value, -value])
-            halves.note(step(slot, slice(0, 2)), [value[:2], -value[:2]])
-            halves.note(step(slot, slice(2, 4)), [value[2:], -value[2:]])
-    expected = [200 + 10 * t + n for t in range(3) for n in range(4)]
-    for acted in (whole, halves):
-        one, other = acted.merged()
-        assert one.numpy().tolist() == expected
-        assert (-other).numpy().tolist() == expected
+def step(slot, *, envs=slice(None), truncated=(), final_obs=0.0):
+    """A step of a rollout in which observation `t` is `t`. truncated: environments in which it truncates an episode."""
+    ends = np.isin(np.arange(N), truncated)
+    obs = np.repeat(np.arange(T + 1, dtype=np.float32)[:, np.newaxis], N, axis=1)
+    rollout = Rollout(obs, np.ones((T, N), np.float32), np.zeros((T, N), np.bool_), np.zeros((T, N), np.bool_))
+    final = np.full(N, final_obs, np.float32)
+    zeros = np.zeros(N, np.bool_)
+    return TimeStep(obs[slot], rollout.reward[0], zeros, ends, final, np.zeros(0, EPISODE_DTYPE), slot, rollout, envs)
+
+
+def memory(action=ACTION):
+    return RolloutMemory(T, N, action, values=lambda obs: 10.0 * obs)
+
+
+def test_the_rollout_is_handed_over_when_it_is_complete():
+    one = memory()
+    for t in range(T):
+        actions = one.record(step(t), tf.constant([t, t, 0, 1]))
+        assert actions.tolist() == [t, t, 0, 1]
+        batch = one.add(step(t + 1))
+        assert (batch is None) == (t < T - 1)
+    assert batch.action.tolist() == [[t, t, 0, 1] for t in range(T)]
+    np.testing.assert_array_equal(batch.obs, step(T).rollout.obs)
+    assert batch.kept == []
+
+
+def test_the_first_actions_of_the_next_rollout_are_for_the_last_observation():
+    one = memory()
+    for t in range(T):
+        one.record(step(t), tf.fill(N, 0))
+        one.add(step(t + 1))
+    one.record(step(T), tf.fill(N, 5))
+    assert one.last_batch()["action"].tolist() == [[5] * N, [0] * N, [0] * N]
+
+
+def test_actions_have_the_shape_and_dtype_of_the_action_space():
+    one = memory(ActionSpec((2,), ()))
+    one.record(step(1), tf.ones((N, 2)))
+    assert one.last_batch()["action"].dtype == np.float32
+    assert one.last_batch()["action"].tolist() == [[[0.0] * 2] * N, [[1.0] * 2] * N, [[0.0] * 2] * N]
+
+
+def test_final_values_are_kept_for_the_steps_that_truncate_an_episode():
+    one = memory()
+    for t in range(T):
+        one.record(step(t), tf.zeros(N, tf.int32))
+        batch = one.add(step(t + 1, truncated=[2] if t == 1 else [], final_obs=7.0))
+    assert batch.final_value[1, 2] == 70.0
+    assert not batch.final_value[0].any()
+    assert not batch.final_value[2].any()
+
+
+def test_kept_tensors_come_back_in_the_order_of_the_rollout_whether_of_all_or_of_half_the_environments():
+    whole, halves = memory(), memory()
+    actions = tf.zeros(N, tf.int32)
+    for offset in (100, 200):  # two rollouts; the second begins with slot T of the first
+        for t in range(T):
+            slot = T if t == 0 and offset == 200 else t
+            value = tf.range(4.0) + 10.0 * t + offset
+            whole.record(step(slot), actions, [value, -value])
+            for envs in (slice(0, 2), slice(2, 4)):
+                halves.record(step(slot, envs=envs), actions[envs], [value[envs], -value[envs]])
+        batches = [each.add(step(T)) for each in (whole, halves)]
+    expected = [200 + 10 * t + n for t in range(T) for n in range(N)]
+    for batch in batches:
+        positive, negative = batch.kept
+        assert positive.numpy().tolist() == expected
+        assert (-negative).numpy().tolist() == expected
+
+
+def test_a_rewind_drops_the_tensors_kept_since_the_last_complete_rollout():
+    one = memory()
+    one.record(step(1), tf.zeros(N, tf.int32), [tf.fill(N, 9.0)])
+    one.steps.assign_add(N)
+    one.rewind(0)
+    assert one.steps.numpy() == 0
+    for t in range(T):
+        one.record(step(t), tf.zeros(N, tf.int32), [tf.fill(N, float(t))])
+        batch = one.add(step(t + 1))
+    (kept,) = batch.kept
+    assert kept.numpy().tolist() == [float(t) for t in range(T) for _ in range(N)]
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4, 5)])
+def test_time_and_environments_are_merged_in_row_major_order(shape):
+    array = np.arange(np.prod(shape)).reshape(shape)
+    np.testing.assert_array_equal(merge_time(array), array.reshape(6, *shape[2:]))

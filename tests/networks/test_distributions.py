@@ -7,9 +7,9 @@ from paac_cli.spec import ActionSpec, discrete_action
 
 LOGITS = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32))
 
-#: Of two choices among 3 and 2, side by side.
+#: Of two choices, among 3 and among 2, concatenated.
 TWO_CHOICES = np.log(np.array([[0.5, 0.25, 0.25, 0.9, 0.1], [0.1, 0.1, 0.8, 0.5, 0.5]], np.float32))
-#: Means, then the logarithms of deviations 1 and 2, 1/2 and 4.
+#: Means, then log standard deviations: of 1 and 2, and of 1/2 and 4.
 GAUSSIANS = np.array([[0.0, 3.0, 0.0, np.log(2)], [-1.0, 5.0, -np.log(2), np.log(4)]], np.float32)
 
 
@@ -23,7 +23,7 @@ def test_log_prob_and_entropy_by_hand():
     np.testing.assert_allclose(Categorical(3).entropy(LOGITS), expected, rtol=1e-6)
 
 
-def test_log_prob_of_a_hopeless_action_is_finite():
+def test_the_log_prob_of_a_nearly_impossible_action_is_finite():
     assert np.isfinite(Categorical(3).log_prob(tf.constant([[0.0, -80.0]]), tf.constant([1]))).all()
 
 
@@ -36,7 +36,7 @@ def test_samples_have_the_frequencies_of_the_policy():
         assert chi_square < 13.8  # 2 degrees of freedom, p = 0.001
 
 
-def test_a_sample_is_a_function_of_logits_and_key():
+def test_a_sample_is_a_function_of_logits_and_seed():
     assert (Categorical(3).sample(LOGITS, key(3)).numpy() == Categorical(3).sample(LOGITS, key(3)).numpy()).all()
     draws = {tuple(Categorical(3).sample(LOGITS, key(step)).numpy()) for step in range(50)}
     assert len(draws) > 3
@@ -56,7 +56,7 @@ def test_actions_are_in_range(num_actions):
     assert set(draws) == set(range(num_actions))
 
 
-# Several choices
+# --- MultiDiscrete
 
 
 def test_log_prob_and_entropy_of_independent_choices_are_sums():
@@ -71,13 +71,13 @@ def test_log_prob_and_entropy_of_independent_choices_are_sums():
     np.testing.assert_allclose(two.entropy(TWO_CHOICES), expected, rtol=1e-6)
 
 
-def test_the_mode_of_several_choices_is_that_of_each():
+def test_the_mode_of_several_choices_is_the_mode_of_each():
     mode = MultiCategorical((3, 2)).mode(np.log(np.array([[0.2, 0.5, 0.3, 0.9, 0.1], [0.1, 0.1, 0.8, 0.4, 0.6]])))
     assert mode.dtype == tf.int32
     assert mode.numpy().tolist() == [[1, 0], [2, 1]]
 
 
-def test_several_choices_are_drawn_with_their_frequencies_and_independently():
+def test_several_choices_are_sampled_with_their_probabilities_and_independently():
     two, counts = MultiCategorical((3, 2)), np.zeros((2, 3, 2))
     for step in range(20):
         draws = two.sample(tf.repeat(TWO_CHOICES, 500, axis=0), key(step)).numpy()
@@ -89,66 +89,66 @@ def test_several_choices_are_drawn_with_their_frequencies_and_independently():
         assert ((counts[row] - expected) ** 2 / expected).sum() < 20.5  # 5 degrees of freedom, p = 0.001
 
 
-def test_one_choice_among_several_choices_is_that_choice():
+def test_a_multidiscrete_action_with_one_element_is_distributed_like_a_discrete_one():
     alone, one = Categorical(3), MultiCategorical((3,))
     np.testing.assert_array_equal(one.sample(LOGITS, key(1))[:, 0], alone.sample(LOGITS, key(1)))
     np.testing.assert_array_equal(one.entropy(LOGITS), alone.entropy(LOGITS))
 
 
-# Real numbers
+# --- Continuous
 
 
-def test_density_and_entropy_of_real_numbers_by_hand():
+def test_log_density_and_entropy_of_continuous_actions_by_hand():
     gaussian = DiagonalGaussian(2)
     assert gaussian.num_parameters == 4
-    # One deviation off in the first number and two in the second; then none off, and half of one.
+    # Row 0: one and two standard deviations from the mean. Row 1: zero and half a standard deviation.
     log_prob = gaussian.log_prob(GAUSSIANS, tf.constant([[1.0, -1.0], [-1.0, 7.0]]))
-    whole = -np.log(2 * np.pi)  # of two numbers, each with the root of it
-    np.testing.assert_allclose(log_prob, [whole - np.log(2) - 0.5 - 2.0, whole - np.log(2) - 0.125], rtol=1e-6)
-    # The entropy of one of deviation s is log(s * sqrt(2 pi e)); the deviations of both rows multiply to 2.
+    constant = -np.log(2 * np.pi)  # two times log(1 / sqrt(2 pi))
+    np.testing.assert_allclose(log_prob, [constant - np.log(2) - 0.5 - 2.0, constant - np.log(2) - 0.125], rtol=1e-6)
+    # A normal variable with standard deviation s has entropy log(s * sqrt(2 pi e)). The product of s in a row is 2.
     np.testing.assert_allclose(gaussian.entropy(GAUSSIANS), [np.log(2) + np.log(2 * np.pi * np.e)] * 2, rtol=1e-6)
 
 
-def test_the_mode_of_real_numbers_is_their_mean():
+def test_the_mode_of_continuous_actions_is_the_mean():
     assert DiagonalGaussian(2).mode(GAUSSIANS).numpy().tolist() == [[0.0, 3.0], [-1.0, 5.0]]
 
 
-def test_real_numbers_are_drawn_with_their_moments_and_independently():
+def test_continuous_actions_are_sampled_with_their_moments_and_independently():
     gaussian = DiagonalGaussian(2)
     draws = np.stack([gaussian.sample(tf.repeat(GAUSSIANS, 500, axis=0), key(step)) for step in range(20)])
     assert draws.dtype == np.float32
     for row, (mean, deviation) in enumerate([((0, 3), (1, 2)), ((-1, 5), (0.5, 4))]):
         noise = (draws[:, row * 500 : (row + 1) * 500].reshape(10_000, 2) - mean) / deviation
-        assert np.abs(noise.mean(axis=0)).max() < 0.033  # 3.3 times their own deviation, 1/100
+        assert np.abs(noise.mean(axis=0)).max() < 0.033  # 3.3 standard errors of 1/100
         assert np.abs((noise**2).mean(axis=0) - 1).max() < 0.047  # sqrt(2)/100
         assert np.abs((noise**3).mean(axis=0)).max() < 0.13  # sqrt(15)/100
         assert np.abs((noise**4).mean(axis=0) - 3).max() < 0.33  # sqrt(96)/100
         assert abs((noise[:, 0] * noise[:, 1]).mean()) < 0.033
 
 
-def test_the_mean_of_the_log_density_of_draws_is_less_the_entropy():
+def test_the_mean_log_density_of_samples_is_the_negative_entropy():
     gaussian, parameters = DiagonalGaussian(2), tf.repeat(GAUSSIANS[1:], 10_000, axis=0)
     log_prob = gaussian.log_prob(parameters, gaussian.sample(parameters, key(0)))
     assert np.mean(log_prob) == pytest.approx(-gaussian.entropy(GAUSSIANS[1:]).numpy()[0], abs=0.033)
 
 
-# What holds for all kinds
+# --- All distributions
 
 
 @pytest.mark.parametrize(
     ("distribution", "parameters"),
     [(MultiCategorical((3, 2)), TWO_CHOICES), (DiagonalGaussian(2), GAUSSIANS)],
-    ids=["several choices", "real numbers"],
+    ids=["multidiscrete", "continuous"],
 )
-def test_a_row_is_drawn_by_its_place_and_its_parameters_alone(distribution, parameters):
-    seen = set()
+def test_a_sample_depends_on_its_row_index_its_parameters_and_the_seed_alone(distribution, parameters):
+    samples = set()
     for step in range(50):
         drawn = distribution.sample(parameters, key(step)).numpy()
-        seen.add(tuple(drawn[0].tolist()))
+        samples.add(tuple(drawn[0].tolist()))
         assert (drawn == distribution.sample(parameters, key(step)).numpy()).all()
         beside_another = distribution.sample(np.stack([parameters[0], -parameters[1]]), key(step)).numpy()
         assert (drawn[0] == beside_another[0]).all()
-    assert len(seen) > 3
+    assert len(samples) > 3
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,7 @@ def test_a_row_is_drawn_by_its_place_and_its_parameters_alone(distribution, para
         (ActionSpec((6,), ()), DiagonalGaussian, 12),
     ],
 )
-def test_actions_of_every_kind_have_a_distribution_whose_draws_are_of_their_shape_and_dtype(
-    action, kind, num_parameters
-):
+def test_every_action_space_has_a_distribution_with_samples_of_its_shape_and_dtype(action, kind, num_parameters):
     distribution = distribution_over(action)
     assert type(distribution) is kind
     assert distribution.num_parameters == num_parameters

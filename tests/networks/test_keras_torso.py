@@ -1,4 +1,4 @@
-"""A user's own Keras model as a torso: drawn from the seed, trained, saved, and refused in words."""
+"""A user-defined Keras model as a torso: seeded, trained, saved, and refused with the reason."""
 
 import random
 import sys
@@ -8,9 +8,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.algorithms.agent import ALGORITHMS, make_agent
-from paac_cli.config.optimizers import AdamConfig
+from keras_models import (
+    Subclassed,
+    another_shape,
+    dense,
+    failing,
+    feature_maps,
+    frozen,
+    identity,
+    nothing,
+    one_batch,
+    one_number,
+    only_a_layer,
+    two_outputs,
+)
+from paac_cli.algorithms.agent import make_agent
+from paac_cli.config.algorithms import ALGORITHM_CONFIGS
 from paac_cli.config.load import load_config
+from paac_cli.config.optimizers import AdamConfig
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.learning.optimizers import make_optimizer
@@ -24,103 +39,23 @@ from paac_cli.spec import EnvSpec, discrete_action
 IMAGES = EnvSpec((6, 6, 3), np.dtype(np.uint8), discrete_action(("",) * 3), 60.0)
 VECTORS = EnvSpec((3,), np.dtype(np.float32), discrete_action(("",) * 3), 60.0)
 
-# --- what a user may write
 
-
-def dense(obs_shape):
-    """With all that has state of its own."""
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input(obs_shape),
-            layers.Flatten(),
-            layers.Dense(16, activation="relu"),
-            layers.BatchNormalization(),
-            layers.Dropout(0.5),
-            layers.Dense(8, activation="tanh"),
-        ]
-    )
-
-
-def feature_maps(obs_shape):
-    """Functional; not flattened."""
-    inputs = keras.Input(obs_shape)
-    return keras.Model(inputs, keras.layers.Conv2D(5, 3, activation="relu")(inputs))
-
-
-class Subclassed(keras.Model):
-    """Built when it is first called; draws by Keras's global generator as well."""
-
-    def __init__(self, obs_shape):
-        super().__init__()
-        self.flat = keras.layers.Flatten()
-        self.hidden = keras.layers.Dense(7)
-        self.offset = self.add_weight(shape=(7,), initializer=lambda shape, dtype: keras.random.normal(shape))
-
-    def call(self, inputs):
-        return self.hidden(self.flat(inputs)) + self.offset
-
-
-def as_it_is(obs_shape):
-    return keras.Sequential([keras.Input(obs_shape), keras.layers.Flatten()])
-
-
-def frozen(obs_shape):
-    model = dense(obs_shape)
-    model.layers[1].trainable = False
-    return model
-
-
-not_callable = 3
-
-
-def nothing(obs_shape):
-    pass
-
-
-def only_a_layer(obs_shape):
-    return keras.layers.Dense(3)
-
-
-def two_outputs(obs_shape):
-    inputs = keras.Input(obs_shape)
-    return keras.Model(inputs, [inputs, inputs])
-
-
-def one_number(obs_shape):
-    inputs = keras.Input(obs_shape)
-    return keras.Model(inputs, keras.ops.mean(inputs, axis=tuple(range(1, 1 + len(obs_shape)))))
-
-
-def one_batch(obs_shape):
-    inputs = keras.Input(obs_shape)
-    return keras.Model(inputs, keras.ops.sum(inputs, axis=0, keepdims=True))
-
-
-def another_shape(obs_shape):
-    return keras.Sequential([keras.Input((2, 2)), keras.layers.Flatten()])
-
-
-def failing(obs_shape):
-    raise RuntimeError("no such thing")
-
-
-def place(function):
-    return f"{__name__}:{function.__name__}"
+def name_of(function):
+    return f"{function.__module__}:{function.__name__}"
 
 
 def network(function, spec=VECTORS, seed=0, kind=ActorCritic, **options):
-    return kind(NetworkConfig(torso=place(function), **options), spec, np.random.default_rng(seed))
+    return kind(NetworkConfig(torso=name_of(function), **options), spec, np.random.default_rng(seed))
 
 
 def arrays(model):
     return Variables(model.variables).to_arrays()
 
 
-# --- variables
+# --- Variables.
 
 
-def test_the_variables_are_found_under_names_that_do_not_depend_on_what_was_made_before():
+def test_variable_names_do_not_depend_on_models_made_before():
     for _ in range(2):
         model = network(dense)
         found = {name: array.shape for name, array in arrays(model).items() if name.startswith("torso/")}
@@ -142,14 +77,14 @@ def test_the_variables_are_found_under_names_that_do_not_depend_on_what_was_made
         assert {name for name in names if name.startswith("torso/")} == trained.keys()
 
 
-def test_what_is_frozen_is_not_trained():
+def test_frozen_layers_are_not_trained():
     names = {variable.name.removesuffix(":0") for variable in network(frozen).trainable_variables}
     assert "torso/0/kernel" not in names
     assert "torso/7/kernel" in names
 
 
 @pytest.mark.parametrize("function", [dense, Subclassed])
-def test_the_weights_follow_from_the_seed(function):
+def test_the_weights_depend_on_the_seed_alone(function):
     random.seed(1)
     first = arrays(network(function))
     random.seed(2)
@@ -163,7 +98,7 @@ def test_the_weights_follow_from_the_seed(function):
         assert (first[name] != other[name]).any(), name
 
 
-def test_making_one_disturbs_no_other_draws():
+def test_building_a_model_does_not_change_other_random_numbers():
     random.seed(1)
     np.random.seed(1)
     expected = random.random(), np.random.random()
@@ -177,31 +112,31 @@ def test_making_one_disturbs_no_other_draws():
     assert random.random() == expected[0]
 
 
-# --- what it sees and gives
+# --- Inputs and outputs.
 
 
-def test_it_sees_bytes_from_0_to_1_and_floats_as_they_are():
+def test_bytes_are_scaled_to_0_to_1_and_floats_are_not_scaled():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (4, 6, 6, 3)).astype(np.uint8)
-    torso = Torso(NetworkConfig(torso=place(as_it_is)), IMAGES, orthogonal, rng)
+    torso = Torso(NetworkConfig(torso=name_of(identity)), IMAGES, orthogonal, rng)
     assert torso.num_features == 108
     np.testing.assert_allclose(torso(tf.constant(image)), image.reshape(4, 108) / 255, rtol=1e-6)
     vector = rng.normal(5.0, 3.0, (4, 3)).astype(np.float32)
-    torso = Torso(NetworkConfig(torso=place(as_it_is)), VECTORS, orthogonal, rng)
+    torso = Torso(NetworkConfig(torso=name_of(identity)), VECTORS, orthogonal, rng)
     np.testing.assert_array_equal(torso(tf.constant(vector)), vector)
 
 
-def test_it_sees_normalised_observations():
+def test_the_model_gets_normalised_observations():
     vector = np.random.default_rng(0).normal(5.0, 3.0, (100, 3)).astype(np.float32)
-    config = NetworkConfig(torso=place(as_it_is), normalize_obs=True)
+    config = NetworkConfig(torso=name_of(identity), normalize_obs=True)
     torso = Torso(config, VECTORS, orthogonal, np.random.default_rng(0))
     torso.observe(tf.constant(vector))
     expected = (vector - vector.mean(axis=0)) / vector.std(axis=0)
     np.testing.assert_allclose(torso(tf.constant(vector)), expected, atol=1e-4)
 
 
-def test_maps_of_features_are_flattened():
-    torso = Torso(NetworkConfig(torso=place(feature_maps)), IMAGES, orthogonal, np.random.default_rng(0))
+def test_feature_maps_are_flattened():
+    torso = Torso(NetworkConfig(torso=name_of(feature_maps)), IMAGES, orthogonal, np.random.default_rng(0))
     obs = tf.constant(np.random.default_rng(0).integers(0, 255, (2, 6, 6, 3)), tf.uint8)
     kernel, bias = (variable for variable in torso.variables)
     expected = tf.nn.relu(tf.nn.conv2d(tf.cast(obs, tf.float32) / 255, kernel, 1, "VALID") + bias)
@@ -209,7 +144,7 @@ def test_maps_of_features_are_flattened():
     np.testing.assert_allclose(torso(obs), tf.reshape(expected, (2, 80)), rtol=1e-4, atol=1e-5)
 
 
-def test_it_runs_as_in_inference():
+def test_the_model_runs_in_inference_mode():
     model = network(dense)
     obs = tf.constant(np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32))
     before = arrays(model)
@@ -219,22 +154,22 @@ def test_it_runs_as_in_inference():
         np.testing.assert_array_equal(array, before[name])
 
 
-# --- learning
+# --- Learning.
 
 
 @pytest.mark.parametrize("kind", [ActorCritic, QNetwork])
 @pytest.mark.parametrize("function", [dense, Subclassed])
-def test_the_gradient_reaches_it_the_loss_falls_and_what_was_learned_is_saved(kind, function):
+def test_the_model_gets_gradients_learns_and_is_restored(kind, function):
     rng = np.random.default_rng(0)
     obs = tf.constant(rng.normal(size=(64, 3)).astype(np.float32))
     target = tf.reduce_sum(obs, axis=1)
     model = network(function, kind=kind)
-    # The policy head learns nothing from a value.
+    # A value does not depend on the policy head.
     weights = [variable for variable in model.trainable_variables if not variable.name.startswith("policy")]
     optimizer = make_optimizer(AdamConfig(), weights)
 
-    def loss_of(some):
-        value = some.values(obs) if kind is ActorCritic else some(obs)[:, 0]
+    def loss_of(network):
+        value = network.values(obs) if kind is ActorCritic else network(obs)[:, 0]
         return tf.reduce_mean(tf.square(value - target))
 
     @tf.function
@@ -265,8 +200,8 @@ def test_the_gradient_reaches_it_the_loss_falls_and_what_was_learned_is_saved(ki
     assert float(traced()) == pytest.approx(last, rel=1e-5)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_every_algorithm_takes_it_and_its_state_gives_another_the_same_policy(algorithm):
+@pytest.mark.parametrize("algorithm", ALGORITHM_CONFIGS)
+def test_every_algorithm_takes_the_model_and_restores_its_policy(algorithm):
     def make(seed):
         config = load_config(
             {
@@ -274,7 +209,7 @@ def test_every_algorithm_takes_it_and_its_state_gives_another_the_same_policy(al
                 "env": {"id": "CartPole-v1"},
                 "sampling": {"num_envs": 4},
                 "algorithm": {"name": algorithm} | ({"buffer_size": 100} if algorithm == "dqn" else {}),
-                "network": {"torso": place(dense)},
+                "network": {"torso": name_of(dense)},
                 "training": {"total_steps": 100},
             },
             "test",
@@ -293,37 +228,37 @@ def test_every_algorithm_takes_it_and_its_state_gives_another_the_same_policy(al
     np.testing.assert_array_equal(values(agent), values(other))
 
 
-def test_the_state_of_another_model_is_refused():
+def test_the_arrays_of_another_model_are_refused():
     with pytest.raises(CheckpointError, match="torso/"):
         Variables(network(Subclassed).variables).assign(arrays(network(dense)))
 
 
-# --- refusals
+# --- Models that are refused.
 
 
 @pytest.mark.parametrize(
-    ("torso", "said"),
+    ("torso", "message"),
     [
         ("no_such_module:make", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
-        (f"{__name__}:no_such_function", "cannot be imported: AttributeError"),
-        (f"{__name__}:not_callable", "is no function, but 3"),
-        (place(nothing), r"for inputs of shape \(3,\): TypeError: it returns NoneType, no keras.Model"),
-        (place(only_a_layer), r"for inputs of shape \(3,\): TypeError: it returns Dense, no keras.Model"),
-        (place(two_outputs), r"for inputs of shape \(3,\): TypeError: the model gives list, not one tensor"),
-        (place(one_number), r"for inputs of shape \(3,\): ValueError: the model makes \(2,\) of 2 inputs"),
-        (place(one_batch), r"for inputs of shape \(3,\): ValueError: the model makes \(1, 3\) of 2 inputs"),
-        (place(another_shape), r"makes no torso for inputs of shape \(3,\): ValueError"),
-        (place(feature_maps), r"makes no torso for inputs of shape \(3,\): ValueError"),
-        (place(failing), r"makes no torso for inputs of shape \(3,\): RuntimeError: no such thing"),
+        ("keras_models:no_such_function", "cannot be imported: AttributeError"),
+        ("keras_models:not_callable", "is not a function: 3"),
+        (name_of(nothing), r"for inputs of shape \(3,\): TypeError: it returned NoneType, not a keras.Model"),
+        (name_of(only_a_layer), r"for inputs of shape \(3,\): TypeError: it returned Dense, not a keras.Model"),
+        (name_of(two_outputs), r"for inputs of shape \(3,\): TypeError: the model returned list, not one tensor"),
+        (name_of(one_number), r"for inputs of shape \(3,\): ValueError: the model maps 2 inputs to shape \(2,\)"),
+        (name_of(one_batch), r"for inputs of shape \(3,\): ValueError: the model maps 2 inputs to shape \(1, 3\)"),
+        (name_of(another_shape), r"fails for inputs of shape \(3,\): ValueError"),
+        (name_of(feature_maps), r"fails for inputs of shape \(3,\): ValueError"),
+        (name_of(failing), r"fails for inputs of shape \(3,\): RuntimeError: no such thing"),
     ],
 )
 @pytest.mark.parametrize("kind", [ActorCritic, QNetwork])
-def test_what_makes_no_torso_is_refused_with_the_reason(torso, said, kind):
-    with pytest.raises(ConfigError, match=f"^network.torso = '{torso}' .*{said}"):
+def test_a_function_that_does_not_build_a_torso_is_refused_with_the_reason(torso, message, kind):
+    with pytest.raises(ConfigError, match=f"^network.torso = '{torso}' .*{message}"):
         kind(NetworkConfig(torso=torso), VECTORS, np.random.default_rng(0))
 
 
-def test_a_module_that_fails_when_it_is_imported_is_refused(tmp_path, monkeypatch):
+def test_a_module_that_fails_to_import_is_refused(tmp_path, monkeypatch):
     (tmp_path / "broken_models.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match="cannot be imported: ZeroDivisionError: division by zero"):

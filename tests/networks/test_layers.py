@@ -9,7 +9,7 @@ from paac_cli.networks.layers import Conv, Convolution, Dense, LayerNorm, Linear
 
 
 def set_by_name(module, **values):
-    """Set the variables whose names end so."""
+    """Set every variable whose name ends with one of the keys."""
     for variable in module.variables:
         end = variable.name.removesuffix(":0").rpartition("/")[2]
         if end in values:
@@ -17,7 +17,7 @@ def set_by_name(module, **values):
 
 
 def test_layer_norm_by_hand():
-    norm = LayerNorm(4, "here")
+    norm = LayerNorm(4, "layer")
     # mean 1, variance 3
     np.testing.assert_allclose(norm(tf.constant([[0.0, 0, 0, 4]])), [[-1 / 3**0.5] * 3 + [3**0.5]], rtol=1e-5)
     norm.variables[0].assign([1.0, 1.0, 2.0, 2.0])
@@ -27,24 +27,24 @@ def test_layer_norm_by_hand():
 
 
 def test_layer_norm_of_equal_numbers_is_the_shift():
-    np.testing.assert_array_equal(LayerNorm(3, "here")(tf.fill((2, 3), 7.0)), np.zeros((2, 3)))
+    np.testing.assert_array_equal(LayerNorm(3, "layer")(tf.fill((2, 3), 7.0)), np.zeros((2, 3)))
 
 
-def test_layer_norm_is_kerass_over_the_last_axis():
+def test_layer_norm_equals_that_of_keras_over_the_last_axis():
     inputs = np.random.default_rng(0).normal(3.0, 2.0, (2, 5, 4, 8)).astype(np.float32)
     expected = tf.keras.layers.LayerNormalization(axis=-1, epsilon=1e-6)(inputs)
-    np.testing.assert_allclose(LayerNorm(8, "here")(inputs), expected, atol=1e-5)
+    np.testing.assert_allclose(LayerNorm(8, "layer")(inputs), expected, atol=1e-5)
 
 
 def test_a_dense_layer_is_normalised_before_its_activation():
-    layer = Linear(2, Dense(2, "relu"), orthogonal, np.random.default_rng(0), "here", layer_norm=True)
+    layer = Linear(2, Dense(2, "relu"), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
     set_by_name(layer, kernel=np.eye(2))
-    # mean 1, variance 4: (-1, 1), and then relu; the other way round it would be (-1, 1)
+    # mean 1, variance 4: (-1, 1), then relu; in the other order it would be (-1, 1)
     np.testing.assert_allclose(layer(tf.constant([[-1.0, 3.0]])), [[0.0, 1.0]], atol=1e-5)
 
 
-def test_a_convolution_is_normalised_over_channels_at_each_place():
-    layer = Convolution(2, Conv(2, 1, 1), orthogonal, np.random.default_rng(0), "here", layer_norm=True)
+def test_a_convolution_is_normalised_over_the_channels_of_each_pixel():
+    layer = Convolution(2, Conv(2, 1, 1), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
     set_by_name(layer, kernel=np.eye(2), shift=[1.0, 0.0], scale=[1.0, 2.0])
     outputs = layer(tf.constant([[[[1.0, 3.0]], [[30.0, 10.0]]]]))
     # (-1, 1) and (1, -1), scaled, shifted, and then relu
@@ -52,18 +52,18 @@ def test_a_convolution_is_normalised_over_channels_at_each_place():
 
 
 def test_a_residual_section_by_hand():
-    """With convolutions that do nothing, a block adds to what is there its positive part: 1 -> 2 -> 4, -1 -> -1."""
-    section = ResidualSection(1, Residual(1), orthogonal, np.random.default_rng(0), "here")
+    """With identity convolutions a block adds the positive part of its input to it: 1 -> 2 -> 4, -1 -> -1."""
+    section = ResidualSection(1, Residual(1), orthogonal, np.random.default_rng(0), "layer")
     set_by_name(section, kernel=np.pad([[1.0]], 1)[:, :, np.newaxis, np.newaxis])
     inputs = np.full((4, 4), -1.0, np.float32)
-    # The windows of the pool begin at rows and columns 0 and 2, and reach one beyond the edge.
+    # The pooling windows start at rows and columns 0 and 2, and reach one pixel beyond the edge.
     inputs[0, 0], inputs[0, 3], inputs[3, 3] = 1.0, 2.0, 3.0
     outputs = section(tf.constant(inputs[np.newaxis, :, :, np.newaxis]))[0, :, :, 0]
     np.testing.assert_array_equal(outputs, [[4.0, 8.0], [-1.0, 12.0]])
 
 
 def test_the_last_section_ends_with_its_activation():
-    section = ResidualSection(1, Residual(1, "relu"), orthogonal, np.random.default_rng(0), "here")
+    section = ResidualSection(1, Residual(1, "relu"), orthogonal, np.random.default_rng(0), "layer")
     set_by_name(section, kernel=0.0, bias=-1.0)
     # first convolution -1; each block adds relu(-1) * 0 - 1: -3 before the activation
     np.testing.assert_array_equal(section(tf.ones((1, 2, 2, 1))), np.zeros((1, 1, 1, 1)))
@@ -71,15 +71,15 @@ def test_the_last_section_ends_with_its_activation():
 
 
 def test_every_convolution_of_a_section_is_normalised():
-    section = ResidualSection(3, Residual(4), orthogonal, np.random.default_rng(0), "here", layer_norm=True)
+    section = ResidualSection(3, Residual(4), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
     names = {variable.name.removesuffix(":0") for variable in section.trainable_variables}
-    assert names == {f"here/{index}/{name}" for index in range(5) for name in ("kernel", "bias", "scale", "shift")}
+    assert names == {f"layer/{index}/{name}" for index in range(5) for name in ("kernel", "bias", "scale", "shift")}
     set_by_name(section, scale=0.0, shift=1.0)
-    # Each convolution gives 1, whatever it sees: 1 + 1 + 1
+    # Each convolution outputs 1 for any input: 1 + 1 + 1
     np.testing.assert_array_equal(section(tf.random.stateless_normal((1, 4, 4, 3), (0, 0))), np.full((1, 2, 2, 4), 3.0))
 
 
 @pytest.mark.parametrize(("side", "expected"), [(1, 1), (2, 1), (3, 2), (84, 42), (21, 11)])
 def test_a_section_halves_the_sides_and_rounds_up(side, expected):
-    section = ResidualSection(3, Residual(2), orthogonal, np.random.default_rng(0), "here")
+    section = ResidualSection(3, Residual(2), orthogonal, np.random.default_rng(0), "layer")
     assert section(tf.zeros((1, side, side + 2, 3))).shape == (1, expected, expected + 1, 2)

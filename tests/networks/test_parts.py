@@ -1,6 +1,5 @@
-"""Observations of several parts: each named one through a torso of its own, all others together."""
+"""Observations with several parts: a torso for each named part, and one for all others together."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -42,13 +41,7 @@ def translated(space):
 
 
 SPEC, rows = translated(SPACE)
-
-
-def as_it_is(obs_shape):
-    return keras.Sequential([keras.Input(obs_shape), keras.layers.Flatten()])
-
-
-AS_IT_IS = f"{__name__}:as_it_is"
+IDENTITY = "keras_models:identity"
 
 
 def torso(spec=SPEC, seed=0, **options):
@@ -71,8 +64,8 @@ def test_the_toy_space_has_the_parts_that_these_tests_need():
     assert SPEC.obs_dtype == np.float32
 
 
-def test_each_torso_sees_its_part_in_its_shape_and_the_last_all_others_in_order():
-    whole = torso(torso=AS_IT_IS, torsos={"mode": AS_IT_IS, "camera": AS_IT_IS})
+def test_each_torso_gets_its_part_in_its_shape_and_the_last_all_others_in_order():
+    whole = torso(torso=IDENTITY, torsos={"mode": IDENTITY, "camera": IDENTITY})
     obs = sample()
     expected = [
         obs["camera"].ravel() / 255,
@@ -85,7 +78,7 @@ def test_each_torso_sees_its_part_in_its_shape_and_the_last_all_others_in_order(
     assert whole.num_features == 144 + 4 + 2 + 4 + 1
 
 
-def test_the_torso_of_an_image_is_the_one_that_sees_the_image_alone():
+def test_the_features_of_a_part_equal_those_of_a_torso_on_that_part_alone():
     parts = torso(torsos={"camera": "impala"})
     alone = Torso(NetworkConfig(torso="impala"), IMAGE, orthogonal, np.random.default_rng(0))
     first, second = sample(1), sample(2)
@@ -94,11 +87,11 @@ def test_the_torso_of_an_image_is_the_one_that_sees_the_image_alone():
 
 
 @pytest.mark.parametrize("normalize_obs", [False, True])
-def test_what_changes_in_a_part_changes_its_features_alone(normalize_obs):
+def test_a_change_in_one_part_changes_only_its_features(normalize_obs):
     model = torso(torsos={"goal": "mlp", "camera": "impala"}, hidden_sizes=[5], normalize_obs=normalize_obs)
     model.observe(rows(*(sample(seed) for seed in range(20))))
     obs, other = sample(1), sample(2)
-    # in the order of the observation, whatever the order of the config
+    # In the order of the observation, not of the config.
     where = {"camera": range(256), "goal": range(256, 261), "arm": range(261, 266), "mode": range(261, 266)}
     assert model.num_features == 266
     before = model(rows(obs))[0].numpy()
@@ -120,40 +113,40 @@ def test_variables_are_named_after_their_part():
     assert names == {f"torso/{place}{layer}/{end}" for place in ("arm.angles/", "") for layer in (0, 1) for end in ends}
 
 
-def test_where_every_part_is_named_there_is_no_torso_for_the_rest():
+def test_if_every_part_is_named_there_is_no_torso_for_the_rest():
     everything = {part.name: "mlp" for part in SPEC.parts}
-    # nips would refuse a vector
+    # 'nips' would refuse the vector of the rest.
     model = torso(torso="nips", torsos=everything, hidden_sizes=[3])
     assert model.num_features == 15
     assert all(v.name.split("/")[1] in everything for v in model.variables)
 
 
-def test_an_entry_of_a_tuple_is_named_by_its_place():
+def test_an_entry_of_a_tuple_is_named_by_its_index():
     spec, some_rows = translated(spaces.Tuple([spaces.Discrete(3), spaces.Box(0, 255, (2, 2, 1), np.uint8)]))
-    model = torso(spec, torso="mlp", hidden_sizes=[4], torsos={"1": AS_IT_IS})
+    model = torso(spec, torso="mlp", hidden_sizes=[4], torsos={"1": IDENTITY})
     features = model(some_rows((2, np.array([[[0], [51]], [[255], [0]]], np.uint8))))
     np.testing.assert_allclose(features[0, :4], [0, 0.2, 1, 0], rtol=1e-6)
     assert features.shape == (1, 8)
 
 
-@pytest.mark.parametrize("options", [{}, {"torsos": {"left": AS_IT_IS}}])
-def test_bytes_are_scaled_once_whether_the_row_is_of_bytes_or_of_floats(options):
+@pytest.mark.parametrize("options", [{}, {"torsos": {"left": IDENTITY}}])
+def test_bytes_are_scaled_once_whether_the_observation_is_stored_as_bytes_or_floats(options):
     left, right = (spaces.Box(0, 255, (2,), np.uint8) for _ in range(2))
     entries = {"left": left, "right": right}
     obs = {"left": np.array([0, 51], np.uint8), "right": np.array([255, 102], np.uint8)}
     spec, some_rows = translated(spaces.Dict(entries))
     assert spec.obs_dtype == np.uint8
     expected = [0, 0.2, 1, 0.4]
-    np.testing.assert_allclose(torso(spec, torso=AS_IT_IS, **options)(some_rows(obs))[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(torso(spec, torso=IDENTITY, **options)(some_rows(obs))[0], expected, rtol=1e-6)
     spec, some_rows = translated(spaces.Dict({**entries, "speed": spaces.Box(-np.inf, np.inf, (1,))}))
     assert spec.obs_dtype == np.float32
-    features = torso(spec, torso=AS_IT_IS, **options)(some_rows({**obs, "speed": np.array([7.0], np.float32)}))
+    features = torso(spec, torso=IDENTITY, **options)(some_rows({**obs, "speed": np.array([7.0], np.float32)}))
     np.testing.assert_allclose(features[0], [*expected, 7], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [ActorCritic, QNetwork])
-def test_networks_take_parts_and_learn_through_all_of_their_torsos(kind):
-    config = NetworkConfig(torso="mlp", torsos={"camera": "impala", "goal": AS_IT_IS, "mode": "mlp"}, hidden_sizes=[4])
+def test_networks_learn_through_the_torsos_of_all_parts(kind):
+    config = NetworkConfig(torso="mlp", torsos={"camera": "impala", "goal": IDENTITY, "mode": "mlp"}, hidden_sizes=[4])
     model = kind(config, SPEC, np.random.default_rng(0))
     obs = rows(*(sample(seed) for seed in range(4)))
 
@@ -171,7 +164,7 @@ def test_networks_take_parts_and_learn_through_all_of_their_torsos(kind):
 # --- refusals
 
 
-def test_an_unknown_part_is_answered_with_the_nearest_and_all():
+def test_an_unknown_part_is_refused_with_the_nearest_name_and_all_names():
     with pytest.raises(ConfigError) as caught:
         torso(torsos={"camara": "nips"})
     assert str(caught.value) == (
@@ -180,15 +173,21 @@ def test_an_unknown_part_is_answered_with_the_nearest_and_all():
     )
 
 
-def test_torsos_of_parts_are_not_for_observations_without():
-    with pytest.raises(ConfigError, match=r"network.torsos is for observations of several parts \(Dict, Tuple\)"):
+def test_torsos_are_refused_for_observations_without_parts():
+    with pytest.raises(
+        ConfigError, match=r"network.torsos needs observations with several parts \(a Dict or Tuple space\)"
+    ):
         torso(IMAGE, torsos={"camera": "impala"})
 
 
-def test_a_torso_that_does_not_fit_its_part_is_named_with_its_key():
-    with pytest.raises(ConfigError, match=r"^network.torsos.goal = 'impala' is for larger images: .* \(2,\)"):
+def test_a_torso_that_does_not_fit_its_part_is_reported_with_its_key():
+    with pytest.raises(
+        ConfigError, match=r"^network.torsos.goal = 'impala' does not fit: layer 0 takes images .* shape \[2\]"
+    ):
         torso(torsos={"goal": "impala"})
     with pytest.raises(ConfigError, match=r"^network.torsos.goal = 'no_module:make' cannot be imported"):
         torso(torsos={"goal": "no_module:make"})
-    with pytest.raises(ConfigError, match=r"^network.torso = 'impala' is for larger images: .* \(153,\)"):
+    with pytest.raises(
+        ConfigError, match=r"^network.torso = 'impala' does not fit: layer 0 takes images .* shape \[153\]"
+    ):
         torso(torso="impala", torsos={"goal": "mlp"})

@@ -8,7 +8,7 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.spec import EnvSpec, discrete_action
 
-SCREENS = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(tuple("abcdef")), 60.0)
+IMAGES = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(tuple("abcdef")), 60.0)
 
 
 def gradients(network, obs):
@@ -20,12 +20,12 @@ def gradients(network, obs):
 
 @pytest.mark.parametrize("options", [{}, {"layer_norm": True}, {"normalize_obs": True}])
 @pytest.mark.parametrize("torso", ["nips", "nature", "impala"])
-def test_bfloat16_computes_much_the_same_and_keeps_everything_in_float32(torso, options):
+def test_bfloat16_gives_nearly_the_same_outputs_and_gradients_in_float32(torso, options):
     obs = tf.constant(np.random.default_rng(0).integers(0, 255, (8, 84, 84, 4), np.uint8))
     results = {}
     for name in ("float32", "bfloat16"):
         config = NetworkConfig(torso=torso, precision=name, **options)
-        network = ActorCritic(config, SCREENS, np.random.default_rng(0))
+        network = ActorCritic(config, IMAGES, np.random.default_rng(0))
         assert {variable.dtype for variable in network.variables} == {tf.float32}
         results[name] = gradients(network, obs)
     for one, other in zip(tf.nest.flatten(results["bfloat16"]), tf.nest.flatten(results["float32"]), strict=True):
@@ -37,7 +37,7 @@ def test_bfloat16_computes_much_the_same_and_keeps_everything_in_float32(torso, 
 
 
 @pytest.mark.parametrize(("flags", "name"), [("fpu avx512_bf16 sse", "bfloat16"), ("fpu avx512f", "float32")])
-def test_auto_is_what_the_processor_can_do_and_the_config_says_which(monkeypatch, flags, name):
+def test_precision_auto_is_resolved_by_the_processors_flags_when_the_config_is_made(monkeypatch, flags, name):
     monkeypatch.setattr(Path, "read_text", lambda _: f"processor: 0\nflags\t\t: {flags}\n")
     config = NetworkConfig(torso="nips", precision="auto")
     assert config.precision == name

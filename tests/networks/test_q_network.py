@@ -1,4 +1,4 @@
-"""Action values: how they are made up, and what is chosen by them."""
+"""Action values, and the actions chosen by them."""
 
 import numpy as np
 import pytest
@@ -28,12 +28,12 @@ def key(step):
 
 
 @pytest.mark.parametrize("action", [ActionSpec((2,), (3, 4)), ActionSpec((1,), (3,)), ActionSpec((2,), ())])
-def test_actions_that_are_not_one_choice_are_refused(action):
-    with pytest.raises(ConfigError, match=r"an action is one choice \(Discrete\); algorithms paac and ppo take"):
+def test_action_spaces_that_are_not_discrete_are_refused(action):
+    with pytest.raises(ConfigError, match=r"needs a Discrete action space .*; use algorithm paac or ppo"):
         network(action)
 
 
-def test_without_duelling_the_head_alone_gives_the_values():
+def test_without_dueling_the_values_are_the_output_of_one_head():
     model = network()
     heads = variables(model)
     assert "value/kernel" not in heads
@@ -41,7 +41,7 @@ def test_without_duelling_the_head_alone_gives_the_values():
     np.testing.assert_allclose(model(OBS), features @ heads["q/kernel"] + heads["q/bias"], rtol=1e-5)
 
 
-def test_duelling_values_are_the_states_value_and_advantages_of_mean_zero():
+def test_dueling_values_are_the_states_value_plus_advantages_with_mean_zero():
     model = network(dueling=True)
     heads = variables(model)
     heads["q/bias"].assign([1.0, 2.0, 3.0, 4.0])
@@ -52,22 +52,22 @@ def test_duelling_values_are_the_states_value_and_advantages_of_mean_zero():
     q = model(OBS).numpy()
     np.testing.assert_allclose(q.mean(axis=1), value[:, 0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(q - q[:, :1], advantage - advantage[:, :1], rtol=1e-4, atol=1e-6)
-    heads["q/bias"].assign_add([7.0] * 4)  # what is the same for all actions is none's advantage
+    heads["q/bias"].assign_add([7.0] * 4)  # a constant for all actions changes no advantage
     np.testing.assert_allclose(model(OBS), q, atol=1e-5)
 
 
-def test_the_value_of_the_actions_taken():
+def test_value_of_selects_the_given_actions():
     assert value_of(Q, tf.constant([2, 0])).numpy().tolist() == [2, 5]
 
 
-def test_only_the_actions_taken_are_learned_from():
+def test_value_of_has_a_gradient_for_the_given_actions_only():
     with tf.GradientTape() as tape:
         tape.watch(Q)
         total = tf.reduce_sum(value_of(Q, tf.constant([2, 0])) * [3.0, 5.0])
     assert tape.gradient(total, Q).numpy().tolist() == [[0, 0, 3, 0], [5, 0, 0, 0]]
 
 
-def test_so_many_actions_are_any_and_the_others_the_best():
+def test_an_action_is_random_with_probability_epsilon_and_else_the_best():
     counts = np.zeros((2, 4))
     for step in range(20):
         actions = epsilon_greedy(tf.repeat(Q, 500, axis=0), tf.constant(0.4), key(step)).numpy()
@@ -78,14 +78,14 @@ def test_so_many_actions_are_any_and_the_others_the_best():
         assert ((counts[row] - expected) ** 2 / expected).sum() < 16.3  # 3 degrees of freedom, p = 0.001
 
 
-def test_without_chance_the_best_is_always_chosen_and_with_nothing_else_all_alike():
+def test_with_epsilon_zero_actions_are_the_best_and_with_one_they_are_uniform():
     many = tf.repeat(Q[:1], 4000, axis=0)
     assert set(epsilon_greedy(many, tf.constant(0.0), key(0)).numpy()) == {1}
     counts = np.bincount(epsilon_greedy(many, tf.constant(1.0), key(0)).numpy(), minlength=4)
     assert ((counts - 1000) ** 2 / 1000).sum() < 16.3  # 3 degrees of freedom, p = 0.001
 
 
-def test_a_choice_depends_on_its_own_row_and_the_key_alone():
+def test_an_action_depends_on_its_row_and_the_seed_alone():
     draws = []
     for step in range(50):
         both = epsilon_greedy(Q, tf.constant(0.5), key(step)).numpy()
@@ -96,7 +96,7 @@ def test_a_choice_depends_on_its_own_row_and_the_key_alone():
 
 
 @pytest.mark.parametrize("dueling", [False, True])
-def test_play_tells_actions_with_the_value_of_the_best_and_the_probability_of_each(dueling):
+def test_play_returns_actions_the_value_of_the_best_and_the_probability_of_each(dueling):
     model = network(dueling=dueling)
     q = model(OBS).numpy()
     best = np.eye(4)[q.argmax(axis=1)]
@@ -110,7 +110,7 @@ def test_play_tells_actions_with_the_value_of_the_best_and_the_probability_of_ea
     np.testing.assert_array_equal(probability, best)
 
 
-def test_two_networks_of_one_generator_seed_are_the_same():
-    for ours, theirs in zip(network(dueling=True).variables, network(dueling=True).variables, strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+def test_networks_with_the_same_seed_are_equal():
+    for first, second in zip(network(dueling=True).variables, network(dueling=True).variables, strict=True):
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
     assert (network(seed=1)(OBS).numpy() != network()(OBS).numpy()).any()

@@ -14,10 +14,10 @@ from paac_cli.networks.q_network import QNetwork
 from paac_cli.runs.checkpoint import load_policy
 from paac_cli.spec import EnvSpec, discrete_action
 
-SCREENS = (84, 84, 4)
+IMAGE = (84, 84, 4)
 
 
-def network(torso, obs_shape=SCREENS, num_actions=6, **options):
+def network(torso, obs_shape=IMAGE, num_actions=6, **options):
     config = NetworkConfig(torso=torso, **options)
     spec = EnvSpec(obs_shape, np.dtype(np.uint8), discrete_action(("",) * num_actions), 60.0)
     return ActorCritic(config, spec, np.random.default_rng(0))
@@ -27,7 +27,7 @@ def shapes(model):
     return {variable.name.removesuffix(":0"): tuple(variable.shape) for variable in model.trainable_variables}
 
 
-def test_arch_nips_of_the_paper():
+def test_the_variables_of_arch_nips_of_the_paper():
     assert shapes(network("nips")) == {
         "torso/0/kernel": (8, 8, 4, 16),
         "torso/0/bias": (16,),
@@ -42,13 +42,13 @@ def test_arch_nips_of_the_paper():
     }
 
 
-def test_arch_nature_of_the_paper():
+def test_the_variables_of_arch_nature_of_the_paper():
     found = shapes(network("nature"))
     assert found["torso/2/kernel"] == (3, 3, 64, 64)
     assert found["torso/3/kernel"] == (7 * 7 * 64, 512)
 
 
-def test_the_large_network_of_impala():
+def test_the_variables_of_the_large_impala_network():
     found = shapes(network("impala"))
     channels = {0: [4, *[16] * 4], 1: [16, *[32] * 4], 2: [32] * 5}
     expected = {}
@@ -64,7 +64,7 @@ def test_the_large_network_of_impala():
     assert sum(np.prod(shape) for shape in expected.values()) == 1_089_232
 
 
-def test_mlp_flattens_what_it_is_given():
+def test_mlp_flattens_its_input():
     found = shapes(network("mlp", obs_shape=(2, 3), hidden_sizes=(8, 5)))
     assert found["torso/0/kernel"] == (6, 8)
     assert found["torso/1/kernel"] == (8, 5)
@@ -92,24 +92,24 @@ def test_mlp_by_hand(activation, function):
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
-def test_impala_is_the_figure_of_the_paper_in_keras(layer_norm):
+def test_impala_equals_the_figure_of_the_paper_built_in_keras(layer_norm):
     """Figure 3 of Espeholt et al. 2018, right-hand side, and experiment.py of deepmind/scalable_agent."""
     layers = tf.keras.layers
     rng = np.random.default_rng(0)
     model = network("impala", obs_shape=(9, 7, 3), layer_norm=layer_norm)
     for variable in model.trainable_variables:
         if not variable.name.endswith("kernel:0"):
-            variable.assign(rng.normal(variable.numpy(), 0.5))  # neither biases nor shifts are 0
+            variable.assign(rng.normal(variable.numpy(), 0.5))  # so that no bias and no shift is 0
     arrays = Variables(model.variables).to_arrays()
 
-    def weighted(layer, place, inputs):
+    def weighted(layer, prefix, inputs):
         outputs = layer(inputs)
-        layer.set_weights([arrays[f"{place}/kernel"], arrays[f"{place}/bias"]])
+        layer.set_weights([arrays[f"{prefix}/kernel"], arrays[f"{prefix}/bias"]])
         outputs = layer(inputs)
         if layer_norm:
             norm = layers.LayerNormalization(epsilon=1e-6)
             norm.build(outputs.shape)
-            norm.set_weights([arrays[f"{place}/scale"], arrays[f"{place}/shift"]])
+            norm.set_weights([arrays[f"{prefix}/scale"], arrays[f"{prefix}/shift"]])
             outputs = norm(outputs)
         return outputs
 
@@ -131,23 +131,23 @@ def test_impala_is_the_figure_of_the_paper_in_keras(layer_norm):
 
 
 @pytest.mark.parametrize("shape", [(4,), (84, 84)])
-def test_impala_refuses_what_is_no_image(shape):
-    with pytest.raises(ConfigError, match="torso = 'impala' is for larger images"):
+def test_impala_refuses_observations_that_are_not_images(shape):
+    with pytest.raises(ConfigError, match=r"torso = 'impala' does not fit: layer 0 takes images .* of at least 1x1"):
         network("impala", obs_shape=shape)
     assert network("impala", obs_shape=(5, 7, 3))(tf.zeros((2, 5, 7, 3), tf.uint8))[0].shape == (2, 6)
 
 
 @pytest.mark.parametrize("shape", [(4,), (16, 16, 3), (84, 84)])
-def test_a_convolution_refuses_what_is_no_large_image(shape):
-    with pytest.raises(ConfigError, match="torso = 'nips' is for larger images"):
+def test_nips_refuses_observations_that_are_not_large_images(shape):
+    with pytest.raises(ConfigError, match=r"torso = 'nips' does not fit: layer \d takes images .* use mlp"):
         network("nips", obs_shape=shape)
 
 
-# --- LayerNorm, and that without it nothing has changed
+# --- LayerNorm
 
 
 @pytest.mark.parametrize("torso", ["nips", "nature", "impala", "mlp"])
-def test_layer_norm_adds_a_scale_and_a_shift_to_each_layer_of_the_torso_and_changes_no_draw(torso):
+def test_layer_norm_adds_a_scale_and_a_shift_to_each_layer_and_changes_no_initial_weight(torso):
     plain, normed = network(torso), network(torso, layer_norm=True)
     before, after = Variables(plain.variables).to_arrays(), Variables(normed.variables).to_arrays()
     biases = {name: array for name, array in before.items() if name.startswith("torso/") and name.endswith("/bias")}
@@ -159,31 +159,31 @@ def test_layer_norm_adds_a_scale_and_a_shift_to_each_layer_of_the_torso_and_chan
         np.testing.assert_array_equal(array, after[name])
     for name, array in added.items():
         np.testing.assert_array_equal(array, np.full(array.shape, name.endswith("/scale")))
-    obs = tf.constant(np.random.default_rng(0).integers(0, 255, (2, *SCREENS)), tf.uint8)
+    obs = tf.constant(np.random.default_rng(0).integers(0, 255, (2, *IMAGE)), tf.uint8)
     assert np.abs(plain(obs)[0] - normed(obs)[0]).max() > 1e-4
 
 
-def test_without_layer_norm_weights_are_drawn_one_layer_after_the_other():
-    """What a checkpoint resumes, and a seed repeats, hangs on the order of these draws."""
+def test_initial_weights_are_drawn_one_layer_after_the_other():
+    """A seed reproduces a run only if the order of these draws never changes."""
     arrays = Variables(network("nips", initializer="fan_in_uniform").variables).to_arrays()
     rng, drawn = np.random.default_rng(0), {}
-    for place in ("torso/0", "torso/1", "torso/2", "policy", "value"):
-        drawn[f"{place}/kernel"], drawn[f"{place}/bias"] = fan_in_uniform(arrays[f"{place}/kernel"].shape, 1.0, rng)
+    for layer in ("torso/0", "torso/1", "torso/2", "policy", "value"):
+        drawn[f"{layer}/kernel"], drawn[f"{layer}/bias"] = fan_in_uniform(arrays[f"{layer}/kernel"].shape, 1.0, rng)
     assert arrays.keys() == drawn.keys()
     for name, array in drawn.items():
         np.testing.assert_array_equal(arrays[name], array)
 
 
-def test_the_trained_policy_of_the_results_plays_as_ever():
+def test_a_published_policy_still_computes_the_same_logits():
     (path,) = (Path(__file__).parents[2] / "results/pong/seed1/checkpoints").glob("best_*")
     trained = load_policy(path)
-    spec = EnvSpec(SCREENS, np.dtype(np.uint8), discrete_action(("",) * 6), 60.0)
+    spec = EnvSpec(IMAGE, np.dtype(np.uint8), discrete_action(("",) * 6), 60.0)
     model = ActorCritic(trained.config.network, spec, np.random.default_rng(0))
     Variables(model.variables).assign(trained.policy)
-    obs = np.random.default_rng(0).integers(0, 255, (2, *SCREENS)).astype(np.uint8)
+    obs = np.random.default_rng(0).integers(0, 255, (2, *IMAGE)).astype(np.uint8)
 
-    def weights(place):
-        return trained.policy[f"{place}/kernel"], trained.policy[f"{place}/bias"]
+    def weights(layer):
+        return trained.policy[f"{layer}/kernel"], trained.policy[f"{layer}/bias"]
 
     features = obs.astype(np.float32) / 255
     if trained.config.network.normalize_obs:
@@ -215,7 +215,7 @@ def test_the_gradient_reaches_every_variable(kind, options):
         assert np.abs(gradient).max() > 0, variable.name
 
 
-def test_orthogonal_columns_or_rows():
+def test_orthogonal_kernels_have_orthonormal_columns_or_rows():
     for shape in ((64, 8), (8, 64), (4, 4, 3, 16)):
         kernel, bias = orthogonal(shape, 2.0, np.random.default_rng(0))
         matrix = kernel.reshape(-1, shape[-1]) / 2.0
@@ -224,18 +224,18 @@ def test_orthogonal_columns_or_rows():
         assert not bias.any()
 
 
-def test_fan_in_uniform_fills_its_interval():
+def test_fan_in_uniform_weights_fill_their_interval():
     kernel, bias = fan_in_uniform((8, 8, 4, 64), 1.0, np.random.default_rng(0))
     assert 0.99 / 16 < np.abs(kernel).max() <= 1 / 16
     assert 0 < np.abs(bias).max() <= 1 / 16
 
 
 def test_the_first_policy_is_almost_uniform():
-    logits, _ = network("nips")(tf.constant(np.random.default_rng(0).integers(0, 255, (8, *SCREENS)), tf.uint8))
+    logits, _ = network("nips")(tf.constant(np.random.default_rng(0).integers(0, 255, (8, *IMAGE)), tf.uint8))
     assert np.abs(logits).max() < 0.2
 
 
-def test_the_normalizers_moments_are_those_of_all_it_has_seen():
+def test_observations_are_normalised_by_the_moments_of_all_updates():
     data = np.random.default_rng(0).normal(3.0, 2.0, (60, 2)).astype(np.float32)
     normalizer = ObsNormalizer((2,))
     for part in np.split(data, [7, 30]):

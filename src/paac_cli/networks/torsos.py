@@ -152,8 +152,9 @@ def _build(
         smallest = layer.size if isinstance(layer, Conv) else 1
         if len(shape) != 3 or min(shape[:2]) < smallest:
             raise ConfigError(
-                f"{inputs.key} = {inputs.torso!r} does not fit: layer {index} takes images of at least "
-                f"{smallest}x{smallest} pixels, but its input has shape {shape}; use 'mlp', which takes any shape"
+                f"{inputs.key} = {inputs.torso!r} does not fit: layer {index} takes images [height, width, channels] "
+                f"of at least {smallest}x{smallest} pixels, not inputs of shape {list(shape)}; use mlp, which takes "
+                "any shape"
             )
         if isinstance(layer, Conv):
             built.append(Convolution(shape[2], layer, initializer, rng, name, layer_norm=layer_norm))
