@@ -18,7 +18,7 @@ def core_for_each(processes: int) -> list[int | None]:
 
 
 def processor() -> str:
-    """The processor's model, e.g. `AMD EPYC 7763 64-Core Processor`, or its architecture if Linux does not tell."""
+    """The processor model, e.g. `AMD EPYC 7763 64-Core Processor`; the architecture if /proc/cpuinfo has no model."""
     return _proc_value("model name", "/proc/cpuinfo") or platform.machine()
 
 

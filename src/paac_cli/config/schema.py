@@ -244,7 +244,7 @@ class RunConfig(ConfigModel):
         SamplingConfig()
     )
     algorithm: Annotated[Algorithm, Field(description="the algorithm and its hyperparameters")] = PaacConfig()
-    network: Annotated[NetworkConfig, Field(description="the network")]
+    network: Annotated[NetworkConfig, Field(description="the torso of the network and its options")]
     training: Annotated[TrainingConfig, Field(description="how long to train, what to save and log, on which device")]
 
     @model_validator(mode="after")

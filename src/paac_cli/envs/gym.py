@@ -23,7 +23,8 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 def _make_gymnasium(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
     if ":" not in config.id and config.id not in gymnasium.registry:
-        raise EnvironmentSpecError(f"unknown environment {config.id!r}{nearest(config.id, gymnasium.registry)}")
+        hint = nearest(config.id, gymnasium.registry) or "; a third-party environment is written module:Name-v0"
+        raise EnvironmentSpecError(f"unknown environment {config.id!r}{hint}")
     kwargs: dict[str, Any] = dict(config.kwargs)
     if render_mode is not None:  # some environments do not take this argument
         kwargs["render_mode"] = render_mode
