@@ -1,4 +1,4 @@
-"""How much room there is, and what becomes of who wants more."""
+"""Available memory, limits of open files, and the messages if they do not suffice."""
 
 import contextlib
 import os
@@ -11,34 +11,36 @@ import numpy as np
 import pytest
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.limits import room_left
+from paac_cli.sampling.limits import available_memory
 from paac_cli.sampling.shared_block import SharedBlock
 
 MB = 1 << 20
 
 
-def make(root, files):
+def write_files(root, files):
+    """files: name -> text."""
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return root
 
 
-def room(tmp_path, groups="", **files):
+def available_in(tmp_path, groups=""):
+    """The memory available to a process in these control groups, on a machine with 300 kB of memory and 100 of swap."""
     proc = {
         "proc/meminfo": "MemTotal: 9999999 kB\nMemAvailable: 300 kB\nSwapFree: 100 kB\n",
         "proc/self/cgroup": groups,
     }
-    make(tmp_path, proc | {name.replace("__", "/"): text for name, text in files.items()})
-    return room_left(tmp_path / "proc", tmp_path / "cgroup")
+    write_files(tmp_path, proc)
+    return available_memory(tmp_path / "proc", tmp_path / "cgroup")
 
 
-def test_a_machine_has_what_is_available_and_its_swap(tmp_path):
-    assert room(tmp_path)[:2] == (400 * 1024, "this machine")
+def test_a_machine_has_its_available_memory_and_its_swap(tmp_path):
+    assert available_in(tmp_path)[:2] == (400 * 1024, "this machine")
 
 
-def group(limit, used, names, stat):
+def control_group(limit, used, names, stat):
+    """The files of a control group."""
     return dict(zip(names, (str(limit), str(used), stat), strict=True))
 
 
@@ -54,45 +56,45 @@ V2 = ("memory.max", "memory.current", "memory.stat")
     ],
     ids=["v2", "v1"],
 )
-def test_a_control_group_leaves_its_limit_less_what_is_used_but_for_files(groups, root, names, stat, tmp_path):
-    place = tmp_path / "cgroup" / root
-    for path in ("a/b", "a", ""):  # its own, one above, and the root, as which a container may see its own
-        make(place / path, group(50_000, 20_000, names, stat))
-        found = room(tmp_path, groups)
+def test_a_control_group_leaves_its_limit_minus_its_use_without_cached_files(groups, root, names, stat, tmp_path):
+    base = tmp_path / "cgroup" / root
+    for path in ("a/b", "a", ""):  # its own, its parent, and the root, where a container may mount its own
+        write_files(base / path, control_group(50_000, 20_000, names, stat))
+        found = available_in(tmp_path, groups)
         assert found.bytes == 31_500
-        assert "container" in found.of
+        assert "container" in found.source
         assert "docker run --memory" in found.remedy
         for name in names:
-            (place / path / name).unlink()
+            (base / path / name).unlink()
 
 
-def test_a_group_without_a_limit_or_without_files_limits_nothing(tmp_path):
-    make(tmp_path / "cgroup", group("max", 1, V2, ""))
-    make(tmp_path / "cgroup" / "memory", group(2**63 - 4096, 1, V1, ""))
-    assert room(tmp_path, "4:memory:/\n3:cpu:/x\n0::/nowhere\n").of == "this machine"
+def test_a_control_group_without_a_limit_or_without_files_limits_nothing(tmp_path):
+    write_files(tmp_path / "cgroup", control_group("max", 1, V2, ""))
+    write_files(tmp_path / "cgroup" / "memory", control_group(2**63 - 4096, 1, V1, ""))
+    assert available_in(tmp_path, "4:memory:/\n3:cpu:/x\n0::/missing\n").source == "this machine"
 
 
-def test_a_group_that_is_full_leaves_nothing(tmp_path):
-    make(tmp_path / "cgroup", group(1000, 5000, V2, ""))
-    assert room(tmp_path, "0::/\n").bytes == 0
+def test_a_full_control_group_leaves_nothing(tmp_path):
+    write_files(tmp_path / "cgroup", control_group(1000, 5000, V2, ""))
+    assert available_in(tmp_path, "0::/\n").bytes == 0
 
 
-def test_where_nobody_says_there_is_no_limit(tmp_path):
-    assert room_left(tmp_path, tmp_path) is None
+def test_available_memory_is_unknown_without_the_files_of_the_kernel(tmp_path):
+    assert available_memory(tmp_path, tmp_path) is None
 
 
-def test_this_machine_has_room(tmp_path):
-    assert MB < room_left().bytes < 1 << 50
+def test_this_machine_has_available_memory():
+    assert MB < available_memory().bytes < 1 << 50
 
 
-def test_a_block_that_does_not_fit_is_refused_with_the_number_and_the_remedy():
+def test_a_block_that_does_not_fit_is_rejected_with_its_size_and_the_remedy():
     size = 1 << 45
-    with pytest.raises(ConfigError, match=rf"{size:,} bytes.* has [0-9,]+ left.*num_envs.*num_steps"):
+    with pytest.raises(ConfigError, match=rf"need {size:,} bytes.* has [0-9,]+ bytes available; .*num_envs.*num_steps"):
         SharedBlock({"obs": ((size,), np.uint8)})
 
 
 @pytest.mark.parametrize("limit", ["RLIMIT_FSIZE", "RLIMIT_AS"])
-def test_a_limit_of_the_process_is_a_foreseen_error_too(limit):
+def test_a_resource_limit_of_the_process_is_reported_in_the_same_way(limit):
     code = f"""if True:
         import resource
         from paac_cli.sampling.shared_block import SharedBlock
@@ -105,7 +107,7 @@ def test_a_limit_of_the_process_is_a_foreseen_error_too(limit):
         except ConfigError as error:
             print(error)"""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f"need {100 * MB:,} bytes of shared memory, and the system refuses them" in result.stdout
+    assert f"need {100 * MB:,} bytes of shared memory, but the system refuses to allocate them" in result.stdout
 
 
 WRITE = f"""if True:
@@ -116,18 +118,18 @@ WRITE = f"""if True:
 
 
 def test_a_small_dev_shm_limits_nothing():
-    """As in Docker, whose 64 MB it has unless told otherwise."""
+    """As in Docker, where it has 64 MB by default."""
     small = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
     mount = "mount -t tmpfs -o size=64k none /dev/shm"
     if subprocess.run([*small, mount], capture_output=True, check=False).returncode:
-        pytest.skip("no mount namespaces here")
+        pytest.skip("mount namespaces are not available")
     result = subprocess.run(
         [*small, f'{mount} && exec "$0" -c "$1"', sys.executable, WRITE], capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout) == (0, "written\n"), result.stderr
 
 
-def test_a_small_container_is_told_before_the_system_kills():
+def test_a_container_that_is_too_small_is_reported_before_the_kernel_kills_the_process():
     path = Path("/sys/fs/cgroup/memory", f"paac-test-{uuid.uuid4()}")
     try:
         path.mkdir()
@@ -135,7 +137,7 @@ def test_a_small_container_is_told_before_the_system_kills():
     except OSError:
         with contextlib.suppress(OSError):
             path.rmdir()
-        pytest.skip("no control groups of ours here")
+        pytest.skip("control groups cannot be created")
     try:
         result = subprocess.run(
             [sys.executable, "-c", WRITE],
@@ -147,23 +149,23 @@ def test_a_small_container_is_told_before_the_system_kills():
     finally:
         path.rmdir()
     assert result.returncode == 1
-    assert f"need {100 * MB:,} bytes of shared memory, and this container has" in result.stderr
+    assert f"need {100 * MB:,} bytes of shared memory, but this container has" in result.stderr
 
 
-def with_limits(soft, hard, num_workers):
-    """A process with these limits of open files that makes room for so many workers, and tells its limits then."""
+def raise_limit(soft, hard, num_workers):
+    """Call `raise_open_files_limit` in a process with these limits; it prints its limits afterwards."""
     code = (
         f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-        f"from paac_cli.sampling.limits import make_room_for_descriptors; make_room_for_descriptors({num_workers})\n"
+        f"from paac_cli.sampling.limits import raise_open_files_limit; raise_open_files_limit({num_workers})\n"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_descriptors_are_made_room_for_as_far_as_is_allowed():
-    assert with_limits(512, 1024, 2).stdout == "512 1024\n"
-    soft, hard = map(int, with_limits(64, 1024, 100).stdout.split())
+def test_the_limit_of_open_files_is_raised_as_far_as_needed_and_allowed():
+    assert raise_limit(512, 1024, 2).stdout == "512 1024\n"
+    soft, hard = map(int, raise_limit(64, 1024, 100).stdout.split())
     assert (800 < soft < 1024, hard) == (True, 1024)
-    refused = with_limits(64, 256, 100).stderr
-    assert "100 workers need up to 8" in refused
-    assert "open files, and this process may have 256" in refused
+    error = raise_limit(64, 256, 100).stderr
+    assert "100 workers need up to 8" in error
+    assert "open files, but this process may open only 256" in error
