@@ -61,7 +61,7 @@ class Reference(NamedTuple):
 
 #: Disturbs a running session so that it ends, and waits for that end.
 Interrupt = Callable[[Session, np.random.Generator], Disturbance]
-#: Trains the recipe of a reference to its end in a run directory, with at most so many disturbances.
+#: (reference, run directory, maximal number of disturbances, rng) -> disturbances. Trains the recipe to its end.
 TrainDisturbed = Callable[[Reference, Path, int, np.random.Generator], list[Disturbance]]
 
 
@@ -82,7 +82,7 @@ def disturb_runs(
     recipes: Sequence[Recipe] = RECIPES,
     most: int = 10,
 ) -> TrialResult:
-    """Train runs of all `recipes` in turn until there were so many `disturbances`, at most `most` in one run.
+    """Train runs of all `recipes` in turn until `disturbances` have happened, at most `most` of them in one run.
 
     Two runs are trained at the same time. Every run is trained to its end, and its result must equal the result of an
     undisturbed run. description: of the trial.

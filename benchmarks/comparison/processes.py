@@ -74,7 +74,7 @@ def output_as_json(command: Command, timeout: float, *, isolated: bool = False) 
 
 
 def wait_for_lines(process: subprocess.Popen[str], path: Path, lines: int, timeout: float, errors: IO[str]) -> None:
-    """Wait until the file `path` has so many lines. Raises MeasurementError if `process` ends before, or on a timeout.
+    """Wait until the file `path` has `lines` lines. Raises MeasurementError if `process` ends before, or on a timeout.
 
     errors: the file with the standard error of `process`.
     """
