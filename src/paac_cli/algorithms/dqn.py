@@ -78,7 +78,7 @@ class Dqn:
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, DqnConfig)
-        self._config = settings = config.algorithm
+        self._settings = settings = config.algorithm
         self._seed, self._num_envs = config.seed, config.sampling.num_envs
         self._network, self._target = (
             QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling) for _ in range(2)
@@ -110,41 +110,43 @@ class Dqn:
 
     def learn(self, step: TimeStep) -> Metrics | None:
         self.memory.add(step)
-        config, steps = self._config, int(self.memory.steps)
+        settings, steps = self._settings, int(self.memory.steps)
         steps_before = steps - self._num_envs
         if steps // self._num_envs % OBS_STATS_EVERY == 0:
             self._obs_statistics.update(step.obs[None])  # a rollout of one step
         metrics: Metrics | None = None
         for update in range(self._updates_due(steps_before), self._updates_due(steps)):
-            if len(self.memory.buffer) >= config.batch_size:
+            if len(self.memory.buffer) >= settings.batch_size:
                 metrics = self._learn_from_replay(update)
-        if steps // config.target_update_steps > steps_before // config.target_update_steps:
+        if steps // settings.target_update_steps > steps_before // settings.target_update_steps:
             copy_variables(self._network.variables, self._target.variables)
         return metrics
 
     def _updates_due(self, steps: int) -> int:
         """Number of updates that have to be made in the first `steps` agent steps."""
-        return int(max(steps - self._config.learning_starts, 0) // self._config.steps_per_update)
+        return int(max(steps - self._settings.learning_starts, 0) // self._settings.steps_per_update)
 
     def _learn_from_replay(self, update: int) -> Metrics:
         """Update number `update` of the run."""
         rng = replay_generator(self._seed, update)
-        batch = self.memory.sample(rng, self._config.batch_size, self._beta)
+        batch = self.memory.sample(rng, self._settings.batch_size, self._beta)
         metrics: Metrics
         metrics, error = self._update(batch)
-        if self._config.prioritized_alpha:
+        if self._settings.prioritized_alpha:
             self.memory.buffer.set_priorities(batch.indices, error.numpy())
         return metrics
 
     @property
     def _beta(self) -> float:
-        start, anneal_steps = self._config.prioritized_beta, self._config.prioritized_beta_steps
+        start, anneal_steps = self._settings.prioritized_beta, self._settings.prioritized_beta_steps
         return float(linear_between(start, 1.0, anneal_steps, self.memory.steps)) if anneal_steps else start
 
     @property
     def _epsilon(self) -> tf.Tensor:
-        config = self._config
-        return linear_between(config.epsilon_start, config.epsilon_end, config.epsilon_anneal_steps, self.memory.steps)
+        settings = self._settings
+        return linear_between(
+            settings.epsilon_start, settings.epsilon_end, settings.epsilon_anneal_steps, self.memory.steps
+        )
 
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
         """Actions [N]. obs: [N, ...]."""
@@ -155,15 +157,15 @@ class Dqn:
 
     def _update_graph(self, batch: ReplayBatch) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """One optimiser step on a batch. Returns the metrics, and the TD errors [B]."""
-        config = self._config
+        settings = self._settings
         next_obs = stack_frames(batch.next_frames)
         target_q = self._target(next_obs)
-        chooser_q = self._network(next_obs) if config.double else target_q
+        chooser_q = self._network(next_obs) if settings.double else target_q
         target = dqn_target(batch.reward, batch.discount, target_q, chooser_q)
         with tf.GradientTape() as tape:
             value = value_of(self._network(stack_frames(batch.frames)), batch.action)
             loss, metrics = dqn_loss(value, target, batch.weight)
-        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self.memory.steps)
+        learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
         grad_norm = self._optimizer.step(tape, loss, learning_rate)
         return {
             **metrics,

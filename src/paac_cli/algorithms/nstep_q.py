@@ -1,6 +1,6 @@
 """Parallel n-step Q-learning and Sarsa (Mnih et al. 2016, arXiv 1602.01783, algorithms 1 and 2), in lock-step.
 
-Every `T` steps, `num_epochs` passes in minibatches over all `N * T` of them:
+Every `T` steps of `N` environments, `num_epochs` passes over all `N * T` transitions, in minibatches:
 
     loss = mean( (R_t - Q(s_t, a_t))^2 / 2 )
     R_t  = r_t + gamma * ( q_lambda * R_{t+1} + (1 - q_lambda) * v(s_{t+1}) ),   R_T = v(s_T)
@@ -49,7 +49,7 @@ class NstepQ:
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, NstepQConfig)
-        self._config = settings = config.algorithm
+        self._settings = settings = config.algorithm
         self._seed, num_envs = config.seed, config.sampling.num_envs
         self._network = QNetwork(config.network, spec, weights_generator(config.seed))
         self._target: QNetwork | None = None
@@ -79,29 +79,31 @@ class NstepQ:
         rollout = self.memory.add(step)
         if rollout is None:
             return None
-        config, steps = self._config, int(self.memory.steps)
+        settings, steps = self._settings, int(self.memory.steps)
         obs, action, target = self._prepare(rollout)
         metrics: Metrics = {}
         for epoch in minibatches(
             self._seed,
             steps,
             size=rollout.reward.size,
-            num_epochs=config.num_epochs,
-            num_minibatches=config.num_minibatches,
+            num_epochs=settings.num_epochs,
+            num_minibatches=settings.num_minibatches,
         ):
             for rows in epoch:
                 metrics = self._update(obs, action, target, rows)
         self._obs_statistics.update(step.rollout.obs)
         if self._target is not None:
             steps_before = steps - rollout.reward.size
-            if steps // config.target_update_steps > steps_before // config.target_update_steps:
+            if steps // settings.target_update_steps > steps_before // settings.target_update_steps:
                 copy_variables(self._network.variables, self._target.variables)
         return metrics
 
     @property
     def _epsilon(self) -> tf.Tensor:
-        config = self._config
-        return linear_between(config.epsilon_start, config.epsilon_end, config.epsilon_anneal_steps, self.memory.steps)
+        settings = self._settings
+        return linear_between(
+            settings.epsilon_start, settings.epsilon_end, settings.epsilon_anneal_steps, self.memory.steps
+        )
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Actions [N], and the values v(s) [N] of the present states. obs: [N, ...]."""
@@ -111,13 +113,13 @@ class NstepQ:
         self.memory.steps.assign_add(obs.shape[0])
         if self._target is not None:
             q = self._target(obs)
-        return actions, value_of(q, actions) if self._config.rule == "sarsa" else tf.reduce_max(q, axis=1)
+        return actions, value_of(q, actions) if self._settings.rule == "sarsa" else tf.reduce_max(q, axis=1)
 
     def _values_before_acting(self, obs: tf.Tensor) -> tf.Tensor:
         """The values v(s) [B] of states in which no action has been taken yet. obs: [B, ...]."""
         q = (self._target or self._network)(obs)
         best = tf.reduce_max(q, axis=1)
-        if self._config.rule == "q_learning":
+        if self._settings.rule == "q_learning":
             return best
         return (1.0 - self._epsilon) * best + self._epsilon * tf.reduce_mean(q, axis=1)
 
@@ -134,8 +136,8 @@ class NstepQ:
             final_value=rollout.final_value,
             terminated=rollout.terminated,
             truncated=rollout.truncated,
-            gamma=self._config.gamma,
-            gae_lambda=self._config.q_lambda,
+            gamma=self._settings.gamma,
+            gae_lambda=self._settings.q_lambda,
         )
         return merge_time(rollout.obs[:-1]), merge_time(rollout.action), merge_time(advantage + value)
 
@@ -143,11 +145,11 @@ class NstepQ:
         self, obs: tf.Tensor, action: tf.Tensor, target: tf.Tensor, rows: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """One optimiser step on the minibatch of these `rows` [B] of the rollout. Returns the metrics."""
-        config = self._config
+        settings = self._settings
         obs, action, target = (tf.gather(array, rows) for array in (obs, action, target))
         with tf.GradientTape() as tape:
             loss, metrics = nstep_q_loss(self._network(obs), action, target)
-        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, self.memory.steps)
+        learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
         grad_norm = self._optimizer.step(tape, loss, learning_rate)
         return {
             **metrics,

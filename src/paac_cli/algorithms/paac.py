@@ -1,6 +1,6 @@
 """PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862).
 
-Every `T` steps, one gradient step on all `N * T` of them (algorithm 1 of the paper):
+Every `T` steps of `N` environments, one gradient step on all `N * T` transitions (algorithm 1 of the paper):
 
     loss = loss_scale * mean( -log pi(a_t|s_t) * A_t  -  ent_coef * H(pi(.|s_t))  +  vf_coef * (R_t - V(s_t))^2 )
 
@@ -68,7 +68,7 @@ class Paac:
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, PaacConfig)
-        self._config = settings = config.algorithm
+        self._settings = settings = config.algorithm
         num_envs = config.sampling.num_envs
         self._seed = tf.constant(config.seed, tf.int64)
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed))
@@ -102,7 +102,7 @@ class Paac:
 
     def _update_graph(self, batch: RolloutBatch) -> dict[str, tf.Tensor]:
         """One optimiser step on a rollout. Returns the metrics."""
-        config, steps = self._config, self.memory.steps
+        settings, steps = self._settings, self.memory.steps
         reward = self._rewards(batch.reward, batch.terminated | batch.truncated)
         bootstrap = self._network.values(batch.obs[-1])
         with tf.GradientTape() as tape, reusing_products(batch.kept):
@@ -114,8 +114,8 @@ class Paac:
                 final_value=batch.final_value,
                 terminated=batch.terminated,
                 truncated=batch.truncated,
-                gamma=config.gamma,
-                gae_lambda=config.gae_lambda,
+                gamma=settings.gamma,
+                gae_lambda=settings.gae_lambda,
             )
             loss, metrics = paac_loss(
                 self._network.distribution,
@@ -123,12 +123,12 @@ class Paac:
                 value,
                 merge_time(batch.action),
                 merge_time(advantage),
-                ent_coef=linear_schedule(config.ent_coef, config.ent_anneal_steps, steps),
-                vf_coef=config.vf_coef,
-                loss_scale=config.loss_scale,
-                normalize_advantage=config.normalize_advantage,
+                ent_coef=linear_schedule(settings.ent_coef, settings.ent_anneal_steps, steps),
+                vf_coef=settings.vf_coef,
+                loss_scale=settings.loss_scale,
+                normalize_advantage=settings.normalize_advantage,
             )
-        learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, steps)
+        learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, steps)
         grad_norm = self._optimizer.step(tape, loss, learning_rate)
         self._obs_statistics.update(batch.obs)
         return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}

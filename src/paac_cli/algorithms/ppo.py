@@ -1,6 +1,6 @@
 """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347).
 
-Every `T` steps, `num_epochs` passes in minibatches over all `N * T` of them:
+Every `T` steps of `N` environments, `num_epochs` passes over all `N * T` transitions, in minibatches:
 
     ratio = pi(a|s) / pi_old(a|s)
     loss  = mean( -min(ratio * A, clip(ratio, 1 - clip_coef, 1 + clip_coef) * A)        (eq. 7)
@@ -99,7 +99,7 @@ class Ppo:
 
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, PpoConfig)
-        self._config = settings = config.algorithm
+        self._settings = settings = config.algorithm
         self._seed, num_envs = config.seed, config.sampling.num_envs
         self._value_moments = RunningMoments((), "value_normalizer") if settings.normalize_value else None
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed), self._value_moments)
@@ -128,22 +128,22 @@ class Ppo:
         rollout = self.memory.add(step)
         if rollout is None:
             return None
-        config = self._config
+        settings = self._settings
         batch = self._prepare(rollout)
         metrics: Metrics = {}
         for epoch in minibatches(
             self._seed,
             int(self.memory.steps),
             size=rollout.reward.size,
-            num_epochs=config.num_epochs,
-            num_minibatches=config.num_minibatches,
+            num_epochs=settings.num_epochs,
+            num_minibatches=settings.num_minibatches,
         ):
             for rows in epoch:
                 metrics = self._update(batch, rows)
-            if config.stops_at_kl is not None and float(metrics["train/approx_kl"]) > 1.5 * config.stops_at_kl:
+            if settings.stops_at_kl is not None and float(metrics["train/approx_kl"]) > 1.5 * settings.stops_at_kl:
                 break
-        if config.adapts_to_kl is not None:
-            self._adapt_rate(metrics["train/approx_kl"], config.adapts_to_kl)
+        if settings.adapts_to_kl is not None:
+            self._adapt_rate(metrics["train/approx_kl"], settings.adapts_to_kl)
         self._obs_statistics.update(step.rollout.obs)
         return metrics
 
@@ -166,8 +166,8 @@ class Ppo:
             final_value=rollout.final_value,
             terminated=rollout.terminated,
             truncated=rollout.truncated,
-            gamma=self._config.gamma,
-            gae_lambda=self._config.gae_lambda,
+            gamma=self._settings.gamma,
+            gae_lambda=self._settings.gae_lambda,
         )
         advantage = merge_time(advantage)
         if self._value_moments is not None:
@@ -176,7 +176,7 @@ class Ppo:
 
     def _update_graph(self, batch: PpoBatch, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """One optimiser step on the minibatch of these `rows` [B] of the batch. Returns the metrics."""
-        config, steps = self._config, self.memory.steps
+        settings, steps = self._settings, self.memory.steps
         batch = PpoBatch(*(tf.gather(array, rows) for array in batch))
         with tf.GradientTape() as tape:
             parameters, value = self._network(batch.obs)
@@ -185,17 +185,17 @@ class Ppo:
                 parameters,
                 value,
                 batch,
-                ent_coef=linear_schedule(config.ent_coef, config.ent_anneal_steps, steps),
-                vf_coef=config.vf_coef,
-                clip_coef=config.clip_coef,
-                clip_value=config.clip_value,
-                normalize_advantage=config.normalize_advantage,
+                ent_coef=linear_schedule(settings.ent_coef, settings.ent_anneal_steps, steps),
+                vf_coef=settings.vf_coef,
+                clip_coef=settings.clip_coef,
+                clip_value=settings.clip_value,
+                normalize_advantage=settings.normalize_advantage,
                 value_unit=1.0 if self._value_moments is None else self._value_moments.deviation,
             )
-        if config.adapts_to_kl is not None:
+        if settings.adapts_to_kl is not None:
             learning_rate = tf.convert_to_tensor(self._adapted_rate)
         else:
-            learning_rate = linear_schedule(config.learning_rate, config.lr_anneal_steps, steps)
+            learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, steps)
         grad_norm = self._optimizer.step(tape, loss, learning_rate)
         return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}
 
@@ -203,4 +203,4 @@ class Ppo:
         """Lower the learning rate if the last minibatch's KL divergence [] is far above the target, or raise it."""
         rate = tf.where(kl > 2.0 * target, self._adapted_rate / _RATE_FACTOR, self._adapted_rate)
         rate = tf.where(kl < 0.5 * target, self._adapted_rate * _RATE_FACTOR, rate)
-        self._adapted_rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._config.max_learning_rate))
+        self._adapted_rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._settings.max_learning_rate))
