@@ -1,4 +1,4 @@
-"""The expected failures. The command line prints their message without a traceback and exits with `exit_code`.
+"""Expected failures. The command line prints the message without a traceback and exits with `exit_code`.
 
 Any other exception is a bug in paac and keeps its traceback.
 """
@@ -43,7 +43,7 @@ class RunDirectoryError(PaacError):
 
 
 class VerificationError(PaacError):
-    """A run cannot be verified on this machine, because it cannot be trained again here."""
+    """A run cannot be verified, because the steps to compare cannot be retrained."""
 
 
 class VideoError(PaacError):
@@ -57,7 +57,7 @@ class LearningError(PaacError):
 
 
 class StoppedError(PaacError):
-    """The user asked the run to stop, and it stops without waiting for a hung worker or a slow rollout."""
+    """The user asked the run to stop, and it does so without waiting for a hung worker or a slow rollout."""
 
 
 class WorkerError(PaacError):

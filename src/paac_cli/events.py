@@ -1,4 +1,4 @@
-"""What happens during a run, as values. Text is made only where a person reads it: `str(event)`."""
+"""Events of a run, as typed values. `str(event)` is the text that a person reads; code never parses it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Info:
-    """Something worth reading."""
+    """A message about normal progress."""
 
     text: str
 
@@ -16,7 +16,7 @@ class Info:
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that may need the user's attention."""
+    """A warning: something may need the user's attention."""
 
     text: str
 
@@ -36,25 +36,25 @@ class Approximate:
 
 @dataclass(frozen=True)
 class ReplayDiverged:
-    """Environments gave another observation or reward when their game was replayed; that game is truncated."""
+    """Environments gave other observations or rewards when their games were replayed; these games are truncated."""
 
     envs: tuple[int, ...]  #: indices
 
     def __str__(self) -> str:
         return (
-            f"Approximate: environments {list(self.envs)} diverged on replay (a random generator of their own, or "
-            "another version of them?); their current games are truncated"
+            f"Approximate: environments {list(self.envs)} diverged on replay (do they use an unseeded random "
+            "generator, or has their code changed?); their current games are truncated"
         )
 
 
 @dataclass(frozen=True)
 class WorkerFailure:
-    """Why a worker process cannot go on."""
+    """How a worker process failed, and what it was doing."""
 
     worker: str  #: e.g. "worker 1 (environments 2-3)"
     cause: str  #: e.g. "killed by SIGKILL", "hung for 60 s"
-    activity: str  #: what it was doing, e.g. "in step 17 of game 3 (seed 123) of environment 2"
-    stacks: str = ""  #: of its threads, as far as it could still write them
+    activity: str  #: e.g. "in step 17 of game 3 (seed 123) of environment 2"
+    stacks: str = ""  #: stack traces of its threads; incomplete or empty if it could not write them
 
     def __str__(self) -> str:
         text = f"{self.worker}: {self.cause} {self.activity}"
@@ -66,7 +66,7 @@ class WorkerRestarted:
     """A worker was replaced, its games were replayed, and the run continues unchanged."""
 
     failure: WorkerFailure
-    seconds: float  #: that it took
+    seconds: float  #: duration of the restart, including the replay
 
     def __str__(self) -> str:
         restarted = f"Restarted {self.failure.worker} in {self.seconds:.1f} s"
@@ -86,4 +86,4 @@ class RestartFailed:
 
 Event = Info | Alert | Approximate | ReplayDiverged | WorkerRestarted | RestartFailed
 Log = Callable[[Event], None]  #: takes each event as it happens
-Warn = Callable[[str], None]  #: takes the text of a warning, where there is no run yet to log it
+Warn = Callable[[str], None]  #: takes the text of a warning, before a run has an event log

@@ -1,8 +1,8 @@
 """Durable writes and safe reads of files.
 
-Disks fill up and lose power: a written file is synced, and so is the directory that holds its name. Directories may
-have been made by others: reads take regular files only, and writes follow no symbolic link. Each step is one call of
-`os`, so that tests can inject a failure between any two of them.
+Machines crash: after a write, the file and the directory that holds its name are synced. Directories may come from
+somebody else: only regular files are read, and writes follow no symbolic link. Each step is one call of `os`, so that
+tests can inject a failure between any two of them.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ def write_all(descriptor: int, piece: bytes | memoryview) -> None:
 
 
 def append_at(path: Path, size: int, content: bytes) -> None:
-    """Write `content` at offset `size` of the file at `path`; what the file holds after `size` is discarded.
+    """Write `content` at offset `size` of the file at `path`; anything after `size` is discarded.
 
     A failed earlier write may have left an incomplete line there. Follows no symbolic link. Raises OSError, also if
     the file is shorter than `size`.
@@ -57,7 +57,7 @@ def append_at(path: Path, size: int, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
         if os.fstat(descriptor).st_size < size:
-            raise OSError(errno.EIO, "is shorter than what was written to it", str(path))
+            raise OSError(errno.EIO, "is shorter than the data written to it", str(path))
         os.ftruncate(descriptor, size)
         os.lseek(descriptor, size, os.SEEK_SET)
         write_all(descriptor, content)

@@ -1,25 +1,25 @@
 """Every NumPy random stream of a run, split from the run's seed.
 
-A stream is the child of `SeedSequence(seed)` with a spawn key of its own: first what the stream is for,
-then what tells its streams apart. Episodes are keyed by environment index and episode number, never by
-worker, so the number of workers cannot change a result.
+Each stream is a child of `SeedSequence(seed)`. Its spawn key is the purpose of the stream, followed by indices.
+Episodes are keyed by environment index and episode index, never by worker, so the number of workers cannot change a
+result.
 
 Action noise is not drawn here: it comes from stateless TensorFlow ops keyed by (seed, step).
 """
 
 import numpy as np
 
-# First word of each spawn key. Results depend on these values.
+# Purposes: the first word of each spawn key. Changing a value changes the results of every run.
 _EPISODES, _WEIGHTS, _SHUFFLE, _REPLAY = 0, 1, 2, 3
 
 
 def episode_seed(seed: int, env: int, episode: int) -> np.random.SeedSequence:
-    """The source of all randomness in episode number `episode` (from 0) of environment `env`."""
+    """The seed of all randomness in episode `episode` (from 0) of environment `env`."""
     return np.random.SeedSequence(seed, spawn_key=(_EPISODES, env, episode))
 
 
 def integer_seed(seed: np.random.SeedSequence) -> int:
-    """`seed` as an integer below 2^32, the form that Gymnasium takes."""
+    """`seed` as an integer below 2^32, for `gymnasium.Env.reset`."""
     return int(seed.generate_state(1)[0])
 
 
@@ -29,7 +29,7 @@ def weights_generator(seed: int) -> np.random.Generator:
 
 
 def shuffle_generator(seed: int, update: int) -> np.random.Generator:
-    """Draws the order of minibatches in one update. update: a number of its own for each, e.g. the step counter."""
+    """Draws the order of minibatches in one update. update: unique per update, e.g. the step counter."""
     return _generator(seed, _SHUFFLE, update)
 
 

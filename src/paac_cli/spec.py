@@ -1,6 +1,6 @@
 """The shapes and dtypes of an environment's observations and actions. Shared memory and networks are built from them.
 
-`A` is the number of actions, where an action is one choice; `D` the number of elements of an action.
+An action is either one choice among `A` actions (Gymnasium's `Discrete`), or a vector of `D` elements.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 class ActionSpec(NamedTuple):
     """Discrete actions are int32; element `d` is in [0, choices[d]). Continuous actions (`choices` empty) are float32.
 
-    A continuous action is scaled: -1 and 1 are the bounds of the environment's action, where it has finite bounds;
-    an element without finite bounds is not scaled.
+    Continuous actions are scaled: -1 and 1 are the bounds of the environment's action space. An element without two
+    finite bounds is not scaled.
     """
 
     shape: tuple[int, ...]  #: () if an action is one choice, else (D,)
@@ -47,15 +47,15 @@ class ObsPart(NamedTuple):
 
     name: str  #: dotted path, e.g. `camera` or `arm.angles`
     shape: tuple[int, ...]  #: before it is flattened
-    is_bytes: bool  #: uint8, from 0 to 255
+    is_bytes: bool  #: whether it is uint8
 
 
 class EnvSpec(NamedTuple):
-    """What the learner and shared memory need to know about an environment."""
+    """The observations, actions and frame rate of an environment."""
 
     obs_shape: tuple[int, ...]
     obs_dtype: np.dtype
     action: ActionSpec
     fps: float  #: frames per second of real-time play, for videos
     frame_stack: int = 1  #: consecutive frames on the last axis of an observation, the newest last
-    parts: tuple[ObsPart, ...] = ()  #: of a Dict or Tuple observation, in the order of the vector; otherwise empty
+    parts: tuple[ObsPart, ...] = ()  #: entries of a Dict or Tuple observation, in the order of the vector

@@ -1,4 +1,4 @@
-"""Where the time of the training loop goes."""
+"""Measures where the training loop spends its time."""
 
 import time
 from typing import Literal
@@ -12,17 +12,17 @@ class Stopwatch:
         self._spent = {"act": 0.0, "env": 0.0, "learn": 0.0}
 
     def lap(self, name: Literal["act", "env", "learn"]) -> None:
-        """The time since the last lap was spent on `name`."""
+        """Attribute the time since the last lap to `name`."""
         now = time.perf_counter()
         self._spent[name] += now - self._mark
         self._mark = now
 
     def skip(self) -> None:
-        """The time since the last lap was spent on something else."""
+        """Attribute the time since the last lap to none of them."""
         self._mark = time.perf_counter()
 
     def read(self) -> tuple[float, dict[str, float]]:
-        """Seconds from the last reading to the last lap, skipped ones included; and seconds by name."""
+        """(wall seconds, seconds by name) from the previous `read` to the last lap. Skipped time counts as elapsed."""
         elapsed, spent = self._mark - self._start, self._spent
         self._start, self._spent = self._mark, dict.fromkeys(spent, 0.0)
         return elapsed, spent

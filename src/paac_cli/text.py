@@ -1,4 +1,4 @@
-"""Pieces of text that messages share."""
+"""Formatting that several messages share."""
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""What the pool gives to an algorithm: arrays of `T` steps and `N` environments, time-major."""
+"""What the pool returns to an algorithm: arrays of `T` steps and `N` environments, time-major."""
 
 from typing import NamedTuple
 
@@ -39,8 +39,7 @@ class TimeStep(NamedTuple):
     episodes:   [K] EPISODE_DTYPE, the games that ended with this step (a lost life does not end a game).
     slot:       0 after a reset, then 1..T within a rollout.
     rollout:    complete when `slot == T`.
-    envs:       the environments that this step is of: all of them, unless `sampling.overlap` steps one half at a time.
-                `N` is their number.
+    envs:       the environments of this step: all of them or, with `sampling.overlap`, one half. `N` is their number.
     """
 
     obs: NDArray
