@@ -12,7 +12,7 @@ def available_cores() -> int:
 
 
 def core_for_each(processes: int) -> list[int | None]:
-    """The core to pin each process to, if there are exactly as many cores as `processes`; otherwise None (not pinned)."""
+    """The core to pin each process to: one each if there are exactly `processes` cores, otherwise None (not pinned)."""
     cores = sorted(os.sched_getaffinity(0))
     return [*cores] if len(cores) == processes else [None] * processes
 

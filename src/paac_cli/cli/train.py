@@ -75,8 +75,10 @@ def train(
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     add_cwd_to_path()
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
-    overrides |= parse_assignments(assignments) | overrides_from_flags(flag_values, _FLAGS)
-    config = load_run(find_preset(preset), overrides, {"algorithm": "--algorithm"} | _FLAGS)
+    from_flags = overrides_from_flags(flag_values, _FLAGS)
+    overrides |= parse_assignments(assignments) | from_flags
+    flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
+    config = load_run(find_preset(preset), overrides, flags)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     _run(config, run_dir or _default_directory(preset, substitutes, config.seed), fresh)
 

@@ -6,7 +6,7 @@ from paac_cli.config.schema import RunConfig
 def advice(config: RunConfig, obs_shape: tuple[int, ...] | None = None) -> list[str]:
     """One sentence per setting of `config` that deserves a warning.
 
-    obs_shape: of one observation, where it is known; some warnings need it.
+    obs_shape: of one observation; None if it is not known, and then some checks are skipped.
     """
     warnings = []
     anneal_steps, total_steps = getattr(config.algorithm, "lr_anneal_steps", 0), config.training.total_steps

@@ -46,7 +46,7 @@ from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RmsPropConfi
 
 
 class AlgorithmConfig(ConfigModel):
-    """The base of all algorithms' configs, third-party ones included."""
+    """The base of the configs of all algorithms, built-in and third-party."""
 
     #: `module:Class` of the agent. A third-party algorithm leaves it empty: its `name` is its `module:Class`.
     implementation: ClassVar[str] = ""
@@ -57,12 +57,12 @@ class AlgorithmConfig(ConfigModel):
 
     @property
     def rollout_length(self) -> int:
-        """Steps of each environment (T) that the pool keeps readable together. Checkpoints follow whole rollouts."""
+        """Steps of each environment (T) in a rollout. Metrics and checkpoints are written only between rollouts."""
         raise NotImplementedError
 
     @property
     def resumes_exactly(self) -> bool:
-        """Whether a checkpoint holds the whole state, so that a resumed run equals an uninterrupted one."""
+        """Whether checkpoints hold the whole state, so that a resumed run equals an uninterrupted one."""
         return True
 
     def check(self, num_envs: int) -> None:
@@ -87,7 +87,7 @@ class PaacConfig(AlgorithmConfig):
     ent_anneal_steps: EntAnnealSteps = 0
     vf_coef: VfCoef = 0.25
     loss_scale: Annotated[
-        PositiveFloat, Field(description="factor of the whole loss; > 0 (5 in the authors' code)")
+        PositiveFloat, Field(description="factor that multiplies the whole loss; > 0 (5 in the authors' code)")
     ] = 1.0
     max_grad_norm: MaxGradNorm = 40.0
     optimizer: OptimizerConfig = RmsPropConfig()
@@ -116,8 +116,8 @@ class PpoConfig(AlgorithmConfig):
     clip_value: Annotated[
         PositiveFloat | None,
         Field(
-            description="clip range of the value function: how far a value may move in an update, in units of reward "
-            "(of the normalised value with normalize_value); > 0, null = no clipping"
+            description="clip range of the value function: the largest change of a value in one update, in units of "
+            "the return (with normalize_value: of the normalised return); > 0, null = no clipping"
         ),
     ] = None
     normalize_advantage: NormalizeAdvantage = True
@@ -188,8 +188,8 @@ class PpoConfig(AlgorithmConfig):
             )
         if self.num_epochs * self.num_minibatches == 1:
             raise ValueError(
-                "on_kl = adapt needs more than one step of the optimiser per update, because the KL divergence "
-                "before the first is 0; raise num_epochs or num_minibatches"
+                "on_kl = adapt needs more than one gradient step per update, because the KL divergence is 0 before "
+                "the first; raise num_epochs or num_minibatches"
             )
 
 
@@ -205,7 +205,7 @@ class NstepQConfig(AlgorithmConfig):
     name: Annotated[Literal["nstep_q"], Field(description="selects this algorithm")] = "nstep_q"
     rule: Annotated[
         Literal["q_learning", "sarsa"],
-        Field(description="bootstrap from the largest action value (q_learning), or that of the action taken (sarsa)"),
+        Field(description="bootstrap from the largest action value (q_learning), or from the action taken (sarsa)"),
     ] = "q_learning"
     num_steps: NumSteps = 5
     num_epochs: NumEpochs = 1
@@ -261,8 +261,8 @@ class DqnConfig(AlgorithmConfig):
     save_buffer: Annotated[
         bool,
         Field(
-            description="save the replay buffer in each of the training.keep_checkpoints checkpoints (Atari: 7 kB a "
-            "step, 7 GB for a million); without it a resumed run differs from an uninterrupted one"
+            description="save the replay buffer in every checkpoint (Atari: 7 kB per transition, 7 GB for a million); "
+            "without it a resumed run differs from an uninterrupted one"
         ),
     ] = True
     learning_starts: Annotated[
@@ -270,7 +270,7 @@ class DqnConfig(AlgorithmConfig):
     ] = 80_000
     batch_size: Annotated[PositiveInt, Field(le=65_536, description="transitions per update, 1 to 65,536")] = 32
     steps_per_update: Annotated[
-        PositiveFloat, Field(description="steps per update, summed over all environments; > 0")
+        PositiveFloat, Field(description="environment steps per update, summed over all environments; > 0")
     ] = 4.0
     target_update_steps: Annotated[
         PositiveInt, Field(le=10**15, description="steps between updates of the target network; >= 1")
@@ -325,7 +325,7 @@ ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
 
 
 def _validate_algorithm(data: Any, validate_built_in: ValidatorFunctionWrapHandler) -> Any:
-    """Validate a third-party config by its own class; the default of a missing `name` is paac."""
+    """Validate a third-party config by its own class; `name` defaults to paac."""
     if isinstance(data, dict) and isinstance(name := data.get("name"), str) and ":" in name:
         return import_algorithm(name).Config.model_validate(data)
     if isinstance(data, AlgorithmConfig) and ":" in data.name:

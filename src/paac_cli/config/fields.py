@@ -1,4 +1,4 @@
-"""Fields that several algorithms share, with one meaning each, and field types with a validator of their own.
+"""Config fields that several algorithms share, and field types that need a custom validator.
 
 "Steps" without a qualifier are agent steps, summed over all environments.
 """
@@ -64,7 +64,7 @@ EpsilonAnnealSteps = Annotated[
 
 
 def _resolve_auto(precision: str) -> str:
-    """Replace `auto`, so that a run's config names one number format on whatever machine the run is continued."""
+    """Replace `auto` by a number format, which the run then keeps on every machine where it resumes."""
     if precision != "auto":
         return precision
     flags = re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)

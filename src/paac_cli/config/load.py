@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -13,6 +13,9 @@ from paac_cli.config import yaml_io
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.config.trust import ANY_CODE, require_trusted
 from paac_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _MAX_ERRORS, _MAX_VALUE_LENGTH = 30, 200  # in one message: errors, and characters of each value
 
@@ -37,13 +40,13 @@ def load_config(
     overrides = overrides or {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: a preset must be a mapping with the keys {', '.join(RunConfig.model_fields)}")
+    given_by = {key: (flags or {}).get(key, f"--set {key}") for key in overrides}
     for key, value in overrides.items():
-        data = _put(data, key.split("."), value, key)
+        data = _put(data, key.split("."), value, given_by[key])
     require_trusted(data, source, trusted)
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        given_by = {key: (flags or {}).get(key, f"--set {key}") for key in overrides}
         raise ConfigError(_explain(source, given_by, error)) from error
 
 
@@ -91,8 +94,8 @@ def load_run(
 ) -> RunConfig:
     """The config of a new run: the preset file at `preset` with `overrides`, as `read_config` checks it.
 
-    A goal (`training.stop_when`) of one environment means nothing in another: the preset's is dropped if `overrides`
-    name another environment and no goal. Raises ConfigError.
+    If `overrides` name another environment and no goal, the preset's goal (`training.stop_when`) is dropped: returns of
+    different environments are not comparable. Raises ConfigError.
     """
     overrides = overrides or {}
     data = yaml_io.read(preset)
@@ -112,8 +115,8 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     return f"; did you mean {', '.join(folded[name] for name in close)}?" if close else ""
 
 
-def _put(data: dict[str, Any], path: list[str], value: Any, key: str) -> dict[str, Any]:
-    """A copy of `data` with `value` at `path`. key: the dotted path, for errors. Raises ConfigError."""
+def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[str, Any]:
+    """A copy of `data` with `value` at `path`. flag: gave the value, for errors. Raises ConfigError."""
     head, *rest = path
     if not rest:
         return {**data, head: value}
@@ -121,8 +124,8 @@ def _put(data: dict[str, Any], path: list[str], value: Any, key: str) -> dict[st
     if section is None:
         section = {}
     if not isinstance(section, dict):
-        raise ConfigError(f"--set {key}: {head} is a single value and has no keys")
-    return {**data, head: _put(section, rest, value, key)}
+        raise ConfigError(f"{flag}: {head} is a single value and has no keys")
+    return {**data, head: _put(section, rest, value, flag)}
 
 
 def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -144,23 +147,13 @@ def _explain(source: str, flags: Mapping[str, str], error: ValidationError) -> s
     errors = error.errors(include_url=False)
     for item in errors[:_MAX_ERRORS]:
         keys, fields = _resolve(item["loc"])
-        key, is_unknown = ".".join(keys), item["type"] == "extra_forbidden"
-        origin = _origin(key, source, flags, is_unknown=is_unknown)
-        if is_unknown:
-            hint = nearest(keys[-1], fields) or f"; valid keys: {', '.join(fields)}"
-            problems[origin, f"unknown key {_shorten(key)}{hint}"] = []
-        elif item["type"] == "missing":
-            problems[origin, f"{key} is missing{_describe(fields.get(keys[-1]))}"] = []
-        else:
-            value = item["input"]
-            subject = key if isinstance(value, dict) else f"{key} = {_shorten(repr(value))}"
-            message = item["msg"].removeprefix("Value error, ")
-            allowed = re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", "")))
-            hint = nearest(value, allowed) if isinstance(value, str) else ""
-            message = message[:1].lower() + message[1:] + hint
-            problems.setdefault((origin, subject or "the preset"), []).append(message)
+        if item["type"].startswith("union_tag"):  # pydantic blames the section that the name selects a class for
+            keys.append("name")
+        origin = _origin(".".join(keys), source, flags, item)
+        subject, message = _explain_one(item, keys, fields)
+        problems.setdefault((origin, subject), []).extend([message] if message else [])
     lines = [
-        f"{origin}: {subject}{': ' if messages else ''}{' or '.join(messages)}"
+        ": ".join(part for part in (origin, subject, " or ".join(messages)) if part)
         for (origin, subject), messages in problems.items()
     ]
     if len(errors) > _MAX_ERRORS:
@@ -168,14 +161,42 @@ def _explain(source: str, flags: Mapping[str, str], error: ValidationError) -> s
     return "\n".join(lines)
 
 
-def _origin(key: str, source: str, flags: Mapping[str, str], *, is_unknown: bool) -> str:
-    """The flag that set `key` or a section around it, otherwise `source`.
+def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, FieldInfo]) -> tuple[str, str]:
+    """The subject of one error, e.g. `key = value`, and what is wrong with it; either may be empty."""
+    key, value, context = ".".join(keys), item["input"], item.get("ctx", {})
+    match item["type"]:
+        case "extra_forbidden":
+            hint = nearest(keys[-1], fields) or f"; valid keys: {', '.join(fields)}"
+            return f"unknown key {_shorten(key)}{hint}", ""
+        case "missing":
+            return f"{key} is missing{_describe(fields.get(keys[-1]))}", ""
+        case "union_tag_not_found":
+            return f"{key} is missing", ""
+        case "union_tag_invalid":
+            value, expected = context["tag"], context["expected_tags"]
+            message = f"input should be one of {expected}"
+        case _:
+            expected = str(context.get("expected", ""))
+            message = item["msg"].removeprefix("Value error, ")
+            message = message[:1].lower() + message[1:]
+    if isinstance(value, str):
+        message += nearest(value, re.findall(r"'([^']+)'", expected))
+    return key if isinstance(value, dict) else f"{key} = {_shorten(repr(value))}", message
 
-    An unknown key may have been created by a flag for a key below it.
+
+def _origin(key: str, source: str, flags: Mapping[str, str], item: "ErrorDetails") -> str:
+    """Where the value of `key` was given: by the flag for it or for a section around it, otherwise in `source`.
+
+    An unknown key may have been created by a flag for a key below it. If settings of a section contradict each other,
+    flags for keys below it are named, too.
     """
     above = [flag for given, flag in flags.items() if f"{key}.".startswith(f"{given}.")]
-    below = [flag for given, flag in flags.items() if is_unknown and f"{given}.".startswith(f"{key}.")]
-    return (*above, *below, source)[0]
+    below = [flag for given, flag in flags.items() if not key or given.startswith(f"{key}.")]
+    if above or not below:
+        return (*above, source)[0]
+    if item["type"] == "extra_forbidden":
+        return below[0]
+    return f"{source} with {', '.join(below)}" if item["type"] == "value_error" else source
 
 
 def _shorten(text: str) -> str:
@@ -187,7 +208,7 @@ def _describe(field: FieldInfo | None) -> str:
 
 
 def _resolve(location: tuple[int | str, ...]) -> tuple[list[str], dict[str, FieldInfo]]:
-    """The keys in `location`, where pydantic found an error, and the valid fields beside the last key.
+    """The keys in `location`, where pydantic found an error, and the valid fields of the section of the last key.
 
     A location also holds the tags of unions, which are not keys: a tag selects one of several config classes.
     """

@@ -7,20 +7,24 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from paac_cli.config.base import ConfigModel
 
 Beta1 = Annotated[float, Field(ge=0, lt=1, description="decay of the running mean of the gradient, in [0, 1)")]
-Beta2 = Annotated[float, Field(ge=0, lt=1, description="decay of the running mean of its square, in [0, 1)")]
-Epsilon = Annotated[PositiveFloat, Field(description="added to the square root of the mean square; > 0")]
+Beta2 = Annotated[float, Field(ge=0, lt=1, description="decay of the running mean of the squared gradient, in [0, 1)")]
+Epsilon = Annotated[PositiveFloat, Field(description="added to the square root of the mean squared gradient; > 0")]
 
 
 class RmsPropConfig(ConfigModel):
     """RMSProp (Tieleman and Hinton 2012), with epsilon inside the square root, as in TensorFlow 1."""
 
     name: Annotated[Literal["rmsprop"], Field(description="selects this optimiser")] = "rmsprop"
-    decay: Annotated[float, Field(ge=0, lt=1, description="decay of the running mean square, in [0, 1)")] = 0.99
-    epsilon: Annotated[PositiveFloat, Field(description="added to the mean square, inside the square root; > 0")] = 1e-5
+    decay: Annotated[
+        float, Field(ge=0, lt=1, description="decay of the running mean of the squared gradient, in [0, 1)")
+    ] = 0.99
+    epsilon: Annotated[
+        PositiveFloat, Field(description="added to the mean squared gradient, inside the square root; > 0")
+    ] = 1e-5
     momentum: Annotated[float, Field(ge=0, lt=1, description="momentum, in [0, 1)")] = 0.0
     initial_mean_square: Annotated[
         NonNegativeFloat,
-        Field(description="initial value of the running mean square; >= 0 (TensorFlow 1: 1, most others: 0)"),
+        Field(description="initial mean of the squared gradient; >= 0 (TensorFlow 1: 1, most others: 0)"),
     ] = 0.0
 
 
@@ -34,7 +38,7 @@ class AdamConfig(ConfigModel):
 
 
 class RAdamConfig(ConfigModel):
-    """Rectified Adam (Liu et al. 2020): the first steps, whose mean square is too uncertain, do not divide by it."""
+    """Rectified Adam (Liu et al. 2020): while the mean squared gradient is still noisy, steps are not divided by it."""
 
     name: Annotated[Literal["radam"], Field(description="selects this optimiser")] = "radam"
     beta_1: Beta1 = 0.9

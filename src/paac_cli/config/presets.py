@@ -20,7 +20,7 @@ def preset_names() -> list[str]:
 
 
 def find_preset(name_or_path: str) -> Path:
-    """The file of a preset: a shipped one by name, or any .yaml or .yml file by path. Raises ConfigError."""
+    """The file of a preset: `name_or_path` names a shipped preset or a .yaml or .yml file. Raises ConfigError."""
     if name_or_path.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
         if not path.is_file():
@@ -32,7 +32,7 @@ def find_preset(name_or_path: str) -> Path:
     if name_or_path not in names:
         hint = nearest(name_or_path, names) or ";"
         raise ConfigError(
-            f"unknown preset {name_or_path!r}{hint} `paac presets list` shows all; the path of a file ends in .yaml"
+            f"unknown preset {name_or_path!r}{hint} `paac presets list` shows all; a path must end in .yaml or .yml"
         )
     return presets_directory() / f"{name_or_path}.yaml"
 

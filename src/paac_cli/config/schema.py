@@ -99,8 +99,8 @@ class SamplingConfig(ConfigModel):
     overlap: Annotated[
         bool,
         Field(
-            description="step one half of the environments while the learner chooses actions for the other; each half "
-            "has num_workers processes of its own; num_envs must be even. Faster if the learner runs on a GPU"
+            description="step one half of the environments while the learner chooses actions for the other half; "
+            "num_workers processes per half; num_envs must be even. Faster if the learner runs on a GPU"
         ),
     ] = False
 
@@ -132,7 +132,7 @@ class SamplingConfig(ConfigModel):
 
 
 class NetworkConfig(ConfigModel):
-    """The network: torsos, whose output all heads share."""
+    """The network: one or more torsos, whose output all heads share."""
 
     torso: Annotated[
         Torso,
@@ -146,8 +146,8 @@ class NetworkConfig(ConfigModel):
         dict[str, Torso],
         Field(
             default_factory=dict,
-            description="for Dict and Tuple observations: entry, e.g. camera or arm.angles -> its own torso; "
-            "the other entries go through `torso` as one vector",
+            description="for Dict and Tuple observations: a separate torso per entry, e.g. {camera: impala, "
+            "arm.angles: mlp}; `torso` gets all other entries as one vector",
         ),
     ]
     hidden_sizes: Annotated[
@@ -168,8 +168,8 @@ class NetworkConfig(ConfigModel):
     initializer: Annotated[
         Literal["orthogonal", "fan_in_uniform"],
         Field(
-            description="initial weights: orthogonal, or uniform in +-1/sqrt(fan_in) for weights and biases as in the "
-            "paper's code; not for a keras.Model"
+            description="initial weights: orthogonal; or fan_in_uniform: weights and biases uniform in "
+            "+-1/sqrt(fan_in), as in the PAAC authors' code; not for a keras.Model"
         ),
     ] = "orthogonal"
 
@@ -181,7 +181,7 @@ class NetworkConfig(ConfigModel):
         Precision,
         Field(
             description="number format in which torsos compute; weights, losses and optimisers are float32; auto = "
-            "bfloat16 if the processor that starts the run has instructions for it, otherwise float32; not for a "
+            "bfloat16 if the machine that starts the run has bfloat16 instructions, otherwise float32; not for a "
             "keras.Model"
         ),
     ] = "float32"
@@ -201,10 +201,12 @@ class NetworkConfig(ConfigModel):
 
 
 class StopWhen(ConfigModel):
-    """The goal of a run: training ends early when the agent is good enough."""
+    """The goal of a run: training ends early when the mean return reaches it."""
 
-    mean_return: Annotated[float, Field(description="mean raw score of the latest games to reach")]
-    episodes: Annotated[PositiveInt, Field(le=10_000, description="number of latest games, 1 to 10,000")] = 100
+    mean_return: Annotated[float, Field(description="mean raw score over the latest games at which training ends")]
+    episodes: Annotated[
+        PositiveInt, Field(le=10_000, description="number of latest games in the mean, 1 to 10,000")
+    ] = 100
 
 
 class TrainingConfig(ConfigModel):
@@ -263,8 +265,8 @@ class RunConfig(ConfigModel):
         return 4 if self.env.is_atari else 1
 
 
-#: The settings (dotted keys) that may differ when a run resumes: they decide how long, how fast and where it trains
-#: and what it logs and saves, not what it learns in a step.
+#: The settings (dotted keys) that may differ when a run resumes. They decide how long, how fast and on which device a
+#: run trains and what it logs and saves, but not what it learns in a step.
 FREE_ON_RESUME = frozenset(
     {
         "sampling.num_workers",

@@ -1,7 +1,7 @@
 """Third-party code that a config refers to, and which of it may be imported.
 
-Importing code runs it. What a user names on the command line or in the preset that they pass is trusted. What a
-checkpoint or run directory names may come from somebody else, and is imported only if the user says so.
+Importing code runs it. Code that users name on the command line, or in a preset that they pass, is trusted. Code that
+a checkpoint or run directory names may come from somebody else: it is imported only if the user agrees (--trust-code).
 """
 
 from collections.abc import Container
@@ -19,9 +19,9 @@ ANY_CODE: Container[str] = _AnyCode()  #: trusts every `module:name`
 
 
 def code_references(data: Any, key: str = "") -> dict[str, str]:
-    """Dotted key -> `module:name`, of all code that the config `data`, as parsed from YAML, may import.
+    """Dotted key -> `module:name` of all code that the config `data`, as parsed from YAML, may import.
 
-    Every string with a colon counts: no other setting has one, and an environment may import what its kwargs name.
+    Every string with a colon counts, also in `env.kwargs`: an environment may import what they name.
     """
     match data:
         case str() if ":" in data:
