@@ -1,5 +1,8 @@
 """The contract of `Agent`, for every algorithm."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -214,3 +217,8 @@ def test_tensorflows_global_seed_does_not_matter():
     first = run(make_agent(config_of("ppo"), SPEC), corridor_for(config_of("ppo")), 9)
     tf.random.set_seed(2)
     assert first == run(make_agent(config_of("ppo"), SPEC), corridor_for(config_of("ppo")), 9)
+
+
+def test_the_contract_is_imported_without_tensorflow():
+    program = "import sys, paac_cli.algorithms.agent; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
