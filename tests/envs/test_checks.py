@@ -49,8 +49,8 @@ def problem_of(space, obs):
         env.step(0)
     with pytest.raises(EnvOutputError) as at_reset:
         CheckedEnv(Scripted(space, obs)).reset()
-    problem = str(at_step.value).removesuffix(", after step 3 of the episode")
-    assert str(at_reset.value) == f"{problem}, at reset"
+    problem = str(at_step.value).removeprefix("after step 3 of the episode: ")
+    assert str(at_reset.value) == f"at reset: {problem}"
     return problem
 
 
@@ -67,11 +67,15 @@ def robot(**entries):
 @pytest.mark.parametrize(
     ("space", "obs", "problem"),
     [
-        (box(np.float32), np.array([0, NAN, 0], np.float32), "observation is nan at [1]"),
+        (box(np.float32), np.array([0, NAN, 0], np.float32), "observation is nan at [1]; expected a finite float32"),
         (box(np.float64, (2, 2)), np.array([[0, 0], [-INF, NAN]]), "observation is -inf at [1, 0]"),
-        (box(np.float64), np.array([0, 0, 1e39]), "observation is 1e+39 at [2]"),
+        (box(np.float64), np.array([0, 0, 1e39]), "observation is 1e+39 at [2]; expected a finite float32"),
         (spaces.Box(-INF, INF, (1,)), np.array([INF], np.float32), "observation is inf at [0]"),
-        (box(np.float16), np.array([0, 0, 1e6], np.float32), "observation is 1000000.0 at [2]"),
+        (
+            box(np.float16),
+            np.array([0, 0, 1e6], np.float32),
+            "observation is 1000000.0 at [2]; expected a finite float16",
+        ),
         (box(np.float32, ()), NAN, "observation is nan"),
         (box(np.float32), np.zeros(2, np.float32), "observation has shape (2,); expected (3,)"),
         (box(np.float32), np.zeros(1, np.float32), "observation has shape (1,); expected (3,)"),
@@ -195,20 +199,20 @@ def test_every_sample_of_a_space_is_valid(name):
 @pytest.mark.parametrize(
     ("reward", "problem"),
     [
-        (NAN, "reward is nan, "),
-        (np.float32(INF), "reward is inf, "),
-        (-1e39, "reward is -1e+39, "),
-        (None, "reward is None; expected a number, "),
-        ("1.0", "reward is '1.0'; expected a number, "),
-        (np.array([1.0]), "reward is array([1.]); expected a number, "),
-        (1j, "reward is 1j; expected a number, "),
+        (NAN, "reward is nan; expected a finite float32"),
+        (np.float32(INF), "reward is inf; expected a finite float32"),
+        (-1e39, "reward is -1e+39; expected a finite float32"),
+        (None, "reward is None; expected a number"),
+        ("1.0", "reward is '1.0'; expected a number"),
+        (np.array([1.0]), "reward is array([1.]); expected a number"),
+        (1j, "reward is 1j; expected a number"),
     ],
 )
 def test_a_reward_must_be_a_finite_number(reward, problem):
     space = box(np.float32)
     env = CheckedEnv(Scripted(space, space.sample(), step(space.sample(), reward)))
     env.reset()
-    with pytest.raises(EnvOutputError, match=re.escape(f"{problem}after step 1 of the episode")):
+    with pytest.raises(EnvOutputError, match=re.escape(f"after step 1 of the episode: {problem}")):
         env.step(0)
 
 
@@ -228,7 +232,7 @@ def test_terminated_and_truncated_must_be_booleans(name, flag):
     space = box(np.float32)
     env = CheckedEnv(Scripted(space, space.sample(), step(space.sample(), **{name: flag})))
     env.reset()
-    with pytest.raises(EnvOutputError, match=f"^{name} is .*; expected True or False, after step 1 of"):
+    with pytest.raises(EnvOutputError, match=f"^after step 1 of the episode: {name} is .*; expected True or False$"):
         env.step(0)
 
 
@@ -270,7 +274,9 @@ def test_images_are_checked_before_they_are_converted_to_grey():
     env.new_game(episode_seed(1, 0, 0), out)
     env.step(0, out)
     env.step(0, out)
-    with pytest.raises(EnvOutputError, match="observation is of dtype float64; expected uint8, after step 3"):
+    with pytest.raises(
+        EnvOutputError, match="after step 3 of the episode: observation is of dtype float64; expected uint8"
+    ):
         env.step(0, out)
 
 
@@ -281,5 +287,5 @@ def test_the_error_of_a_worker_reaches_the_learner():
         pool.reset()
         for _ in range(2):
             pool.step(np.zeros(2, np.int32))
-        with pytest.raises(WorkerError, match="EnvOutputError: reward is nan, after step 3 of the episode"):
+        with pytest.raises(WorkerError, match="EnvOutputError: after step 3 of the episode: reward is nan"):
             pool.step(np.zeros(2, np.int32))

@@ -26,7 +26,7 @@ class AtariEnv:
         self._ale.reset_game()
         self._emulators = emulators(config.id)
         self._screen = Screen(self._ale.getScreenDims(), self._rules.resize)
-        self._screen.take(self._ale, 1)  # learn the grey values of the start, which `put` needs
+        self._screen.take(self._ale, 1)  # stores the grey values of the start screen, which `put` needs
         self._fires = self._rules.fire_on_reset and len(self._buttons) >= 3 and self._buttons[1] == Button.FIRE
         self._on_frame = on_frame
         self._rng = np.random.default_rng(0)
@@ -40,7 +40,7 @@ class AtariEnv:
         noops = self._rng.integers(*self._rules.noops, endpoint=True)
         for _ in range(noops):
             self.score += self._act(self._buttons[_NOOP])
-        if noops:  # before the first frame, the emulator still shows the previous game
+        if noops:  # otherwise the emulator still shows the previous game, and the start screen stays
             self._screen.take(self._ale, 1)
         self._begin_episode(out)
 

@@ -16,7 +16,7 @@ from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, RULE_SETS, SCREE
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, discrete_action
 
-#: ROMs of the ale-py package without a single-player mode; `loadROM` of one terminates the process.
+#: ROMs of the ale-py package without a single-player mode: `loadROM` would terminate the process.
 _UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
 
 
@@ -25,7 +25,7 @@ class AtariGame(NamedTuple):
 
     ale: ALEInterface
     rules: AtariRules
-    buttons: list[Button]  #: [A], the emulator's code of each action
+    buttons: list[Button]  #: [A], the emulator's code for each action
     spec: EnvSpec
 
 

@@ -1,7 +1,7 @@
 """Checks every output of a Gymnasium environment against its spaces.
 
-Without them, wrong outputs would be learned from: a NaN would spread to the weights, and an array of a wrong shape
-would be broadcast.
+Without these checks an agent would learn from wrong outputs: a NaN would spread to the weights, and an array of a
+wrong shape would be broadcast.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,11 +22,11 @@ _LARGEST = np.finfo(np.float32).max  # networks compute in float32, where all la
 
 
 class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """An environment that raises EnvOutputError as soon as it returns something that cannot be learned from.
+    """Wraps an environment; `reset` and `step` raise EnvOutputError if the output is invalid.
 
-    That is an observation that differs from its space in structure, shape or dtype; a discrete value that is not in
-    its space; or an observation or reward that is NaN, or infinite in float32. The bounds of a `Box` are not checked.
-    Floats and integers may have another width than the space, as long as conversion keeps their values or rounds them.
+    Invalid are an observation that differs from its space in structure, shape or dtype, a discrete value outside its
+    space, an observation or reward that is NaN or infinite in float32, and a flag that is not a boolean. The bounds of
+    a `Box` are not checked. Floats may have another width than the space; so may integers whose values fit.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -37,13 +37,13 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         obs, info = self.env.reset(seed=seed, options=options)
         self._steps = 0
-        self._require_no(self._check(obs))
+        self._raise_if(self._check(obs))
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         obs, reward, terminated, truncated, info = self.env.step(action)
         self._steps += 1
-        self._require_no(
+        self._raise_if(
             self._check(obs)
             or _check_reward(reward)
             or _check_flag("terminated", terminated)
@@ -51,14 +51,14 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         )
         return obs, float(reward), bool(terminated), bool(truncated), info
 
-    def _require_no(self, problem: str | None) -> None:
+    def _raise_if(self, problem: str | None) -> None:
         if problem is not None:
             when = f"after step {self._steps} of the episode" if self._steps else "at reset"
-            raise EnvOutputError(f"{problem}, {when}")
+            raise EnvOutputError(f"{when}: {problem}")
 
 
 def _make_check(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Check:
-    """The check of the entry of an observation that has this space and is found at `path`."""
+    """The check of the observation, or of its entry at `path`; `space` is the space of that entry."""
     field = f"observation['{'.'.join(map(str, path))}']" if path else "observation"
     if isinstance(space, spaces.Dict):
         return partial(_check_dict, field, {key: _make_check(entry, (*path, key)) for key, entry in space.items()})
@@ -103,7 +103,7 @@ def _check_box(field: str, space: spaces.Box, value: Any) -> str | None:
         largest = _LARGEST if dtype.itemsize >= _LARGEST.itemsize else np.finfo(np.float16).max
         is_finite = np.abs(value) <= largest
         if not is_finite.all():
-            return _first_invalid(field, value, ~is_finite)
+            return f"{_first_invalid(field, value, ~is_finite)}; expected a finite {largest.dtype}"
     return None
 
 
@@ -159,7 +159,7 @@ def _check_reward(reward: Any) -> str | None:
         array = np.asarray(reward)
         if array.ndim or array.dtype.kind not in "biuf":
             return f"reward is {reward!r:.100}; expected a number"
-    return None if abs(float(reward)) <= float(_LARGEST) else f"reward is {float(reward)}"
+    return None if abs(float(reward)) <= float(_LARGEST) else f"reward is {float(reward)}; expected a finite float32"
 
 
 def _check_flag(name: str, flag: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Spare emulators at the start of a game, so that a new game need not wait for a reset."""
+"""Spare emulators that stand at the start of a game, so that a new game need not wait for a reset."""
 
 from functools import cache
 
@@ -10,10 +10,9 @@ from paac_cli.envs.atari_games import load_rom
 
 
 class Emulators:
-    """The spare emulators of one game: ready ones at the start of a game, and used ones that need a reset.
+    """The spare emulators of one game: ready ones, which stand at its start, and used ones, which need a reset.
 
-    Every game starts from one snapshot, which was taken right after a first reset. So no game depends on the games
-    before it.
+    Every game starts from the same snapshot, taken right after the first reset, so no game depends on earlier games.
     """
 
     def __init__(self, env_id: str) -> None:

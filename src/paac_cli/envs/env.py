@@ -16,12 +16,12 @@ Action = np.integer | NDArray
 
 
 class Outcome(NamedTuple):
-    """The outcome of one step. `terminated` and `truncated` refer to the episode that is learned from."""
+    """The outcome of one step. `terminated` and `truncated` refer to the training episode, `game_over` to the game."""
 
-    reward: float  #: to learn from; clipped if the rule set clips rewards
+    reward: float  #: for learning; clipped if the rule set clips rewards
     terminated: bool
     truncated: bool
-    game_over: bool  #: the scored game has ended too (a lost life may end an episode, but not the game)
+    game_over: bool  #: the scored game has ended, too (a lost life may end an episode, but not the game)
 
 
 class Env(Protocol):
@@ -35,7 +35,7 @@ class Env(Protocol):
     length: int  #: agent steps of the current game so far
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
-        """Start a new game, a function of `seed` and the actions alone; write its first observation to `out`."""
+        """Start a new game, which depends on `seed` and the actions only; write its first observation to `out`."""
 
     def step(self, action: Action, out: NDArray) -> Outcome:
         """Play `action`; write the observation after it to `out`.
@@ -45,7 +45,7 @@ class Env(Protocol):
         """
 
     def prepare(self) -> bool:
-        """Do work in advance that a later `new_game` of this or a similar environment would have to wait for.
+        """Use idle time to do work that a later `new_game` in this process would have to wait for.
 
         Returns False if there is nothing to do. Has no effect on observations and rewards.
         """

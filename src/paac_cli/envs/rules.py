@@ -10,9 +10,9 @@ class AtariRules:
 
     sticky:           probability, at each emulator frame, that the previous action is repeated (sticky actions).
     full_action_set:  all 18 actions, instead of the minimal set of actions that the game uses.
-    life_loss_terminates: a lost life terminates the episode that is learned from (never the game that is scored).
+    life_loss_terminates: a lost life terminates the training episode (never the game that is scored).
     fire_on_reset:    at the start of each game and life, play FIRE and then action 2, in games whose action 1 is FIRE.
-    noops:            (min, max) emulator frames of NOOP after a reset, drawn uniformly, both ends included.
+    noops:            (min, max) emulator frames of NOOP after a reset, drawn uniformly, both bounds included.
     warm_start:       fill the frame stack with steps of NOOP; otherwise repeat the first frame.
     resize:           how the emulator's screen is resized to 84 x 84.
     clip_rewards:     learn from the sign of the reward. Scores are always raw.

@@ -26,7 +26,7 @@ _NEWEST = np.uint32(8 * (FRAME_STACK - 1))  # position of the newest frame in a 
 
 
 class Screen:
-    """The frame stack of one game, and the two latest screens, from which the next frame is made."""
+    """The frame stack of one game, and the two latest screens, whose maximum becomes the next frame."""
 
     def __init__(self, dimensions: tuple[int, int], resize: Literal["area", "nearest"]) -> None:
         """dimensions: (height, width) of the emulator's screen. resize: as in `AtariRules`."""
@@ -88,11 +88,9 @@ class _Axis(NamedTuple):
 
 def _area(length: int) -> _Axis:
     """The weights of INTER_AREA: the length of each input that an output covers."""
-    part = gcd(length, SCREEN_SIZE)
-    output_width, input_width = (
-        length // part,
-        SCREEN_SIZE // part,
-    )  # widths of an output and an input pixel, in a common integer unit
+    divisor = gcd(length, SCREEN_SIZE)
+    # The widths of an output pixel and an input pixel, in a common integer unit.
+    output_width, input_width = length // divisor, SCREEN_SIZE // divisor
     taps = -(-length // SCREEN_SIZE) + 1
     left = np.arange(SCREEN_SIZE) * output_width
     first = np.minimum(left // input_width, length - taps)
@@ -109,7 +107,7 @@ def _nearest(length: int) -> _Axis:
 
 
 def machine_code(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a function with Numba when the module is imported, which is once, before workers are forked.
+    """Compile a function with Numba when the module is imported: once, before workers are forked.
 
     Compiling takes seconds, so Numba caches the code in `__pycache__` or the user's cache directory, and reuses it for
     the same source and processor. The cache is as trustworthy as `.pyc` files.
@@ -126,7 +124,7 @@ def machine_code(signature: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 @machine_code("boolean(uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], int16[::1], boolean[::1])")
 def _convert(colours, converted, greys, grey_of, changed):  # type: ignore[no-untyped-def]
-    """Update `converted` and `greys` from `colours`, and mark the rows that `changed`. False: a colour was unknown."""
+    """Update `converted` and `greys` from `colours`, and mark `changed` rows. Returns False if a colour was unknown."""
     lowest = np.int16(0)
     for y in range(colours.shape[0]):
         difference = np.uint8(0)
@@ -161,7 +159,7 @@ def _half(greys, top, heights, height, left, widths, width):  # type: ignore[no-
 def _push(greys, changed, top, heights, height, left, widths, width, stack):  # type: ignore[no-untyped-def]
     """Shift the stack by one frame; resize the rows that `changed`, and copy the others from the frame before."""
     size = len(top)
-    area, whole = height * width, 1.0 / (height * width)
+    area, inverse = height * width, 1.0 / (height * width)
     sums, means = np.empty(greys.shape[2], np.uint32), np.empty((2, size), np.uint32)
     total, mean = means
     for i in range(size):
@@ -180,7 +178,7 @@ def _push(greys, changed, top, heights, height, left, widths, width, stack):  # 
                 total[k] += widths[j, k] * sums[left[k] + j]
         ties = False
         for k in range(size):
-            mean[k] = np.uint32(total[k] * whole + 1e-6)  # total // area, in a form that can be vectorised
+            mean[k] = np.uint32(total[k] * inverse + 1e-6)  # total // area, in a form that can be vectorised
             ties |= mean[k] * area == total[k]
         if ties and area > 1:
             for k in range(size):

@@ -1,4 +1,4 @@
-"""Converts elements of Gymnasium spaces to arrays of fixed shape, and actions back."""
+"""Converts observations from their Gymnasium space to arrays of fixed shape, and actions to theirs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,8 +19,8 @@ class ObservationTranslator:
 
     A `Box` is copied (a scalar becomes [1]); a frame stack [K, H, W] or [K, H, W, C] is moved to the last axis:
     [H, W, K * C]. All other spaces become one vector: discrete values are one-hot, and the entries of `Dict` and
-    `Tuple` are concatenated in the order of the space (a `Dict` sorts its keys). It is uint8 if all entries are,
-    otherwise float32.
+    `Tuple` are concatenated in the order of the space (a `Dict` sorts its keys). The vector is uint8 if all entries
+    are, otherwise float32.
     """
 
     def __init__(self, space: spaces.Space[Any], frame_stack: int, env_id: str) -> None:
@@ -55,7 +55,7 @@ class ObservationTranslator:
 
 
 class ActionTranslator:
-    """Converts the policy's actions, as `spec` describes them, to elements of the action space."""
+    """Converts the actions of a policy, whose shape and dtype are in `spec`, to elements of the action space."""
 
     def __init__(self, space: spaces.Space[Any], env_id: str) -> None:
         """Raises EnvironmentSpecError, which names the space, if it is not supported."""
