@@ -40,7 +40,7 @@ def test_a_run_without_deterministic_operations_is_approximate(deterministic, pa
         *("--set", option),
     )
     assert result.returncode == 0, result.stderr
-    assert ("without training.deterministic a GPU adds in any order" in result.stdout) != deterministic
+    assert ("training.deterministic is false, so the GPU adds in no fixed order" in result.stdout) != deterministic
     assert ("Approximate:" in result.stdout) != deterministic
 
 

@@ -24,7 +24,7 @@ SAME = Comparison("policy", 12, (), "0123456789abcdef" * 4)
 OTHER = Comparison("metrics", 5, ("a", "b", "c", "d"), "f" * 64)
 SEGMENTS = [
     Segment(3, 640, 1, (Info("a worker was killed"), ReplayDiverged((1, 2)))),
-    Segment(1, 1280, 0, (Approximate(("a GPU adds in any order",)), ReplayDiverged((1, 2)))),
+    Segment(1, 1280, 0, (Approximate(("the GPU adds in no fixed order",)), ReplayDiverged((1, 2)))),
 ]
 
 
@@ -42,7 +42,7 @@ def test_reasons_come_from_the_runtime_and_from_events_each_once(monkeypatch):
     assert report["approximate"] == [
         "numpy was 1 and is 2",
         "environments [1, 2] diverged on replay",
-        "a GPU adds in any order",
+        "the GPU adds in no fixed order",
     ]
     assert len(report["events"]) == 4
     assert report["events"][0] == "a worker was killed"

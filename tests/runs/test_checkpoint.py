@@ -139,7 +139,7 @@ def test_the_latest_checkpoints_and_the_best_policy_are_kept(tmp_path):
     policy, whole = load_policy(best), make_checkpoint(2, 9.0)
     assert policy[:3] == whole[:3]
     np.testing.assert_array_equal(policy.policy["policy/kernel"], whole.policy["policy/kernel"])
-    with pytest.raises(CheckpointError, match="can be played, but a run cannot resume from it"):
+    with pytest.raises(CheckpointError, match=r"has no learner\.safetensors, so a run cannot resume from it"):
         load_checkpoint(best)
 
 

@@ -4,7 +4,7 @@ from checkpoints import RUNTIME, runtime_with
 from paac_cli.runs.runtime import approximate_reasons
 
 GPU = runtime_with(device="NVIDIA H200", deterministic=False)
-ANY_ORDER = "without training.deterministic a GPU adds in any order"
+NO_ORDER = "training.deterministic is false, so the GPU adds in no fixed order"
 
 
 def test_a_new_run_on_a_cpu_is_exact():
@@ -34,14 +34,14 @@ def test_other_xla_flags_onednn_options_and_threads_are_reasons():
 
 
 def test_a_gpu_without_determinism_is_a_reason_from_the_start():
-    assert approximate_reasons(GPU) == (ANY_ORDER,)
+    assert approximate_reasons(GPU) == (NO_ORDER,)
     assert approximate_reasons(GPU.model_copy(update={"deterministic": True})) == ()
 
 
-def test_experience_that_is_not_saved_is_a_reason_on_resume_only():
+def test_state_that_is_not_saved_is_a_reason_on_resume_only():
     assert approximate_reasons(RUNTIME, resumes_exactly=False) == ()
     assert approximate_reasons(RUNTIME, RUNTIME, resumes_exactly=False) == (
-        "the checkpoints do not hold the experience to learn from",
+        "checkpoints do not hold the whole state of the algorithm, e.g. its replay buffer",
     )
 
 
@@ -49,5 +49,5 @@ def test_a_run_stays_approximate_and_no_reason_is_repeated():
     first = approximate_reasons(GPU)
     assert approximate_reasons(GPU, GPU, first) == first
     on_cpu = approximate_reasons(RUNTIME, GPU, first)
-    assert on_cpu == (ANY_ORDER, "device was NVIDIA H200 and is CPU")
+    assert on_cpu == (NO_ORDER, "device was NVIDIA H200 and is CPU")
     assert approximate_reasons(RUNTIME, RUNTIME, on_cpu) == on_cpu

@@ -1,7 +1,7 @@
-"""Named arrays on disk in the safetensors format, also arrays that are larger than memory.
+"""Named arrays on disk in the safetensors format, even if they are larger than memory.
 
-The safetensors library checks what is read. It does not write here: it would first copy all bytes into memory, and
-a replay buffer has gigabytes.
+The safetensors library validates files that are read. It does not write them: it would first copy all arrays into
+memory, and a replay buffer has gigabytes.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> str:
 
 
 def _chunks(array: NDArray) -> Iterator[bytes | memoryview]:
-    """The bytes of an array in C order; only a non-contiguous view is copied, one part at a time."""
+    """The bytes of an array in C order. Only non-contiguous arrays are copied, one part at a time."""
     if array.flags.c_contiguous:
         whole = array.reshape(-1).view(np.uint8).data
         yield from (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
@@ -62,7 +62,7 @@ def _chunks(array: NDArray) -> Iterator[bytes | memoryview]:
 
 
 def read_arrays(path: Path, sha256: str) -> Arrays:
-    """The arrays in `path`, memory-mapped: pages are read when they are used. Writing to them changes no file.
+    """The arrays in `path`, memory-mapped: pages are read when they are used. Writing to the arrays changes no file.
 
     Raises OSError, or ValueError if the file's SHA-256 is not `sha256` or the file is not valid safetensors.
     """
@@ -91,7 +91,7 @@ def read_arrays(path: Path, sha256: str) -> Arrays:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object without duplicate keys: parsers disagree on which of two counts. Raises ValueError."""
+    """A JSON object as a dict. Raises ValueError if a key appears twice: parsers disagree on which one counts."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key appears twice")

@@ -4,7 +4,7 @@
         manifest.json            format, config, counters, score, runtime, SHA-256 of every file
         manifest.sha256          SHA-256 of the manifest
         policy.safetensors       weights and observation statistics: everything that playing needs
-        learner.safetensors      optimiser slots, counters, replay buffer: what learning needs beside it
+        learner.safetensors      optimiser slots, counters, replay buffer: everything else that learning needs
         sampling.safetensors     the histories of the environments, from which they are replayed
         progress.safetensors     scores and lengths of the latest games, metrics of the latest update
     best_000200000/
@@ -12,10 +12,11 @@
         manifest.sha256
         policy.safetensors
 
-A run resumes from a `step_` directory. The best policy so far is kept on its own, because it is only played.
+A run resumes from a `step_` directory. The best policy so far is kept without the other parts, because it is only
+played.
 
-A checkpoint is written beside its final name, synced and renamed, so that it is either complete or absent. It
-contains no code, and reading it executes none.
+A checkpoint is written under a temporary name, synced and renamed, so that it is either complete or absent. It contains
+no code, and reading it executes none.
 """
 
 import contextlib
@@ -37,13 +38,13 @@ from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, 
 from paac_cli.runs.runtime import Runtime
 
 _POLICY = "policy"
-PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint; each is a file of arrays
+PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint, one file of arrays each
 _PARTIAL = ".partial-"
 _REPLACED = ".replaced"
 
 
 class TrainedPolicy(NamedTuple):
-    """Everything that is needed to play as the agent did at that step."""
+    """Everything that is needed to play with a policy as of one step."""
 
     config: RunConfig
     counters: Counters
@@ -61,25 +62,25 @@ class Checkpoint(NamedTuple):
     learner: Arrays
     sampling: Arrays
     progress: Arrays
-    runtime: Runtime  #: of the session that made it
+    runtime: Runtime  #: of the session that saved it
     approximate: tuple[str, ...] = ()  #: why the run is not bit-for-bit reproducible; empty if it is
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write `checkpoint` as a new directory in `directory`; returns its path.
 
-    If its score is the best so far, its policy is also kept on its own. Deletes older checkpoints except the
-    `keep` - 1 before this one, and the remains of interrupted saves. Raises OSError, and then every checkpoint that
-    was there before is still there.
+    If its score is the best so far, its policy also replaces the best policy. Deletes all but the latest `keep`
+    checkpoints, and the remains of interrupted saves. Raises OSError if the checkpoint cannot be written; earlier
+    checkpoints are then unchanged.
     """
     make_directory(directory)
     _remove(directory, [old for old in _named(directory) if old.name.endswith(_REPLACED) and _successor(old).exists()])
     best = next(iter(list_policies(directory)), None)
     if best is None or _rank(checkpoint.score) >= _score_of(best):
-        # Before the checkpoint: a run that is killed in between resumes from before, and finds the same best again.
+        # Before the checkpoint: a run that is killed in between resumes earlier and finds the same best policy again.
         best = _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
     path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, PARTS)
-    # Checkpoints of later steps are damaged, or this run would have resumed from them.
+    # Checkpoints with more steps are damaged, or this run would have resumed from them.
     older = [old for old in list_checkpoints(directory) if _order(old)[0] < checkpoint.counters.steps]
     kept = {best, path, *older[: keep - 1]}
     _remove(directory, [old for old in _named(directory) if old not in kept])
@@ -115,7 +116,7 @@ def list_checkpoints(directory: Path) -> list[Path]:
 
 
 def list_policies(directory: Path) -> list[Path]:
-    """The best policies in `directory`, newest first, which is best first; more than one only after a crash in a save.
+    """The best policies in `directory`, newest (and best) first. There is more than one only if a save was interrupted.
 
     Raises CheckpointError if it cannot be listed.
     """
@@ -137,19 +138,19 @@ def _named(directory: Path) -> list[Path]:
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError) and not directory.exists():
             return []
-        # An empty list would make the run start over.
+        # With an empty list the run would start over.
         raise CheckpointError(f"{directory} cannot be listed: {error}") from error
 
 
 def _order(path: Path) -> tuple[int, bool]:
-    """Sort key within one kind: by steps, and a checkpoint that was being replaced before its replacement."""
+    """Sort key within one kind: steps; a checkpoint that was being replaced comes before its replacement."""
     match = _NAME.fullmatch(path.name)
     assert match is not None
     return int(match[2]), match[3] is None
 
 
 def _successor(replaced: Path) -> Path:
-    """The path of the checkpoint that replaces this one."""
+    """The path of the checkpoint that replaced the one at `replaced`."""
     return replaced.with_name(replaced.name.removesuffix(_REPLACED))
 
 
@@ -158,7 +159,7 @@ def _rank(score: float | None) -> float:
 
 
 def _score_of(path: Path) -> float:
-    """The score of a stored policy; -inf if it is damaged, so that any other is better."""
+    """The score of the policy at `path`; -inf if it is damaged, so that any other is better."""
     try:
         manifest = read_manifest(path)
         _read_arrays(path, _POLICY, manifest)
@@ -220,7 +221,7 @@ def _read_head(path: Path, trusted: Container[str]) -> tuple[Manifest, RunConfig
     manifest = read_manifest(path)
     try:
         return manifest, load_config(manifest.config, f"{path / MANIFEST}: config", trusted=trusted)
-    except (ConfigError, RecursionError) as error:  # the latter: nested deeper than any config
+    except (ConfigError, RecursionError) as error:  # RecursionError: nested deeper than any config
         raise CheckpointError(f"{path} is damaged or not a checkpoint of paac: {error}") from error
 
 
@@ -231,7 +232,7 @@ def _file(part: str) -> str:
 def _is_consistent(checkpoint: Checkpoint) -> bool:
     """Whether the arrays of histories and of the latest games fit each other and the number of environments.
 
-    Algorithm and environments check the rest when they take over their arrays.
+    The agent and the pool check the other arrays when they restore them.
     """
     num_envs, missing = (checkpoint.config.sampling.num_envs,), np.empty(())
     scores, lengths = (checkpoint.progress.get(name, missing) for name in ("scores", "lengths"))
@@ -251,7 +252,7 @@ def _is_consistent(checkpoint: Checkpoint) -> bool:
 def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:
     file = _file(part)
     if file not in manifest.files:
-        raise CheckpointError(f"{path} has no {file}: it can be played, but a run cannot resume from it")
+        raise CheckpointError(f"{path} has no {file}, so a run cannot resume from it")
     try:
         return read_arrays(path / file, manifest.files[file])
     except (OSError, ValueError) as error:

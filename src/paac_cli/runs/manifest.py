@@ -1,7 +1,7 @@
 """`manifest.json`, which describes a checkpoint, and `manifest.sha256`, its checksum.
 
-The manifest holds the checksums of all other files; its own is in the form that `sha256sum -c` reads. Without it a
-flipped bit in a counter or a score would go unnoticed.
+The manifest holds the checksums of all other files. Its own checksum, in the form that `sha256sum -c` reads, detects a
+flipped bit in a counter or a score.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from paac_cli.runs.arrays import unique_keys
 from paac_cli.runs.runtime import Runtime
 
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
-FORMAT = 3  #: of checkpoints; no other is read
+FORMAT = 3  #: version of the checkpoint format; no other version is read
 
 _MAX_BYTES = 1_000_000
 
@@ -78,7 +78,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise CheckpointError(
             f"{directory} is damaged or not a checkpoint of paac: {MANIFEST}: {location}: {first['msg']}"
         ) from error
-    except (ValueError, RecursionError) as error:  # not JSON, or nested to exhaust the parser
+    except (ValueError, RecursionError) as error:  # not JSON, or nested too deeply for the parser
         raise CheckpointError(f"{directory} is damaged or not a checkpoint of paac: {MANIFEST}: {error}") from error
     return manifest
 

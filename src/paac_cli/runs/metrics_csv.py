@@ -1,6 +1,6 @@
 """`metrics.csv`: its columns, and how it is read and written.
 
-Column names follow Stable-Baselines3; the x-axis is steps.
+Column names follow Stable-Baselines3. The first column is `steps`, in agent steps.
 """
 
 import csv
@@ -35,7 +35,7 @@ def depends_on_clock(column: str) -> bool:
 def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows of a `metrics.csv`, without incomplete or garbled lines.
 
-    Raises OSError, or ValueError if it is not such a table.
+    Raises OSError, or ValueError if the file is not a table of metrics.
     """
     with open_regular(path) as file:
         lines = file.read().decode(errors="replace").splitlines(keepends=True)
@@ -52,7 +52,7 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def to_lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
-    """`rows` as lines of the file; a value that a row lacks is left empty."""
+    """`rows` as lines of the file; a column that a row lacks is left empty."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([row.get(name, "") for name in columns] for row in rows)
     return text.getvalue().encode()

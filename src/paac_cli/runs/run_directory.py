@@ -1,4 +1,4 @@
-"""The directory of a run: its config, metrics, checkpoints and films."""
+"""The directory of a run: its config, metrics, checkpoints and videos."""
 
 import contextlib
 import fcntl
@@ -28,11 +28,11 @@ from paac_cli.runs.manifest import MANIFEST
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 _LOCK = ".lock"
 
-Loaded = TypeVar("Loaded", Checkpoint, TrainedPolicy)
+CheckpointKind = TypeVar("CheckpointKind", Checkpoint, TrainedPolicy)
 
 
 class RunDirectory:
-    """One run on disk. A context manager: while it holds the lock no other process can train in the directory."""
+    """One run on disk. A context manager that releases the lock: only one process at a time trains in the directory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,9 +46,9 @@ class RunDirectory:
     def claim(self, config: RunConfig, *, fresh: bool) -> None:
         """Lock the directory if it exists, and check that `config` can be trained in it. Changes nothing.
 
-        Raises RunDirectoryError if the directory holds another run or a config that differs in a setting that shapes
-        learning, if another process trains in it, or if it cannot be used; TrustError if its config references code
-        that `config` does not.
+        Raises RunDirectoryError if the directory holds other files or a run whose config differs in a setting that
+        affects learning, if another process trains in it, or if it cannot be used; TrustError if its config references
+        code that `config` does not.
         """
         try:
             if not self.path.exists() or all(path.name.startswith(".") for path in self.path.iterdir()):
@@ -71,7 +71,7 @@ class RunDirectory:
     def create(self, config: RunConfig, *, fresh: bool) -> None:
         """After `claim`: make the directory if it does not exist, and write `config` to it.
 
-        fresh: first rename the existing run. Raises RunDirectoryError, also if another process began a run meanwhile.
+        fresh: first rename the existing run. Raises RunDirectoryError, also if another process has begun a run since.
         """
         try:
             if fresh and self._lock is not None:
@@ -101,7 +101,7 @@ class RunDirectory:
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
         try:
-            if not self._is_still_here():
+            if not self._is_same_directory():
                 raise RunDirectoryError(
                     f"{self.path} was moved or deleted during training; nothing after its last checkpoint is saved"
                 )
@@ -115,14 +115,14 @@ class RunDirectory:
             ) from error
 
     def latest(self, config: RunConfig, warn: Warn) -> Checkpoint | None:
-        """The newest valid checkpoint for a run under `config`; None if the run has none yet.
+        """The newest valid checkpoint for a run with `config`; None if the run has none yet.
 
         Warns of each damaged checkpoint that is skipped, and of a run that died before its first checkpoint.
-        Raises CheckpointError if all are damaged, RunDirectoryError if a setting that shapes learning differs, and
+        Raises CheckpointError if all are damaged, RunDirectoryError if a setting that affects learning differs, and
         TrustError if a checkpoint references code that `config` does not.
         """
         paths = list_checkpoints(self.checkpoints)
-        for _, checkpoint in valid(paths, partial(load_checkpoint, trusted=_code_of(config)), warn):
+        for _, checkpoint in load_valid(paths, partial(load_checkpoint, trusted=_code_of(config)), warn):
             self._require_same(checkpoint.config, config)
             return checkpoint
         if paths:
@@ -132,7 +132,7 @@ class RunDirectory:
         return None
 
     def _require_same(self, old: RunConfig, new: RunConfig) -> None:
-        """Raises RunDirectoryError if a run under `old` cannot continue under `new`."""
+        """Raises RunDirectoryError if a run with config `old` cannot continue with config `new`."""
         changed = changed_settings(old, new)
         if changed:
             lines = "\n".join(f"  {key}: {before!r} in the run, {now!r} now" for key, (before, now) in changed.items())
@@ -148,8 +148,8 @@ class RunDirectory:
         path.rename(old)
         self.__exit__()
 
-    def _is_still_here(self) -> bool:
-        """Whether the path still leads to the directory that is locked."""
+    def _is_same_directory(self) -> bool:
+        """Whether the path still leads to the locked directory."""
         assert self._lock is not None
         try:
             return os.path.samestat((self.path / _LOCK).stat(), os.fstat(self._lock))
@@ -166,8 +166,10 @@ class RunDirectory:
             raise RunDirectoryError(f"another process is training in {self.path}") from None
 
 
-def valid(paths: Iterable[Path], load: Callable[[Path], Loaded], warn: Warn) -> Iterator[tuple[Path, Loaded]]:
-    """Each of `paths` that `load` can read, in order; warns of each damaged one that is skipped."""
+def load_valid(
+    paths: Iterable[Path], load: Callable[[Path], CheckpointKind], warn: Warn
+) -> Iterator[tuple[Path, CheckpointKind]]:
+    """(path, checkpoint) for each of `paths` that `load` can read, in order. Warns of each damaged one and skips it."""
     for path in paths:
         try:
             yield path, load(path)
@@ -176,9 +178,10 @@ def valid(paths: Iterable[Path], load: Callable[[Path], Loaded], warn: Warn) -> 
 
 
 def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] = ()) -> tuple[Path, TrainedPolicy]:
-    """The policy of the checkpoint at `path`, or the best (`last`: the latest) valid one of the run directory there.
+    """The policy at `path`, which is a checkpoint or a run directory, and the path of its checkpoint.
 
-    Raises CheckpointError, and TrustError if it references code that is not `trusted`.
+    From a run directory it takes the best policy, or with `last` the latest checkpoint; damaged ones are skipped with a
+    warning. Raises CheckpointError, and TrustError if the config references code that is not `trusted`.
     """
     try:
         is_checkpoint = (path / MANIFEST).exists()
@@ -188,13 +191,13 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
     if is_checkpoint:
         return path, load_policy(path, trusted)
     if not is_run:
-        raise CheckpointError(f"{path} is neither a run directory nor a checkpoint")
+        raise CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
     best, others = list_policies(path / CHECKPOINTS), list_checkpoints(path / CHECKPOINTS)
     paths = others if last else [*best, *others]
     if not paths:
         hint = "only its best policy; leave out --last" if best else "no checkpoint yet"
         raise CheckpointError(f"{path} has {hint}")
-    for found in valid(paths, partial(load_policy, trusted=trusted), warn):
+    for found in load_valid(paths, partial(load_policy, trusted=trusted), warn):
         return found
     raise CheckpointError(f"no checkpoint in {path / CHECKPOINTS} is valid")
 

@@ -1,4 +1,4 @@
-"""The software and hardware that a run's bits depend on, beside its config and its seed."""
+"""The software and hardware on which the bits of a run depend, besides its config and seed."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,17 +6,17 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 
 class Runtime(BaseModel):
-    """What a session of a run computes with. Every checkpoint stores it."""
+    """The software and hardware of one session of a run. Every checkpoint stores it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    python: str  #: version; no sum depends on it, so it is not compared
+    python: str  #: version; not compared, because no result depends on it
     versions: dict[str, str]  #: package -> version
     processor: str  #: model name
     cores: PositiveInt  #: that the process may use
     device: str  #: of the learner: "CPU", or the name of a GPU
-    deterministic: bool  #: whether `device` adds in a fixed order
-    tensorflow_threads: str  #: threads of one operation, or "as cores"
+    deterministic: bool  #: whether operations on `device` are deterministic
+    tensorflow_threads: str  #: threads per operation, or "as cores"
     xla_flags: str
     onednn: str  #: TF_ENABLE_ONEDNN_OPTS, or "by default"
 
@@ -26,17 +26,17 @@ def approximate_reasons(
 ) -> tuple[str, ...]:
     """Why a run is not promised to be bit-for-bit reproducible in a session with runtime `now`; empty if it is.
 
-    before, earlier: the runtime and the reasons of the checkpoint that the session resumes; None and () at the start
-    of a run. A run that has once been approximate stays so.
-    resumes_exactly: whether a checkpoint holds everything that learning needs.
+    before, earlier: the runtime and the reasons in the checkpoint from which the session resumes; None and () at the
+    start of a run. An approximate run stays approximate.
+    resumes_exactly: as in `AlgorithmConfig`.
     """
     reasons = [*earlier]
     if before is not None:
         reasons += _changes(before, now)
     if not now.deterministic:
-        reasons.append("without training.deterministic a GPU adds in any order")
+        reasons.append("training.deterministic is false, so the GPU adds in no fixed order")
     if before is not None and not resumes_exactly:
-        reasons.append("the checkpoints do not hold the experience to learn from")
+        reasons.append("checkpoints do not hold the whole state of the algorithm, e.g. its replay buffer")
     return unique(reasons)
 
 
@@ -46,7 +46,7 @@ def unique(reasons: Iterable[str]) -> tuple[str, ...]:
 
 
 def _changes(before: Runtime, now: Runtime) -> Iterator[str]:
-    """One reason for each value that both runtimes name and that differs."""
+    """One reason for each value that differs; packages that only one runtime lists are not compared."""
     for name, version in now.versions.items():
         if before.versions.get(name, version) != version:
             yield f"{name} was {before.versions[name]} and is {version}"

@@ -1,8 +1,7 @@
 """Where metrics and events are written.
 
-A file that cannot be written at the start ends the run. A file that cannot be written later does not: its rows wait
-in memory, a warning is logged, and they are written as soon as that is possible. (A checkpoint that cannot be written
-does end the run.)
+If a file of metrics cannot be written at the start, the run fails. If it cannot be written later, the run continues: a
+warning is logged, and rows wait in memory until they can be written. (But a failed checkpoint ends the run.)
 """
 
 import contextlib
@@ -29,7 +28,7 @@ class MetricSink(Protocol):
     """Takes rows of metrics."""
 
     def write(self, steps: int, row: Mapping[str, float]) -> None:
-        """The metrics after `steps` agent steps, by name."""
+        """Write `row`, the metrics after `steps` agent steps by name."""
 
 
 class EventLog:
@@ -47,10 +46,10 @@ class EventLog:
 
 
 class CsvSink:
-    """`metrics.csv`: one row per log interval, written at once."""
+    """`metrics.csv`: one row per log interval, written without delay."""
 
     def __init__(self, path: Path, resume_at: int, log: Log) -> None:
-        """resume_at: rows after this step belong to steps that the checkpoint does not hold; they are deleted.
+        """resume_at: step of the checkpoint from which the run resumes; rows after it are deleted.
 
         Raises RunDirectoryError.
         """
@@ -83,7 +82,7 @@ class CsvSink:
             self._size += len(lines)
         else:
             rows = read_rows(self._path)[1] if self._path.exists() else []
-            self._columns = []  # until the file has all of them
+            self._columns = []  # set again once the file has been replaced
             first = int(self._waiting[0]["steps"])
             self._replace(columns, [*(row for row in rows if int(row["steps"]) < first), *self._waiting])
         self._waiting.clear()
@@ -97,8 +96,8 @@ class CsvSink:
 class TensorBoardSink:
     """TensorBoard event files, written without TensorFlow.
 
-    Each file starts with a session-start record at the step of the resume, by which TensorBoard discards what an
-    earlier session wrote after its last checkpoint.
+    Each file starts with a session-start record at the step of the resume. It makes TensorBoard discard the points that
+    an earlier session wrote after its last checkpoint.
     """
 
     def __init__(self, directory: Path, resume_at: int, log: Log) -> None:
@@ -147,12 +146,14 @@ class _RetryingWriter:
         self._failing = False
 
     def attempt(self, write: Callable[[], None]) -> None:
-        """Call `write`, which raises OSError or ValueError if it fails and then keeps its data for the next attempt."""
+        """Call `write`. If it fails, it must raise OSError or ValueError and keep its data for the next attempt."""
         try:
             write()
         except (OSError, ValueError) as error:
             if not self._failing:
-                self._log(Alert(f"{self._path} cannot be written: {error}. Training continues and keeps its rows"))
+                self._log(
+                    Alert(f"{self._path} cannot be written: {error}. Training continues and keeps the rows in memory")
+                )
             self._failing = True
         else:
             if self._failing:

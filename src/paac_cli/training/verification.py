@@ -23,7 +23,7 @@ from paac_cli.files import open_regular
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
 from paac_cli.runs.metrics_csv import depends_on_clock
-from paac_cli.runs.run_directory import RunDirectory, valid
+from paac_cli.runs.run_directory import RunDirectory, load_valid
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
 from paac_cli.sampling.partition import num_workers
 from paac_cli.training.progress import window_size
@@ -75,7 +75,7 @@ def find_stretch(directory: Path, *, from_start: bool, trusted: Container[str], 
     if not run.is_run:
         raise CheckpointError(f"{directory} is not a run directory")
     paths, load = list_checkpoints(run.checkpoints), partial(load_checkpoint, trusted=trusted)
-    found = [checkpoint for _, checkpoint in islice(valid(paths, load, warn), 1 if from_start else 2)]
+    found = [checkpoint for _, checkpoint in islice(load_valid(paths, load, warn), 1 if from_start else 2)]
     if not found:
         raise CheckpointError(f"{directory} has no valid checkpoint, so there is nothing to verify")
     end, *before = found
