@@ -34,8 +34,8 @@ def test_a_run_is_verified_and_not_changed(trained_copy, total_steps, invoke):
 def test_verify_prints_only_its_own_messages_and_none_of_libraries(trained, paac):
     result = paac("verify", trained)
     assert result.stdout.endswith("Identical, bit for bit.\n")
-    ours = ("Training steps ", "Restarted worker ", "Restarting again: ")
-    assert all(line.startswith(ours) for line in result.stderr.splitlines()), result.stderr
+    own = ("Retraining steps ", "Restarted worker ", "Restarting again: ")
+    assert all(line.startswith(own) for line in result.stderr.splitlines()), result.stderr
 
 
 def test_a_run_with_another_result_is_reported(trained_copy, invoke):
@@ -57,7 +57,7 @@ def test_a_run_with_another_result_is_reported(trained_copy, invoke):
     assert "Not identical." in result.stdout
 
 
-def test_a_run_with_one_valid_checkpoint_is_trained_again_from_its_start(trained_copy, total_steps, invoke):
+def test_a_run_with_one_valid_checkpoint_is_retrained_from_its_start(trained_copy, total_steps, invoke):
     older, _ = checkpoint_names(trained_copy)
     flip_a_byte(trained_copy / "checkpoints" / older / "learner.safetensors")
     exit_code, report, errors = verify(invoke, trained_copy)
@@ -90,10 +90,10 @@ def test_ctrl_c_stops_the_verification_without_a_result(trained_copy, invoke, mo
     monkeypatch.setattr(loop, "train", lambda *args: (signal.raise_signal(signal.SIGINT), train(*args)))
     result = invoke("verify", trained_copy)
     assert (result.exit_code, result.stdout) == (130, "")
-    assert "nothing is verified" in result.stderr
+    assert "nothing has been verified" in result.stderr
 
 
-def test_a_single_rollout_is_trained_again_in_one_segment(train, invoke, tmp_path):
+def test_a_single_rollout_is_retrained_in_one_segment(train, invoke, tmp_path):
     train(
         tmp_path / "run",
         "--total-steps",

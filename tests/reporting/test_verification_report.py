@@ -28,13 +28,13 @@ SEGMENTS = [
 ]
 
 
-class ToyStretch(NamedTuple):
+class ToyInterval(NamedTuple):
     steps: range = range(0, 1280)
 
 
 def report_of(monkeypatch, comparisons, segments=SEGMENTS):
-    monkeypatch.setattr(module, "reasons_to_differ", lambda stretch, runtime: ("numpy was 1 and is 2",))
-    return verification_report(Path("runs/x"), ToyStretch(), segments, comparisons, RUNTIME)
+    monkeypatch.setattr(module, "reasons_to_differ", lambda interval, runtime: ("numpy was 1 and is 2",))
+    return verification_report(Path("runs/x"), ToyInterval(), segments, comparisons, RUNTIME)
 
 
 def test_reasons_come_from_the_runtime_and_from_events_each_once(monkeypatch):
@@ -55,7 +55,7 @@ def test_the_text_of_an_identical_run(monkeypatch):
     assert report["same"]
     assert "runs/x, the start to step 1,280" in text
     assert (
-        "trained again to step 640 on 3 workers, 1 killed and restarted; "
+        "retrained to step 640 on 3 workers, 1 killed and restarted; "
         "stopped and resumed, to step 1,280 on 1 worker\n" in text
     )
     assert "  policy          12   identical " in text

@@ -1,4 +1,4 @@
-"""What `paac verify` compares, and with which configs it trains again."""
+"""What `paac verify` compares, and with which configs it retrains a run."""
 
 import os
 
@@ -11,11 +11,11 @@ from paac_cli.errors import RunDirectoryError, VerificationError
 from paac_cli.runs.checkpoint import save_checkpoint
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import (
-    Stretch,
+    Interval,
     compare,
     compare_metrics,
     digests,
-    find_stretch,
+    find_interval,
     read_metrics,
     reasons_to_differ,
     segment_configs,
@@ -30,40 +30,40 @@ def run_of(directory, *checkpoints):
     return directory
 
 
-# --- which stretch is trained again
+# --- which interval is retrained
 
 
-def test_the_stretch_is_between_the_last_two_checkpoints_or_from_the_start(tmp_path):
+def test_the_interval_is_between_the_last_two_checkpoints_or_from_the_start(tmp_path):
     run = run_of(tmp_path / "run", *map(checkpoint_of, (100, 250, 310)))
-    stretch = find_stretch(run, from_start=False, trusted=(), warn=pytest.fail)
-    assert (stretch.steps, stretch.seconds) == (range(250, 310), pytest.approx(6.0))
-    stretch = find_stretch(run, from_start=True, trusted=(), warn=pytest.fail)
-    assert (stretch.steps, stretch.seconds) == (range(310), pytest.approx(31.0))
+    interval = find_interval(run, from_start=False, trusted=(), warn=pytest.fail)
+    assert (interval.steps, interval.seconds) == (range(250, 310), pytest.approx(6.0))
+    interval = find_interval(run, from_start=True, trusted=(), warn=pytest.fail)
+    assert (interval.steps, interval.seconds) == (range(310), pytest.approx(31.0))
 
 
 def test_a_run_without_saved_experience_is_trained_from_the_start_in_one_segment(tmp_path):
     config = cartpole_config(algorithm={"name": "dqn", "save_buffer": False})
     run = run_of(tmp_path / "run", *(checkpoint_of(steps, config) for steps in (100, 200)))
-    stretch = find_stretch(run, from_start=False, trusted=(), warn=pytest.fail)
-    assert stretch.steps == range(200)
-    assert [again.training.total_steps for again in segment_configs(stretch)] == [200]
+    interval = find_interval(run, from_start=False, trusted=(), warn=pytest.fail)
+    assert interval.steps == range(200)
+    assert [one.training.total_steps for one in segment_configs(interval)] == [200]
 
 
-def test_a_stretch_with_another_number_of_kept_scores_is_refused(tmp_path):
+def test_an_interval_with_another_number_of_kept_scores_is_refused(tmp_path):
     wide = cartpole_config(stop_when={"mean_return": 1, "episodes": 200})
     run = run_of(tmp_path / "run", checkpoint_of(100, wide), checkpoint_of(200))
     with pytest.raises(VerificationError, match="between steps 100 and 200"):
-        find_stretch(run, from_start=False, trusted=(), warn=pytest.fail)
+        find_interval(run, from_start=False, trusted=(), warn=pytest.fail)
 
 
-# --- the configs to train again with
+# --- the configs of the retraining
 
 
 def test_the_first_segment_stops_half_way_and_no_goal_ends_training():
     config = cartpole_config(stop_when={"mean_return": 0, "episodes": 200}, log_every=50, checkpoint_every=10)
-    again = segment_configs(Stretch(checkpoint_of(100), checkpoint_of(300, config)))
-    assert [one.training.total_steps for one in again] == [200, 300]
-    for one in again:
+    segments = segment_configs(Interval(checkpoint_of(100), checkpoint_of(300, config)))
+    assert [one.training.total_steps for one in segments] == [200, 300]
+    for one in segments:
         assert (one.training.log_every, one.training.keep_checkpoints) == (1, 1)
         assert one.training.checkpoint_every > 300
         assert one.training.stop_when.mean_return > 1e300
@@ -77,9 +77,9 @@ def test_the_first_segment_stops_half_way_and_no_goal_ends_training():
 )
 def test_segments_have_other_numbers_of_workers_where_possible(num_envs, num_workers, overlap, others):
     config = cartpole_config(num_envs, num_workers, overlap=overlap)
-    again = segment_configs(Stretch(None, checkpoint_of(100, config)))
-    assert [one.sampling.num_workers for one in again] == others
-    for one in again:
+    segments = segment_configs(Interval(None, checkpoint_of(100, config)))
+    assert [one.sampling.num_workers for one in segments] == others
+    for one in segments:
         load_config(one.model_dump(mode="json"), "a checkpoint")
 
 
@@ -95,8 +95,8 @@ def test_a_digest_depends_on_bytes_shape_and_dtype():
     assert digests({"a": np.zeros((0, 3))})["a"] != digests({"a": np.zeros((3, 0))})["a"]
 
 
-def differences(run, again):
-    return {one.what: one.different for one in compare(run, again) if one.different}
+def differences(run, retrained):
+    return {one.what: one.different for one in compare(run, retrained) if one.different}
 
 
 def test_every_part_and_counter_is_compared_except_the_seconds():
@@ -123,14 +123,14 @@ def test_metrics_are_compared_at_the_steps_that_the_run_logged(tmp_path):
 
 
 def test_only_scores_that_both_checkpoints_keep_are_compared():
-    """After a change of `stop_when` on resume, a training from the start keeps more of them."""
+    """If `stop_when` changed on resume, retraining from the start may keep more scores."""
 
     def with_scores(scores):
         lengths = np.arange(len(scores))[::-1].copy()
         return checkpoint_of(100, progress={"scores": np.array(scores), "lengths": lengths})
 
-    def different(ours, theirs):
-        return [name for one in compare(with_scores(ours), with_scores(theirs)) for name in one.different]
+    def different(first, second):
+        return [name for one in compare(with_scores(first), with_scores(second)) for name in one.different]
 
     assert different([3.0, 4.0], [1.0, 2.0, 3.0, 4.0]) == []
     assert different([1.0, 2.0, 3.0, 4.0], [3.0, 4.0]) == []
@@ -138,14 +138,14 @@ def test_only_scores_that_both_checkpoints_keep_are_compared():
 
 
 def test_a_changed_runtime_is_named_once():
-    def stretch(start, end, approximate=()):
-        return Stretch(checkpoint_of(100, runtime=start), checkpoint_of(101, runtime=end, approximate=approximate))
+    def interval(start, end, approximate=()):
+        return Interval(checkpoint_of(100, runtime=start), checkpoint_of(101, runtime=end, approximate=approximate))
 
-    assert reasons_to_differ(stretch(RUNTIME, RUNTIME), RUNTIME) == ()
+    assert reasons_to_differ(interval(RUNTIME, RUNTIME), RUNTIME) == ()
     before = runtime_with(versions=RUNTIME.versions | {"tensorflow": "2.20.0"})
     reason = "tensorflow was 2.20.0 and is 2.21.0"
-    assert reasons_to_differ(stretch(before, before), RUNTIME) == (reason,)
-    assert reasons_to_differ(stretch(before, RUNTIME, approximate=(reason,)), RUNTIME) == (reason,)
+    assert reasons_to_differ(interval(before, before), RUNTIME) == (reason,)
+    assert reasons_to_differ(interval(before, RUNTIME, approximate=(reason,)), RUNTIME) == (reason,)
 
 
 @pytest.mark.timeout(20)

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--from-start", is_flag=True, help="Train the whole run again, not only its last stretch.")
+@click.option("--from-start", is_flag=True, help="Retrain the whole run, not only its last interval.")
 @trust_option
 @json_option
 def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) -> None:
     """Verify that a run is a function of its config and its seed.
 
-    RUN is a run directory; it is only read. The steps between its last two checkpoints are trained again with other
-    numbers of workers, stopped half-way and resumed, and with a worker killed (if the stretch is long enough). Then
-    every array of the checkpoint and every logged metric is compared, except those that depend on the clock.
+    RUN is a run directory, which is not changed. The interval between its last two checkpoints is retrained with other
+    numbers of workers, with a stop and a resume half-way, and with a killed worker if the interval is long enough. Then
+    all arrays of the checkpoint and all metrics are compared, except metrics that depend on the clock.
 
-    Exits with 0 if everything is the same, with 1 if something differs, and with 2 if the run cannot be verified.
+    The exit code is 0 if everything is identical, 1 if something differs, and 2 if the run cannot be verified.
 
     Examples:
 
@@ -45,26 +45,29 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
     from paac_cli.reporting.verification_report import format_verification, verification_report
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.stop import StopRequest
-    from paac_cli.training.verification import compare, compare_metrics, find_stretch, read_metrics, segment_configs
+    from paac_cli.training.verification import compare, compare_metrics, find_interval, read_metrics, segment_configs
 
-    stretch = find_stretch(run, from_start=from_start, trusted=trusted, warn=warn)
-    steps, rows = stretch.steps, read_metrics(RunDirectory(run).metrics_csv)
-    inform(f"Training steps {steps.start:,} to {steps.stop:,} again; the run took {_format_time(stretch.seconds)}")
+    interval = find_interval(run, from_start=from_start, trusted=trusted, warn=warn)
+    steps, rows = interval.steps, read_metrics(RunDirectory(run).metrics_csv)
+    inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {_format_time(interval.seconds)}")
     with tempfile.TemporaryDirectory(prefix="paac-verify-") as directory, StopRequest() as stop:
         stop.begin()
-        copy, again, segments = RunDirectory(Path(directory)), stretch.start, []
-        for config in segment_configs(stretch):
-            if again is not None and again.counters.steps == steps.stop:
+        copy, retrained, segments = RunDirectory(Path(directory)), interval.start, []
+        for config in segment_configs(interval):
+            if retrained is not None and retrained.counters.steps == steps.stop:
                 break  # a single rollout cannot be stopped half-way
-            segments.append(_train(config, copy, again, stop))
+            segments.append(_train(config, copy, retrained, stop))
             if stop:
-                inform("Stopped: nothing is verified")
+                inform("Stopped: nothing has been verified")
                 click.get_current_context().exit(stop.exit_code)
-            again = copy.latest(config, warn)
-        assert again is not None
+            retrained = copy.latest(config, warn)
+        assert retrained is not None
         run_rows = {at: row for at, row in rows if at - 1 in steps}
-        comparisons = [*compare(stretch.end, again), compare_metrics(run_rows, dict(read_metrics(copy.metrics_csv)))]
-        report = verification_report(run, stretch, segments, comparisons, again.runtime)
+        comparisons = [
+            *compare(interval.end, retrained),
+            compare_metrics(run_rows, dict(read_metrics(copy.metrics_csv))),
+        ]
+        report = verification_report(run, interval, segments, comparisons, retrained.runtime)
     click.echo(json.dumps(report, indent=2) if as_json else format_verification(report))
     click.get_current_context().exit(0 if report["same"] else 1)
 
@@ -99,12 +102,12 @@ def _train(
                 sinks = (table, killer)
                 train(Training(config, agent, pool, run_dir, progress, here, sinks, _ignore, stop), checkpoint)
         except (WorkerError, LearningError) as error:
-            raise VerificationError(f"the run cannot be trained again: {error}") from error
+            raise VerificationError(f"the run cannot be retrained: {error}") from error
         return Segment(pool.num_workers, progress.steps, pool.restarts, tuple(events))
 
 
 def _ignore(event: "Event") -> None:
-    """The loop's own events: the report says what they say."""
+    """Discard events of the loop, which the report repeats."""
 
 
 def _format_time(seconds: float) -> str:

@@ -11,14 +11,14 @@ from paac_cli.text import counted
 from paac_cli.training.verification import reasons_to_differ
 
 if TYPE_CHECKING:
-    from paac_cli.training.verification import Comparison, Stretch
+    from paac_cli.training.verification import Comparison, Interval
 
 _MAX_NAMES = 3  # of values that differ, per line
 _SHA256_DIGITS = 16
 
 
 class Segment(NamedTuple):
-    """One part of the training that repeated a stretch of a run, with a pool of its own."""
+    """One part of the retraining, from a start or resume to the next stop, with its own pool."""
 
     num_workers: int
     end: int  #: steps at its end, counted from the start of the run
@@ -28,18 +28,18 @@ class Segment(NamedTuple):
 
 def verification_report(
     run: Path,
-    stretch: "Stretch",
+    interval: "Interval",
     segments: Sequence[Segment],
     comparisons: "Sequence[Comparison]",
     runtime: Runtime,
 ) -> dict[str, Any]:
-    """The whole report as plain data. runtime: of this process. The last comparison is that of the metrics."""
+    """The whole report as plain data. The last of `comparisons` is that of the metrics. runtime: of this process."""
     events = [event for segment in segments for event in segment.events]
-    reasons = [*reasons_to_differ(stretch, runtime), *(reason for event in events for reason in _reasons(event))]
+    reasons = [*reasons_to_differ(interval, runtime), *(reason for event in events for reason in _reasons(event))]
     return {
         "run": str(run),
-        "from_step": stretch.steps.start,
-        "to_step": stretch.steps.stop,
+        "from_step": interval.steps.start,
+        "to_step": interval.steps.stop,
         "same": not any(comparison.different for comparison in comparisons),
         "compared": [comparison._asdict() for comparison in comparisons],
         "segments": [
@@ -54,7 +54,7 @@ def verification_report(
 
 
 def _reasons(event: Event) -> tuple[str, ...]:
-    """Why the bits may differ since `event`."""
+    """Why results may differ since `event`."""
     match event:
         case Approximate(reasons):
             return reasons
@@ -72,7 +72,7 @@ def format_verification(report: dict[str, Any]) -> str:
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     start = f"step {report['from_step']:,}" if report["from_step"] else "the start"
     yield f"{report['run']}, {start} to step {report['to_step']:,}"
-    yield f"trained again {'; stopped and resumed, '.join(map(_describe_segment, report['segments']))}"
+    yield f"retrained {'; stopped and resumed, '.join(map(_describe_segment, report['segments']))}"
     yield ""
     for compared in report["compared"]:
         sha256 = compared["sha256"][:_SHA256_DIGITS]
@@ -103,6 +103,6 @@ def _conclusion(report: dict[str, Any]) -> str:
     if report["approximate"]:
         return "Not identical. The reasons above may explain it."
     return (
-        "Not identical. A run that was made on another machine, number of cores or GPU may differ for that reason. "
-        "Otherwise paac has a bug, or the environment uses a random generator that its seed does not control"
+        "Not identical. A run that was trained on another machine, number of cores or GPU may differ for that reason. "
+        "Otherwise paac has a bug, or the environment uses a random generator that its seed does not control."
     )

@@ -1,7 +1,7 @@
 """Verifies that a run is a function of its config and its seed.
 
-A stretch of the run is trained again under other circumstances, and the result is compared with the run's own
-checkpoint and metrics, bit for bit.
+An interval of the run is retrained with other numbers of workers, a stop and a killed worker. The resulting checkpoint
+and metrics are compared with those of the run, bit for bit.
 """
 
 import csv
@@ -30,13 +30,13 @@ from paac_cli.training.progress import window_size
 
 _NEVER = 10**15  # steps
 _MAX_RESTARTS = 10
-_UNREACHABLE = sys.float_info.max
+_UNREACHABLE = sys.float_info.max  # mean return
 
 #: A row of metrics.csv: column -> text, without empty cells and without columns that depend on the clock.
 Row = dict[str, str]
 
 
-class Stretch(NamedTuple):
+class Interval(NamedTuple):
     """The part of a run between two of its checkpoints."""
 
     start: Checkpoint | None  #: None: the start of the run
@@ -44,36 +44,37 @@ class Stretch(NamedTuple):
 
     @property
     def steps(self) -> range:
-        """From the steps done at its start to those done at its end."""
+        """From the agent steps at its start to those at its end."""
         return range(self.start.counters.steps if self.start else 0, self.end.counters.steps)
 
     @property
     def seconds(self) -> float:
-        """Seconds of training that the run took for it."""
+        """Seconds that the run trained in it."""
         return self.end.counters.seconds - (self.start.counters.seconds if self.start else 0.0)
 
 
 class Comparison(NamedTuple):
-    """Values of one kind in the run and in the training that repeated it."""
+    """Values of one kind in the run and in its retraining."""
 
-    what: str  #: the kind
+    what: str  #: kind of values: a part of a checkpoint, "counters" or "metrics"
     total: int  #: number of values
     different: tuple[str, ...]  #: names of the values that differ
     sha256: str  #: of all values of the run
 
 
-def find_stretch(directory: Path, *, from_start: bool, trusted: Container[str], warn: Warn) -> Stretch:
-    """The stretch of the run in `directory` to train again: from its last checkpoint but one to its last.
+def find_interval(directory: Path, *, from_start: bool, trusted: Container[str], warn: Warn) -> Interval:
+    """The interval to retrain of the run in `directory`: between the last two valid checkpoints.
 
-    It begins at the start of the run if `from_start`, or if there is only one checkpoint. Warns of damaged ones, which
-    are skipped. trusted: code that may be imported because a checkpoint references it.
+    It begins at the start of the run if `from_start`, if there is only one valid checkpoint, or if the algorithm does
+    not resume exactly. Warns of damaged checkpoints and skips them. trusted: code that may be imported because a
+    checkpoint references it.
 
-    Raises CheckpointError if no valid checkpoint exists, TrustError if one references other code, and
-    VerificationError if the stretch cannot be trained again.
+    Raises CheckpointError if there is no valid checkpoint, TrustError if one references other code, and
+    VerificationError if the two checkpoints cannot be compared.
     """
     run = RunDirectory(directory)
     if not run.is_run:
-        raise CheckpointError(f"{directory} is not a run directory")
+        raise CheckpointError(f"{directory} is not a run directory; give one, e.g. runs/pong-seed1")
     paths, load = list_checkpoints(run.checkpoints), partial(load_checkpoint, trusted=trusted)
     found = [checkpoint for _, checkpoint in islice(load_valid(paths, load, warn), 1 if from_start else 2)]
     if not found:
@@ -85,16 +86,16 @@ def find_stretch(directory: Path, *, from_start: bool, trusted: Container[str], 
             f"training.stop_when.episodes changed between steps {start.counters.steps:,} and {end.counters.steps:,}, "
             "so the checkpoints keep different numbers of scores; verify again once there are two newer checkpoints"
         )
-    return Stretch(start, end)
+    return Interval(start, end)
 
 
-def segment_configs(stretch: Stretch) -> list[RunConfig]:
-    """The configs with which to train `stretch` again, one after the other, each with a pool of its own.
+def segment_configs(interval: Interval) -> list[RunConfig]:
+    """The configs of the segments in which to retrain `interval`, in order.
 
-    The first stops half-way. If possible, each has another number of workers than the run. A row of metrics is written
-    after every rollout, so that the rows of the run are among them, and a checkpoint only at the end.
+    The first segment stops half-way. If possible, both have another number of workers than the run. They write metrics
+    after every rollout, so that there is a row for every row of the run, and a checkpoint only at the end.
     """
-    config, steps = stretch.end.config, stretch.steps
+    config, steps = interval.end.config, interval.steps
     goal = config.training.stop_when  # it decides how many scores are kept
     training = config.training.model_copy(
         update={
@@ -117,26 +118,26 @@ def segment_configs(stretch: Stretch) -> list[RunConfig]:
 
 
 def _other_numbers_of_workers(config: RunConfig) -> tuple[int, int]:
-    """One more than the run has and half as many, as far as the number of environments allows it."""
+    """One worker more than the run has, and half as many, within the limits of `sampling`."""
     usual = num_workers(config.sampling)
     return min(usual + 1, config.sampling.max_workers), max(usual // 2, 1)
 
 
-def compare(run: Checkpoint, again: Checkpoint) -> Iterator[Comparison]:
+def compare(run: Checkpoint, retrained: Checkpoint) -> Iterator[Comparison]:
     """Compare all arrays and counters of two checkpoints, except the seconds of training."""
     for part in PARTS:
-        ours, theirs = getattr(run, part), getattr(again, part)
+        first, second = getattr(run, part), getattr(retrained, part)
         if part == "progress":
-            ours, theirs = _latest_scores(ours, theirs), _latest_scores(theirs, ours)
-        yield _compare(part, digests(ours), digests(theirs))
-    yield _compare("counters", _counters(run), _counters(again))
+            first, second = _latest_scores(first, second), _latest_scores(second, first)
+        yield _compare(part, digests(first), digests(second))
+    yield _compare("counters", _counters(run), _counters(retrained))
 
 
-def compare_metrics(run: Mapping[int, Row], again: Mapping[int, Row]) -> Comparison:
-    """Compare the rows of `run` (steps -> row) with those of the same steps in `again`."""
-    ours = {f"{name} at step {steps}": cell for steps, row in run.items() for name, cell in row.items()}
-    theirs = {f"{name} at step {steps}": cell for steps in run for name, cell in again.get(steps, {}).items()}
-    return _compare("metrics", ours, theirs)
+def compare_metrics(run: Mapping[int, Row], retrained: Mapping[int, Row]) -> Comparison:
+    """Compare the rows of `run` (steps -> row) with the rows at the same steps in `retrained`."""
+    first = {f"{name} at step {steps}": cell for steps, row in run.items() for name, cell in row.items()}
+    second = {f"{name} at step {steps}": cell for steps in run for name, cell in retrained.get(steps, {}).items()}
+    return _compare("metrics", first, second)
 
 
 def digests(arrays: Arrays) -> dict[str, str]:
@@ -145,10 +146,9 @@ def digests(arrays: Arrays) -> dict[str, str]:
 
 
 def read_metrics(metrics_csv: Path) -> list[tuple[int, Row]]:
-    """(steps, row) of every complete row of metrics.csv, in order; [] if it does not exist (a run shorter than
-    `log_every`).
+    """(steps, row) for each complete row of metrics.csv, in order.
 
-    Raises RunDirectoryError.
+    Returns [] if the file does not exist, because the run is shorter than `log_every`. Raises RunDirectoryError.
     """
     try:
         with open_regular(metrics_csv) as file:
@@ -164,9 +164,9 @@ def read_metrics(metrics_csv: Path) -> list[tuple[int, Row]]:
         raise RunDirectoryError(f"{metrics_csv} cannot be read: {error!r}") from error
 
 
-def reasons_to_differ(stretch: Stretch, here: Runtime) -> tuple[str, ...]:
-    """Why the bits may differ without a fault: the run was approximate, or its runtime is not that of this process."""
-    ends = (checkpoint for checkpoint in (stretch.end, stretch.start) if checkpoint)
+def reasons_to_differ(interval: Interval, here: Runtime) -> tuple[str, ...]:
+    """Why results may differ without a bug: the run was approximate, or this process has another runtime."""
+    ends = (checkpoint for checkpoint in (interval.end, interval.start) if checkpoint)
     return unique(
         reason
         for checkpoint in ends
@@ -175,14 +175,14 @@ def reasons_to_differ(stretch: Stretch, here: Runtime) -> tuple[str, ...]:
 
 
 def _latest_scores(arrays: Arrays, others: Arrays) -> Arrays:
-    """`arrays` with as many scores as `others` has: an earlier `stop_when` may have kept more or fewer."""
+    """`arrays` with no more scores than `others`: the run may have kept more or fewer under an earlier `stop_when`."""
     kept = min(len(arrays["scores"]), len(others["scores"]))
     return {**arrays, **{name: arrays[name][len(arrays[name]) - kept :] for name in ("scores", "lengths")}}
 
 
-def _compare(what: str, run: Mapping[str, str], again: Mapping[str, str]) -> Comparison:
-    names = sorted(run.keys() | again.keys())
-    different = tuple(name for name in names if run.get(name) != again.get(name))
+def _compare(what: str, run: Mapping[str, str], retrained: Mapping[str, str]) -> Comparison:
+    names = sorted(run.keys() | retrained.keys())
+    different = tuple(name for name in names if run.get(name) != retrained.get(name))
     sha256 = hashlib.sha256("\n".join(f"{name} {value}" for name, value in run.items()).encode())
     return Comparison(what, len(names), different, sha256.hexdigest())
 

@@ -13,13 +13,13 @@ from paac_cli.sampling.make import Pool
 
 
 class WorkerKiller:
-    """A metric sink for a training that logs after every rollout.
+    """A metric sink that kills one worker, once, in the first half of the training and in the middle of a rollout.
 
-    In the first half of the training it kills one worker, once, in the middle of a rollout.
+    The training must log after every rollout.
     """
 
     def __init__(self, pool: Pool, steps: range) -> None:
-        """steps: of the training."""
+        """steps: the range of steps that are trained."""
         self._pool = pool
         self._kill_at: int | None = random.choice(steps[: len(steps) // 2 + 1])
         self._shortest = math.inf  # seconds of a rollout
