@@ -72,7 +72,7 @@ def test_while_a_learner_on_a_gpu_works_the_cores_wait():
     ("num_workers", "busy", "why"),
     [
         (1, 0.19, "because 1 worker cannot use 2 cores; start more of them (--num-workers)"),
-        (2, 0.05, "messages and for the slowest worker"),  # stepping takes the worker 0.04 s
+        (2, 0.05, "because of messages and of the slowest worker"),  # stepping takes the worker 0.04 s
         (2, 0.19, "slower than environments alone"),
     ],
 )

@@ -178,7 +178,7 @@ def test_a_torso_that_does_not_fit_leaves_no_run_directory(paac, tmp_path):
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
 def test_a_missing_gpu_is_reported_with_the_devices_that_tensorflow_found(paac, tmp_path):
     result = paac(*CARTPOLE, "--device", "gpu", cwd=tmp_path)
-    assert_one_error(result, "--device gpu", "TensorFlow 2.", "CUDA", "CPU:0")
+    assert_one_error(result, "device gpu is not available", "TensorFlow 2.", "CUDA", "CPU:0")
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 

@@ -1,4 +1,4 @@
-"""Where the time of one step goes, how fast this machine could be at most, and what limits the speed.
+"""Where the time of a step goes, an upper bound on the speed of this machine, and what limits the speed.
 
 All microseconds are per agent step of one environment. `budget_us` divides the wall time of a step into
 
@@ -6,12 +6,12 @@ All microseconds are per agent step of one environment. `budget_us` divides the 
     wait                  time that the learner waits for the workers beyond that
     act, learn            time in the learner's `act` and `learn`
 
-These add up to the wall time of a step, except for the little time that the measurement itself takes. `wait` is about
-0, or slightly negative because measurements scatter, if the workers are as fast as environments alone. With
+These add up to the wall time of a step, except for the short time that the measurement itself takes. If the workers
+are as fast as the environments alone, `wait` is about 0; measurements scatter, so it may be slightly negative. With
 `sampling.overlap` environments step while the learner acts, and `wait` is all the time that the learner waits for them.
 
-The bound on the speed assumes that all cores always work, and only on what cannot be avoided. It is
-`cores / CPU time of a step`, with the CPU time of
+The bound on the speed assumes that all cores are always busy with unavoidable work. It is `cores / CPU time of a step`,
+with the CPU time of
 
     sampler   the bare emulator (for Gymnasium: the environment's `step`)
     learner   acting and learning, measured alone (no bound on a GPU, where the cores do not compute)
@@ -30,12 +30,12 @@ from paac_cli.text import counted
 
 
 def budget_report(measured: Measurement) -> dict[str, Any]:
-    """The whole report as plain data, in the order in which it is printed. What does not apply is None or absent."""
+    """The whole report as plain data, in printing order. Entries that do not apply are None or absent."""
     cores, window = available_cores(), median_window(measured.windows)
     speeds = [window.steps_per_second for window in measured.windows]
     budget = _budget(measured, window, cores)
     has_bound = measured.workload != "learner" or measured.device == "CPU"
-    bound = cores * 1e6 / measured.least_us if has_bound else None
+    bound = cores * 1e6 / measured.unavoidable_us if has_bound else None
     in_lock_step = measured.num_workers is not None and not measured.config.sampling.overlap
     idle = 1.0 - window.busy / window.env if in_lock_step else None
     limited_by, sentence = _limit(measured, budget, window, cores)
@@ -136,12 +136,12 @@ def _why_waiting(measured: Measurement, window: Window, cores: int) -> str:
     idle = window.env - window.busy
     slowdown = window.busy - 1e-6 * window.steps * measured.costs.step / measured.num_workers
     if idle > slowdown:
-        return "for messages and for the slowest worker; give each worker more environments (--num-envs)"
-    return "because the workers are slower than environments alone: something else uses the same cores"
+        return "because of messages and of the slowest worker; give each worker more environments (--num-envs)"
+    return "because the workers are slower than environments alone: other programs use the same cores"
 
 
 def _versions(measured: Measurement) -> dict[str, str]:
-    """Package -> version, of the packages whose speed was measured."""
+    """Package -> version, for the packages whose speed was measured."""
     emulator = "ale-py" if measured.config.env.is_atari else "gymnasium"
     packages = ["numpy", emulator, *(["tensorflow"] if measured.device else [])]
     return {

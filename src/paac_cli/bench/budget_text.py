@@ -6,14 +6,15 @@ from typing import Any
 
 from paac_cli.text import counted
 
-#: Part of a step -> what it is, for Atari and for Gymnasium environments.
+#: Part of a step -> its description, for Atari and for other environments.
 _PARTS = {
     "emulate": ("4 frames of the bare emulator", "the environment's step"),
     "preprocess": ("frames, stacking, rules, resets", ""),
-    "wait": ("learner waits for workers beyond that",) * 2,
+    "wait": ("rest of the wait for the workers",) * 2,
     "act": ("choosing actions",) * 2,
     "learn": ("updates",) * 2,
 }
+#: Workload -> what the bound assumes, for Atari and for other environments.
 _BOUNDS = {
     "sampler": ("the bare emulator on all cores", "the environments alone on all cores"),
     "learner": ("network CPU time on all cores",) * 2,
@@ -63,5 +64,5 @@ def _speed(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _column(report: dict[str, Any]) -> int:
-    """Of `_PARTS` and `_BOUNDS`."""
+    """Index into the values of `_PARTS` and `_BOUNDS`: 0 for Atari, 1 for other environments."""
     return 0 if report["protocol"] else 1

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 WINDOWS = 5  #: per measurement; odd, so that one of them is the median
 
-_UPDATES = 2  # of the warm-up; after them TensorFlow has traced every function
-_WARM_UP_TIMEOUT = 40.0  # seconds in which these updates must happen
+_UPDATES = 2  # in the warm-up; TensorFlow has then traced every function
+_WARM_UP_TIMEOUT = 40.0  # seconds within which these updates must happen
 
 
 class Window(NamedTuple):
@@ -47,7 +47,7 @@ def median_window(windows: list[Window]) -> Window:
 
 
 class Cycle:
-    """Lets `player` interact with `pool`, and measures."""
+    """Measures the loop of a player and a pool."""
 
     def __init__(self, player: Player, pool: "Pool | RecordedPool", rollout_length: int) -> None:
         """rollout_length: steps (T) of a rollout."""
@@ -84,7 +84,7 @@ class Cycle:
             stopwatch, steps = Stopwatch(), 0
             start, cpu, busy = time.perf_counter(), time.process_time(), self._pool.busy.mean()
             while time.perf_counter() - start < seconds:
-                # A `RecordedPool` has all that `interact` uses of a `Pool`.
+                # `RecordedPool` has every attribute of `Pool` that `interact` uses.
                 for step, metrics in interact(self._player, cast("Pool", self._pool), self._rollout_length, stopwatch):
                     self._updates += metrics is not None
                     steps += len(step.reward)

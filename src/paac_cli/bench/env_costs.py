@@ -1,9 +1,9 @@
-"""CPU time of environments alone: on all cores at once, while nothing else runs.
+"""Measures the CPU time of environments alone: on all cores at once, while nothing else runs.
 
-One process per core plays random actions in an environment of its own; none of them imports TensorFlow. All measure at
-the same time, so they share caches, memory bandwidth and clock speed as workers do. The cost is CPU time
-(`time.process_time`: user and system), on which other programs have less influence than on wall time: the sum over all
-processes, divided by their agent steps.
+One process per core plays random actions in its own environment and does not import TensorFlow. All measure at the
+same time, so they share caches, memory bandwidth and clock speed as workers do. The cost of a step is the CPU time
+(`time.process_time`: user and system) of all processes, divided by their agent steps. Other programs influence CPU time
+less than wall time.
 
 For Atari, two workloads are measured in turn: `act` of the bare emulator, four times per step (games that end are
 reset, but resets are not counted), and `step` of the environment, with its resets. For Gymnasium environments there is
@@ -56,7 +56,7 @@ class EnvCosts(NamedTuple):
 
 
 class _Played(NamedTuple):
-    """What one process did in one window."""
+    """Steps and CPU time of one process in one window."""
 
     steps: int
     cpu: float  #: seconds
@@ -171,7 +171,7 @@ def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Play:
                 for _ in range(FRAME_SKIP):
                     ale.act(button)
                 steps += 1
-                if ale.game_over():  # after this `act` would do nothing, and cost nothing
+                if ale.game_over():  # now `act` would do nothing, and cost nothing
                     break
             cpu += time.process_time() - begin
         return _Played(steps, cpu)
@@ -180,7 +180,7 @@ def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Play:
 
 
 def _environment(config: EnvConfig, seed: int, index: int) -> _Play:
-    """`step` and the resets that it needs; drawing the actions is not counted."""
+    """`step` of the environment, and `new_game` when a game is over. Drawing actions is not counted."""
     env = make_env(config)
     out = np.zeros(env.spec.obs_shape, env.spec.obs_dtype)
     rng = np.random.default_rng([seed, index])

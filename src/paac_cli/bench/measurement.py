@@ -1,4 +1,4 @@
-"""The result of one measurement, before anything is computed from it."""
+"""The raw result of one measurement."""
 
 from typing import Literal, NamedTuple
 
@@ -11,7 +11,7 @@ Workload = Literal["sampler", "learner", "train"]
 
 
 class Measurement(NamedTuple):
-    """What was measured, and the costs of its parts measured alone."""
+    """A workload, its measured windows, and the costs of its parts measured alone."""
 
     workload: Workload
     config: RunConfig
@@ -22,8 +22,8 @@ class Measurement(NamedTuple):
     device: str | None = None  #: of the learner, e.g. "CPU"; None for the sampler
 
     @property
-    def least_us(self) -> float:
-        """CPU microseconds per step that no implementation can avoid: those of the emulator and of the network."""
+    def unavoidable_us(self) -> float:
+        """CPU microseconds per step that no implementation can avoid: those of the emulator and the network."""
         return (self.costs.emulate if self.costs else 0.0) + (self.network_us or 0.0)
 
 

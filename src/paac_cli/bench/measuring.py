@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Bench:
     """Measures the learner alone, the environments alone and then the workload, for one config after another.
 
-    Later configs may differ from the first in their numbers of workers and of environments only; then costs that do
-    not depend on these are measured once.
+    Later configs may differ from the first only in the numbers of workers and environments, so costs that do not depend
+    on them are measured once.
     """
 
     def __init__(self, workload: Workload, config: RunConfig, seconds: float, log: Log) -> None:
@@ -58,9 +58,9 @@ class Bench:
             return Measurement(self._workload, config, windows, pool.num_workers, self._costs, network_us, self._device)
 
     def _measure_learner(self, config: RunConfig, seconds: float) -> "tuple[Agent, Measurement]":
-        """A new agent, and what it costs alone.
+        """A new agent, and the measurement of the learner alone.
 
-        Each pool needs an agent of its own, because an agent keeps views of its pool's memory.
+        Each pool needs a new agent, because an agent keeps views of its pool's memory.
         """
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent

@@ -1,4 +1,4 @@
-"""A player and a pool that cost no time, so that the other of the two can be measured alone."""
+"""A player and a pool that take almost no time, so that a real pool or a real agent can be measured alone."""
 
 import itertools
 from typing import Self
@@ -41,17 +41,17 @@ class RecordedPool:
 
     @classmethod
     def record(cls, config: RunConfig, spec: EnvSpec, log: Log) -> Self:
-        """The first rollout of the run that `config` describes, with random actions. Its workers have ended."""
+        """Play and record the first rollout of `config` with random actions. Its workers end before this returns."""
         player = RandomPlayer(spec.action, config.sampling.num_envs, config.seed)
         with make_pool(config, spec, log) as pool:
             step = pool.reset()
             return cls([step := pool.step(player.act(step)) for _ in range(config.algorithm.rollout_length)])
 
     def reset(self) -> TimeStep:
-        """The latest step; the recording continues where it is."""
+        """The latest step. Does not rewind the recording."""
         return self.latest
 
     def step(self, actions: NDArray) -> TimeStep:
-        """The next recorded step, whatever the actions are."""
+        """The next recorded step. Ignores `actions`."""
         self.latest = next(self._steps)
         return self.latest

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _NUM_ENVS = (16, 32, 64, 128, 256)
 
-_NEAR = 0.95  # of the highest speed counts as equally fast, because measurements scatter
+_NEAR = 0.95  # this fraction of the highest speed counts as equally fast, because measurements scatter
 _SHARED = ("what", "env", "protocol", "algorithm", "torso", "cores", "device")
 _ROW = ("num_envs", "num_workers", "steps_per_second", "spread", "share_of_bound", "limited_by")
 
@@ -22,8 +22,8 @@ def sweep_configs(
 ) -> "tuple[list[RunConfig], list[str]]":
     """A config for each valid combination of numbers of environments and workers, and why the others are invalid.
 
-    make_config: the config with these overrides (dotted key -> value), or ConfigError. fixed: dotted keys that the
-    sweep does not vary. Raises ConfigError if no combination is valid.
+    make_config: returns the config with the given overrides (dotted key -> value), or raises ConfigError.
+    fixed: dotted keys that the sweep does not vary. Raises ConfigError if no combination is valid.
     """
     configs: list[RunConfig] = []
     errors: dict[str, ConfigError] = {}
@@ -38,7 +38,7 @@ def sweep_configs(
 
 
 def _combinations(fixed: Container[str]) -> Iterator[dict[str, int]]:
-    """Overrides of the config; configs of the same number of environments follow each other."""
+    """Overrides of the config, grouped by the number of environments."""
     cores = available_cores()
     workers = sorted({1, max(cores // 2, 1), cores, 2 * cores})
     for num_envs in _overrides("sampling.num_envs", _NUM_ENVS, fixed):
@@ -47,15 +47,15 @@ def _combinations(fixed: Container[str]) -> Iterator[dict[str, int]]:
 
 
 def _overrides(key: str, values: Iterable[int], fixed: Container[str]) -> list[dict[str, int]]:
-    """An override of `key` for each of the values, or a single empty one if `key` is fixed."""
+    """One override of `key` per value, or one empty override if `key` is fixed."""
     return [{}] if key in fixed else [{key: value} for value in values]
 
 
 def sweep_report(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One report from the `budget_report` of every point.
 
-    Recommends the fewest environments, and for these the fewest workers, that come within 5% of the fastest. More
-    environments have a cost: every update then learns from more steps of the same policy.
+    Recommends the fewest environments, and for these the fewest workers, within 5% of the highest speed. More
+    environments have a cost: every update learns from more steps of the same policy.
     """
     first = reports[0]
     fastest = max(report["steps_per_second"] for report in reports)
@@ -89,7 +89,7 @@ def format_sweep(report: dict[str, Any]) -> str:
             *rows,
             "",
             f"Recommended: {report['recommended']['flags']}",
-            "These are the fewest environments, then workers, within 5% of the fastest.",
-            "The number of workers never changes what is learned; that of environments does.",
+            "The fewest environments, then workers, within 5% of the highest speed.",
+            "The number of workers never changes the result; the number of environments does.",
         ]
     )

@@ -1,6 +1,6 @@
-"""Detects NaN and infinity in what is learned, explains where they come from, and saves the batch for inspection.
+"""Detects NaN and infinity in the metrics and weights, finds their origin, and saves the batch for inspection.
 
-bad_batch_step_000012800.safetensors     the rollout, the final observations of episodes, the agent's last batch
+bad_batch_step_000012800.safetensors     the rollout, the final observations of truncated episodes, the last batch
 bad_batch_step_000012800.json            the metrics of the update, and the error
 """
 
@@ -21,14 +21,14 @@ from paac_cli.timestep import TimeStep
 def check_metrics(metrics: Mapping[str, float], agent: Agent, step: TimeStep, steps: int, directory: Path) -> None:
     """Raises LearningError if a metric of an update is not finite; the batch is then saved in `directory`.
 
-    step: the last one that `agent` has learned from; steps: agent steps up to it.
+    step: the time step at which `agent` made the update; steps: agent steps until then.
     """
     name = next((name for name, number in metrics.items() if not math.isfinite(number)), None)
     if name is None:
         return
     batch = agent.memory.last_batch()
     found = find_cause(step, steps, batch)
-    cause = f"The cause: {found}" if found else "A lower algorithm.learning_rate or max_grad_norm may help"
+    cause = f"Cause: {found}" if found else "A lower algorithm.learning_rate or algorithm.max_grad_norm may help"
     text = f"{name} is {metrics[name]} at step {steps:,}. {cause}"
     path = directory / f"bad_batch_step_{steps:09d}.safetensors"
     arrays = {**step.rollout._asdict(), "final_obs": step.final_obs} | batch
@@ -44,7 +44,10 @@ def check_metrics(metrics: Mapping[str, float], agent: Agent, step: TimeStep, st
 
 
 def find_cause(step: TimeStep, steps: int, batch: Mapping[str, NDArray]) -> str | None:
-    """The first value of the learned data that is not finite, with its position and step; None if all are finite."""
+    """The first value in the rollout or `batch` that is not finite, with its position; None if all are finite.
+
+    batch: name -> array, what the update learned from besides the rollout.
+    """
     rollout, slot = step.rollout, step.slot  # rows beyond the slot belong to the previous rollout
     num_envs = rollout.reward.shape[1]
     for field, array, age in (("obs", rollout.obs[: slot + 1], slot), ("reward", rollout.reward[:slot], slot - 1)):
@@ -61,7 +64,7 @@ def find_cause(step: TimeStep, steps: int, batch: Mapping[str, NDArray]) -> str 
 
 
 def check_weights(policy: Arrays, steps: int) -> None:
-    """Raises LearningError if a weight or an observation statistic is not finite, though all metrics were."""
+    """Raises LearningError if a weight or an observation statistic is not finite. policy: name -> array."""
     for name, array in policy.items():
         if (index := _first_not_finite(array)) is not None:
             raise LearningError(
@@ -71,7 +74,7 @@ def check_weights(policy: Arrays, steps: int) -> None:
 
 
 def _first_not_finite(array: NDArray) -> tuple[int, ...] | None:
-    """Index of the first NaN or infinity."""
+    """Index of the first NaN or infinity in `array`; None if there is none."""
     if array.dtype.kind != "f" or (is_finite := np.isfinite(array)).all():
         return None
     return tuple(np.argwhere(~is_finite)[0].tolist())

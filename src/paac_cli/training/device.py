@@ -1,4 +1,4 @@
-"""TensorFlow's device, chosen once before anything runs on it, and everything else that its sums depend on."""
+"""Chooses TensorFlow's device, once and before anything runs on it, and describes the runtime of this process."""
 
 import os
 import platform
@@ -23,11 +23,12 @@ def choose_device(device: Device, *, deterministic: bool = True) -> str:
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
-        built = "is" if tf.test.is_built_with_cuda() else "is not"
+        built = "with" if tf.test.is_built_with_cuda() else "without"
         found = ", ".join(d.name for d in tf.config.list_physical_devices())
         raise DeviceError(
-            f"--device gpu: TensorFlow {tf.__version__}, which {built} built with CUDA, found only {found}. "
-            "Install CUDA's libraries with `pip install 'paac[gpu]'`; check the driver with `nvidia-smi`"
+            f"device gpu is not available: TensorFlow {tf.__version__}, built {built} CUDA, found only {found}. "
+            "Install CUDA's libraries with `pip install 'paac[gpu]'` and check the driver with `nvidia-smi`, or use "
+            "--device cpu"
         )
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
@@ -41,13 +42,13 @@ def choose_device(device: Device, *, deterministic: bool = True) -> str:
 
 
 def device_in_use() -> str:
-    """The name of the chosen device: "CPU", or that of the GPU."""
+    """The chosen device: "CPU", or the name of the GPU."""
     gpus = tf.config.get_visible_devices("GPU")
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")) if gpus else "CPU"
 
 
 def runtime(*, deterministic: bool) -> Runtime:
-    """The runtime of this process. Call `choose_device` first. deterministic: as in the config."""
+    """The runtime of this process. Call `choose_device` first. deterministic: `training.deterministic`."""
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     device = device_in_use()
     xla_flags = " ".join(os.environ.get(name, "") for name in ("TF_XLA_FLAGS", "XLA_FLAGS")).strip()

@@ -1,4 +1,4 @@
-"""Whole games played with fixed weights, and their raw scores."""
+"""Plays whole games with fixed weights and records their raw scores."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,8 +16,8 @@ from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec
 
-#: Rows of the batch in every evaluation, however many games are played. The action noise and the rounding of a row
-#: depend on the size of the batch alone, so that game `i` is the same in every evaluation.
+#: Batch size of every evaluation, for any number of games. The action noise and the rounding of a row depend on the
+#: batch size; because it is fixed, game `i` is the same in every evaluation.
 BATCH = 16
 
 
@@ -29,7 +29,7 @@ class EvaluatedGame(NamedTuple):
     env: int  #: row in which it was played
     episode: int  #: index of the game in that row
     actions: NDArray  #: [L, ...]
-    values: NDArray  #: [L] float32, the agent's estimate before each action
+    values: NDArray  #: [L] float32, the agent's value estimate before each action
     probabilities: NDArray  #: [L, A] float32, or [L, 0] if an action is not one discrete choice
 
 
@@ -46,7 +46,7 @@ class _PredictionLog:
     def last(self, length: int, like: Prediction) -> tuple[NDArray, ...]:
         """The last L = `length` actions [L, ...], values [L] and probabilities [L, A], with the dtypes of `like`.
 
-        Earlier predictions belong to a game that was truncated because it diverged, and has no score.
+        Earlier predictions belong to a game without a score: it was truncated because it diverged on replay.
         """
         steps = len(self._packed[1]) // like.value.itemsize
         return tuple(
@@ -56,7 +56,7 @@ class _PredictionLog:
 
 
 def evaluation_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int, log: Log) -> WorkerPool:
-    """The environments for an evaluation of `episodes` games."""
+    """A pool for an evaluation of `episodes` games; a context manager."""
     sampling = SamplingConfig(num_envs=min(BATCH, episodes))
     return WorkerPool(config, spec, sampling, rollout_length=1, seed=seed, log=log)
 
@@ -72,8 +72,8 @@ def play(
 ) -> list[EvaluatedGame]:
     """Play `episodes` games on a pool of `evaluation_pool`; returns them in a fixed order.
 
-    Row `n` of `N` plays games n, n + N, n + 2N, ...: its number of games is fixed in advance, so that short games are
-    not counted more often. on_game: called after each game.
+    Row `n` of `N` plays games n, n + N, n + 2N, ... The number of games per row is fixed in advance; otherwise short
+    games would be overrepresented. on_game: called after each game.
     """
     remaining = np.array([len(range(row, episodes, pool.num_envs)) for row in range(pool.num_envs)])
     step, clock = pool.reset(), 0
@@ -98,7 +98,7 @@ def play(
 def replay(
     config: EnvConfig, game: EvaluatedGame, seed: int, on_frame: FrameHook, on_step: Callable[[int, float], None]
 ) -> float:
-    """Replay `game` in this process, for a film; returns its score.
+    """Replay `game` in this process, for a video; returns its score.
 
     on_frame: called with every frame; on_step: called with (index, score so far) before every step.
     """

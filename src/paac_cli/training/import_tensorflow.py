@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow with standard error captured: its first messages ignore every log level.
+    """Import TensorFlow with standard error captured, because its first messages ignore the log level.
 
-    The captured text is shown only if the import fails. TF_CPP_MIN_LOG_LEVEL=0 shows everything.
+    The captured text is shown only if the import fails. TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything.
     """
     if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         return
@@ -23,7 +23,7 @@ def import_tensorflow() -> None:
             with _hidden("matplotlib"):  # Keras would import it, half a second, only to draw image galleries
                 import tensorflow as tf
 
-            tf.config.list_physical_devices()  # looks for GPUs, with messages of its own
+            tf.config.list_physical_devices()  # looks for GPUs, which also prints messages
         except Exception:
             captured.seek(0)
             os.write(stderr, captured.read())

@@ -1,4 +1,4 @@
-"""From a config to a pool and an agent that are ready to train."""
+"""Builds the pool and the agent of a config."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Loaded(NamedTuple):
-    """What a config describes, ready to train."""
+    """The environments and the agent of a config, ready to train."""
 
     spec: EnvSpec
     pool: Pool
@@ -26,9 +26,10 @@ class Loaded(NamedTuple):
 
 @contextlib.contextmanager
 def load_training(config: RunConfig, log: Log, stopping: Callable[[], bool]) -> Iterator[Loaded]:
-    """Pool and agent of `config`. The workers end with the block. log, stopping: as for the pool.
+    """A context manager for the pool and the agent of `config`; at its end the workers end.
 
-    The workers start first, and load while TensorFlow is imported, which takes seconds.
+    The workers start first and load while TensorFlow is imported, which takes seconds. log: takes the events of the
+    pool. stopping: whether the user has asked to stop; then the pool does not wait for hung workers.
     """
     spec = describe_env(config.env)
     with make_pool(config, spec, log, stopping) as pool:

@@ -1,4 +1,4 @@
-"""The synchronous training loop: act, step, learn; and between rollouts, metrics and checkpoints."""
+"""The synchronous training loop: act, step, learn. Between rollouts it writes metrics and checkpoints."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from paac_cli.training.stop import StopRequest
 def interact(
     player: Player, pool: Pool, num_steps: int, stopwatch: Stopwatch
 ) -> Iterator[tuple[TimeStep, Mapping[str, Any] | None]]:
-    """One rollout in lock-step. Yields every step with what `learn` returned for it.
+    """Play one rollout in lock-step. Yields each time step and the metrics that `learn` returned for it.
 
     The time that the caller spends on a yielded step counts as learning.
     """
@@ -45,7 +45,7 @@ def interact(
 
 @dataclass(frozen=True)
 class Training:
-    """The parts of a training."""
+    """Everything that `train` works with."""
 
     config: RunConfig
     agent: Agent
@@ -59,12 +59,12 @@ class Training:
 
 
 def train(training: Training, resume_from: Checkpoint | None) -> None:
-    """Train until `total_steps`, `stop_when` or a stop signal; the last complete rollout ends in a checkpoint.
+    """Train until `total_steps`, `stop_when` or a stop signal, then save the state after the last complete rollout.
 
-    Metrics and checkpoints are written only between rollouts, where the agent holds no partly used experience. If an
-    environment fails or a worker hangs during a rollout, the checkpoint is that of the rollout before.
+    Metrics and checkpoints are written only between rollouts, where the agent holds no partly used experience. So if an
+    environment fails or a worker hangs during a rollout, that rollout is not saved.
 
-    Raises WorkerError after the checkpoint, and LearningError without one.
+    Raises WorkerError after saving, LearningError without saving, and RunDirectoryError if saving fails.
     """
     session = _Session(training, resume_from)
     failure: WorkerError | None = None
@@ -74,11 +74,11 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
             session.train_on_rollout()
             session.log_and_save_if_due()
     except StoppedError:
-        pass  # a worker hangs or a rollout takes long, and the stop does not wait for it
+        pass  # a stop waits neither for a hung worker nor for a slow rollout
     except WorkerError as error:
         failure = error
     if training.stop:
-        saving = "saving a checkpoint. Press Ctrl-C again to exit at once without it"
+        saving = "saving a checkpoint. Press Ctrl-C again to exit at once without saving"
         training.log(Info(f"Stopping: {saving if session.has_unsaved_steps else 'there is nothing to save'}"))
     try:
         session.save_last_rollout()
@@ -135,7 +135,7 @@ class _Session:
         self._start = time.perf_counter() - self._training.progress.seconds
 
     def train_on_rollout(self) -> None:
-        """Play one rollout and learn from it. Abandons it when the stop becomes urgent.
+        """Play one rollout and learn from it. Abandons the rollout when a stop becomes urgent.
 
         Raises WorkerError or StoppedError, and then `progress` is unchanged; or LearningError.
         """
@@ -216,7 +216,7 @@ class Due:
     """True once for every multiple of `every` steps that is reached or passed."""
 
     def __init__(self, every: int, steps: int) -> None:
-        """steps: those already done."""
+        """steps: agent steps so far."""
         self._every = every
         self._last = steps // every
 

@@ -11,8 +11,8 @@ from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.manifest import Counters
 from paac_cli.timestep import TimeStep
 
-_METRICS = "metrics/"  # prefix of metrics in a checkpoint
-WINDOW = 100  #: games over which the mean return is reported
+_METRICS = "metrics/"  # prefix of the names of metrics in a checkpoint
+WINDOW = 100  #: number of latest games in the reported mean return
 
 
 def window_size(stop_when: StopWhen | None) -> int:
@@ -61,7 +61,7 @@ class Progress:
 
     @property
     def goal_reached(self) -> bool:
-        """Whether the condition `stop_when` is met."""
+        """Whether the mean return of the latest games has reached `stop_when`."""
         goal = self._stop_when
         if goal is None or len(self._scores) < goal.episodes:
             return False

@@ -10,7 +10,7 @@ from typing import Self
 from paac_cli.errors import REQUEUE
 from paac_cli.sampling.worker import STOP_SIGNALS
 
-_URGENT_AFTER = 3.0  # seconds that a rollout may still take
+_URGENT_AFTER = 3.0  # seconds that the current rollout may still take after the signal
 
 
 class _StoppedBeforeTraining(BaseException):
@@ -18,12 +18,13 @@ class _StoppedBeforeTraining(BaseException):
 
 
 class StopRequest:
-    """A context manager in which stop signals only request a stop; Ctrl-C after any of them ends the process at once.
+    """A context manager in which stop signals only request a stop. It is true once a stop has been requested.
 
-    Before `begin` there is nothing to save, so the first signal leaves the block at once.
+    Before `begin` there is nothing to save, so the first signal leaves the block at once. Ctrl-C after any stop signal
+    ends the process at once.
 
-    The first signal decides the exit code: a batch system sends SIGTERM some time after its warning. Workers end with
-    the learner, so ending the process at once leaves nothing behind.
+    The first signal decides the exit code, because a batch system sends SIGTERM some time after its warning. Workers
+    end with the learner, so ending the process at once leaves nothing behind.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,7 @@ class StopRequest:
         return kind is _StoppedBeforeTraining
 
     def begin(self) -> None:
-        """From here on the caller decides when to stop, by looking at this object."""
+        """From now on signals do not leave the block; the caller checks this object and stops."""
         self._has_begun = True
 
     def __bool__(self) -> bool:
