@@ -1,36 +1,67 @@
 """Durable writes and safe reads of files.
 
 Machines crash: after a write, the file and the directory that holds its name are synced. Directories may come from
-somebody else: only regular files are read, and writes follow no symbolic link. Each step is one call of `os`, so that
-tests can inject a failure between any two of them.
+somebody else: a file gets its content under a name that nobody can predict and is then renamed, writes follow no
+symbolic link, and only regular files are read. Each step is one call of `os`, so that tests can inject a failure
+between any two of them.
 """
 
 import contextlib
 import errno
+import fcntl
 import hashlib
+import io
 import os
+import secrets
 import stat
-from collections.abc import Iterable
-from io import BufferedReader
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PARTIAL, _PARTIAL_SUFFIX = ".paac-", ".partial"  # around the random part of the name of an unfinished file
+_ABANDONED_AFTER = 60.0  # seconds without a change after which an unfinished file counts as left by a killed process
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open the file at `path` for reading. Raises OSError, also for pipes and devices, where a read may block."""
-    if not stat.S_ISREG(path.stat().st_mode):
+def open_regular(path: Path) -> BinaryIO:
+    """Open the file at `path` for reading.
+
+    Raises OSError, also for directories, pipes and devices, where a read may block. An empty file is not read at all:
+    files in /proc, which may block or never end, have no size.
+    """
+    _require_regular(path.stat(), path)  # before it is opened: to open a device may have effects
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        status = os.fstat(descriptor)
+        _require_regular(status, path)  # it may have been replaced meanwhile
+        if status.st_size:
+            return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return io.BytesIO()
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of the file at `path`, of at most `limit` bytes. Raises OSError, also if it is larger."""
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"is larger than {limit:,} bytes", str(path))
+    return content
+
+
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
-
-
-def open_for_writing(path: str, flags: int) -> int:
-    """An `opener` for `open`. Follows no symbolic link, and does not wait for the reader of a pipe. Raises OSError."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
-    """Write `pieces` to `path` and sync the file; returns its SHA-256. Follows no symbolic link. Raises OSError."""
+    """Write `pieces` to the new file `path` and sync it; returns its SHA-256. Raises OSError, also if it exists."""
     digest = hashlib.sha256()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, _CREATE, 0o666)
     try:
         for piece in pieces:
             digest.update(piece)
@@ -48,13 +79,92 @@ def write_all(descriptor: int, piece: bytes | memoryview) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
+@contextlib.contextmanager
+def replacement(path: Path) -> Iterator[BinaryIO]:
+    """A new file, to be written in the block, that replaces the one at `path` at its end, atomically and durably.
+
+    It is written beside `path`, under an unpredictable name. If the block raises, it is deleted and `path` is as it
+    was. A symbolic link at `path` is replaced, not followed. Raises OSError.
+    """
+    _delete_abandoned(path.parent)
+    partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(8)}{_PARTIAL_SUFFIX}")
+    descriptor = os.open(partial, _CREATE, 0o666)
+    try:
+        with contextlib.suppress(OSError):  # not every file system has locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed: it is not abandoned
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+            os.replace(partial, path)  # noqa: PTH105 (chaos injects failures into functions of os)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def replace_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Replace the file at `path` by one with the content `pieces`, as `replacement` does. Raises OSError."""
+    with replacement(path) as file:
+        for piece in pieces:
+            write_all(file.fileno(), piece)
+
+
+def create_synced(path: Path, content: bytes) -> None:
+    """Write `content` to the new file `path`. Raises OSError, also if there is anything at `path`."""
+    try:
+        write_synced(path, [content])
+    except FileExistsError:
+        raise
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def _delete_abandoned(directory: Path) -> None:
+    """Delete the unfinished files in `directory` that killed processes have left."""
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PARTIAL) and entry.name.endswith(_PARTIAL_SUFFIX) and _is_abandoned(entry):
+                os.unlink(entry.path)  # noqa: PTH108
+
+
+def _is_abandoned(entry: os.DirEntry[str]) -> bool:
+    """Whether no process writes this unfinished file any more."""
+    if not entry.is_file(follow_symlinks=False):
+        return False
+    descriptor = os.open(entry.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return time.time() - os.fstat(descriptor).st_mtime > _ABANDONED_AFTER
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add `content` to the end of the file at `path`, which is made if it is missing.
+
+    Follows no symbolic link, and does not wait for the reader of a pipe. Raises OSError.
+    """
+    descriptor = _open_to_extend(path, os.O_APPEND)
+    try:
+        write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
 def append_at(path: Path, size: int, content: bytes) -> None:
     """Write `content` at offset `size` of the file at `path`; anything after `size` is discarded.
 
     A failed earlier write may have left an incomplete line there. Follows no symbolic link. Raises OSError, also if
     the file is shorter than `size`.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    descriptor = _open_to_extend(path)
     try:
         if os.fstat(descriptor).st_size < size:
             raise OSError(errno.EIO, "is shorter than the data written to it", str(path))
@@ -65,22 +175,20 @@ def append_at(path: Path, size: int, content: bytes) -> None:
         os.close(descriptor)
 
 
-def replace_synced(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`, atomically and durably. Raises OSError."""
-    partial = path.with_name(f".{path.name}.partial")
+def _open_to_extend(path: Path, flags: int = 0) -> int:
+    """A descriptor of the regular file at `path`, which is made if it is missing. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
-        write_synced(partial, [content])
-        partial.replace(path)
+        _require_regular(os.fstat(descriptor), path)
     except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        os.close(descriptor)
         raise
-    sync_directory(path.parent)
+    return descriptor
 
 
 def sync_file(path: Path) -> None:
     """Flush the file at `path` to the disk. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         os.fsync(descriptor)
     finally:

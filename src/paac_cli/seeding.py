@@ -19,8 +19,8 @@ def episode_seed(seed: int, env: int, episode: int) -> np.random.SeedSequence:
 
 
 def integer_seed(seed: np.random.SeedSequence) -> int:
-    """`seed` as an integer below 2^32, for `gymnasium.Env.reset`."""
-    return int(seed.generate_state(1)[0])
+    """`seed` as an integer below 2^31, for `gymnasium.Env.reset`: some environments pass it on as a C `int`."""
+    return int(seed.generate_state(1)[0]) & 0x7FFF_FFFF
 
 
 def weights_generator(seed: int) -> np.random.Generator:

@@ -1,6 +1,32 @@
 """Formatting that several messages share."""
 
+import unicodedata
+from collections.abc import Sequence
+
+#: Unicode categories of characters that a terminal obeys or does not show: controls, invisible formatting (such as a
+#: change of direction), bytes that are not UTF-8, line and paragraph separators.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
 
 def counted(number: int, noun: str) -> str:
     """`number` with the right form of `noun`: "1 worker", "2 workers"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def either(words: Sequence[str]) -> str:
+    """Two or more alternatives: "a or b", "a, b or c"."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """`text` with an escape such as `\\x1b` for each character that controls a terminal or hides text.
+
+    Text from files and directories may come from somebody else. keep: control characters that are left as they are.
+    """
+    return "".join(c if c in keep or unicodedata.category(c) not in _UNPRINTABLE else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python represents a byte that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()

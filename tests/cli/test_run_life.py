@@ -111,7 +111,7 @@ def test_a_run_resumes_without_repeated_or_missing_rows(trained_copy, total_step
         trained_copy,
         *("--total-steps", str(total_steps + 640), "--num-workers", "1", "--set", "training.log_every=128"),
     )
-    assert "on 1 workers" in result.stdout
+    assert "on 1 worker," in result.stdout
     assert f"Resuming at step {total_steps:,}" in result.stdout
     more = [total_steps + 128 * n for n in range(1, 6)]
     assert logged_steps(trained_copy) == [*range(320, total_steps + 1, 320), *more]

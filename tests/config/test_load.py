@@ -215,6 +215,18 @@ def test_torsos_of_entries_are_unchanged_after_writing_and_reading():
     }
 
 
+@pytest.mark.parametrize("algorithm", ["paac", "ppo"])
+def test_a_single_advantage_cannot_be_normalized(algorithm):
+    """It would be 0, and nothing would be learned."""
+    one = {"name": algorithm, "num_steps": 1, "normalize_advantage": True}
+    one |= {"num_minibatches": 1} if algorithm == "ppo" else {}
+    text = error_message(load, sampling__num_envs=1, algorithm=one)
+    assert text.startswith("here.yaml: normalize_advantage makes every advantage 0")
+    assert text.endswith("or set normalize_advantage to false")
+    for num_envs, settings in [(1, {"num_steps": 2}), (2, {}), (1, {"normalize_advantage": False})]:
+        assert load(sampling__num_envs=num_envs, algorithm=one | settings)
+
+
 def test_the_default_rule_set_of_atari_is_baselines():
     assert load(env__id="ALE/Pong-v5").env.protocol == "baselines"
     assert load().env.protocol is None

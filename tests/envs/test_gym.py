@@ -10,7 +10,7 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.gym import GymEnv
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError
-from paac_cli.seeding import episode_seed
+from paac_cli.seeding import episode_seed, integer_seed
 from paac_cli.spec import EnvSpec, discrete_action
 
 
@@ -83,7 +83,7 @@ def test_observations_rewards_and_flags_are_those_of_gymnasium():
     env, seed = make_env(EnvConfig(id="CartPole-v1")), episode_seed(5, 2, 3)
     obs, outcomes = play(env, seed, [1] * 50)
     reference = gymnasium.make("CartPole-v1")
-    first, _ = reference.reset(seed=int(seed.generate_state(1)[0]))
+    first, _ = reference.reset(seed=integer_seed(seed))
     assert np.array_equal(obs[0], first)
     for ours, outcome in zip(obs[1:], outcomes, strict=True):
         expected, reward, terminated, truncated, _ = reference.step(1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.learning.returns import advantages
+from paac_cli.learning.returns import advantages, normalized
 
 
 def estimate(reward, value, bootstrap, *, terminated=None, truncated=None, final_value=None, gamma=0.5, lam=1.0):
@@ -84,3 +84,32 @@ def test_the_advantages_of_an_environment_do_not_depend_on_the_others():
         alone = {name: array[:, env : env + 1] for name, array in arrays.items()}
         single = advantages(**alone, bootstrap=tf.constant(bootstrap[env : env + 1]), gamma=0.9, gae_lambda=0.7)
         np.testing.assert_array_equal(single[:, 0], together[:, env])
+
+
+def test_normalized_advantages_have_mean_0_and_deviation_1_by_hand():
+    # mean 3, deviation 2
+    assert normalized(tf.constant([1.0, 5.0])).numpy().tolist() == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 160])
+@pytest.mark.parametrize("value", [0.0, 0.1, -0.7, 1e-7, 123.456, -1e6, 3e30])
+def test_advantages_that_are_all_the_same_value_are_normalized_to_0(value, size):
+    """Their mean is rounded, and the rest divided by the deviation of the rounding would be noise as large as 1."""
+    for compiled in (False, True):
+        result = tf.function(normalized, jit_compile=compiled)(tf.fill([size], value))
+        assert result.numpy().tolist() == [0.0] * size
+
+
+def test_advantages_that_differ_are_normalized_to_the_bits_of_the_plain_formula():
+    rng = np.random.default_rng(0)
+    for scale in (1e-6, 1.0, 1e6):
+        advantage = tf.constant(scale * rng.normal(size=160), tf.float32)
+        plain = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
+        np.testing.assert_array_equal(normalized(advantage), plain)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_normalizing_does_not_hide_numbers_that_are_not_finite(number):
+    """The loss must become NaN, so that the run stops."""
+    for advantage in ([number] * 4, [1.0, number, 2.0]):
+        assert np.isnan(normalized(tf.constant(advantage)).numpy()).any()

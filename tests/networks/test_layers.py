@@ -5,7 +5,15 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.networks.initializers import orthogonal
-from paac_cli.networks.layers import Conv, Convolution, Dense, LayerNorm, Linear, Residual, ResidualSection
+from paac_cli.networks.layers import (
+    ConvLayer,
+    ConvSpec,
+    DenseLayer,
+    DenseSpec,
+    LayerNorm,
+    ResidualSection,
+    ResidualSpec,
+)
 
 
 def set_by_name(module, **values):
@@ -37,14 +45,14 @@ def test_layer_norm_equals_that_of_keras_over_the_last_axis():
 
 
 def test_a_dense_layer_is_normalised_before_its_activation():
-    layer = Linear(2, Dense(2, "relu"), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
+    layer = DenseLayer(2, DenseSpec(2, "relu"), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
     set_by_name(layer, kernel=np.eye(2))
     # mean 1, variance 4: (-1, 1), then relu; in the other order it would be (-1, 1)
     np.testing.assert_allclose(layer(tf.constant([[-1.0, 3.0]])), [[0.0, 1.0]], atol=1e-5)
 
 
 def test_a_convolution_is_normalised_over_the_channels_of_each_pixel():
-    layer = Convolution(2, Conv(2, 1, 1), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
+    layer = ConvLayer(2, ConvSpec(2, 1, 1), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
     set_by_name(layer, kernel=np.eye(2), shift=[1.0, 0.0], scale=[1.0, 2.0])
     outputs = layer(tf.constant([[[[1.0, 3.0]], [[30.0, 10.0]]]]))
     # (-1, 1) and (1, -1), scaled, shifted, and then relu
@@ -53,7 +61,7 @@ def test_a_convolution_is_normalised_over_the_channels_of_each_pixel():
 
 def test_a_residual_section_by_hand():
     """With identity convolutions a block adds the positive part of its input to it: 1 -> 2 -> 4, -1 -> -1."""
-    section = ResidualSection(1, Residual(1), orthogonal, np.random.default_rng(0), "layer")
+    section = ResidualSection(1, ResidualSpec(1), orthogonal, np.random.default_rng(0), "layer")
     set_by_name(section, kernel=np.pad([[1.0]], 1)[:, :, np.newaxis, np.newaxis])
     inputs = np.full((4, 4), -1.0, np.float32)
     # The pooling windows start at rows and columns 0 and 2, and reach one pixel beyond the edge.
@@ -63,7 +71,7 @@ def test_a_residual_section_by_hand():
 
 
 def test_the_last_section_ends_with_its_activation():
-    section = ResidualSection(1, Residual(1, "relu"), orthogonal, np.random.default_rng(0), "layer")
+    section = ResidualSection(1, ResidualSpec(1, "relu"), orthogonal, np.random.default_rng(0), "layer")
     set_by_name(section, kernel=0.0, bias=-1.0)
     # first convolution -1; each block adds relu(-1) * 0 - 1: -3 before the activation
     np.testing.assert_array_equal(section(tf.ones((1, 2, 2, 1))), np.zeros((1, 1, 1, 1)))
@@ -71,7 +79,7 @@ def test_the_last_section_ends_with_its_activation():
 
 
 def test_every_convolution_of_a_section_is_normalised():
-    section = ResidualSection(3, Residual(4), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
+    section = ResidualSection(3, ResidualSpec(4), orthogonal, np.random.default_rng(0), "layer", layer_norm=True)
     names = {variable.name.removesuffix(":0") for variable in section.trainable_variables}
     assert names == {f"layer/{index}/{name}" for index in range(5) for name in ("kernel", "bias", "scale", "shift")}
     set_by_name(section, scale=0.0, shift=1.0)
@@ -81,5 +89,5 @@ def test_every_convolution_of_a_section_is_normalised():
 
 @pytest.mark.parametrize(("side", "expected"), [(1, 1), (2, 1), (3, 2), (84, 42), (21, 11)])
 def test_a_section_halves_the_sides_and_rounds_up(side, expected):
-    section = ResidualSection(3, Residual(2), orthogonal, np.random.default_rng(0), "layer")
+    section = ResidualSection(3, ResidualSpec(2), orthogonal, np.random.default_rng(0), "layer")
     assert section(tf.zeros((1, side, side + 2, 3))).shape == (1, expected, expected + 1, 2)

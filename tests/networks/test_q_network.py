@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
+from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
 from paac_cli.spec import ActionSpec, EnvSpec, discrete_action
 
 OBS = tf.constant(np.random.default_rng(0).normal(size=(6, 3)), tf.float32)
@@ -56,14 +56,14 @@ def test_dueling_values_are_the_states_value_plus_advantages_with_mean_zero():
     np.testing.assert_allclose(model(OBS), q, atol=1e-5)
 
 
-def test_value_of_selects_the_given_actions():
-    assert value_of(Q, tf.constant([2, 0])).numpy().tolist() == [2, 5]
+def test_select_q_takes_the_values_of_the_given_actions():
+    assert select_q(Q, tf.constant([2, 0])).numpy().tolist() == [2, 5]
 
 
-def test_value_of_has_a_gradient_for_the_given_actions_only():
+def test_select_q_has_a_gradient_for_the_given_actions_only():
     with tf.GradientTape() as tape:
         tape.watch(Q)
-        total = tf.reduce_sum(value_of(Q, tf.constant([2, 0])) * [3.0, 5.0])
+        total = tf.reduce_sum(select_q(Q, tf.constant([2, 0])) * [3.0, 5.0])
     assert tape.gradient(total, Q).numpy().tolist() == [[0, 0, 3, 0], [5, 0, 0, 0]]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from paac_cli.errors import VideoError
-from paac_cli.reporting.video import VideoWriter, check_suffix, enlarge
+from paac_cli.reporting.video import VideoWriter, check_video_path, enlarge
 
 
 def frames(count, height=210, width=160):
@@ -76,8 +76,8 @@ def test_a_failed_recording_keeps_the_earlier_video(tmp_path):
 
 @pytest.mark.parametrize("name", ["video.xyz", "video", "video.png"])
 def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(tmp_path, name):
-    with pytest.raises(VideoError, match=r"\.mp4, \.webm, \.gif"):
-        check_suffix(tmp_path / name)
+    with pytest.raises(VideoError, match=r"\.mp4, \.webm or \.gif"):
+        check_video_path(tmp_path / name)
     with pytest.raises(VideoError):
         VideoWriter(tmp_path / name, 60.0)
 

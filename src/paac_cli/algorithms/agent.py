@@ -1,4 +1,4 @@
-"""The seam: all that the training loop, evaluation and checkpoints know of an algorithm."""
+"""The interface of an algorithm: all that the training loop, evaluation and checkpoints know about it."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,16 +13,16 @@ from paac_cli.timestep import TimeStep
 if TYPE_CHECKING:  # the loop imports this module before TensorFlow is loaded
     from paac_cli.learning.predictor import Prediction
 
-#: Name as in TensorBoard -> scalar `tf.Tensor`. Converting one to a float waits for the device; the loop does so once
-#: per update, and stops the run if one is not finite.
+#: Name as in TensorBoard -> scalar `tf.Tensor`. Converting a metric to a float waits for the device. The loop does so
+#: once per update, and stops the run if a metric is not finite.
 Metrics = Mapping[str, Any]
 
 
 class State(Protocol):
-    """Something that a checkpoint holds."""
+    """A part of an agent that a checkpoint stores."""
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Name -> array: everything that `assign` needs to restore this state."""
+        """Name -> array: everything that `assign` needs to restore this state. The arrays may be views."""
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
         """Restore what `to_arrays` returned. Raises CheckpointError if names, shapes or dtypes do not fit."""
@@ -32,21 +32,22 @@ class Memory(Protocol):
     """What an agent records while it acts, until it has learned from it."""
 
     def rewind(self, steps: int) -> None:
-        """Drop what was recorded after the last complete rollout, and set the step counter to its end.
+        """Drop what was recorded after the last complete rollout, and set the step counter to `steps`.
 
-        steps: agent steps of all environments up to there. Called before a checkpoint is saved in mid-rollout.
+        steps: agent steps of all environments up to the end of that rollout. Called before a checkpoint is saved in
+        the middle of a rollout.
         """
 
     def last_batch(self) -> dict[str, NDArray]:
-        """Name -> array: what the latest update learned from, beside the rollout. For reports of failed updates."""
+        """Name -> array: what the latest update learned from, in addition to the rollout. Saved if it diverges."""
 
 
 class Agent(Protocol):
     """One algorithm: arrays in, actions out.
 
-    policy:  what `predict` depends on: weights, and the statistics that normalise observations.
-    learner: what learning needs in addition: optimiser slots, counters, experience.
-    memory:  what was recorded while acting.
+    policy:  everything that `predict` depends on: weights, and the statistics that normalise observations.
+    learner: everything else that learning needs: optimiser slots, counters, experience.
+    memory:  what the agent has recorded while acting.
     """
 
     policy: State
@@ -56,11 +57,11 @@ class Agent(Protocol):
     def act(self, step: TimeStep) -> NDArray:
         """Actions [N, ...] for `step.obs`. Waits for the device, because the environments wait for the actions.
 
-        If the config has `supports_overlap`, a step may be of some of the environments (`step.envs`), in their order.
+        If the config has `supports_overlap`, `step` may hold only some of the environments: those in `step.envs`.
         """
 
     def learn(self, step: TimeStep) -> Metrics | None:
-        """Learn from the outcome of the last actions. Metrics if this completed an update, else None.
+        """Learn from the outcome of the last actions. Returns metrics if this completed an update, else None.
 
         Waits for the device only where an episode was truncated, or where the next computation depends on a
         result (an update that may stop early, priorities of replayed transitions).
@@ -69,12 +70,13 @@ class Agent(Protocol):
     def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> "Prediction":
         """Play without learning: a pure function of its arguments and the policy.
 
-        obs: [B, ...]. greedy: the most probable actions; otherwise samples, with noise keyed by (seed, step, row).
+        obs:    [B, ...].
+        greedy: choose the most probable actions; otherwise sample, with noise keyed by (seed, step, row).
         """
 
 
 def make_agent(config: RunConfig, spec: EnvSpec) -> Agent:
-    """The agent that `config.algorithm` names. Imports TensorFlow.
+    """Make the agent that `config.algorithm` names. Imports TensorFlow.
 
     Raises ConfigError if the network does not fit the observations, or the algorithm the actions.
     """

@@ -1,13 +1,14 @@
 """DQN: deep Q-learning from replayed experience (Mnih et al. 2015, doi 10.1038/nature14236).
 
-After every `steps_per_update` steps, on a batch drawn from the latest `buffer_size` transitions:
+One update per `steps_per_update` agent steps, on a batch drawn from the latest `buffer_size` transitions:
 
     target = R + gamma^n * Q_target(s', a')
     loss   = mean( w * huber(target - Q(s, a)) )
 
-`R` is the discounted reward of `n_step` steps (Sutton 1988). `a'` is the best action under the target network, or
-under the online network (double; van Hasselt et al. 2016, arXiv 1509.06461). The weights `w` correct the bias of
-prioritised sampling (Schaul et al. 2016, arXiv 1511.05952); without priorities they are 1.
+`R` is the discounted sum of `n` rewards: of `n_step`, or fewer if the episode ends before. `s'` is the state after
+them; a termination replaces `gamma^n` by 0. `a'` maximises `Q_target(s', .)` or, with `double`, `Q(s', .)` (van Hasselt
+et al. 2016, arXiv 1509.06461). The weights `w` correct the bias of prioritised sampling (Schaul et al. 2016, arXiv
+1511.05952); without priorities they are 1.
 """
 
 from collections.abc import Mapping
@@ -22,30 +23,31 @@ from paac_cli.algorithms.replay_memory import ReplayMemory
 from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import OBS_STATS_EVERY, ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
+from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
 from paac_cli.seeding import replay_generator, weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
 
 def huber(error: tf.Tensor) -> tf.Tensor:
-    """`error^2 / 2` up to an absolute error of 1, then linear (the clipped error of Mnih et al. 2015)."""
+    """`error^2 / 2` where `|error| <= 1`, else `|error| - 1/2` [B]: the error clipping of Mnih et al. 2015."""
     size = tf.abs(error)
     return tf.where(size <= 1.0, 0.5 * tf.square(error), size - 0.5)
 
 
-def dqn_target(reward: tf.Tensor, discount: tf.Tensor, target_q: tf.Tensor, chooser_q: tf.Tensor) -> tf.Tensor:
-    """`reward + discount * Q_target(s', argmax_a Q_chooser(s', a))` [B].
+def dqn_target(reward: tf.Tensor, discount: tf.Tensor, target_q: tf.Tensor, selector_q: tf.Tensor) -> tf.Tensor:
+    """`reward + discount * target_q(s', argmax_a selector_q(s', a))` [B].
 
-    reward, discount: [B]; target_q, chooser_q: [B, A], of the next observations.
+    reward, discount: [B]; target_q, selector_q: [B, A], of the next observations.
     """
-    best_action = tf.argmax(chooser_q, axis=1, output_type=tf.int32)
-    return reward + discount * value_of(target_q, best_action)
+    best_action = tf.argmax(selector_q, axis=1, output_type=tf.int32)
+    return reward + discount * select_q(target_q, best_action)
 
 
 def dqn_loss(value: tf.Tensor, target: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -55,7 +57,7 @@ def dqn_loss(value: tf.Tensor, target: tf.Tensor, weight: tf.Tensor) -> tuple[tf
 
 
 class _LearnerState:
-    """The `State` of the learner: variables and, where checkpoints hold it, the replay buffer."""
+    """The `State` of the learner: variables and, with `save_buffer`, the replay buffer."""
 
     def __init__(self, variables: Variables, buffer: ReplayBuffer | None) -> None:
         self._variables, self._buffer = variables, buffer
@@ -67,7 +69,7 @@ class _LearnerState:
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
         experience = {name.removeprefix("replay/"): arrays[name] for name in arrays if name.startswith("replay/")}
         variables = {name: arrays[name] for name in arrays if not name.startswith("replay/")}
-        self._variables.check(variables)  # so that nothing is assigned if anything does not fit
+        self._variables.check(variables)  # assign nothing if anything does not fit
         if self._buffer is not None:
             self._buffer.assign(experience)
         self._variables.assign(variables)
@@ -123,11 +125,11 @@ class Dqn:
         return metrics
 
     def _updates_due(self, steps: int) -> int:
-        """Number of updates that have to be made in the first `steps` agent steps."""
+        """Number of updates that are due within the first `steps` agent steps of the run."""
         return int(max(steps - self._settings.learning_starts, 0) // self._settings.steps_per_update)
 
     def _learn_from_replay(self, update: int) -> Metrics:
-        """Update number `update` of the run."""
+        """Make update number `update` (from 0) of the run. Returns its metrics."""
         rng = replay_generator(self._seed, update)
         batch = self.memory.sample(rng, self._settings.batch_size, self._beta)
         metrics: Metrics
@@ -150,8 +152,7 @@ class Dqn:
 
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
         """Actions [N]. obs: [N, ...]."""
-        seed = tf.stack([tf.constant(self._seed, tf.int64), self.memory.steps])
-        actions = epsilon_greedy(self._network(obs), self._epsilon, seed)
+        actions = epsilon_greedy(self._network(obs), self._epsilon, noise_seed(self._seed, self.memory.steps))
         self.memory.steps.assign_add(obs.shape[0])
         return actions
 
@@ -160,10 +161,10 @@ class Dqn:
         settings = self._settings
         next_obs = stack_frames(batch.next_frames)
         target_q = self._target(next_obs)
-        chooser_q = self._network(next_obs) if settings.double else target_q
-        target = dqn_target(batch.reward, batch.discount, target_q, chooser_q)
+        selector_q = self._network(next_obs) if settings.double else target_q
+        target = dqn_target(batch.reward, batch.discount, target_q, selector_q)
         with tf.GradientTape() as tape:
-            value = value_of(self._network(stack_frames(batch.frames)), batch.action)
+            value = select_q(self._network(stack_frames(batch.frames)), batch.action)
             loss, metrics = dqn_loss(value, target, batch.weight)
         learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
         grad_norm = self._optimizer.step(tape, loss, learning_rate)
@@ -176,7 +177,7 @@ class Dqn:
 
 
 def stack_frames(frames: tf.Tensor) -> tf.Tensor:
-    """Frames [B, K, ..., C], oldest first, as the observations [B, ..., K * C] that they were stored from."""
+    """Frames [B, K, ..., C], oldest first -> observations [B, ..., K * C]. Inverts the split of `ReplayBuffer`."""
     if frames.shape[1] == 1:
         return tf.squeeze(frames, axis=1)
     obs = tf.transpose(frames, [0, *range(2, frames.shape.rank - 1), 1, frames.shape.rank - 1])

@@ -1,16 +1,20 @@
-"""Parallel n-step Q-learning and Sarsa (Mnih et al. 2016, arXiv 1602.01783, algorithms 1 and 2), in lock-step.
+"""Parallel n-step Q-learning and Sarsa (Mnih et al. 2016, arXiv 1602.01783, section 4), in lock-step.
 
-Every `T` steps of `N` environments, `num_epochs` passes over all `N * T` transitions, in minibatches:
+After every `T` steps of `N` environments, `num_epochs` passes over all `T * N` transitions, in minibatches:
 
     loss = mean( (R_t - Q(s_t, a_t))^2 / 2 )
     R_t  = r_t + gamma * ( q_lambda * R_{t+1} + (1 - q_lambda) * v(s_{t+1}) ),   R_T = v(s_T)
 
-    v(s) = max_a Q(s, a)              (q_learning)
-    v(s) = Q(s, a), a the action taken  (sarsa; the mean over epsilon-greedy actions where none has been taken yet)
+    v(s) = max_a Q(s, a)      rule: q_learning
+    v(s) = Q(s, a)            rule: sarsa, if action `a` was taken in `s`
+    v(s) = E_a[ Q(s, a) ]     rule: sarsa, if no action was taken: the mean under the epsilon-greedy policy
 
-`v` is computed under the parameters that chose the actions, or under a target network. q_lambda = 1 is the n-step
-return of the paper. With LayerNorm, no target network and q_lambda between 0 and 1 it is PQN (Gallici et al. 2024,
-arXiv 2407.04811).
+No action is taken in `s_T`, nor in the last state of a truncated episode, whose value replaces `R_{t+1}` and
+`v(s_{t+1})`. Termination replaces both by 0.
+
+`v` comes from the parameters that chose the actions or, with `target_update_steps`, from a target network.
+q_lambda = 1 gives the n-step return of the paper. With LayerNorm, no target network and q_lambda between 0 and 1 the
+algorithm is PQN (Gallici et al. 2024, arXiv 2407.04811).
 """
 
 from functools import partial
@@ -23,6 +27,7 @@ from paac_cli.config.algorithms import NstepQConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.learning.graphs import graph_function
 from paac_cli.learning.minibatches import minibatches
+from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
@@ -31,15 +36,15 @@ from paac_cli.learning.reward_normalizer import RewardNormalizer
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, value_of
+from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
 
 def nstep_q_loss(q: tf.Tensor, action: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The loss [] of a batch, and its diagnostics. q: [B, A]; action: [B] int32; target: [B], the returns."""
-    value = value_of(q, action)
+    """The loss [] of a batch, and its diagnostics. q: [B, A], Q(s, .); action: [B] int32; target: [B], the returns."""
+    value = select_q(q, action)
     loss = 0.5 * tf.reduce_mean(tf.square(target - value))
     return loss, {"train/value_loss": 2.0 * loss, "train/q_mean": tf.reduce_mean(value)}
 
@@ -60,7 +65,7 @@ class NstepQ:
         )
         self._rewards = RewardNormalizer(num_envs, settings.gamma, enabled=settings.normalize_reward)
         self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
-        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._values_before_acting)
+        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._bootstrap_value)
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
             [*self._optimizer.slots, self.memory.steps, *self._rewards.variables],
@@ -106,17 +111,16 @@ class NstepQ:
         )
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Actions [N], and the values v(s) [N] of the present states. obs: [N, ...]."""
+        """Actions [N], and v(s) [N] of the states in which they are taken. obs: [N, ...]."""
         q = self._network(obs)
-        seed = tf.stack([tf.constant(self._seed, tf.int64), self.memory.steps])
-        actions = epsilon_greedy(q, self._epsilon, seed)
+        actions = epsilon_greedy(q, self._epsilon, noise_seed(self._seed, self.memory.steps))
         self.memory.steps.assign_add(obs.shape[0])
         if self._target is not None:
             q = self._target(obs)
-        return actions, value_of(q, actions) if self._settings.rule == "sarsa" else tf.reduce_max(q, axis=1)
+        return actions, select_q(q, actions) if self._settings.rule == "sarsa" else tf.reduce_max(q, axis=1)
 
-    def _values_before_acting(self, obs: tf.Tensor) -> tf.Tensor:
-        """The values v(s) [B] of states in which no action has been taken yet. obs: [B, ...]."""
+    def _bootstrap_value(self, obs: tf.Tensor) -> tf.Tensor:
+        """v(s) [B] of states in which no action was taken. obs: [B, ...]."""
         q = (self._target or self._network)(obs)
         best = tf.reduce_max(q, axis=1)
         if self._settings.rule == "q_learning":
@@ -124,15 +128,15 @@ class NstepQ:
         return (1.0 - self._epsilon) * best + self._epsilon * tf.reduce_mean(q, axis=1)
 
     def _prepare_graph(self, rollout: RolloutBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Observations, actions and returns of all steps of a rollout, each [T * N, ...]."""
+        """Observations, actions and returns of all transitions of a rollout, each [T * N, ...]."""
         (value,) = rollout.kept
         reward = self._rewards(rollout.reward, rollout.terminated | rollout.truncated)
         value = tf.reshape(value, reward.shape)
-        # R - v is the lambda-weighted sum of the TD errors of v: the same sum as the advantage of an actor-critic.
+        # R - v is the lambda-weighted sum of the TD errors of v, which is the generalised advantage estimate.
         advantage = advantages(
             reward=reward,
             value=value,
-            bootstrap=self._values_before_acting(rollout.obs[-1]),
+            bootstrap=self._bootstrap_value(rollout.obs[-1]),
             final_value=rollout.final_value,
             terminated=rollout.terminated,
             truncated=rollout.truncated,
@@ -144,7 +148,7 @@ class NstepQ:
     def _update_graph(
         self, obs: tf.Tensor, action: tf.Tensor, target: tf.Tensor, rows: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """One optimiser step on the minibatch of these `rows` [B] of the rollout. Returns the metrics."""
+        """One optimiser step on the minibatch that consists of `rows` [B] of the arrays. Returns the metrics."""
         settings = self._settings
         obs, action, target = (tf.gather(array, rows) for array in (obs, action, target))
         with tf.GradientTape() as tape:

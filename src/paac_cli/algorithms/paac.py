@@ -1,11 +1,11 @@
 """PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862).
 
-Every `T` steps of `N` environments, one gradient step on all `N * T` transitions (algorithm 1 of the paper):
+After every `T` steps of `N` environments, one gradient step on all `T * N` transitions (algorithm 1 of the paper):
 
     loss = loss_scale * mean( -log pi(a_t|s_t) * A_t  -  ent_coef * H(pi(.|s_t))  +  vf_coef * (R_t - V(s_t))^2 )
 
-`R_t` is the n-step return (or, with gae_lambda < 1, the lambda-return), bootstrapped from `V(s_T)` under the
-parameters that chose the actions. `A_t = R_t - V(s_t)` is a constant for the gradient.
+`R_t` is the n-step return (or, with gae_lambda < 1, the lambda-return), bootstrapped from `V(s_T)`. All values are
+computed with the parameters that chose the actions. `A_t = R_t - V(s_t)` is held constant in the gradient.
 """
 
 import tensorflow as tf
@@ -15,6 +15,7 @@ from paac_cli.algorithms.agent import Metrics
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
@@ -45,7 +46,7 @@ def paac_loss(
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The loss [] of a batch, and its diagnostics.
 
-    parameters: [B, P] of the policy; value: [B]; action: [B, ...]; advantage: [B], estimated with `value`.
+    parameters: [B, P] of the policy; value: [B], V(s); action: [B, ...]; advantage: [B], A, estimated with `value`.
     """
     target = tf.stop_gradient(value + advantage)
     explained = explained_variance(advantage, target)
@@ -69,8 +70,7 @@ class Paac:
     def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
         assert isinstance(config.algorithm, PaacConfig)
         self._settings = settings = config.algorithm
-        num_envs = config.sampling.num_envs
-        self._seed = tf.constant(config.seed, tf.int64)
+        self._seed, num_envs = config.seed, config.sampling.num_envs
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed))
         self._optimizer = CheckedOptimizer(
             settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
@@ -93,10 +93,10 @@ class Paac:
         return None if batch is None else self._update(batch)
 
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Actions [N, ...], and the network's products for the update. obs: [N, ...]."""
+        """Actions [N, ...], and the products that the update reuses. obs: [N, ...]."""
         with collecting_products() as products:
             parameters, _ = self._network(obs)
-        actions = self._network.distribution.sample(parameters, tf.stack([self._seed, self.memory.steps]))
+        actions = self._network.distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
         self.memory.steps.assign_add(obs.shape[0])
         return actions, products
 

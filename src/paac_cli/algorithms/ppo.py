@@ -1,12 +1,13 @@
 """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347).
 
-Every `T` steps of `N` environments, `num_epochs` passes over all `N * T` transitions, in minibatches:
+After every `T` steps of `N` environments, `num_epochs` passes over all `T * N` transitions, in minibatches:
 
     ratio = pi(a|s) / pi_old(a|s)
     loss  = mean( -min(ratio * A, clip(ratio, 1 - clip_coef, 1 + clip_coef) * A)        (eq. 7)
                   - ent_coef * H(pi(.|s)) + vf_coef * (R - V(s))^2 )
 
-`A` is the generalised advantage estimate under the parameters that chose the actions, and `R = A + V_old(s)`.
+`pi_old` and `V_old` are those of the parameters that chose the actions. `A` is the generalised advantage estimate with
+`V_old`, and `R = A + V_old(s)`.
 """
 
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from paac_cli.config.algorithms import PpoConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.learning.graphs import graph_function
 from paac_cli.learning.minibatches import minibatches
+from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
@@ -34,18 +36,21 @@ from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
-# The learning rate that adapts to the KL divergence changes by this factor, as in rl_games, and stays above this limit.
-_RATE_FACTOR, _MIN_LEARNING_RATE = 1.5, 1e-6
+_RATE_FACTOR = 1.5  # by which `on_kl: adapt` changes the learning rate, as in rl_games
+_MIN_LEARNING_RATE = 1e-6  # lower bound of the adapted learning rate, as in rl_games
+_MAX_KL_RATIO = (
+    1.5  # `on_kl: stop` allows the KL divergence to reach so many times `target_kl`, as in Stable-Baselines3
+)
 
 
 class PpoBatch(NamedTuple):
-    """Steps to learn from, each array [B, ...], as computed under the parameters that chose the actions."""
+    """`B` transitions, and what was computed with the parameters that chose their actions."""
 
-    obs: tf.Tensor
-    action: tf.Tensor
-    log_prob: tf.Tensor
-    value: tf.Tensor
-    advantage: tf.Tensor
+    obs: tf.Tensor  #: [B, ...]
+    action: tf.Tensor  #: [B, ...]
+    log_prob: tf.Tensor  #: [B] float32, log pi_old(a|s)
+    value: tf.Tensor  #: [B] float32, V_old(s)
+    advantage: tf.Tensor  #: [B] float32
 
 
 def ppo_loss(
@@ -63,8 +68,8 @@ def ppo_loss(
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The loss [] of a batch, and its diagnostics.
 
-    parameters: [B, P] of the current policy; value: [B], current values.
-    clip_value: largest change of a value since the batch was made that the loss rewards; None = any.
+    parameters: [B, P] of the current policy; value: [B], V(s) now.
+    clip_value: a value that has moved further than this from V_old(s) gains nothing by moving on; None = no limit.
     value_unit: [], the unit in which value errors and `clip_value` are measured.
     """
     advantage, target = batch.advantage, batch.advantage + batch.value
@@ -75,14 +80,7 @@ def ppo_loss(
     ratio = tf.exp(log_ratio)
     clipped_ratio = tf.clip_by_value(ratio, 1.0 - clip_coef, 1.0 + clip_coef)
     policy_loss = -tf.reduce_mean(tf.minimum(ratio * advantage, clipped_ratio * advantage))
-
-    squared_error = tf.square((target - value) / value_unit)
-    if clip_value is not None:
-        largest_change = clip_value * value_unit
-        clipped_value = batch.value + tf.clip_by_value(value - batch.value, -largest_change, largest_change)
-        squared_error = tf.maximum(squared_error, tf.square((target - clipped_value) / value_unit))
-    value_loss = tf.reduce_mean(squared_error)
-
+    value_loss = _value_loss(value, batch.value, target, clip_value, value_unit)
     entropy = tf.reduce_mean(distribution.entropy(parameters))
     return policy_loss - ent_coef * entropy + vf_coef * value_loss, {
         "train/policy_loss": policy_loss,
@@ -92,6 +90,18 @@ def ppo_loss(
         "train/approx_kl": tf.reduce_mean(ratio - 1.0 - log_ratio),  # Schulman 2020, "Approximating KL divergence"
         "train/clip_fraction": tf.reduce_mean(tf.cast(tf.abs(ratio - 1.0) > clip_coef, tf.float32)),
     }
+
+
+def _value_loss(
+    value: tf.Tensor, old_value: tf.Tensor, target: tf.Tensor, clip_value: float | None, unit: tf.Tensor | float
+) -> tf.Tensor:
+    """The mean squared error [] of `value` [B]; with `clip_value`, of the worse of the value and the clipped value."""
+    squared_error = tf.square((target - value) / unit)
+    if clip_value is not None:
+        max_change = clip_value * unit
+        clipped_value = old_value + tf.clip_by_value(value - old_value, -max_change, max_change)
+        squared_error = tf.maximum(squared_error, tf.square((target - clipped_value) / unit))
+    return tf.reduce_mean(squared_error)
 
 
 class Ppo:
@@ -140,7 +150,10 @@ class Ppo:
         ):
             for rows in epoch:
                 metrics = self._update(batch, rows)
-            if settings.stops_at_kl is not None and float(metrics["train/approx_kl"]) > 1.5 * settings.stops_at_kl:
+            if (
+                settings.stops_at_kl is not None
+                and float(metrics["train/approx_kl"]) > _MAX_KL_RATIO * settings.stops_at_kl
+            ):
                 break
         if settings.adapts_to_kl is not None:
             self._adapt_rate(metrics["train/approx_kl"], settings.adapts_to_kl)
@@ -151,12 +164,12 @@ class Ppo:
         """Actions [N, ...], their log-probabilities [N], and values [N]. obs: [N, ...]."""
         parameters, value = self._network(obs)
         distribution = self._network.distribution
-        actions = distribution.sample(parameters, tf.stack([tf.constant(self._seed, tf.int64), self.memory.steps]))
+        actions = distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
         self.memory.steps.assign_add(obs.shape[0])
         return actions, distribution.log_prob(parameters, actions), value
 
     def _prepare_graph(self, rollout: RolloutBatch) -> PpoBatch:
-        """All steps of a rollout with their advantages, [T * N, ...]. Copies the observations to the device, once."""
+        """All transitions of a rollout with their advantages. Copies the observations to the device, once."""
         log_prob, value = rollout.kept
         reward = self._rewards(rollout.reward, rollout.terminated | rollout.truncated)
         advantage = advantages(
@@ -175,7 +188,7 @@ class Ppo:
         return PpoBatch(merge_time(rollout.obs[:-1]), merge_time(rollout.action), log_prob, value, advantage)
 
     def _update_graph(self, batch: PpoBatch, rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One optimiser step on the minibatch of these `rows` [B] of the batch. Returns the metrics."""
+        """One optimiser step on the minibatch that consists of `rows` [B] of `batch`. Returns the metrics."""
         settings, steps = self._settings, self.memory.steps
         batch = PpoBatch(*(tf.gather(array, rows) for array in batch))
         with tf.GradientTape() as tape:
@@ -200,7 +213,7 @@ class Ppo:
         return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}
 
     def _adapt_rate_graph(self, kl: tf.Tensor, target: float) -> None:
-        """Lower the learning rate if the last minibatch's KL divergence [] is far above the target, or raise it."""
+        """Divide the learning rate by 1.5 if `kl` [] > 2 * `target`; multiply it by 1.5 if `kl` < `target` / 2."""
         rate = tf.where(kl > 2.0 * target, self._adapted_rate / _RATE_FACTOR, self._adapted_rate)
         rate = tf.where(kl < 0.5 * target, self._adapted_rate * _RATE_FACTOR, rate)
         self._adapted_rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._settings.max_learning_rate))

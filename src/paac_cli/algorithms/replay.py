@@ -1,11 +1,14 @@
 """A replay buffer that stores every frame once.
 
-Of an observation with `K` stacked frames on its last axis only the newest is stored. At the start of an episode all
-`K` are. So the `K` stored frames that end with a step's newest frame are exactly the step's observation, and no
-stack reaches across the border of an episode.
+An observation holds `K` stacked frames on its last axis. The first observation of an episode is stored with all its
+frames, every later one with its newest frame only, and so is the final observation of a truncated episode. Therefore
+the observation of a step consists of the `K` stored frames that end with its newest one, all of the same episode.
 
-    steps     ... | a0 a1 a2 | b0 b1 ...           truncated after `a2`, so its final observation is stored too: Ax
-    frames    ... | A A A A1 A2 Ax | B B B B1 ...  (K = 3)
+An episode of three steps that is truncated, and the start of the next one, with K = 3. The number under a step is the
+frame that its observation ends with:
+
+    stored frames    0 1 2 3 4 5 | 6 7 8 9
+    steps                2 3 4   |     8 9        frame 5 belongs to the final observation, frames 3 4 5
 """
 
 from collections.abc import Mapping
@@ -21,52 +24,54 @@ from paac_cli.learning.variables import check_fit
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
-_SPARE = 32  # one more frame for every so many steps: episodes store further frames where they start and are truncated
+_STEPS_PER_SPARE_FRAME = 32  # an episode stores more frames than it has steps: at its start, and if it is truncated
 
 
 class ReplayBatch(NamedTuple):
-    """`B` transitions of up to `n` steps each. Frames are [B, K, ...], oldest first."""
+    """`B` transitions of `n` steps each, or fewer if the episode ends before."""
 
-    frames: NDArray  #: of the observation that the action answered
+    frames: NDArray  #: [B, K, ...], oldest first: the observation from which the action was chosen
     action: NDArray  #: [B, ...]
-    reward: NDArray  #: [B] float32, discounted sum over n steps, or up to the end of the episode
-    discount: NDArray  #: [B] float32, factor of the value of the next observation; 0 if the episode terminated
-    next_frames: NDArray  #: of the observation after those steps, or of the final one if the episode was truncated
+    reward: NDArray  #: [B] float32, discounted sum of the rewards of these steps
+    discount: NDArray  #: [B] float32, gamma to the power of the number of steps; 0 if the episode terminated
+    next_frames: NDArray  #: [B, K, ...], oldest first: the observation after these steps; not valid if `discount` is 0
     indices: NDArray  #: [B] int64, of the transitions in the buffer, for `set_priorities`
     weight: NDArray  #: [B] float32, importance-sampling weight in the loss; the largest is 1
 
 
 class ReplayBuffer:
-    """The latest `capacity` transitions of `N` environments, in one ring for each environment. A `State`."""
+    """The latest `capacity` transitions of `N` environments, in one ring buffer per environment. A `State`.
+
+    The steps and frames of an environment are numbered from the start of the run: step `t` is in slot `t % max_steps`,
+    frame `i` in slot `i % max_frames`.
+    """
 
     def __init__(
         self, spec: EnvSpec, num_envs: int, *, capacity: int, n_step: int, gamma: float, alpha: float = 0.0
     ) -> None:
         """alpha: priority exponent; 0 = uniform sampling, and no priorities are stored."""
-        self._frames_per_obs = spec.frame_stack
-        *rest, channels = spec.obs_shape if spec.frame_stack > 1 else (*spec.obs_shape, 0)
-        frame_shape = (*rest, channels // spec.frame_stack) if spec.frame_stack > 1 else spec.obs_shape
-        self._max_steps = steps = max(-(-capacity // num_envs), n_step + 1)  # stored for each environment
-        self._max_frames = frames = steps + steps // _SPARE + 2 * spec.frame_stack
+        self._frames_per_obs = k = spec.frame_stack
+        frame_shape = (*spec.obs_shape[:-1], spec.obs_shape[-1] // k) if k > 1 else spec.obs_shape
+        self._max_steps = steps = max(-(-capacity // num_envs), n_step + 1)  # per environment, like max_frames
+        self._max_frames = frames = steps + steps // _STEPS_PER_SPARE_FRAME + 2 * k
         self._n_step, self._gamma, self._alpha = n_step, gamma, alpha
         self._frames_layout = (num_envs, frames, *frame_shape), spec.obs_dtype
-        # Steps and frames are numbered from the start of the run; number `i` is in slot `i % max` of its ring.
-        self._newest = np.zeros((num_envs, steps), np.int64)  # number of each step's newest frame
+        self._newest = np.zeros((num_envs, steps), np.int64)  # number of the newest frame of each step's observation
         self._action = np.zeros((num_envs, steps, *spec.action.shape), spec.action.dtype)
         self._reward = np.zeros((num_envs, steps), np.float32)
         self._terminated = np.zeros((num_envs, steps), np.bool_)
         self._truncated = np.zeros((num_envs, steps), np.bool_)
         self._num_frames = np.zeros(num_envs, np.int64)  # added so far
-        self._oldest = np.zeros(num_envs, np.int64)  # number of the oldest step that can be drawn
+        self._oldest = np.zeros(num_envs, np.int64)  # number of the first step that can be sampled
         self._num_steps = np.zeros((), np.int64)  # added so far, the same for all environments
         self._priorities = SumTree(num_envs * steps) if alpha > 0.0 else None
         self._highest_priority = np.ones(())
 
     @cached_property
     def _frames(self) -> NDArray:
-        """[N, max_frames, ...]. Made on first use, because playing without learning does not need it.
+        """[N, max_frames, ...], zeros, whose pages take no memory before they are written.
 
-        Pages of zeros take no memory until they are written.
+        Allocated on first use, because an agent that only plays does not need it.
         """
         try:
             return np.zeros(*self._frames_layout)
@@ -74,21 +79,21 @@ class ReplayBuffer:
             raise ConfigError(f"algorithm.buffer_size is too large for the memory of this machine: {error}") from error
 
     def __len__(self) -> int:
-        """Number of transitions that can be drawn."""
+        """Number of transitions that can be sampled."""
         return int(np.maximum(self._end - self._oldest, 0).sum())
 
     @property
     def has_begun(self) -> bool:
-        """Whether `begin` was called."""
+        """Whether `begin` was called, now or before the buffer was saved."""
         return bool(self._num_frames[0])
 
     def begin(self, obs: NDArray) -> None:
-        """Add the first observations [N, ...], before any step."""
+        """Store the first observations [N, ...] of the run, before any step."""
         for n in range(len(obs)):
             self._add_frames(n, self._split(obs[n]))
 
     def add(self, action: NDArray, step: TimeStep) -> None:
-        """Add one step of all environments: the actions [N, ...] and their outcome."""
+        """Store one step of all environments: `action` [N, ...], and `step`, their outcome."""
         slot = int(self._num_steps) % self._max_steps
         self._newest[:, slot] = self._num_frames - 1
         self._action[:, slot], self._reward[:, slot] = action, step.reward
@@ -104,9 +109,9 @@ class ReplayBuffer:
             self._update_priorities(oldest_before)
 
     def sample(self, rng: np.random.Generator, size: int, beta: float = 0.0) -> ReplayBatch:
-        """Draw `size` transitions.
+        """Sample `size` transitions, with replacement. The buffer must hold at least one.
 
-        beta: importance-sampling exponent; 1 = the weights fully correct the bias of prioritised sampling.
+        beta: importance-sampling exponent; with 1 the weights correct the bias of prioritised sampling completely.
         """
         if self._priorities is None:
             ends = np.cumsum(np.maximum(self._end - self._oldest, 0))
@@ -115,7 +120,7 @@ class ReplayBuffer:
             t = self._end - (ends[n] - drawn)
             weight = np.ones(size, np.float32)
         else:
-            # One from each of `size` equal parts of the sum (Schaul et al. 2016, arXiv 1511.05952, B.2.1).
+            # Stratified: one from each of `size` equal parts of the sum (Schaul et al. 2016, arXiv 1511.05952, B.2.1).
             position = (np.arange(size) + rng.random(size)) / size * self._priorities.total
             indices, priority = self._priorities.find(position)
             n, slot = np.divmod(indices, self._max_steps)
@@ -135,22 +140,22 @@ class ReplayBuffer:
         self._priorities.set(indices[still_stored], priority[still_stored] ** self._alpha)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Views, not copies, of what has been written so far."""
-        return self._written(int(self._num_frames.max()), int(self._num_steps))
+        """Name -> view, not a copy, of the used part of each array."""
+        return self._used(int(self._num_frames.max()), int(self._num_steps))
 
     def assign(self, arrays: Mapping[str, NDArray]) -> None:
         counts = {name: arrays[name] for name in ("num_frames", "num_steps") if name in arrays}
-        check_fit(counts, {name: (self._all[name].shape, np.int64) for name in ("num_frames", "num_steps")})
+        check_fit(counts, {name: (self._arrays[name].shape, np.int64) for name in ("num_frames", "num_steps")})
         if min(array.min() for array in counts.values()) < 0:
             raise CheckpointError("the checkpoint's replay buffer has a negative number of frames or steps")
-        own = self._written(int(counts["num_frames"].max()), int(counts["num_steps"]))
+        own = self._used(int(counts["num_frames"].max()), int(counts["num_steps"]))
         check_fit(arrays, {name: (array.shape, array.dtype.type) for name, array in own.items()})
         for name, array in own.items():
             array[...] = arrays[name]
 
     @property
     def _end(self) -> int:
-        """Number after that of the last step whose n steps are complete."""
+        """Number of the first step whose n steps are incomplete. Steps `_oldest` to `_end - 1` can be sampled."""
         return int(self._num_steps) - self._n_step + 1
 
     @property
@@ -165,19 +170,20 @@ class ReplayBuffer:
         }
 
     @property
-    def _all(self) -> dict[str, NDArray]:
+    def _arrays(self) -> dict[str, NDArray]:
+        """All arrays, in full size, by their names in checkpoints."""
         tree = {} if self._priorities is None else {"priorities": self._priorities.nodes}
         counts = {"num_frames": self._num_frames, "oldest": self._oldest, "num_steps": self._num_steps}
         return self._rings | counts | {"highest_priority": self._highest_priority} | tree
 
-    def _written(self, num_frames: int, num_steps: int) -> dict[str, NDArray]:
-        """All arrays, but of each ring only the slots that are in use after so many frames and steps."""
-        used = {name: min(num_steps, self._max_steps) for name in self._rings}
-        used["frames"] = min(num_frames, self._max_frames)
-        return {name: array[:, : used[name]] if name in used else array for name, array in self._all.items()}
+    def _used(self, num_frames: int, num_steps: int) -> dict[str, NDArray]:
+        """`_arrays`, but of each ring only the slots that are in use after so many frames and steps."""
+        slots = {name: min(num_steps, self._max_steps) for name in self._rings}
+        slots["frames"] = min(num_frames, self._max_frames)
+        return {name: array[:, : slots[name]] if name in slots else array for name, array in self._arrays.items()}
 
     def _split(self, obs: NDArray) -> NDArray:
-        """[..., K * C] -> [K, ..., C], oldest frame first."""
+        """Observation [..., K * C] -> frames [K, ..., C], oldest first; with K = 1: [...] -> [1, ...]."""
         k = self._frames_per_obs
         return obs[np.newaxis] if k == 1 else np.moveaxis(obs.reshape(*obs.shape[:-1], k, -1), -2, 0)
 
@@ -187,9 +193,9 @@ class ReplayBuffer:
             self._num_frames[n] += 1
 
     def _drop_overwritten(self) -> None:
-        """Advance `_oldest` beyond steps that are overwritten, or that need a frame that is."""
+        """Advance `_oldest` beyond the steps that are overwritten, and those with an overwritten frame."""
         np.maximum(self._oldest, int(self._num_steps) - self._max_steps, out=self._oldest)
-        oldest_frame = self._num_frames - self._max_frames  # numbers below are overwritten
+        oldest_frame = self._num_frames - self._max_frames  # frames with lower numbers are overwritten
         envs = np.arange(len(self._oldest))
         while True:
             first_needed = self._newest[envs, self._oldest % self._max_steps] - (self._frames_per_obs - 1)
@@ -199,7 +205,10 @@ class ReplayBuffer:
             self._oldest += is_overwritten
 
     def _update_priorities(self, oldest_before: NDArray) -> None:
-        """Priority 0 for steps that were just dropped; the highest for the step that can be drawn from now on."""
+        """Set priority 0 for transitions that were just dropped, the highest for those that can now be sampled.
+
+        oldest_before: [N], `_oldest` before the latest step.
+        """
         assert self._priorities is not None
         dropped = [
             n * self._max_steps + np.arange(oldest_before[n], self._oldest[n]) % self._max_steps
@@ -229,14 +238,14 @@ class ReplayBuffer:
             action=self._action[n, t % self._max_steps],
             reward=reward.astype(np.float32),
             discount=discount.astype(np.float32),
-            # After termination these are of the next episode; the discount of 0 hides them.
+            # After a termination these frames are partly of the next episode; the discount of 0 excludes their value.
             next_frames=self._stack(n, self._newest[n, last] + 1),
             indices=n * self._max_steps + t % self._max_steps,
             weight=weight,
         )
 
     def _stack(self, n: NDArray, newest: NDArray) -> NDArray:
-        """The frames [B, K, ...] of environments `n` [B] that end with numbers `newest` [B]."""
+        """The observations [B, K, ...] of environments `n` [B] whose newest frames have the numbers `newest` [B]."""
         k = self._frames_per_obs
         numbers = newest[:, np.newaxis] + np.arange(1 - k, 1)
         return self._frames[n[:, np.newaxis], numbers % self._max_frames]

@@ -1,4 +1,4 @@
-"""What DQN records while it acts."""
+"""What an agent with a replay buffer records while it acts."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,18 +10,18 @@ from paac_cli.timestep import TimeStep
 
 
 class ReplayMemory:
-    """Fills a replay buffer while an agent acts, and draws its batches. A `Memory`; a rollout is one step.
+    """Fills a replay buffer while an agent acts, and draws batches from it. A `Memory`; a rollout is one step.
 
     act:    `obs(step)`, then `record(step, actions)`
     learn:  `add(step)`, then `sample(...)` for each update
     """
 
     def __init__(self, buffer: ReplayBuffer, num_envs: int) -> None:
-        #: Agent steps so far, [] int64. `act` adds to it, in its graph; checkpoints hold it.
+        #: Agent steps so far, [] int64. The graph of `act` increments it; checkpoints contain it.
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self.buffer = buffer
         self._actions = np.zeros(num_envs, np.int32)
-        self._batches: list[ReplayBatch] = []  # drawn since the last `add`
+        self._batches: list[ReplayBatch] = []  # drawn since the latest `add`
         self._tensor = TensorAliases()
 
     def obs(self, step: TimeStep) -> tf.Tensor:
@@ -47,7 +47,7 @@ class ReplayMemory:
         return batch
 
     def rewind(self, steps: int) -> None:
-        self.steps.assign(steps)
+        self.steps.assign(steps)  # there is nothing to drop: the buffer holds only complete steps
 
     def last_batch(self) -> dict[str, NDArray]:
         """The batches of the latest `learn`, concatenated, as `replayed/<field of ReplayBatch>`."""

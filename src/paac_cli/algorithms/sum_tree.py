@@ -1,13 +1,14 @@
-"""Drawing in proportion to priorities, in logarithmic time."""
+"""Sampling in proportion to priorities, in logarithmic time."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class SumTree:
-    """Numbers >= 0 and all their partial sums, as a binary tree in one array.
+    """Numbers >= 0 and their partial sums, as a binary tree in one array.
 
-    Node `i` is the sum of nodes `2i` and `2i + 1`; the numbers are the leaves, on the last level.
+    `nodes[i] = nodes[2 * i] + nodes[2 * i + 1]`, and `nodes[1]` is the root. The numbers are the leaves, all on the
+    last level.
     """
 
     def __init__(self, size: int) -> None:
@@ -31,14 +32,14 @@ class SumTree:
             self.nodes[node] = self.nodes[2 * node] + self.nodes[2 * node + 1]
 
     def find(self, position: NDArray) -> tuple[NDArray, NDArray]:
-        """Indices [B] and values [B] of the numbers that `position` [B] in [0, total) falls on.
+        """For each `position` [B] in [0, total): index [B] and value [B] of the number whose interval contains it.
 
-        Number `i` covers the positions from the sum of the numbers before it to that sum plus itself.
+        The interval of number `i` begins at the sum of all numbers before it, and its length is the number itself.
         """
         node, position = np.ones(len(position), np.int64), position.copy()
         while node[0] < self._first_leaf:
             left = self.nodes[2 * node]
-            # Rounding may put a position beyond the total; a number of 0 is never found.
+            # A subtree whose sum is 0 is never entered, not even if rounding puts a position beyond the total.
             goes_right = (position >= left) & (self.nodes[2 * node + 1] > 0.0)
             position -= np.where(goes_right, left, 0.0)
             node = 2 * node + goes_right

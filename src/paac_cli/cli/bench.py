@@ -18,24 +18,24 @@ _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_wo
 
 
 @click.command()
-@click.argument("workload", type=click.Choice(["sampler", "learner", "train"]), metavar="WHAT")
+@click.argument("workload", type=click.Choice(["sampler", "learner", "train"]), metavar="WORKLOAD")
 @click.option(
-    "--preset", default="pong", show_default=True, metavar="NAME|FILE", help="A preset's name, or a YAML file."
+    "--preset", default="pong", show_default=True, metavar="NAME|FILE", help="Name of a preset, or path of a YAML file."
 )
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
 )
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
-@click.option("--num-envs", type=int, metavar="N", help="Number of parallel environments.  [sampling.num_envs]")
+@click.option("--num-envs", type=int, metavar="N", help="Number of environments.  [sampling.num_envs]")
 @click.option("--num-workers", metavar="N|auto", help="Number of worker processes.  [sampling.num_workers]")
 @click.option(
     "--seconds",
     type=FiniteRange(0, 3600, min_open=True),
-    help="Length of each measurement, without start and warm-up.  "
-    f"[default: {_SECONDS:g}, in a sweep {_SWEEP_SECONDS:g}]",
+    help="Length of each measurement in seconds, without start and warm-up.  "
+    f"[default: {_SECONDS:g}, with --sweep {_SWEEP_SECONDS:g}]",
 )
 @click.option(
-    "--sweep", is_flag=True, help="Try several numbers of workers and environments; those given as flags stay fixed."
+    "--sweep", is_flag=True, help="Try several numbers of environments and workers; a number that you set stays fixed."
 )
 @json_option
 def bench(
@@ -47,9 +47,9 @@ def bench(
     as_json: bool,
     **flag_values: Any,
 ) -> None:
-    """Measure the speed of this machine and what limits it.
+    """Measure the speed of this machine and find what limits it.
 
-    WHAT is one of
+    WORKLOAD is one of
 
     \b
       sampler   workers that step the environments with random actions

@@ -22,8 +22,8 @@ def evaluate(
 ) -> None:
     """Play games with a trained agent and report the raw scores.
 
-    CHECKPOINT is a run directory (its best policy is played) or a single checkpoint. The environment, the rule set
-    and the network are those that the agent was trained with.
+    CHECKPOINT is a run directory, whose best policy is played, or a single checkpoint. The games have the environment
+    and the rule set of the training.
 
     Examples:
 

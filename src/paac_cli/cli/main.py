@@ -11,8 +11,8 @@ from paac_cli import __version__
 from paac_cli.cli.output import escape_control_characters
 from paac_cli.errors import PaacError
 
-# One thread for NumPy's linear algebra, here and in the workers. With more, idle threads spin and compete with the
-# workers that load emulators: initialising the weights then took seconds.
+# One thread for NumPy's linear algebra, here and in the workers. More threads would spin while idle and compete with
+# workers that load emulators; initialising the weights then took seconds.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _COMMANDS = {
@@ -35,7 +35,7 @@ def _open_standard_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # takes the lowest free descriptor
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # opens as the lowest free descriptor
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
@@ -61,7 +61,7 @@ class _LazyGroup(click.Group):
                 raise
             click.echo(f"Error: {escape_control_characters(str(error))}", err=True)
             ctx.exit(error.exit_code)
-        except BrokenPipeError:  # the reader of our output has exited, e.g. `| head`
+        except BrokenPipeError:  # the reader of standard output has exited, e.g. `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
 
@@ -83,4 +83,4 @@ def main(traceback: bool) -> None:
       paac record pong.mp4         # record a video of the newest run
     """
     _open_standard_streams()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all clean-up runs
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # exits through all context managers

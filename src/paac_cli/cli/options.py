@@ -11,7 +11,7 @@ import click
 RUNS = Path("runs")  #: parent of the default run directories
 
 last_option = click.option(
-    "--last", is_flag=True, help="Use the run directory's last checkpoint instead of its best policy."
+    "--last", is_flag=True, help="Use the latest checkpoint of the run directory instead of its best policy."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 
@@ -25,7 +25,7 @@ def _trusted(context: click.Context, option: click.Parameter, is_given: bool) ->
     return ANY_CODE
 
 
-#: The command receives it as `trusted`: the code that may be imported because a checkpoint names it.
+#: The command gets `trusted`: the third-party code that may be imported because a checkpoint names it.
 trust_option = click.option(
     "--trust-code",
     "trusted",
@@ -41,11 +41,11 @@ def add_cwd_to_path() -> None:
 
 
 def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--greedy | --sample and --seed."""
+    """Add --greedy/--sample and --seed to `command`."""
     command = click.option(
         "--greedy/--sample",
         default=False,
-        help="Play the most probable action, or sample from the policy.  [default: sample]",
+        help="Always play the most probable action, or sample from the policy.  [default: sample]",
     )(command)
     return click.option(
         "--seed",
@@ -57,7 +57,7 @@ def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class FiniteRange(click.FloatRange):
-    """A range of numbers without infinity and NaN."""
+    """A range of finite numbers: rejects infinity and NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
@@ -66,7 +66,7 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-#: Keys whose flags accept what a preset accepts, e.g. 5_000_000 or auto.
+#: Keys whose flags are parsed as YAML, so that they accept e.g. 5_000_000 and auto.
 _PARSED_AS_YAML = ("training.total_steps", "sampling.num_workers")
 
 

@@ -9,15 +9,17 @@ from paac_cli.events import Event
 
 
 def echo(text: str) -> None:
-    """Print a result on standard output. A closed terminal is no error: the run that ends with it must still exit."""
+    """Print a result on standard output. Ignores errors: a run whose terminal is closed must still exit cleanly."""
     try:
         click.echo(text)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing the buffer at exit fails again
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # otherwise flushing the buffer at exit fails again
 
 
 def inform(text: str) -> None:
-    """Print progress on standard error, so that standard output holds nothing but results."""
+    """Print progress on standard error, so that standard output has only results."""
     click.echo(text, err=True)
 
 

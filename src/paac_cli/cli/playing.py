@@ -1,4 +1,4 @@
-"""What `eval` and `record` share: playing games with a trained policy."""
+"""Plays games with a trained policy, for `paac eval` and `paac record`."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PlayedGames(NamedTuple):
-    """Games, and the config and environment that they were played with."""
+    """The games, and the config and environment in which they were played."""
 
     config: "RunConfig"
     spec: "EnvSpec"
@@ -21,7 +21,7 @@ class PlayedGames(NamedTuple):
 
 
 def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: int) -> PlayedGames:
-    """Play `episodes` games with `trained`; a terminal shows a progress bar on standard error."""
+    """Play `episodes` games with `trained`. Shows a progress bar if standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -10,10 +10,10 @@ import click
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A .png, .svg or .pdf file.  [default: curve.png in the first run directory]",
+    help="Image file: .png, .svg or .pdf.  [default: curve.png in the first run directory]",
 )
 def plot(runs: tuple[Path, ...], out: Path | None) -> None:
-    """Draw the learning curves of one or more runs.
+    """Plot the learning curves of one or more runs.
 
     Each RUN is a run directory. A curve shows the mean raw return over steps. All runs must have the same environment
     and rule set.
@@ -26,11 +26,10 @@ def plot(runs: tuple[Path, ...], out: Path | None) -> None:
     """
     from paac_cli.errors import RunDirectoryError
     from paac_cli.reporting.plot import FORMATS, plot_runs
+    from paac_cli.text import either
 
     out = out or runs[0] / "curve.png"
     if out.suffix.lower() not in FORMATS:
-        raise RunDirectoryError(
-            f"--out {out}: unknown image format {out.suffix!r}; use a name that ends in {', '.join(FORMATS)}"
-        )
+        raise RunDirectoryError(f"--out {out}: unknown image format; use a name that ends in {either(FORMATS)}")
     plot_runs(list(runs), out)
     click.echo(str(out))

@@ -10,7 +10,7 @@ from paac_cli.cli.options import add_cwd_to_path
 
 @click.group()
 def presets() -> None:
-    """List, show, copy and check presets.
+    """List, show, copy and validate presets.
 
     A preset is a YAML file with every setting of a run.
 
@@ -84,7 +84,7 @@ def copy(name: str, file: Path) -> None:
 @presets.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def validate(file: Path) -> None:
-    """Check the preset in FILE and print it with all defaults filled in.
+    """Validate the preset FILE and print it with all defaults.
 
     Example:
 
@@ -99,7 +99,7 @@ def validate(file: Path) -> None:
 
 @presets.command()
 def schema() -> None:
-    """Print the JSON Schema of presets, for editors that complete and check YAML.
+    """Print the JSON Schema of presets, for code editors.
 
     Example:
 

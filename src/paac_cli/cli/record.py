@@ -18,7 +18,9 @@ from paac_cli.cli.output import warn
 )
 @click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="Number of whole games.")
 @click.option(
-    "--seconds", type=FiniteRange(0, min_open=True), help="Maximum length of the video.  [default: whole games]"
+    "--seconds",
+    type=FiniteRange(0, min_open=True),
+    help="Maximum length of the video in seconds.  [default: whole games]",
 )
 @click.option("--fps", type=FiniteRange(1, 1000), help="Frames per second.  [default: real time]")
 @click.option("--overlay", is_flag=True, help="Add a panel with the score, the value and the action probabilities.")
@@ -39,8 +41,8 @@ def record(
 ) -> None:
     """Record a video of a trained agent.
 
-    VIDEO is a .mp4, .webm or .gif file. Without it, the video is saved in the run's videos/ directory. It shows every
-    frame of the emulator, in the games that `paac eval` plays with the same seed.
+    VIDEO is a .mp4, .webm or .gif file. Without it, the video is saved in the videos/ directory of the run. The video
+    shows every frame of the games that `paac eval` plays with the same seed.
 
     Examples:
 
@@ -49,13 +51,13 @@ def record(
       paac record pong.mp4 --checkpoint runs/pong-seed1 --overlay
     """
     from paac_cli.cli.playing import play_games
-    from paac_cli.reporting.video import check_suffix
+    from paac_cli.reporting.video import check_video_path
     from paac_cli.runs.run_directory import find_policy, newest_run
 
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
-        check_suffix(video)
+        check_video_path(video)
     path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
     video = video or _default_video(path, seed)
 
@@ -79,12 +81,12 @@ def record(
 
 
 def _default_video(checkpoint: Path, seed: int) -> Path:
-    """A file in the videos/ of the run that `checkpoint` belongs to. Raises VideoError if it belongs to none."""
+    """A file in the videos/ directory of the run of `checkpoint`. Raises VideoError if it is not in a run."""
     from paac_cli.errors import VideoError
-    from paac_cli.runs.run_directory import RunDirectory
+    from paac_cli.runs.run_directory import CHECKPOINTS, RunDirectory
 
     path = checkpoint if checkpoint.parent.name else checkpoint.resolve()
-    if path.parent.name != "checkpoints":
+    if path.parent.name != CHECKPOINTS:
         raise VideoError(
             f"{path} is not in a run directory, so the video has no default path; "
             f"name a file: paac record video.mp4 --checkpoint {checkpoint}"

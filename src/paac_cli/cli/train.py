@@ -12,6 +12,7 @@ import click
 from paac_cli.cli.options import RUNS, add_cwd_to_path, overrides_from_flags
 from paac_cli.cli.output import echo, print_event, warn
 from paac_cli.errors import REQUEUE
+from paac_cli.text import counted
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
 
-#: Config key -> its flag.
+#: Dotted config key -> the flag that sets it.
 _FLAGS = {
     "env.id": "--env",
     "seed": "--seed",
@@ -32,21 +33,29 @@ _FLAGS = {
 
 
 @click.command()
-@click.option("--preset", required=True, metavar="NAME|FILE", help="A preset by name, or a YAML file.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any key; repeatable.")
+@click.option("--preset", required=True, metavar="NAME|FILE", help="Name of a preset, or path of a YAML file.")
 @click.option(
-    "--algorithm", metavar="NAME|MODULE:CLASS", help="Another algorithm, with its defaults.  [algorithm={name: ...}]"
+    "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
+)
+@click.option(
+    "--algorithm",
+    metavar="NAME|MODULE:CLASS",
+    help="Use another algorithm, with its defaults.  [algorithm={name: ...}]",
 )
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [seed]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Device of the learner.  [training.device]")
-@click.option("--total-steps", metavar="STEPS", help="Agent steps, over all environments.  [training.total_steps]")
+@click.option(
+    "--total-steps",
+    metavar="STEPS",
+    help="Agent steps to train for, summed over all environments.  [training.total_steps]",
+)
 @click.option("--num-envs", type=int, metavar="N", help="Number of environments.  [sampling.num_envs]")
 @click.option("--num-workers", metavar="N|auto", help="Number of worker processes.  [sampling.num_workers]")
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
-    help="Run directory.  [default: runs/<preset>[-<algorithm>][-<env>]-seed<seed>]",
+    help="Run directory.  [default: runs/<preset>-seed<seed>; --algorithm and --env add their names]",
 )
 @click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed, not deleted.")
 def train(
@@ -59,8 +68,8 @@ def train(
 ) -> None:
     """Train an agent. The same command resumes a run that was stopped.
 
-    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 finish the rollout, save a checkpoint and exit with 130, 143, 129 and 75. A
-    second Ctrl-C exits at once.
+    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 finish the current rollout, save a checkpoint and exit with code 130, 143, 129
+    and 75, respectively. A second Ctrl-C exits at once, without saving.
 
     Examples:
 
@@ -84,7 +93,7 @@ def train(
 
 
 def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
-    """Named after the preset, the algorithm and environment that replace the preset's, and the seed."""
+    """The run directory: named after the preset, the `substitutes` for its algorithm and environment, and the seed."""
     stem = preset.removesuffix(".yaml").removesuffix(".yml")
     name = Path(stem).name if preset != stem else stem.replace("/", "-")
     substitutes = [one.removeprefix("ALE/").replace("/", "-").replace(":", "-") for one in substitutes]
@@ -92,7 +101,7 @@ def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
 
 
 def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
-    """Start or resume the run in `directory`, and print how it ended."""
+    """Start or resume the run in `directory`, and print its result."""
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
 
@@ -163,10 +172,11 @@ def _format_progress(progress: "Progress") -> str:
 
 def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int) -> str:
     rule_set = f" (rule set {config.env.protocol})" if config.env.protocol else ""
+    sampling = f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}"
     return (
         f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rule_set}, "
-        f"{config.algorithm.name} with torso {config.network.torso}, {config.sampling.num_envs} environments on "
-        f"{num_workers} workers, learner on {device} in {config.network.precision}, {_until(config)}, in {directory}"
+        f"{config.algorithm.name} with torso {config.network.torso}, {sampling}, learner on {device} in "
+        f"{config.network.precision}, {_until(config)}, in {directory}"
     )
 
 

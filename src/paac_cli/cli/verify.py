@@ -48,7 +48,8 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
     from paac_cli.training.verification import compare, compare_metrics, find_interval, read_metrics, segment_configs
 
     interval = find_interval(run, from_start=from_start, trusted=trusted, warn=warn)
-    steps, rows = interval.steps, read_metrics(RunDirectory(run).metrics_csv)
+    steps = interval.steps
+    rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps))
     inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {_format_time(interval.seconds)}")
     with tempfile.TemporaryDirectory(prefix="paac-verify-") as directory, StopRequest() as stop:
         stop.begin()
@@ -62,10 +63,9 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
                 click.get_current_context().exit(stop.exit_code)
             retrained = copy.latest(config, warn)
         assert retrained is not None
-        run_rows = {at: row for at, row in rows if at - 1 in steps}
         comparisons = [
             *compare(interval.end, retrained),
-            compare_metrics(run_rows, dict(read_metrics(copy.metrics_csv))),
+            compare_metrics(rows, dict(read_metrics(copy.metrics_csv))),
         ]
         report = verification_report(run, interval, segments, comparisons, retrained.runtime)
     click.echo(json.dumps(report, indent=2) if as_json else format_verification(report))

@@ -96,6 +96,13 @@ class PaacConfig(AlgorithmConfig):
     def rollout_length(self) -> int:
         return self.num_steps
 
+    def check(self, num_envs: int) -> None:
+        if self.normalize_advantage and self.num_steps * num_envs == 1:
+            raise ValueError(
+                "normalize_advantage makes every advantage 0 in rollouts of one step of one environment; "
+                "raise num_steps or sampling.num_envs, or set normalize_advantage to false"
+            )
+
 
 class PpoConfig(AlgorithmConfig):
     """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347)."""

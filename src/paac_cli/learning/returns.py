@@ -46,8 +46,11 @@ def advantages(
 
 
 def normalized(advantage: tf.Tensor) -> tf.Tensor:
-    """Advantages [B], shifted and scaled to mean 0 and standard deviation 1."""
-    return (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
+    """Advantages [B], shifted and scaled to mean 0 and standard deviation 1; 0 if all are the same value."""
+    scaled = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
+    # Of equal values the mean is rounded, and the quotient would be noise of the order of 1.
+    spread = tf.reduce_max(advantage) - tf.reduce_min(advantage)
+    return tf.where(spread == 0.0, 0.0, scaled)
 
 
 def explained_variance(advantage: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -6,18 +6,19 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
-from paac_cli.networks.layers import Dense, Linear
+from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import RunningMoments
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
 
 class ActorCritic(tf.Module):
-    """`obs [B, ...] -> parameters of the policy [B, P], values [B]`. `distribution` turns parameters into actions.
+    """`obs [B, ...] -> parameters of the policy [B, P], values [B]`, float32: two heads on one torso.
 
-    The policy head starts at a hundredth of the usual scale where the initializer has a scale, so that
-    the first policy is close to uniform (Andrychowicz et al. 2020, arXiv 2006.05990, section 3.2).
-    The log standard deviations of continuous actions are variables, the same for every observation.
+    `distribution` is the action distribution with these parameters.
+    The orthogonal initialiser gives the policy head a gain of 0.01, so that the first policy is close to uniform
+    (Andrychowicz et al. 2020, arXiv 2006.05990, section 3.2). The log standard deviations of continuous actions are
+    variables that do not depend on the observation.
     """
 
     def __init__(
@@ -27,8 +28,8 @@ class ActorCritic(tf.Module):
         rng: np.random.Generator,
         value_moments: RunningMoments | None = None,
     ) -> None:
-        """value_moments: of the returns. The value head predicts returns normalised by them; `values` and
-        `__call__` return plain values.
+        """value_moments: of the returns. The value head then predicts normalised returns, but `values` and `__call__`
+        return values in units of the returns.
         """
         super().__init__()
         initializer = INITIALIZERS[config.initializer]
@@ -38,8 +39,8 @@ class ActorCritic(tf.Module):
         features = self._torso.num_features
         self._log_std = None if spec.action.choices else tf.Variable(tf.zeros(spec.action.shape), name="policy/log_std")
         outputs = self.distribution.num_parameters if self._log_std is None else spec.action.shape[0]
-        self._policy = Linear(features, Dense(outputs, "linear"), initializer, rng, "policy", gain=0.01)
-        self._value = Linear(features, Dense(1, "linear"), initializer, rng, "value", gain=1.0)
+        self._policy = DenseLayer(features, DenseSpec(outputs, "linear"), initializer, rng, "policy", gain=0.01)
+        self._value = DenseLayer(features, DenseSpec(1, "linear"), initializer, rng, "value", gain=1.0)
 
     def __call__(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features = self._torso(obs)
@@ -55,7 +56,7 @@ class ActorCritic(tf.Module):
     def play(self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Actions [B, ...], values [B] and probabilities [B, A], or [B, 0] if the action space is not Discrete.
 
-        seed: [2] int64, keys the noise. greedy: [] bool, the most probable actions instead of samples.
+        seed: [2] int64, of the noise. greedy: [] bool; if true, the most probable actions instead of samples.
         """
         parameters, value = self(obs)
         best, sampled = self.distribution.mode(parameters), self.distribution.sample(parameters, seed)
@@ -63,7 +64,7 @@ class ActorCritic(tf.Module):
         return tf.where(greedy, best, sampled), value, probability
 
     def observe(self, obs: tf.Tensor) -> None:
-        """Update the running observation statistics with `obs` [B, ...], if there are any."""
+        """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         self._torso.observe(obs)
 
     def _value_of(self, features: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,7 @@
-"""Action distributions: from the parameters [B, P] of a policy to actions [B, ...]. One class per action space.
+"""Distributions over actions [B, ...], given the parameters [B, P] of a policy. One class per kind of action space.
 
-`sample` is a pure function of the parameters and `seed` [2] int64. The noise of a row depends on the seed and the
-row's index alone, not on the other rows.
+`sample` is a pure function of the parameters and `seed` [2] int64. The noise of a row depends on the seed, the row's
+index and `B`, but not on the parameters of other rows.
 """
 
 import math
@@ -13,7 +13,7 @@ from paac_cli.spec import ActionSpec
 
 
 class Distribution(Protocol):
-    """A distribution over actions for each row of parameters."""
+    """A distribution over actions for each row of `parameters` [B, P] float32."""
 
     num_parameters: int  #: P
 
@@ -31,7 +31,7 @@ class Distribution(Protocol):
 
 
 class Categorical:
-    """Discrete actions: parameters are logits [B, A], actions [B] int32."""
+    """One choice among `A` actions: parameters are logits [B, A]; actions [B] int32."""
 
     def __init__(self, num_choices: int) -> None:
         self.num_parameters = num_choices
@@ -51,28 +51,28 @@ class Categorical:
 
 
 class MultiCategorical:
-    """MultiDiscrete actions, `D` independent choices: parameters are concatenated logits, actions [B, D] int32."""
+    """`D` independent choices: parameters are the logits of all choices, concatenated; actions [B, D] int32."""
 
     def __init__(self, num_choices: tuple[int, ...]) -> None:
         self.num_parameters = sum(num_choices)
-        self._parts = [Categorical(number) for number in num_choices]
+        self._choices = [Categorical(number) for number in num_choices]
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return self.mode(parameters + _gumbel(tf.shape(parameters), seed))
 
     def mode(self, parameters: tf.Tensor) -> tf.Tensor:
-        return tf.stack([part.mode(logits) for part, logits in self._split(parameters)], axis=1)
+        return tf.stack([choice.mode(logits) for choice, logits in self._split(parameters)], axis=1)
 
     def log_prob(self, parameters: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        parts = enumerate(self._split(parameters))
-        return tf.add_n([part.log_prob(logits, actions[:, column]) for column, (part, logits) in parts])
+        choices = enumerate(self._split(parameters))
+        return tf.add_n([choice.log_prob(logits, actions[:, d]) for d, (choice, logits) in choices])
 
     def entropy(self, parameters: tf.Tensor) -> tf.Tensor:
-        return tf.add_n([part.entropy(logits) for part, logits in self._split(parameters)])
+        return tf.add_n([choice.entropy(logits) for choice, logits in self._split(parameters)])
 
     def _split(self, parameters: tf.Tensor) -> list[tuple[Categorical, tf.Tensor]]:
-        pieces = tf.split(parameters, [part.num_parameters for part in self._parts], axis=1)
-        return list(zip(self._parts, pieces, strict=True))
+        logits = tf.split(parameters, [choice.num_parameters for choice in self._choices], axis=1)
+        return list(zip(self._choices, logits, strict=True))
 
 
 class DiagonalGaussian:
@@ -106,6 +106,6 @@ def distribution_over(action: ActionSpec) -> Distribution:
 
 
 def _gumbel(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Gumbel noise [*shape]: the index of the largest noisy logit is a sample of the softmax (Gumbel-max trick)."""
+    """Gumbel noise [*shape]: `argmax(logits + noise)` is a sample from `softmax(logits)` (Gumbel-max trick)."""
     uniform = tf.random.stateless_uniform(shape, seed, minval=1e-20, maxval=1.0, dtype=tf.float32, alg="philox")
     return -tf.math.log(-tf.math.log(uniform))

@@ -16,15 +16,15 @@ from paac_cli.errors import ConfigError
 class KerasTorso(tf.Module):
     """The Keras 3 model that `module:function` builds: `inputs [B, *shape] float32 -> features [B, num_features]`.
 
-    `function(shape)` returns a `keras.Model`. Outputs with more than two axes are flattened. The model runs in
-    inference mode for acting and for learning: no dropout, and batch normalisation keeps the moments 0 and 1.
+    `function(shape)` returns a `keras.Model`. Outputs with more than two axes are flattened. The model always runs in
+    inference mode, also when learning: without dropout, and batch normalisation keeps its initial moments.
 
     Keras numbers names over the whole process (`dense_1/kernel`, `variable_2`), so they cannot name arrays in a
-    checkpoint. This module owns variables `torso/<index in model.variables>/kernel` and runs the model on them.
+    checkpoint. This module owns variables `<name>/<index in model.variables>/kernel` and runs the model with them.
     """
 
     def __init__(self, torso: str, shape: tuple[int, ...], rng: np.random.Generator, name: str, key: str) -> None:
-        """name: prefix of the variables' names. key: the config key that names `torso`, for errors.
+        """torso: `module:function`. name: prefix of the variables' names. key: config key of `torso`, for errors.
 
         Raises ConfigError if `torso` cannot be imported or does not build a model for inputs of `shape`.
         """
@@ -32,8 +32,8 @@ class KerasTorso(tf.Module):
         setting = f"{key} = {torso!r}"
         function = _import(torso, setting)
         try:
-            # On the CPU, so that the weights do not depend on the device.
-            with tf.device("CPU"), _seed(int(rng.integers(2**31))):
+            # Always on the CPU, so that the initial weights do not depend on the device.
+            with tf.device("CPU"), _seeded(int(rng.integers(2**31))):
                 self._model, self.num_features = _build(function, shape)
         except Exception as error:  # user code may raise anything
             raise ConfigError(
@@ -51,6 +51,7 @@ class KerasTorso(tf.Module):
 
 
 def _import(torso: str, setting: str) -> Callable[[tuple[int, ...]], Any]:
+    """The function that `torso` names. Raises ConfigError, which begins with `setting`."""
     module, _, name = torso.partition(":")
     try:
         function = getattr(import_module(module), name)
@@ -65,7 +66,8 @@ def _import(torso: str, setting: str) -> Callable[[tuple[int, ...]], Any]:
 def _build(function: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> tuple[Any, int]:
     """The model and its number of features.
 
-    Raises TypeError or ValueError if the result is not a model with one output [B, F], and what `function` raises.
+    Raises TypeError or ValueError if `function` does not return a model with one output [B, ...], and whatever
+    `function` raises.
     """
     model = function(shape)
     if not isinstance(model, tf.keras.Model):
@@ -79,10 +81,10 @@ def _build(function: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -
 
 
 @contextmanager
-def _seed(seed: int) -> Iterator[None]:
-    """Seed all generators that Keras uses; restore Python's and NumPy's afterwards.
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed all generators that Keras uses within the block; restore those of Python and NumPy afterwards.
 
-    TensorFlow's and Keras's seeds stay set, because nothing in this project draws from them.
+    The generators of TensorFlow and Keras are not restored, because nothing in this project uses them.
     """
     python, numpy = random.getstate(), np.random.get_state()
     tf.keras.utils.set_random_seed(seed)

@@ -1,8 +1,8 @@
-"""The layers of torsos and heads: each as data (`Conv`, `Residual`, `Dense`) and as a module with variables.
+"""The layers of torsos and heads: their specs (`ConvSpec`, `ResidualSpec`, `DenseSpec`), and modules with variables.
 
-A variable is named after its position in the network: a checkpoint stores it as, for example, `torso/0/kernel`.
-A layer may be given inputs that still have to be scaled (`input_scale`). It scales its kernel instead, which is
-smaller than a batch of images.
+A variable is named after its position in the network, e.g. `torso/0/kernel`; checkpoints use these names.
+Layers compute `f(input_scale * inputs)`. They multiply the kernel by `input_scale`, because it is smaller than a batch
+of images. The first layer scales bytes in this way.
 """
 
 from typing import NamedTuple
@@ -14,38 +14,38 @@ from paac_cli.networks.cached_products import cached_product
 from paac_cli.networks.initializers import Initializer
 
 
-class Conv(NamedTuple):
+class ConvSpec(NamedTuple):
     """A convolution and its activation."""
 
     filters: int
-    size: int
+    size: int  #: of the square kernel
     stride: int
     padding: str = "VALID"
     activation: str = "relu"
 
 
-class Residual(NamedTuple):
-    """A convolution, max-pooling to half the size, two residual blocks and an activation."""
+class ResidualSpec(NamedTuple):
+    """A convolution, max-pooling to half of each side, two residual blocks and an activation: `ResidualSection`."""
 
     filters: int
     activation: str = "linear"
 
 
-class Dense(NamedTuple):
+class DenseSpec(NamedTuple):
     """A fully connected layer and its activation."""
 
     units: int
     activation: str = "relu"
 
 
-_GAIN = {"relu": np.sqrt(2.0), "tanh": np.sqrt(2.0), "linear": 1.0}
+_GAINS = {"relu": np.sqrt(2.0), "tanh": np.sqrt(2.0), "linear": 1.0}
 _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
 
 
 class LayerNorm(tf.Module):
-    """`scale * (x - mean) / sqrt(variance + 1e-6) + shift`, moments over the last axis (Ba et al. 2016).
+    """`scale * (x - mean) / sqrt(variance + 1e-6) + shift`, with the moments of the last axis (Ba et al. 2016).
 
-    After a convolution the moments are over the channels of each pixel, not over the image, as in the authors'
+    After a convolution these are the moments over the channels of each pixel, not over the image, as in the authors'
     code of PQN (flax's LayerNorm in mttga/purejaxql, pqn_atari.py; Gallici et al. 2024, arXiv 2407.04811).
     """
 
@@ -62,12 +62,12 @@ class LayerNorm(tf.Module):
 
 
 class Weights(tf.Module):
-    """Kernel and bias of a layer, kept in float32."""
+    """Kernel and bias of a layer. The variables are float32."""
 
     def __init__(
         self, shape: tuple[int, ...], gain: float, initializer: Initializer, rng: np.random.Generator, name: str
     ) -> None:
-        """shape: of the kernel; its last axis is the size of the bias."""
+        """shape: of the kernel; its last axis is that of the bias."""
         super().__init__()
         kernel, bias = initializer(shape, gain, rng)
         self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
@@ -79,13 +79,16 @@ class Weights(tf.Module):
         return tf.cast(kernel, dtype), tf.cast(self._bias, dtype)
 
 
-class Linear(tf.Module):
-    """`inputs [B, I] -> [B, units]`: product, bias, optional LayerNorm, activation; in the dtype of the inputs."""
+class DenseLayer(tf.Module):
+    """`inputs [B, I] -> [B, units]`: matrix product, bias, optional LayerNorm, activation.
+
+    Computed in the dtype of the inputs.
+    """
 
     def __init__(
         self,
         inputs: int,
-        layer: Dense,
+        spec: DenseSpec,
         initializer: Initializer,
         rng: np.random.Generator,
         name: str,
@@ -93,12 +96,12 @@ class Linear(tf.Module):
         *,
         layer_norm: bool = False,
     ) -> None:
-        """gain: of the initial weights; by default the usual one for the activation."""
+        """inputs: their number. gain: of the initial kernel; by default sqrt(2) for relu and tanh, 1 for linear."""
         super().__init__()
-        gain = _GAIN[layer.activation] if gain is None else gain
-        self._weights = Weights((inputs, layer.units), gain, initializer, rng, name)
-        self._norm = LayerNorm(layer.units, name) if layer_norm else tf.identity
-        self._activation = _ACTIVATIONS[layer.activation]
+        gain = _GAINS[spec.activation] if gain is None else gain
+        self._weights = Weights((inputs, spec.units), gain, initializer, rng, name)
+        self._norm = LayerNorm(spec.units, name) if layer_norm else tf.identity
+        self._activation = _ACTIVATIONS[spec.activation]
 
     def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
         kernel, bias = self._weights(inputs.dtype, input_scale)
@@ -108,7 +111,7 @@ class Linear(tf.Module):
         return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
 
 
-class Convolution(tf.Module):
+class ConvLayer(tf.Module):
     """`inputs [B, H, W, C] -> [B, H', W', filters]`: convolution, bias, optional LayerNorm, activation.
 
     Computed in the dtype of the inputs.
@@ -117,7 +120,7 @@ class Convolution(tf.Module):
     def __init__(
         self,
         channels: int,
-        layer: Conv,
+        spec: ConvSpec,
         initializer: Initializer,
         rng: np.random.Generator,
         name: str,
@@ -125,11 +128,11 @@ class Convolution(tf.Module):
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        shape = (layer.size, layer.size, channels, layer.filters)
-        self._weights = Weights(shape, _GAIN[layer.activation], initializer, rng, name)
-        self._norm = LayerNorm(layer.filters, name) if layer_norm else tf.identity
-        self._activation = _ACTIVATIONS[layer.activation]
-        self._stride, self._padding = layer.stride, layer.padding
+        shape = (spec.size, spec.size, channels, spec.filters)
+        self._weights = Weights(shape, _GAINS[spec.activation], initializer, rng, name)
+        self._norm = LayerNorm(spec.filters, name) if layer_norm else tf.identity
+        self._activation = _ACTIVATIONS[spec.activation]
+        self._stride, self._padding = spec.stride, spec.padding
 
     def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
         kernel, bias = self._weights(inputs.dtype, input_scale)
@@ -149,7 +152,7 @@ class ResidualSection(tf.Module):
     def __init__(
         self,
         channels: int,
-        layer: Residual,
+        spec: ResidualSpec,
         initializer: Initializer,
         rng: np.random.Generator,
         name: str,
@@ -157,14 +160,14 @@ class ResidualSection(tf.Module):
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        self._convolutions: list[Convolution] = []
+        self._convolutions: list[ConvLayer] = []
         for index, activation in enumerate(("linear", "relu", "linear", "relu", "linear")):
-            conv = Conv(layer.filters, 3, 1, "SAME", activation)
+            conv = ConvSpec(spec.filters, 3, 1, "SAME", activation)
             self._convolutions.append(
-                Convolution(channels, conv, initializer, rng, f"{name}/{index}", layer_norm=layer_norm)
+                ConvLayer(channels, conv, initializer, rng, f"{name}/{index}", layer_norm=layer_norm)
             )
-            channels = layer.filters
-        self._activation = _ACTIVATIONS[layer.activation]
+            channels = spec.filters
+        self._activation = _ACTIVATIONS[spec.activation]
 
     def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
         first, *blocks = self._convolutions

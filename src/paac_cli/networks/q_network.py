@@ -1,4 +1,4 @@
-"""Action values on a torso, and epsilon-greedy actions."""
+"""A Q-network, and epsilon-greedy actions."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,13 +6,13 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import INITIALIZERS
-from paac_cli.networks.layers import Dense, Linear
+from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
 
 class QNetwork(tf.Module):
-    """`obs [B, ...] -> Q [B, A]`, the expected discounted return of each action."""
+    """`obs [B, ...] -> Q [B, A] float32`, the expected discounted return of each action: a head on a torso."""
 
     def __init__(
         self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, *, dueling: bool = False
@@ -30,8 +30,8 @@ class QNetwork(tf.Module):
         initializer = INITIALIZERS[config.initializer]
         self._torso = Torso(config, spec, initializer, rng)
         features = self._torso.num_features
-        self._q = Linear(features, Dense(spec.action.num_actions, "linear"), initializer, rng, "q")
-        self._value = Linear(features, Dense(1, "linear"), initializer, rng, "value") if dueling else None
+        self._q = DenseLayer(features, DenseSpec(spec.action.num_actions, "linear"), initializer, rng, "q")
+        self._value = DenseLayer(features, DenseSpec(1, "linear"), initializer, rng, "value") if dueling else None
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         features = self._torso(obs)
@@ -43,9 +43,9 @@ class QNetwork(tf.Module):
     def play(
         self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor, epsilon: float
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Actions [B], values [B] of the best actions, and probabilities [B, A].
+        """Actions [B] int32, values [B] of the best actions, and probabilities [B, A] of all actions.
 
-        seed: [2] int64, keys the noise. greedy: [] bool, as if `epsilon` were 0.
+        seed: [2] int64, of the noise. greedy: [] bool; if true, the best actions, as if `epsilon` were 0.
         """
         q = self(obs)
         epsilon = tf.where(greedy, 0.0, epsilon)
@@ -54,20 +54,20 @@ class QNetwork(tf.Module):
         return epsilon_greedy(q, epsilon, seed), tf.reduce_max(q, axis=1), probability
 
     def observe(self, obs: tf.Tensor) -> None:
-        """Update the running observation statistics with `obs` [B, ...], if there are any."""
+        """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         self._torso.observe(obs)
 
 
 def epsilon_greedy(q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Actions [B] int32: a uniformly random one with probability `epsilon` [], else the best.
 
-    q: [B, A]; seed: [2] int64. The noise of a row depends on the seed and the row's index alone.
+    q: [B, A]; seed: [2] int64. The noise of a row depends on the seed, the row's index and `B`, not on other rows.
     """
     noise = tf.random.stateless_uniform([tf.shape(q)[0], 2], seed, alg="philox")
     random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
     return tf.where(noise[:, 0] < epsilon, random_action, tf.argmax(q, axis=1, output_type=tf.int32))
 
 
-def value_of(q: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """`Q(s, a)` [B] of the given actions [B]. q: [B, A]."""
+def select_q(q: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+    """`Q(s, a)` [B] of the given `actions` [B] int32. q: [B, A], of all actions."""
     return tf.reduce_sum(q * tf.one_hot(actions, q.shape[1]), axis=1)

@@ -12,28 +12,28 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import Initializer
 from paac_cli.networks.keras_torso import KerasTorso
-from paac_cli.networks.layers import Conv, Convolution, Dense, Linear, Residual, ResidualSection
+from paac_cli.networks.layers import ConvLayer, ConvSpec, DenseLayer, DenseSpec, ResidualSection, ResidualSpec
 from paac_cli.networks.normalizer import ObsNormalizer
 from paac_cli.spec import EnvSpec
 
-_LAYERS: dict[str, Sequence[Conv | Residual | Dense]] = {
-    # arch_nips of the PAAC paper: the network of Mnih et al. 2013
-    "nips": (Conv(16, 8, 4), Conv(32, 4, 2), Dense(256)),
-    # arch_nature of the PAAC paper: the network of Mnih et al. 2015
-    "nature": (Conv(32, 8, 4), Conv(64, 4, 2), Conv(64, 3, 1), Dense(512)),
-    # the large network of Espeholt et al. 2018 (arXiv 1802.01561, fig. 3), without its LSTM
-    "impala": (Residual(16), Residual(32), Residual(32, "relu"), Dense(256)),
+_TORSOS: dict[str, Sequence[ConvSpec | ResidualSpec | DenseSpec]] = {
+    # Mnih et al. 2013; arch_nips of the PAAC paper
+    "nips": (ConvSpec(16, 8, 4), ConvSpec(32, 4, 2), DenseSpec(256)),
+    # Mnih et al. 2015; arch_nature of the PAAC paper
+    "nature": (ConvSpec(32, 8, 4), ConvSpec(64, 4, 2), ConvSpec(64, 3, 1), DenseSpec(512)),
+    # The large network of Espeholt et al. 2018 (arXiv 1802.01561, fig. 3), without its LSTM
+    "impala": (ResidualSpec(16), ResidualSpec(32), ResidualSpec(32, "relu"), DenseSpec(256)),
 }
 
-#: (inputs [B, ...], number to multiply them by) -> outputs [B, ...]
+#: (inputs [B, ...], input_scale) -> outputs [B, ...]; see `layers.py`
 _Layer = Callable[[tf.Tensor, float], tf.Tensor]
 
 
 class Torso(tf.Module):
-    """The torsos of `network.torso` and `network.torsos`, concatenated: `obs [B, ...] -> features [B, num_features]`.
+    """`obs [B, ...] -> features [B, num_features]`: one branch per torso, whose features are concatenated.
 
-    Each part of an observation that `network.torsos` names has a torso of its own, in the order of the observation;
-    `network.torso` takes all other parts together, last. Raises ConfigError if a torso does not fit its input.
+    Each part of an observation that `network.torsos` names has its own torso, in the order of the observation. Last
+    comes `network.torso`, for all other parts together. Raises ConfigError if a torso does not fit its input.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Torso(tf.Module):
         self.num_features = sum(branch.num_features for branch in self._branches)
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
-        """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns [B, F] float32."""
+        """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns features as float32."""
         features = [branch(*self._scaled(obs, branch.dtype)) for branch in self._branches]
         return tf.concat([tf.cast(part, tf.float32) for part in features], axis=1)
 
@@ -56,7 +56,7 @@ class Torso(tf.Module):
             self._normalizer.update(tf.cast(obs, tf.float32) * self._scale(obs))
 
     def _scaled(self, obs: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, float]:
-        """Observations [B, ...] in `dtype`, and the number by which the first layer still has to multiply them."""
+        """Observations [B, ...] in `dtype`, and the `input_scale` that the first layer has to apply to them."""
         scale = self._scale(obs)
         if self._normalizer is not None:
             return self._normalizer(obs, scale, dtype), 1.0
@@ -65,22 +65,22 @@ class Torso(tf.Module):
         return tf.cast(tf.cast(obs, tf.float32) * scale, dtype), 1.0
 
     def _scale(self, obs: tf.Tensor) -> float | NDArray:
-        """What maps bytes to [0, 1] and leaves other numbers as they are: one factor, or one for each element."""
+        """Factor that maps bytes to [0, 1] and is 1 for other numbers: one for all elements, or one for each [D]."""
         return 1.0 / 255.0 if obs.dtype == tf.uint8 else self._part_scales
 
 
 class _BranchInput(NamedTuple):
-    """Which part of an observation one torso takes."""
+    """A torso, and the part of an observation that is its input."""
 
-    torso: str
-    key: str  #: the config key that names the torso
+    torso: str  #: name of a built-in torso, or `module:function` of a Keras model
+    key: str  #: config key of `torso`, for errors
     name: str  #: prefix of its variables' names
-    shape: tuple[int, ...]
-    columns: tuple[range, ...] = ()  #: of the vector that holds all parts; () = the whole observation, unchanged
+    shape: tuple[int, ...]  #: of the input, without the batch
+    columns: tuple[range, ...] = ()  #: its elements in a flattened observation; () = the whole observation, unchanged
 
 
 class _Branch(tf.Module):
-    """One torso and the part of observations [B, ...] that it takes."""
+    """One torso with its variables. Takes its input from whole observations [B, ...]."""
 
     def __init__(
         self, config: NetworkConfig, inputs: _BranchInput, initializer: Initializer, rng: np.random.Generator
@@ -102,12 +102,12 @@ class _Branch(tf.Module):
             part = tf.concat([obs[:, columns.start : columns.stop] for columns in self._columns], axis=1)
             obs = tf.reshape(part, [-1, *self._shape])
         for layer in self._layers:
-            obs, input_scale = layer(_flat(obs) if isinstance(layer, Linear) else obs, input_scale), 1.0
+            obs, input_scale = layer(_flat(obs) if isinstance(layer, DenseLayer) else obs, input_scale), 1.0
         return obs
 
 
 def _branch_inputs(config: NetworkConfig, spec: EnvSpec) -> list[_BranchInput]:
-    """Which torso takes which part. Raises ConfigError if the config names an unknown part."""
+    """The input of each torso. Raises ConfigError if `network.torsos` names an unknown part."""
     if not config.torsos:
         return [_BranchInput(config.torso, "network.torso", "torso", spec.obs_shape)]
     names = [part.name for part in spec.parts]
@@ -140,34 +140,34 @@ def _build(
     config: NetworkConfig, inputs: _BranchInput, initializer: Initializer, rng: np.random.Generator
 ) -> tuple[list[_Layer], int]:
     """The layers of a built-in torso and its number of features. Raises ConfigError if it does not fit its input."""
-    layers = _LAYERS.get(inputs.torso) or [Dense(units, config.activation or "tanh") for units in config.hidden_sizes]
-    built: list[_Layer] = []
+    mlp = [DenseSpec(units, config.activation or "tanh") for units in config.hidden_sizes]
+    layers: list[_Layer] = []
     shape, layer_norm = inputs.shape, config.layer_norm
-    for index, layer in enumerate(layers):
+    for index, spec in enumerate(_TORSOS.get(inputs.torso, mlp)):
         name = f"{inputs.name}/{index}"
-        if isinstance(layer, Dense):
-            built.append(Linear(int(np.prod(shape)), layer, initializer, rng, name, layer_norm=layer_norm))
-            shape = (layer.units,)
+        if isinstance(spec, DenseSpec):
+            layers.append(DenseLayer(int(np.prod(shape)), spec, initializer, rng, name, layer_norm=layer_norm))
+            shape = (spec.units,)
             continue
-        smallest = layer.size if isinstance(layer, Conv) else 1
+        smallest = spec.size if isinstance(spec, ConvSpec) else 1
         if len(shape) != 3 or min(shape[:2]) < smallest:
             raise ConfigError(
                 f"{inputs.key} = {inputs.torso!r} does not fit: layer {index} takes images [height, width, channels] "
                 f"of at least {smallest}x{smallest} pixels, not inputs of shape {list(shape)}; use mlp, which takes "
                 "any shape"
             )
-        if isinstance(layer, Conv):
-            built.append(Convolution(shape[2], layer, initializer, rng, name, layer_norm=layer_norm))
-            sides = [(side - layer.size) // layer.stride + 1 for side in shape[:2]]
+        if isinstance(spec, ConvSpec):
+            layers.append(ConvLayer(shape[2], spec, initializer, rng, name, layer_norm=layer_norm))
+            sides = [(side - spec.size) // spec.stride + 1 for side in shape[:2]]  # padding VALID
         else:
-            built.append(ResidualSection(shape[2], layer, initializer, rng, name, layer_norm=layer_norm))
+            layers.append(ResidualSection(shape[2], spec, initializer, rng, name, layer_norm=layer_norm))
             sides = [(side + 1) // 2 for side in shape[:2]]
-        shape = (*sides, layer.filters)
-    return built, int(np.prod(shape))
+        shape = (*sides, spec.filters)
+    return layers, int(np.prod(shape))
 
 
 def _part_scales(spec: EnvSpec) -> float | NDArray:
-    """For each element of an observation [D] with several parts: 1/255 where the part holds bytes, else 1."""
+    """`Torso._scale` of observations that are not bytes: 1/255 for each element of a part that was bytes, else 1."""
     if not spec.parts:
         return 1.0
     scales = [np.full(int(np.prod(part.shape)), 1.0 / 255.0 if part.is_bytes else 1.0) for part in spec.parts]

@@ -1,4 +1,4 @@
-"""What a run prints: a live table on a terminal, lines of text elsewhere."""
+"""Prints the progress of a run: a live table on a terminal, lines of text elsewhere."""
 
 import contextlib
 import math
@@ -13,8 +13,8 @@ from rich.text import Text
 
 from paac_cli.events import Event
 
-_LINE_EVERY = 10.0  # seconds between lines if there is no terminal
-#: Label -> (metric, number of digits) of the metrics that say most about learning. Each algorithm has some of them.
+_LINE_EVERY = 10.0  # minimum seconds between lines if there is no terminal
+#: Label -> (metric, decimal places) of the metrics that say most about learning. Each algorithm has some of them.
 _LEARNING = {
     "entropy": ("train/entropy", 3),
     "epsilon": ("train/epsilon", 3),
@@ -32,7 +32,7 @@ class _PipeTolerantConsole(Console):
 
 
 class ConsoleSink:
-    """Prints metrics and events: a `MetricSink`, and its `log` is a `Log`. A closed terminal does not stop training."""
+    """A `MetricSink` that prints; its method `log` is a `Log`. If printing fails, training continues."""
 
     def __init__(self, total_steps: int) -> None:
         self._console = console = _PipeTolerantConsole()
@@ -61,12 +61,14 @@ class ConsoleSink:
                 self._live.stop()
 
     def _print(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # e.g. a full disk below `> log`; metrics.csv holds the numbers
+        with contextlib.suppress(OSError):  # e.g. a redirection to a full disk; metrics.csv has the numbers, too
             self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def _cells(self, steps: int, row: Mapping[str, float]) -> dict[str, str]:
         steps_per_second = row["time/fps"]
-        seconds_left = max(self._total_steps - steps, 0) / steps_per_second  # the last rollout may pass total_steps
+        seconds_left = (
+            max(self._total_steps - steps, 0) / steps_per_second
+        )  # the last rollout may go beyond total_steps
         shares = ", ".join(f"{name} {row[f'time/{name}_share']:.0%}" for name in ("act", "env", "learn"))
         mean_return = row["rollout/ep_rew_mean"]
         return {

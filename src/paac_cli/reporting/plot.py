@@ -1,4 +1,4 @@
-"""Learning curves: mean raw return over steps, one line per run."""
+"""Plots learning curves: mean raw return over steps, one line per run."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,7 @@ class Curve(NamedTuple):
 
     name: str
     algorithm: str
-    config: RunConfig  #: with the default algorithm in place of a third-party one, which a curve does not need
+    config: RunConfig  #: if the algorithm is third-party, with the default algorithm instead, so as not to import it
     steps: NDArray[np.int64]
     mean_return: NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def _read_config(path: Path) -> tuple[str, RunConfig]:
 
 
 def plot_runs(runs: list[Path], out: Path) -> None:
-    """Draw the curves of `runs`, which must have the same environment and rule set, to the image file `out`.
+    """Plot the curves of `runs`, which must have the same environment and rule set, to the image file `out`.
 
     Raises RunDirectoryError if a run cannot be read, if the runs are not comparable, or if `out` cannot be written.
     """
@@ -86,7 +86,7 @@ def plot_runs(runs: list[Path], out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
-    except (OSError, ValueError) as error:  # ValueError: the numbers are too far apart for an axis
+    except (OSError, ValueError) as error:  # ValueError: the range of the numbers is too large for an axis
         raise RunDirectoryError(f"{out} cannot be written: {error}") from error
     finally:
         plt.close(figure)
@@ -98,12 +98,12 @@ def _require_comparable(curves: list[Curve]) -> None:
     if len(games) > 1:
         names = ", ".join(f"{game} ({rules})" if rules else game for game, rules in sorted(games, key=str))
         raise RunDirectoryError(
-            f"scores of different games or rule sets are not comparable: {names}. Plot each of them by itself"
+            f"scores of different games or rule sets are not comparable: {names}. Plot them separately"
         )
 
 
 def _escape_formula(text: str) -> str:
-    """`text` so that Matplotlib shows a dollar sign as such, instead of starting a formula."""
+    """Escape dollar signs, which start a formula in Matplotlib."""
     return text.replace("$", r"\$")
 
 

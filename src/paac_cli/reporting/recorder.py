@@ -1,4 +1,4 @@
-"""Replays evaluated games into a video."""
+"""Records videos of evaluated games by replaying them."""
 
 import contextlib
 from pathlib import Path
@@ -21,7 +21,7 @@ _GREY, _WHITE, _BLUE = (150, 150, 150), (240, 240, 240), (90, 170, 250)  # RGB
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-class _VideoIsComplete(Exception):  # noqa: N818 (not an error: it ends the replay early)
+class _VideoIsComplete(Exception):  # noqa: N818 (not an error; it ends the replay early)
     """The video has its maximum number of frames."""
 
 
@@ -55,8 +55,8 @@ def record_games(
 ) -> None:
     """Write every frame of `games` to `path`, or only the first `max_frames`.
 
-    seed: of the evaluation in which they were played. overlay: add a panel with the score, the value and the action
-    probabilities. Raises VideoError.
+    seed: of the evaluation in which the games were played. overlay: add a panel with the score, the value and the
+    action probabilities. Raises VideoError.
     """
     with VideoWriter(path, fps) as video, contextlib.suppress(_VideoIsComplete):
         camera = _Camera(video, max_frames)
@@ -70,8 +70,8 @@ def record_games(
             score = replay(config, game, seed, camera, show)
             if score != game.score:
                 raise VideoError(
-                    f"game {number} diverged on replay: its score was {game.score:g} in the evaluation and {score:g} "
-                    "in the video, so the environment uses a random generator that does not follow from its seed"
+                    f"game {number + 1} diverged on replay: its score was {game.score:g} in the evaluation and "
+                    f"{score:g} in the video, so the environment uses a random generator that its seed does not control"
                 )
 
 

@@ -1,8 +1,8 @@
-"""Published scores to compare with, for the twelve games of the PAAC paper.
+"""Published scores for the twelve games of the PAAC paper.
 
-`random` and `human` are those of the human-normalised score in the literature (Mnih et al. 2015, and Wang et al. 2016
-for no-op starts). `paper_*` is table 1 of Clemente et al. 2017. All were measured with no-op starts, the minimal action
-set and no sticky actions.
+`random` and `human` define the human-normalised score in the literature (Mnih et al. 2015, and Wang et al. 2016 for
+no-op starts). `paper_*` are from table 1 of Clemente et al. 2017. All were measured with no-op starts, the minimal
+action set and no sticky actions.
 """
 
 from typing import NamedTuple
@@ -17,11 +17,11 @@ class ReferenceScores(NamedTuple):
     paper_nature: float
 
     def paper(self, torso: str) -> tuple[str, float]:
-        """The network of the paper to compare `torso` with, and its score."""
+        """The paper's network that `torso` is compared with, and its score."""
         return ("nature", self.paper_nature) if torso == "nature" else ("nips", self.paper_nips)
 
     def human_normalised(self, score: float) -> float:
-        """0 for random play, 1 for human play."""
+        """`score` on a scale where random play is 0 and human play is 1."""
         return (score - self.random) / (self.human - self.random)
 
 

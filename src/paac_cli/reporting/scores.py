@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[str, Any]:
-    """Statistics of the scores of `games`, and published scores if there are any for this game."""
+    """Statistics of `games`, with published scores if there are any for this game."""
     scores = [game.score for game in games]
     report: dict[str, Any] = {
         "env": config.env.id,
@@ -42,7 +42,7 @@ def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[st
 
 
 def format_scores(report: dict[str, Any]) -> str:
-    """A `score_report` as text; it must also hold `checkpoint`, `steps`, `actions` and `seed`."""
+    """A `score_report` as text. The caller must have added `checkpoint`, `steps`, `actions` and `seed`."""
     rules = f", rule set {report['protocol']}" if report["protocol"] else ""
     lines = [
         f"{report['checkpoint']}, {report['steps']:,} steps",

@@ -1,4 +1,4 @@
-"""Video files, written frame by frame, so that memory does not grow with their length."""
+"""Writes video files frame by frame, so that memory does not grow with their length."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.errors import VideoError
+from paac_cli.text import either
 
 
 class _Format(NamedTuple):
     codec: str
     pixels: str
     options: dict[str, str]
-    scale: int  #: each pixel of a small frame becomes a square of this many pixels a side
-    max_fps: float  #: of the file; a faster source has frames dropped evenly, so that it plays in real time
+    scale: int  #: factor by which small frames are enlarged
+    max_fps: float  #: of the file; frames of a faster source are dropped evenly, so that it plays in real time
 
 
 _FORMATS = {
@@ -26,29 +27,29 @@ _FORMATS = {
     ".webm": _Format(
         "libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8"}, 4, 60.0
     ),
-    ".gif": _Format("gif", "pal8", {}, 2, 30.0),  # browsers slow GIFs down that exceed 50 frames per second
+    ".gif": _Format("gif", "pal8", {}, 2, 30.0),  # browsers slow down GIFs with more than 50 frames per second
 }
-_SMALL = 300  # pixels a side; larger frames are not enlarged
+_SMALL = 300  # maximum height and width in pixels of frames that are enlarged
 
 
-def check_suffix(path: Path) -> None:
-    """Raises VideoError if no video can be written to `path`, because of its name."""
+def check_video_path(path: Path) -> None:
+    """Raises VideoError if `path` is a directory, or no video format can be written for its suffix."""
     if path.is_dir():
         raise VideoError(f"{path} cannot be written: it is a directory")
     if path.suffix.lower() not in _FORMATS:
-        found = f"suffix {path.suffix!r}" if path.suffix else "a name without a suffix"
-        raise VideoError(f"{path}: no video format for {found}; use a name that ends in {', '.join(_FORMATS)}")
+        raise VideoError(f"{path}: unknown video format; use a name that ends in {either([*_FORMATS])}")
     codec = _FORMATS[path.suffix.lower()].codec
     if codec not in av.codecs_available:
-        raise VideoError(f"{path}: this build of PyAV has no {codec} encoder; use another of {', '.join(_FORMATS)}")
+        others = either([suffix for suffix in _FORMATS if suffix != path.suffix.lower()])
+        raise VideoError(f"{path}: this build of PyAV has no {codec} encoder; use a name that ends in {others}")
 
 
 class VideoWriter:
-    """Writes RGB frames to `path`. A context manager: the file gets its name only once it is complete."""
+    """Writes RGB frames to `path`. A context manager: `path` exists only once the video is complete."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        """fps: frames per second of the source, which calls `write`. Raises VideoError."""
-        check_suffix(path)
+        """fps: frames per second at which the frames are played. Raises VideoError."""
+        check_video_path(path)
         self._path = path
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._format = _FORMATS[path.suffix.lower()]
@@ -86,7 +87,7 @@ class VideoWriter:
         return self._format.scale
 
     def write(self, frame: NDArray[np.uint8]) -> None:
-        """Add a frame [height, width, 3] RGB; all frames must have the same size. Raises VideoError."""
+        """Add `frame` [height, width, 3] uint8 RGB; all frames must have the same size. Raises VideoError."""
         due = self._frames * self._fps >= self._written * self._source_fps
         self._frames += 1
         if not due:
@@ -125,14 +126,14 @@ class VideoWriter:
 
 
 def enlarge(frame: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """`frame` enlarged by `scale` in both directions, with hard edges; a large frame is returned unchanged."""
+    """`frame` enlarged by `scale` in both directions, without smoothing; a large frame is returned unchanged."""
     if max(frame.shape[:2]) > _SMALL:
         return frame
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
 
 
 def _palette_graph(width: int, height: int, time_base: Fraction) -> av.filter.Graph:
-    """A filter that gives each frame a palette of its own: an Atari screen has at most 128 colours."""
+    """A filter that gives each frame its own palette; an Atari screen has at most 128 colours."""
     graph = av.filter.Graph()
     source = graph.add_buffer(width=width, height=height, format=av.VideoFormat("rgb24"), time_base=time_base)
     split, generate = graph.add("split"), graph.add("palettegen", "stats_mode=single")

@@ -6,10 +6,13 @@ Column names follow Stable-Baselines3. The first column is `steps`, in agent ste
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from paac_cli.files import open_regular
+
+_MAX_BYTES, _MAX_LINE = 1 << 28, 1 << 16  # of a file, and of one of its lines
+_STEPS = re.compile("[0-9]{1,18}")
 
 #: Column -> its meaning. Algorithms add columns under `train/`. docs/metrics.md shows this table.
 METRICS = {
@@ -32,23 +35,53 @@ def depends_on_clock(column: str) -> bool:
     return column in ("time/fps", "time/time_elapsed", "time/restarts") or column.endswith("_share")
 
 
-def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows of a `metrics.csv`, without incomplete or garbled lines.
+def read_rows(path: Path, *, strict: bool = False) -> tuple[list[str], Iterator[dict[str, str]]]:
+    """Columns and rows of a `metrics.csv`, which is read row by row. An incomplete last line is left out.
 
-    Raises OSError, or ValueError if the file is not a table of metrics.
+    strict: a garbled line is an error; otherwise it is left out, too. Raises OSError, or ValueError if the file is not
+    such a table or too large; both also while the rows are read.
     """
-    with open_regular(path) as file:
-        lines = file.read().decode(errors="replace").splitlines(keepends=True)
+    lines = _lines(path)
+    first = next(lines, None)
+    if first is None:  # killed before the first line was complete
+        return [], iter(())
     try:
-        columns, *rows = csv.reader(line for line in lines if line.endswith("\n"))
+        columns = _cells(first)
     except csv.Error as error:
         raise ValueError(f"not a CSV table: {error}") from error
-    except ValueError:  # killed before the first line was complete
-        return [], []
     if columns[:1] != ["steps"]:
         raise ValueError("the first column is not 'steps'")
-    whole = (row for row in rows if len(row) == len(columns) and re.fullmatch("[0-9]{1,18}", row[0]))
-    return columns, [dict(zip(columns, row, strict=True)) for row in whole]
+    return columns, _rows(columns, lines, strict)
+
+
+def _rows(columns: Sequence[str], lines: Iterable[str], strict: bool) -> Iterator[dict[str, str]]:
+    for number, line in enumerate(lines, start=2):
+        try:
+            cells = _cells(line)
+        except csv.Error:
+            cells = []
+        if len(cells) == len(columns) and _STEPS.fullmatch(cells[0]):
+            yield dict(zip(columns, cells, strict=True))
+        elif strict:
+            raise ValueError(f"line {number} is not a row of the table")
+
+
+def _cells(line: str) -> list[str]:
+    """Raises csv.Error."""
+    return next(csv.reader([line], strict=True), [])
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The complete lines of the file at `path`. Raises OSError, or ValueError if a line or the file is too long."""
+    size = 0
+    with open_regular(path) as file:
+        while (line := file.readline(_MAX_LINE + 1)).endswith(b"\n"):
+            yield line.decode(errors="replace")
+            size += len(line)
+            if size > _MAX_BYTES:
+                raise ValueError(f"larger than {_MAX_BYTES:,} bytes, the limit for a table of metrics")
+    if len(line) > _MAX_LINE:
+        raise ValueError(f"not a CSV table: a line is longer than {_MAX_LINE:,} bytes")
 
 
 def to_lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:

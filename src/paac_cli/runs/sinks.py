@@ -10,7 +10,7 @@ import itertools
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +20,11 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from paac_cli.errors import RunDirectoryError
 from paac_cli.events import Alert, Event, Info, Log
-from paac_cli.files import append_at, make_directory, open_for_writing, replace_synced
+from paac_cli.files import append, append_at, make_directory, replace_synced
 from paac_cli.runs.metrics_csv import read_rows, to_lines
+from paac_cli.text import printable
+
+_ROWS_AT_ONCE = 1000  # while a table is copied
 
 
 class MetricSink(Protocol):
@@ -41,8 +44,9 @@ class EventLog:
         self._path = path
 
     def __call__(self, event: Event) -> None:
-        with contextlib.suppress(OSError), open(self._path, "a", opener=open_for_writing) as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {event}\n")
+        line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {printable(str(event))}\n"
+        with contextlib.suppress(OSError):
+            append(self._path, line.encode(errors="backslashreplace"))
 
 
 class CsvSink:
@@ -61,7 +65,7 @@ class CsvSink:
             if path.exists():
                 columns, rows = read_rows(path)
                 if columns:
-                    self._replace(columns, [row for row in rows if int(row["steps"]) <= resume_at])
+                    self._replace(columns, (row for row in rows if int(row["steps"]) <= resume_at))
         except (OSError, ValueError) as error:
             raise RunDirectoryError(f"{path} cannot be used: {error}; move it away to continue without it") from error
 
@@ -81,16 +85,28 @@ class CsvSink:
             append_at(self._path, self._size, lines)
             self._size += len(lines)
         else:
-            rows = read_rows(self._path)[1] if self._path.exists() else []
+            rows = read_rows(self._path)[1] if self._path.exists() else iter(())
             self._columns = []  # set again once the file has been replaced
             first = int(self._waiting[0]["steps"])
-            self._replace(columns, [*(row for row in rows if int(row["steps"]) < first), *self._waiting])
+            earlier = (row for row in rows if int(row["steps"]) < first)
+            self._replace(columns, itertools.chain(earlier, self._waiting))
         self._waiting.clear()
 
-    def _replace(self, columns: list[str], rows: list[dict[str, str]]) -> None:
-        content = to_lines(columns, [dict(zip(columns, columns, strict=True)), *rows])
-        replace_synced(self._path, content)
-        self._columns, self._size = columns, len(content)
+    def _replace(self, columns: list[str], rows: Iterable[Mapping[str, str]]) -> None:
+        """Replace the file by one with `columns` and `rows`, which may be those that it has now."""
+        size, rows = 0, iter(rows)
+
+        def pieces() -> Iterator[bytes]:
+            nonlocal size
+            batch: list[Mapping[str, str]] = [dict(zip(columns, columns, strict=True))]
+            while batch:
+                lines = to_lines(columns, batch)
+                yield lines
+                size += len(lines)
+                batch = list(itertools.islice(rows, _ROWS_AT_ONCE))
+
+        replace_synced(self._path, pieces())
+        self._columns, self._size = columns, size
 
 
 class TensorBoardSink:

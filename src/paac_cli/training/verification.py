@@ -4,7 +4,6 @@ An interval of the run is retrained with other numbers of workers, a stop and a 
 and metrics are compared with those of the run, bit for bit.
 """
 
-import csv
 import hashlib
 import sys
 from collections.abc import Container, Iterator, Mapping
@@ -19,10 +18,9 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationError
 from paac_cli.events import Warn
-from paac_cli.files import open_regular
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
-from paac_cli.runs.metrics_csv import depends_on_clock
+from paac_cli.runs.metrics_csv import depends_on_clock, read_rows
 from paac_cli.runs.run_directory import RunDirectory, load_valid
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
 from paac_cli.sampling.partition import num_workers
@@ -145,23 +143,22 @@ def digests(arrays: Arrays) -> dict[str, str]:
     return {name: _digest(array) for name, array in sorted(arrays.items())}
 
 
-def read_metrics(metrics_csv: Path) -> list[tuple[int, Row]]:
-    """(steps, row) for each complete row of metrics.csv, in order.
+def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[int, Row]]:
+    """(steps, row) for each complete row of metrics.csv, in order; only for rows that end a rollout in `steps`.
 
     Returns [] if the file does not exist, because the run is shorter than `log_every`. Raises RunDirectoryError.
     """
     try:
-        with open_regular(metrics_csv) as file:
-            lines = [line for line in file.read().decode().splitlines(keepends=True) if line.endswith("\n")]
-        rows = [
-            {name: cell for name, cell in row.items() if cell and not depends_on_clock(name)}
-            for row in csv.DictReader(lines, strict=True)
-        ]
-        return [(int(row.pop("steps")), row) for row in rows]
+        _, rows = read_rows(metrics_csv, strict=True)
+        return [(int(row["steps"]), _comparable(row)) for row in rows if steps is None or int(row["steps"]) - 1 in steps]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        raise RunDirectoryError(f"{metrics_csv} cannot be read: {error!r}") from error
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError(f"{metrics_csv} cannot be read: {error}") from error
+
+
+def _comparable(row: Row) -> Row:
+    return {name: cell for name, cell in row.items() if cell and name != "steps" and not depends_on_clock(name)}
 
 
 def reasons_to_differ(interval: Interval, here: Runtime) -> tuple[str, ...]:

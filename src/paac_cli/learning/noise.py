@@ -1,0 +1,11 @@
+"""The seed of action noise. There is no generator state: a resumed run draws the same noise as an uninterrupted one."""
+
+import tensorflow as tf
+
+
+def noise_seed(seed: int, steps: tf.Tensor) -> tf.Tensor:
+    """The seed [2] int64 of TensorFlow's stateless operations for the actions that follow `steps` [] int64 agent steps.
+
+    seed: of the run.
+    """
+    return tf.stack([tf.constant(seed, tf.int64), steps])
