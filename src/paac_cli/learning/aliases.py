@@ -1,18 +1,18 @@
-"""Shared memory as tensors, without a copy where TensorFlow can."""
+"""NumPy arrays in shared memory as tensors, without a copy where TensorFlow allows that."""
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-_ALIGNMENT = 64  # bytes; TensorFlow copies arrays that are aligned to less
+_ALIGNMENT = 64  # bytes; TensorFlow copies arrays with a smaller alignment
 
 
 class TensorAliases:
-    """Tensors that share the memory of NumPy arrays. Each is made once per address and then reused.
+    """Tensors that share the memory of NumPy arrays. Each is made once per address, shape and dtype, and then reused.
 
-    An alias shows every later write to its memory, so its reader must finish before the workers write there
-    again. On the CPU an eager call of a `tf.function` has finished when it returns; on a GPU its arguments
-    have been copied by then. An array that TensorFlow cannot alias is copied at each call.
+    Later writes to the memory change the tensor, so whatever reads the tensor must finish before workers write there
+    again. A call of a `tf.function` meets this condition: when it returns, it has finished on the CPU, and on a GPU it
+    has copied its arguments. An array that TensorFlow cannot alias is copied at each call.
     """
 
     def __init__(self) -> None:

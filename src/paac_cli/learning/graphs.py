@@ -1,4 +1,4 @@
-"""How an algorithm's functions become TensorFlow graphs."""
+"""Compiles the functions of an algorithm to TensorFlow graphs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,10 @@ from paac_cli.config.schema import RunConfig
 
 
 def graph_function(function: Callable[..., Any], config: RunConfig) -> Callable[..., Any]:
-    """`function` as a `tf.function`, compiled by XLA where `training.jit_compile` is set.
+    """`function` as a `tf.function`; with `training.jit_compile`, compiled by XLA.
 
-    AutoGraph is off because its rewriting of source code takes most of the tracing time. So Python's `if`
-    and `for` run while the function is traced and cannot depend on tensors.
+    AutoGraph is off, because rewriting source code takes most of the tracing time. Therefore an `if` or `for` in
+    `function` is executed while it is traced, and cannot depend on a tensor.
     """
     graph: Callable[..., Any] = tf.function(function, autograph=False, jit_compile=config.training.jit_compile or None)
     return graph

@@ -1,4 +1,4 @@
-"""The order in which an update visits the steps of its rollout."""
+"""Shuffled minibatches of a rollout."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ from paac_cli.seeding import shuffle_generator
 
 
 def minibatches(seed: int, update: int, *, size: int, num_epochs: int, num_minibatches: int) -> Iterator[list[NDArray]]:
-    """For each epoch: a new permutation of `range(size)`, split into `num_minibatches` equal parts, each [B] int32.
+    """For each epoch: a new permutation of `range(size)`, split into `num_minibatches` equal parts [B] int32.
 
-    update: a number of its own for each update of the run, e.g. the step counter.
+    seed: of the run. update: unique per update of the run, e.g. the step counter.
     """
     rng = shuffle_generator(seed, update)
     for _ in range(num_epochs):

@@ -1,4 +1,4 @@
-"""The seed of action noise. There is no generator state: a resumed run draws the same noise as an uninterrupted one."""
+"""The seed of action noise. The noise is stateless, so checkpoints contain no state of a random generator."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Which observations the running statistics of a network are made of."""
+"""Selects the observations from which a network's running statistics are computed."""
 
 from typing import Protocol
 
@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from paac_cli.learning.rollout_memory import merge_time
 
-#: One observation in so many counts: neighbouring observations are nearly the same, and statistics cost time.
+#: Only every eighth observation is used: consecutive observations are nearly equal, and statistics take time.
 OBS_STATS_EVERY = 8
 
 
 class ObservingNetwork(Protocol):
-    """A network that may keep running statistics of its observations."""
+    """A network that can normalise observations by their running statistics."""
 
     def observe(self, obs: tf.Tensor) -> None:
         """Update the statistics with `obs` [B, ...]."""
@@ -21,7 +21,8 @@ class ObservingNetwork(Protocol):
 class ObsStatistics:
     """Updates a network's running statistics with the newest observation of a rollout and every eighth before it.
 
-    On-policy agents call it after the update, so that the update normalises observations as `act` did.
+    On-policy agents call `update` after learning from the rollout, so that learning normalises observations as acting
+    did.
     """
 
     def __init__(self, network: ObservingNetwork, *, enabled: bool) -> None:
@@ -30,6 +31,6 @@ class ObsStatistics:
         self._observe = tf.function(lambda obs: network.observe(merge_time(obs)), autograph=False)
 
     def update(self, obs: NDArray | tf.Tensor) -> None:
-        """obs: [T+1, N, ...], the observations of a rollout; a tensor inside a graph, else an array."""
+        """obs: [T+1, N, ...], the observations of a rollout; in a graph a tensor, otherwise an array."""
         if self._enabled:
             self._observe(obs[-1::-OBS_STATS_EVERY])

@@ -1,7 +1,9 @@
-"""Optimisers on TensorFlow's fused kernels.
+"""Optimisers. RMSProp and Adam use TensorFlow's fused kernels.
 
-Keras's optimisers are not used because its RMSProp cannot start the mean square at 1, as the PAAC paper does.
-A slot is named after its variable: `rmsprop/mean_square/policy/kernel`.
+Keras's optimisers are not used, because its RMSProp cannot start the mean square at 1, as the authors' code of PAAC
+does. A slot is named after its variable, e.g. `rmsprop/mean_square/policy/kernel`; checkpoints use these names.
+
+In the equations, `g` is the gradient of a variable `x`, `lr` the learning rate, and `t` = 1, 2, ... numbers the updates.
 """
 
 import math
@@ -20,27 +22,29 @@ def _slots(variables: Sequence[tf.Variable], name: str, initial: float) -> list[
 
 
 class RmsProp:
-    """RMSProp as in TensorFlow 1 (Tieleman and Hinton 2012).
+    """RMSProp (Tieleman and Hinton 2012) with epsilon inside the root, as in TensorFlow 1.
 
-    s <- decay * s + (1 - decay) * g^2;  m <- momentum * m + lr * g / sqrt(s + epsilon);  x <- x - m
+    s <- decay * s + (1 - decay) * g^2
+    m <- momentum * m + lr * g / sqrt(s + epsilon)
+    x <- x - m
     """
 
     def __init__(self, config: RmsPropConfig, variables: Sequence[tf.Variable]) -> None:
         self._config = config
         self._variables = variables
         self._mean_squares = _slots(variables, "rmsprop/mean_square", config.initial_mean_square)
-        self._moments = _slots(variables, "rmsprop/momentum", 0.0)
-        # Without momentum the kernel overwrites the moments before it reads them, so they are no state to save.
-        self.slots = [*self._mean_squares, *(self._moments if config.momentum else ())]
+        self._momenta = _slots(variables, "rmsprop/momentum", 0.0)
+        # With momentum 0, `m` does not depend on its previous value, so checkpoints need not contain it.
+        self.slots = [*self._mean_squares, *(self._momenta if config.momentum else ())]
 
     def apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Update the variables in place. gradients: in the order of the variables."""
-        slots = zip(self._variables, self._mean_squares, self._moments, gradients, strict=True)
-        for variable, mean_square, moment, gradient in slots:
+        slots = zip(self._variables, self._mean_squares, self._momenta, gradients, strict=True)
+        for variable, mean_square, momentum, gradient in slots:
             tf.raw_ops.ResourceApplyRMSProp(
                 var=variable.handle,
                 ms=mean_square.handle,
-                mom=moment.handle,
+                mom=momentum.handle,
                 lr=learning_rate,
                 rho=self._config.decay,
                 momentum=self._config.momentum,
@@ -50,7 +54,12 @@ class RmsProp:
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980), epsilon outside the root ("epsilon hat")."""
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980, section 2) with epsilon outside the root ("epsilon hat").
+
+    m <- beta_1 * m + (1 - beta_1) * g
+    v <- beta_2 * v + (1 - beta_2) * g^2
+    x <- x - lr * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)
+    """
 
     def __init__(self, config: AdamConfig, variables: Sequence[tf.Variable]) -> None:
         self._config = config
@@ -85,8 +94,14 @@ class Adam:
 class RAdam:
     """Rectified Adam (Liu et al. 2020, arXiv 1908.03265, algorithm 2).
 
-    The step is divided by the root of the mean square, times a rectification term, once the estimate of the mean
-    square rests on enough gradients (rho > 5 as in the authors' code; 4 in the paper). Before, it is `lr * mean`.
+    m <- beta_1 * m + (1 - beta_1) * g
+    v <- beta_2 * v + (1 - beta_2) * g^2
+    x <- x - lr * m / (1 - beta_1^t) * ( r / (sqrt(v / (1 - beta_2^t)) + epsilon) if rho > 5, else 1 )
+
+    rho = rho_inf - 2 * t * beta_2^t / (1 - beta_2^t),   rho_inf = 2 / (1 - beta_2) - 1
+    r   = sqrt( (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho) )
+
+    The threshold of 5 is that of the authors' code; in the paper it is 4.
     """
 
     def __init__(self, config: RAdamConfig, variables: Sequence[tf.Variable]) -> None:
@@ -102,9 +117,9 @@ class RAdam:
         beta_1, beta_2, epsilon = self._config.beta_1, self._config.beta_2, self._config.epsilon
         t = tf.cast(self._updates.assign_add(1), tf.float64)
         power_1, power_2 = beta_1**t, beta_2**t
-        limit = 2.0 / (1.0 - beta_2) - 1.0
-        rho = limit - 2.0 * t * power_2 / (1.0 - power_2)
-        squared = (rho - 4.0) * (rho - 2.0) * limit / ((limit - 4.0) * (limit - 2.0) * rho)
+        rho_inf = 2.0 / (1.0 - beta_2) - 1.0
+        rho = rho_inf - 2.0 * t * power_2 / (1.0 - power_2)
+        squared = (rho - 4.0) * (rho - 2.0) * rho_inf / ((rho_inf - 4.0) * (rho_inf - 2.0) * rho)
         is_rectified = rho > 5.0
         rectification = tf.cast(tf.sqrt(tf.where(is_rectified, squared, 1.0)), tf.float32)
         unbias_1, unbias_2 = (tf.cast(1.0 / (1.0 - power), tf.float32) for power in (power_1, power_2))
@@ -122,28 +137,28 @@ Optimizer = RmsProp | Adam | RAdam
 
 
 def make_optimizer(config: OptimizerConfig, variables: Sequence[tf.Variable]) -> Optimizer:
-    """The optimiser that `config` names, with slots for `variables`."""
+    """The optimiser that `config` describes, with slots for `variables`."""
     if isinstance(config, RmsPropConfig):
         return RmsProp(config, variables)
     return Adam(config, variables) if isinstance(config, AdamConfig) else RAdam(config, variables)
 
 
 class CheckedOptimizer:
-    """An optimiser that clips gradients and stops for good at the first loss or gradient that is not finite.
+    """Clips gradients, and applies none from the first loss or gradient norm on that is not finite.
 
-    Weights and slots keep their last finite values. A bad minibatch shows in the gradient norm of every later one,
-    so it is enough to look at the last.
+    Weights and slots then keep their last finite values, and every later step returns NaN. So the gradient norm of the
+    last minibatch shows whether any minibatch was bad.
     """
 
     def __init__(self, config: OptimizerConfig, weights: Sequence[tf.Variable], max_grad_norm: float) -> None:
         """max_grad_norm: the largest global norm of the gradients that are applied."""
         self._weights, self._max_grad_norm = weights, max_grad_norm
         self._optimizer = make_optimizer(config, weights)
-        self._all_finite = tf.Variable(True, trainable=False, name="all_finite")  # of all steps so far
+        self._all_finite = tf.Variable(True, trainable=False, name="all_finite")  # all losses and norms so far
         self.slots = self._optimizer.slots
 
     def step(self, tape: tf.GradientTape, loss: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
-        """Update the weights. Returns the norm [] of the gradient of `loss` [] before clipping; NaN if not applied."""
+        """Update the weights. Returns the gradient norm [] of `loss` [] before clipping; NaN if nothing was updated."""
         gradients, norm = clipped_gradients(tape, loss, self._weights, self._max_grad_norm)
         all_finite = self._all_finite & tf.math.is_finite(loss) & tf.math.is_finite(norm)
         self._all_finite.assign(all_finite)
@@ -154,9 +169,9 @@ class CheckedOptimizer:
 def clipped_gradients(
     tape: tf.GradientTape, loss: tf.Tensor, weights: Sequence[tf.Variable], max_norm: float
 ) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Gradients of `loss` [] clipped to the global norm `max_norm`, and that norm [] before.
+    """Gradients of `loss` [], clipped to the global norm `max_norm`, and their global norm [] before clipping.
 
-    The gradient of a weight that the loss does not depend on is 0.
+    The gradient of a weight on which the loss does not depend is 0.
     """
     gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     clipped, norm = tf.clip_by_global_norm(gradients, max_norm)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class Prediction(NamedTuple):
-    """What a policy does for `B` observations, and what it expects."""
+    """The actions of a policy for `B` observations, and its estimates."""
 
     action: NDArray  #: [B, ...] as in the environment's `ActionSpec`
     value: NDArray  #: [B] float32, estimated discounted return
@@ -16,7 +16,7 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """The `predict` of an `Agent` whose network has a `play` method."""
+    """Implements `Agent.predict` for a network with a method `play`."""
 
     def __init__(
         self, play: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]

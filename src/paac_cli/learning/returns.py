@@ -1,4 +1,4 @@
-"""Returns and advantages. Here, and nowhere else, `terminated` and `truncated` meet.
+"""Advantages of a rollout, and what is computed from them.
 
 Legend: `T` steps, `N` environments; time-major.
 """
@@ -22,15 +22,17 @@ def advantages(
         delta_t = r_t + gamma * v_next(t) - V(s_t)
         A_t     = delta_t + gamma * lambda * A_{t+1}      (A_{t+1} = 0 where the episode ended with step t)
 
-        v_next(t) = 0                    if the episode terminated with step t
-                    V(final obs)         if it was truncated
-                    V(s_{t+1})           otherwise
+        v_next(t) = 0                if the episode terminated with step t
+                    V(final obs)     if it was truncated with step t
+                    V(s_{t+1})       otherwise
 
-    With lambda = 1 this is the n-step return minus `V(s_t)`.
+    With lambda = 1, `A_t` is the n-step return minus `V(s_t)`.
 
-    reward, value, final_value: [T, N] float32; `final_value` counts only where `truncated`.
-    bootstrap:                  [N] float32, V(s_T).
-    terminated, truncated:      [T, N] bool, never both.
+    reward:                [T, N] float32, r_t.
+    value:                 [T, N] float32, V(s_t).
+    bootstrap:             [N] float32, V(s_T).
+    final_value:           [T, N] float32, V(final obs); used only where `truncated`.
+    terminated, truncated: [T, N] bool, never both.
     """
     next_value = tf.concat([value[1:], bootstrap[tf.newaxis]], axis=0)
     next_value = tf.where(truncated, final_value, next_value)
@@ -46,16 +48,18 @@ def advantages(
 
 
 def normalized(advantage: tf.Tensor) -> tf.Tensor:
-    """Advantages [B], shifted and scaled to mean 0 and standard deviation 1; 0 if all are the same value."""
+    """Advantages [B], shifted and scaled to mean 0 and standard deviation 1; all 0 if they are equal."""
     scaled = (advantage - tf.reduce_mean(advantage)) / (tf.math.reduce_std(advantage) + 1e-8)
-    # Of equal values the mean is rounded, and the quotient would be noise of the order of 1.
+    # The rounding error of the mean of equal values, divided by their deviation, would be noise of order 1.
     spread = tf.reduce_max(advantage) - tf.reduce_min(advantage)
     return tf.where(spread == 0.0, 0.0, scaled)
 
 
 def explained_variance(advantage: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Fraction of the variance of the returns that the values predicted: 1 = all, 0 = none. [] float32.
+    """`1 - Var(returns - values) / Var(returns)` [] float32.
 
-    target: [B], the returns; advantage: [B], the returns minus the values.
+    1 = the values predict the returns exactly, 0 = no better than a constant, negative = worse.
+
+    advantage: [B], returns minus values; target: [B], returns.
     """
     return 1.0 - tf.math.reduce_variance(advantage) / (tf.math.reduce_variance(target) + 1e-8)

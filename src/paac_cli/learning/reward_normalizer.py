@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from paac_cli.networks.normalizer import RunningMoments
 
-_CLIP = 10.0  # as in VecNormalize: the first reward after many zeros could be hundreds of standard deviations
+_CLIP = 10.0  # as in VecNormalize; the first reward after many zeros could be hundreds of standard deviations
 
 
 class RewardNormalizer(tf.Module):
@@ -15,7 +15,7 @@ class RewardNormalizer(tf.Module):
     """
 
     def __init__(self, num_envs: int, gamma: float, *, enabled: bool = True) -> None:
-        """enabled: if false, rewards stay as they are and there are no variables."""
+        """enabled: if false, rewards are returned unchanged and there are no variables."""
         super().__init__()
         self._gamma, self._enabled = gamma, enabled
         if not enabled:
@@ -24,7 +24,10 @@ class RewardNormalizer(tf.Module):
         self._moments = RunningMoments((), "reward_normalizer")
 
     def __call__(self, reward: tf.Tensor, ended: tf.Tensor) -> tf.Tensor:
-        """Normalised rewards [T, N] of a rollout. ended: [T, N] bool, the episode ended with that step."""
+        """Normalised rewards [T, N] of a rollout, after updating the statistics with its returns.
+
+        reward: [T, N] float32. ended: [T, N] bool, the episode ended with this step.
+        """
         if not self._enabled:
             return reward
         running, returns = self._return, []

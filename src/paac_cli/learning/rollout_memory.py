@@ -1,4 +1,4 @@
-"""What an on-policy agent records beside the arrays of a rollout, which the pool holds in shared memory.
+"""What an on-policy agent records during a rollout, in addition to the arrays that the pool has in shared memory.
 
 Legend: `T` steps, `N` environments; time-major.
 """
@@ -16,19 +16,19 @@ from paac_cli.timestep import TimeStep
 
 
 class RolloutBatch(NamedTuple):
-    """One complete rollout, as an update takes it: arrays outside a graph, tensors inside."""
+    """One complete rollout, the input of an update. In a graph all fields are tensors; outside, most are arrays."""
 
-    obs: tf.Tensor  #: [T+1, N, ...]; the last is what the next rollout starts from
+    obs: tf.Tensor  #: [T+1, N, ...]; obs[T] is also the first observation of the next rollout
     action: tf.Tensor  #: [T, N, ...]
     reward: tf.Tensor  #: [T, N] float32
     terminated: tf.Tensor  #: [T, N] bool
     truncated: tf.Tensor  #: [T, N] bool
-    final_value: tf.Tensor  #: [T, N] float32, value of the episode's final observation; counts only where `truncated`
+    final_value: tf.Tensor  #: [T, N] float32, value of the episode's final observation; valid only where `truncated`
     kept: list[tf.Tensor]  #: the tensors that `act` kept for the update, each [T * N, ...]
 
 
 class RolloutMemory:
-    """Records what an agent does during a rollout, and hands over the complete rollout. A `Memory`.
+    """Records the actions of a rollout and assembles the complete rollout. A `Memory`.
 
     act:    `obs(step)`, then `record(step, actions, kept)`
     learn:  `add(step)`, which returns the rollout once it is complete
@@ -37,8 +37,8 @@ class RolloutMemory:
     def __init__(
         self, num_steps: int, num_envs: int, action: ActionSpec, values: Callable[[tf.Tensor], tf.Tensor]
     ) -> None:
-        """values: observations [N, ...] -> values [N], to bootstrap truncated episodes."""
-        #: Agent steps so far, [] int64. `act` adds to it, in its graph; checkpoints hold it.
+        """values: observations [N, ...] -> values [N], which bootstrap truncated episodes."""
+        #: Agent steps so far, [] int64. The graph of `act` increments it; checkpoints contain it.
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self._actions = np.zeros((num_steps, num_envs, *action.shape), action.dtype)
         self._final_values = np.zeros((num_steps, num_envs), np.float32)
@@ -61,7 +61,7 @@ class RolloutMemory:
         return self._actions[t, step.envs]
 
     def add(self, step: TimeStep) -> RolloutBatch | None:
-        """Record the outcome of the last actions. Returns the rollout if it is complete with this step, else None.
+        """Record the outcome of the last actions. Returns the rollout if this step completes it, else None.
 
         Waits for the device where an episode was truncated, because the next step overwrites `final_obs`.
         """
@@ -88,7 +88,10 @@ class RolloutMemory:
         return {"action": self._actions, "final_value": self._final_values}
 
     def _take_kept(self) -> list[tf.Tensor]:
-        """The kept tensors, each over the whole rollout, [T * N, ...]. Their parts are freed before the update runs."""
+        """Remove the kept tensors. Returns each for the whole rollout, [T * N, ...].
+
+        Their parts are freed before the update runs.
+        """
         parts = [self._kept.pop(key) for key in sorted(self._kept)]
         return [tf.concat(tensors, axis=0) for tensors in zip(*parts, strict=True)]
 

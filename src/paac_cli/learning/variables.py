@@ -1,4 +1,4 @@
-"""TensorFlow variables to named arrays and back."""
+"""Converts TensorFlow variables to named arrays, and assigns such arrays."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,10 +13,10 @@ class Variables:
     """A `State` made of variables, saved under their names."""
 
     def __init__(self, variables: Iterable[tf.Variable], **groups: Iterable[tf.Variable]) -> None:
-        """groups: further variables, saved as `group/name`, e.g. those of a second network."""
+        """groups: prefix -> further variables, saved as `prefix/name`, e.g. those of a target network."""
         self._by_name = {_name(variable): variable for variable in variables}
-        for group, members in groups.items():
-            self._by_name |= {f"{group}/{_name(variable)}": variable for variable in members}
+        for prefix, members in groups.items():
+            self._by_name |= {f"{prefix}/{_name(variable)}": variable for variable in members}
 
     def to_arrays(self) -> dict[str, NDArray]:
         return {name: np.array(variable.numpy()) for name, variable in self._by_name.items()}
@@ -33,7 +33,10 @@ class Variables:
 
 
 def check_fit(arrays: Mapping[str, NDArray], expected: Mapping[str, tuple[Iterable[int], type]]) -> None:
-    """Raises CheckpointError unless `arrays` have exactly the names, shapes and dtypes that are `expected`."""
+    """Raises CheckpointError unless `arrays` have exactly the `expected` names, shapes and dtypes.
+
+    expected: name -> (shape, dtype).
+    """
     missing, unknown = expected.keys() - arrays.keys(), arrays.keys() - expected.keys()
     if missing or unknown:
         raise CheckpointError(
@@ -49,7 +52,7 @@ def check_fit(arrays: Mapping[str, NDArray], expected: Mapping[str, tuple[Iterab
 
 
 def copy_variables(source: Iterable[tf.Variable], target: Iterable[tf.Variable]) -> None:
-    """Set the variables of a `target` network to the values of a `source` network of the same architecture."""
+    """Copy the values of `source` to `target`, the variables of a network of the same architecture."""
     for from_variable, to_variable in zip(source, target, strict=True):
         to_variable.assign(from_variable)
 
