@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minimal_config import MINIMAL, config_classes, load_set
+from minimal_config import MINIMAL, config_classes, load, load_set
 from paac_cli.config import yaml_io
-from paac_cli.config.load import load_config
+from paac_cli.config.load import load_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
 
@@ -40,6 +40,22 @@ def test_any_value_of_any_key_loads_or_raises_config_error(key, section, value):
         load_config(MINIMAL, "any", {f"{section}.{key}": value})
     except ConfigError as error:
         assert str(error)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**90), 10**90) | st.floats(-1e90, 1e90) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(st.text(), JSON, max_size=3))
+def test_any_kwargs_are_unchanged_after_writing_and_reading(kwargs):
+    """Also every character that YAML would normalise, and the type of every number."""
+    config = load(env__kwargs=kwargs)
+    again = load_config(yaml_io.parse(to_yaml(config), "dumped"), "dumped")
+    assert repr(again.env.kwargs) == repr(kwargs)
 
 
 YAMLISH = st.text(st.sampled_from(list("ab1_.e+-:,[]{}&*!|>%@`'\"#?= \t\n~<")), max_size=40)

@@ -35,6 +35,7 @@ from paac_cli.config.fields import (
     LearningRate,
     LrAnnealSteps,
     MaxGradNorm,
+    NamedUnion,
     NormalizeAdvantage,
     NormalizeReward,
     NumEpochs,
@@ -362,4 +363,5 @@ def import_algorithm(name: str) -> Any:
 Algorithm = Annotated[
     SerializeAsAny[Annotated[BuiltInConfig, Field(discriminator="name")]],
     WrapValidator(_validate_algorithm),
+    NamedUnion(default="paac", third_party=True),
 ]

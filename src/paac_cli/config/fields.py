@@ -4,10 +4,48 @@
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetJsonSchemaHandler,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+# --- unions of config classes that `name` selects
+
+
+@dataclass(frozen=True)
+class NamedUnion:
+    """Makes the JSON Schema of such a union accept what the validation accepts.
+
+    Pydantic's own schema lets a section without a name match several classes at once, and then none is valid.
+    """
+
+    default: str = ""  #: the class for a section without a name; empty: the name is required
+    third_party: bool = False  #: whether `name` may also be `module:Class`, with keys that only that class knows
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        mapping = schema.pop("discriminator")["mapping"]
+        schema["oneOf"] = [
+            {"$ref": reference} if name == self.default else {"$ref": reference, "required": ["name"]}
+            for name, reference in mapping.items()
+        ]
+        if self.third_party:
+            name = {"type": "string", "pattern": "^[^:]+:[^:]+$", "description": "module:Class"}
+            schema["oneOf"].append({"type": "object", "properties": {"name": name}, "required": ["name"]})
+        return schema
+
 
 # --- algorithms
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from paac_cli.config.base import ConfigModel
+from paac_cli.config.fields import NamedUnion
 
 Beta1 = Annotated[float, Field(ge=0, lt=1, description="decay of the running mean of the gradient, in [0, 1)")]
 Beta2 = Annotated[float, Field(ge=0, lt=1, description="decay of the running mean of the squared gradient, in [0, 1)")]
@@ -49,4 +50,5 @@ class RAdamConfig(ConfigModel):
 OptimizerConfig = Annotated[
     RmsPropConfig | AdamConfig | RAdamConfig,
     Field(discriminator="name", description="the optimiser (rmsprop, adam or radam) and its constants"),
+    NamedUnion(),
 ]

@@ -77,9 +77,21 @@ class EnvConfig(ConfigModel):
         if self.is_atari and any(given.values()):
             names = " and ".join(name for name, value in given.items() if value)
             raise ValueError(f"{names} cannot be set for Atari, whose rule set (protocol) fixes them; remove {names}")
-        if json.loads(json.dumps(self.kwargs)) != self.kwargs or "Infinity" in json.dumps(self.kwargs):
-            raise ValueError("kwargs must be JSON values: no dates, sets, bytes, infinity or NaN")
+        _require_json(self.kwargs)
         return self
+
+
+def _require_json(kwargs: dict[str, Any]) -> None:
+    """Raise ValueError unless a run's config and the manifests of its checkpoints can hold `kwargs` unchanged."""
+    try:
+        text = json.dumps(kwargs, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"kwargs must be text that UTF-8 can represent, which {text[error.start]!r} is not") from None
+    except (TypeError, ValueError):
+        text = "null"
+    if json.loads(text) != kwargs:
+        raise ValueError("kwargs must be JSON values: no dates, sets, bytes, infinity or NaN")
 
 
 class SamplingConfig(ConfigModel):

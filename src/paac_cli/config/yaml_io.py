@@ -86,7 +86,22 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes strings that the loader would read as numbers."""
+    """Writes what the loader reads back unchanged: escapes strings and keeps floats from becoming integers."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """YAML normalises some characters, such as U+0085, unless they are escaped."""
+        style = None if data.replace("\n", "").isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+    def represent_float(self, data: float) -> yaml.ScalarNode:
+        """Without an exponent where the loader would read an integer."""
+        if data.is_integer() and "e" in repr(data) and len(text := f"{data:.1f}") <= MAX_DIGITS:
+            return self.represent_scalar("tag:yaml.org,2002:float", text)
+        return super().represent_float(data)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+_Dumper.add_representer(float, _Dumper.represent_float)
 
 
 for _side in (_Loader, _Dumper):
