@@ -3,7 +3,7 @@
 Keras's optimisers are not used, because its RMSProp cannot start the mean square at 1, as the authors' code of PAAC
 does. A slot is named after its variable, e.g. `rmsprop/mean_square/policy/kernel`; checkpoints use these names.
 
-In the equations, `g` is the gradient of a variable `x`, `lr` the learning rate, and `t` = 1, 2, ... numbers the updates.
+In the equations, `g` is the gradient of a variable `x`, `lr` the learning rate, and `t` = 1, 2, ... counts the updates.
 """
 
 import math
