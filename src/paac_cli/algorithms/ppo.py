@@ -36,11 +36,9 @@ from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
-_RATE_FACTOR = 1.5  # by which `on_kl: adapt` changes the learning rate, as in rl_games
-_MIN_LEARNING_RATE = 1e-6  # lower bound of the adapted learning rate, as in rl_games
-_MAX_KL_RATIO = (
-    1.5  # `on_kl: stop` allows the KL divergence to reach so many times `target_kl`, as in Stable-Baselines3
-)
+_STOP_AT = 1.5  # on_kl = stop: the limit of the KL divergence, in multiples of target_kl, as in Stable-Baselines3
+_RATE_FACTOR = 1.5  # on_kl = adapt: by which the learning rate changes, as in rl_games
+_MIN_LEARNING_RATE = 1e-6  # on_kl = adapt: lower bound of the learning rate, as in rl_games
 
 
 class PpoBatch(NamedTuple):
@@ -69,7 +67,7 @@ def ppo_loss(
     """The loss [] of a batch, and its diagnostics.
 
     parameters: [B, P] of the current policy; value: [B], V(s) now.
-    clip_value: a value that has moved further than this from V_old(s) gains nothing by moving on; None = no limit.
+    clip_value: moving a value further than this from V_old(s) does not lower the loss; None = no clipping.
     value_unit: [], the unit in which value errors and `clip_value` are measured.
     """
     advantage, target = batch.advantage, batch.advantage + batch.value
@@ -150,10 +148,7 @@ class Ppo:
         ):
             for rows in epoch:
                 metrics = self._update(batch, rows)
-            if (
-                settings.stops_at_kl is not None
-                and float(metrics["train/approx_kl"]) > _MAX_KL_RATIO * settings.stops_at_kl
-            ):
+            if settings.stops_at_kl is not None and float(metrics["train/approx_kl"]) > _STOP_AT * settings.stops_at_kl:
                 break
         if settings.adapts_to_kl is not None:
             self._adapt_rate(metrics["train/approx_kl"], settings.adapts_to_kl)

@@ -1,12 +1,12 @@
-"""Matrix products and convolutions that acting has computed, for the update to use again.
+"""Keeps the matrix products and convolutions that were computed when acting, so that the update can reuse them.
 
-An on-policy update with a single pass differentiates at the same weights that chose the actions, so its forward
-pass repeats the one of acting. Reusing the products saves about a quarter of the arithmetic of both.
+An on-policy update with one pass over its rollout differentiates at the weights that chose the actions, so its forward
+pass is that of acting. Reusing the products saves about a quarter of the arithmetic of acting and updating.
 
     with collecting_products() as products:     # in `act`
         network(obs)
-    with reusing_products(products):            # in the update, for the same observations and weights
-        network(obs)                            # multiplies nothing; the gradients are those of the full computation
+    with reusing_products(products):            # in the update, with the same observations and weights
+        network(obs)                            # computes no product; the gradients are those of the full computation
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _reused: Iterator[tf.Tensor] | None = None
 
 @contextlib.contextmanager
 def collecting_products() -> Iterator[list[tf.Tensor]]:
-    """Gives a list, and appends to it the output of every `cached_product` inside, in order."""
+    """Yields a list to which every `cached_product` in the block appends its output."""
     global _collected
     before, _collected = _collected, []
     try:
@@ -31,7 +31,7 @@ def collecting_products() -> Iterator[list[tf.Tensor]]:
 
 @contextlib.contextmanager
 def reusing_products(products: Iterable[tf.Tensor]) -> Iterator[None]:
-    """Every `cached_product` inside returns the next of `products`. There must be exactly one for each."""
+    """Every `cached_product` in the block returns the next of `products`, which must be exactly as many."""
     global _reused
     before, _reused = _reused, iter(products)
     try:
@@ -42,9 +42,10 @@ def reusing_products(products: Iterable[tf.Tensor]) -> Iterator[None]:
 
 
 def cached_product(function: Callable[..., tf.Tensor], *inputs: tf.Tensor) -> tf.Tensor:
-    """`function(*inputs)`, computed or reused.
+    """`function(*inputs)`, either computed or taken from the products to reuse.
 
-    `function` is linear in each of its inputs, so its gradient does not need its output.
+    The gradient of `function` must not need its output, so that reusing the output saves its computation. This is true
+    of matrix products, convolutions and biases.
     """
     if _reused is not None:
         product = next(_reused, None)
@@ -66,7 +67,7 @@ def _with_gradient_of(
         def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
-                computed = function(*inputs)  # no gradient needs its value, so TensorFlow prunes it from the graph
+                computed = function(*inputs)  # only its gradient is used, so TensorFlow prunes this computation
             return tape.gradient(computed, inputs, upstream)
 
         return tf.identity(product), gradient
