@@ -38,8 +38,8 @@ def final_state(run_dir):
 
 
 def contents(directory):
-    """Relative path -> bytes of every file in `directory`."""
-    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    """Relative path -> bytes of every file in `directory`, and False for every directory."""
+    return {path.relative_to(directory): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
 
 
 def flip_a_byte(path):

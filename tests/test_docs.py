@@ -58,7 +58,7 @@ def inline_code(text):
 
 
 def section(page, heading):
-    """What stands between `heading` and the next one of its level or above."""
+    """The text between `heading` and the next heading of the same or a higher level."""
     level = heading.partition(" ")[0]
     text = page.read_text()
     start = re.search(rf"^{re.escape(heading)}$", text, re.MULTILINE)
@@ -69,7 +69,7 @@ def section(page, heading):
 
 
 def table(text):
-    """The rows of the first table in `text`, as lists of cells, without its head."""
+    """The rows of the first table in `text`, as lists of cells, without its header."""
     lines = [line for line in text.splitlines()]
     first = next(index for index, line in enumerate(lines) if line.startswith("|"))
     rows = []

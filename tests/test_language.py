@@ -1,4 +1,4 @@
-"""Plain words: none that this project once used in meanings of its own, where the field has a term."""
+"""Texts use the terms of the field, not the words that this project once used instead."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ FILES = sorted(
     ]
 )
 
-#: Pattern -> what to write instead. Whole words; upper and lower case count, because `is None` is Python.
+#: Pattern, matched against whole words -> what to write instead. Case-sensitive, because `is None` is Python.
 FORBIDDEN = {
     r"[Pp]aid|[Pp]ays": "reward, reward_sum, gives a reward",
     r"[Ss]trayed|[Ss]trays": "diverged (on replay)",
@@ -39,7 +39,7 @@ FORBIDDEN = {
     r"[Pp]atience": "timeout",
 }
 
-#: Exact phrases in which such a word is right.
+#: Exact phrases in which one of these words is right.
 ALLOWED = (
     "there is none",
     "there are none",
@@ -59,7 +59,7 @@ def findings(text):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_word_has_a_meaning_of_our_own(path):
+def test_texts_use_the_terms_of_the_field(path):
     if path == Path(__file__):
         return
     found = list(findings(path.read_text(encoding="utf-8")))

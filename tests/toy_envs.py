@@ -30,7 +30,7 @@ INSPECTED_MODULES = ("tensorflow", "keras", "matplotlib", "click", "paac_cli.sam
 
 @dataclass(frozen=True)
 class Script:
-    """What a toy environment does. Paths are strings, so that a config can hold them."""
+    """The behaviour of a toy environment. Paths are strings, so that a config can hold them."""
 
     length: int = 3  #: steps of an episode
     ends: Literal["terminated", "truncated", "both", "never"] = "terminated"

@@ -1,8 +1,8 @@
-"""What tests of failing commands expect."""
+"""An assertion for tests of failing commands."""
 
 
 def assert_one_error(result, *expected):
-    """`result`, of a process or of a CliRunner, is one error line that contains all `expected` texts."""
+    """`result`, of a process or of a CliRunner, is one line of error that contains all `expected` texts."""
     code = result.returncode if hasattr(result, "returncode") else result.exit_code
     assert "Traceback" not in result.stderr
     assert result.stderr.startswith("Error: ")
@@ -10,7 +10,3 @@ def assert_one_error(result, *expected):
     assert code == 2
     for text in expected:
         assert text in result.stderr
-
-
-def files_below(directory):
-    return {path.relative_to(directory): path.is_file() and path.read_bytes() for path in directory.rglob("*")}

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from expectations import assert_one_error, files_below
+from expectations import assert_one_error
 
 from paac_cli.config.load import read_config
 from paac_cli.errors import RunDirectoryError
 from paac_cli.runs.run_directory import RunDirectory
+from short_runs import contents
 
 CARTPOLE = ["train", "--preset", "cartpole"]
 PONG = ["train", "--preset", "pong"]
@@ -89,7 +90,7 @@ PONG = ["train", "--preset", "pong"]
 )
 def test_one_line_says_what_is_wrong(args, expected, invoke, tmp_path):
     assert_one_error(invoke(*args), *expected)
-    assert files_below(tmp_path) == {}
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_click_answers_wrong_usage_with_the_usage_and_an_error(args, expected, i
     last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: ")
     assert expected in last
-    assert files_below(tmp_path) == {}
+    assert contents(tmp_path) == {}
 
 
 def test_a_binary_file_is_not_a_preset(invoke, tmp_path):
@@ -158,7 +159,7 @@ def test_a_process_prints_its_error_as_one_line_on_standard_error(paac, tmp_path
         result = paac(*args, cwd=tmp_path)
         assert_one_error(result)
         assert result.stdout == ""
-    assert files_below(tmp_path) == {}
+    assert contents(tmp_path) == {}
 
 
 def test_the_traceback_option_shows_the_python_traceback(paac, tmp_path):
@@ -189,22 +190,22 @@ def test_a_file_cannot_be_or_hold_a_run_directory(invoke, tmp_path):
     (tmp_path / "file").write_text("precious")
     for run_dir in ("file/run", "file"):
         assert_one_error(invoke(*CARTPOLE, "--run-dir", run_dir), f"run directory {run_dir} cannot be used")
-    assert files_below(tmp_path) == {Path("file"): b"precious"}
+    assert contents(tmp_path) == {Path("file"): b"precious"}
 
 
 def test_a_directory_with_other_files_is_not_touched(invoke, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("precious")
-    before = files_below(tmp_path)
+    before = contents(tmp_path)
     for more in ([], ["--fresh"]):
         assert_one_error(invoke(*CARTPOLE, "--run-dir", "home", *more), "home", "neither empty nor a run directory")
-    assert files_below(tmp_path) == before
+    assert contents(tmp_path) == before
 
 
 def test_fresh_in_the_current_directory_loses_no_file(trained_copy, monkeypatch):
     """--fresh either fails or moves the old run; in both cases the old run is complete afterwards."""
     monkeypatch.chdir(trained_copy)
-    before = files_below(trained_copy)
+    before = contents(trained_copy)
     try:
         with RunDirectory(Path()) as run:
             run.claim(read_config(Path("config.yaml")), fresh=True)
@@ -212,4 +213,4 @@ def test_fresh_in_the_current_directory_loses_no_file(trained_copy, monkeypatch)
             (aside,) = trained_copy.parent.glob("copy.old-*")
     except RunDirectoryError:
         aside = trained_copy
-    assert files_below(aside) == before
+    assert contents(aside) == before

@@ -5,20 +5,22 @@ from pathlib import Path
 
 import pytest
 from damages import DAMAGES, flip_a_bit
-from expectations import assert_one_error, files_below
+from expectations import assert_one_error
+
+from short_runs import contents
 
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_checkpoint_is_reported_and_the_previous_one_used(name, trained_copy, invoke):
     checkpoint = max(trained_copy.glob("checkpoints/step_*"))
     DAMAGES[name](checkpoint)
-    before = files_below(trained_copy)
+    before = contents(trained_copy)
     for args in (["eval", checkpoint], ["record", "video.mp4", "--checkpoint", checkpoint]):
         assert_one_error(invoke(*args), str(checkpoint))
     result = invoke("eval", trained_copy, "--last", "--episodes", 1)  # the previous one
     assert result.exit_code == 0
     assert f"Warning: skipped a checkpoint: {checkpoint}" in result.stderr
-    assert files_below(trained_copy) == before
+    assert contents(trained_copy) == before
     assert not Path("video.mp4").exists()
 
 
@@ -33,12 +35,12 @@ def test_a_directory_without_a_checkpoint_is_reported(trained_copy, invoke, tmp_
 def test_a_run_without_a_valid_checkpoint_is_not_silently_restarted(trained_copy, invoke):
     for checkpoint in trained_copy.glob("checkpoints/step_*"):
         flip_a_bit(checkpoint)
-    before = {path: data for path, data in files_below(trained_copy).items() if path.name != "config.yaml"}
+    before = {path: data for path, data in contents(trained_copy).items() if path.name != "config.yaml"}
     result = invoke("train", "--preset", trained_copy / "config.yaml", "--run-dir", trained_copy)
     assert result.exit_code == 2
     assert f"no checkpoint in {trained_copy}/checkpoints is valid" in result.stderr
     assert "--fresh" in result.stderr
-    assert {path: data for path, data in files_below(trained_copy).items() if path.name != "config.yaml"} == before
+    assert {path: data for path, data in contents(trained_copy).items() if path.name != "config.yaml"} == before
 
 
 @pytest.mark.parametrize("content", [b"", b"steps\n", b"garbage\n", b"\xff\xfe\n", b"steps,rollout/ep_rew_mean\n"])

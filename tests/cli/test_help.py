@@ -164,13 +164,13 @@ def test_a_worker_imports_neither_tensorflow_nor_click():
     assert modules.isdisjoint({"tensorflow", "matplotlib", "click"})
 
 
-def test_the_lower_rooms_import_neither_tensorflow_nor_click():
+def test_the_lower_packages_import_neither_tensorflow_nor_click():
     modules = modules_after(
         "import importlib, pkgutil, paac_cli\n"
-        "for room in ('config', 'envs', 'runs', 'sampling'):\n"
-        "    package = importlib.import_module(f'paac_cli.{room}')\n"
+        "for name in ('config', 'envs', 'runs', 'sampling'):\n"
+        "    package = importlib.import_module(f'paac_cli.{name}')\n"
         "    for module in pkgutil.iter_modules(package.__path__):\n"
-        "        importlib.import_module(f'paac_cli.{room}.{module.name}')\n"
+        "        importlib.import_module(f'paac_cli.{name}.{module.name}')\n"
     )
     assert {"gymnasium", "ale_py"} <= modules
     assert modules.isdisjoint({"tensorflow", "matplotlib", "click"})

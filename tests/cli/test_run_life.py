@@ -1,4 +1,4 @@
-"""What a run leaves on disk, how it resumes, and that its result does not depend on how it was executed."""
+"""The files of a run, how it resumes, and that workers and interruptions do not change its result."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What keeps the start of a run short."""
+"""Starting a run imports nothing and starts no thread that it does not need."""
 
 import os
 import subprocess

@@ -3,23 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from checkpoints import RUNTIME
 from paac_cli.events import Approximate, Info, ReplayDiverged
 from paac_cli.reporting import verification_report as module
 from paac_cli.reporting.verification_report import Segment, format_verification, verification_report
-from paac_cli.runs.runtime import Runtime
 from paac_cli.training.verification import Comparison
 
-RUNTIME = Runtime(
-    python="3.11.0",
-    versions={"paac": "0.1.0"},
-    processor="some processor",
-    cores=2,
-    device="CPU",
-    deterministic=True,
-    tensorflow_threads="as cores",
-    xla_flags="by default",
-    onednn="by default",
-)
 SAME = Comparison("policy", 12, (), "0123456789abcdef" * 4)
 OTHER = Comparison("metrics", 5, ("a", "b", "c", "d"), "f" * 64)
 SEGMENTS = [

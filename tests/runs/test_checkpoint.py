@@ -21,6 +21,7 @@ from paac_cli.runs.checkpoint import (
     load_policy,
 )
 from paac_cli.runs.checkpoint import save_checkpoint as save_and_keep
+from short_runs import flip_a_byte
 
 
 def make_checkpoint(steps=1000, score=None):
@@ -167,12 +168,6 @@ def test_checkpoints_are_ordered_by_number_not_by_text(tmp_path):
     for steps in (999_999_999, 1_000_000_000):
         save_checkpoint(tmp_path, make_checkpoint(steps))
     assert list_checkpoints(tmp_path)[0].name == "step_1000000000"
-
-
-def flip_a_byte(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("keep", [1, 2])

@@ -1,4 +1,4 @@
-"""NaN and infinity: detected at the update that meets them, explained and saved; weights do not change."""
+"""NaN and infinity are detected at the first update with them, explained and saved; weights do not change."""
 
 import json
 
@@ -16,13 +16,13 @@ every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 
 def configured(name, **options):
-    """Several updates in each `learn`, if the algorithm can."""
+    """The config of an algorithm, with several updates per `learn` if it supports them."""
     steps = {"steps_per_update": 1, "learning_starts": 4} if name == "dqn" else {"num_steps": 3}
     return make_config(name, **ALGORITHMS[name] | steps | options)
 
 
 def some_step(slot=3, num_steps=4):
-    """Two environments, `num_steps` steps a rollout; everything is 0."""
+    """A time step of two environments in a rollout of `num_steps` steps; everything is 0."""
     rollout = Rollout(
         np.zeros((num_steps + 1, 2, 5), np.float32),
         np.zeros((num_steps, 2), np.float32),

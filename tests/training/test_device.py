@@ -9,7 +9,7 @@ from paac_cli.runs.runtime import approximate_reasons
 from paac_cli.training.device import runtime
 
 
-def test_the_runtime_names_everything_that_the_bits_depend_on(monkeypatch):
+def test_the_runtime_names_everything_that_results_depend_on(monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     here = runtime(deterministic=False)
     assert here.cores == available_cores()

@@ -1,4 +1,4 @@
-"""Evaluated games, and the data by which a film replays them."""
+"""Evaluated games, and the data from which they are replayed for a video."""
 
 import os
 import signal
