@@ -24,7 +24,7 @@ _PARTIAL, _PARTIAL_SUFFIX = ".paac-", ".partial"  # around the random part of th
 _ABANDONED_AFTER = 60.0  # seconds without a change after which an unfinished file counts as left by a killed process
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedIOBase:
     """Open the file at `path` for reading.
 
     Raises OSError, also for directories, pipes and devices, where a read may block. An empty file is not read at all:

@@ -26,6 +26,11 @@ def printable(text: str, keep: str = "\n\t") -> str:
     return "".join(c if c in keep or unicodedata.category(c) not in _UNPRINTABLE else _escape(c) for c in text)
 
 
+def shorten(text: str, length: int = 200) -> str:
+    """`text`, or its first `length` characters with an ellipsis."""
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
 def _escape(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # how Python represents a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"

@@ -19,6 +19,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SerializeAsAny,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
@@ -332,9 +333,14 @@ ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {
 }
 
 
-def _validate_algorithm(data: Any, validate_built_in: ValidatorFunctionWrapHandler) -> Any:
+TRUSTED = "trusted"  #: key in the context of a validation: the `module:Class` names that it may import
+
+
+def _validate_algorithm(data: Any, validate_built_in: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
     """Validate a third-party config by its own class; `name` defaults to paac."""
     if isinstance(data, dict) and isinstance(name := data.get("name"), str) and ":" in name:
+        if name not in (info.context or {}).get(TRUSTED, ()):
+            raise ValueError(f"algorithm {name!r} is third-party code, which is not trusted here")
         return import_algorithm(name).Config.model_validate(data)
     if isinstance(data, AlgorithmConfig) and ":" in data.name:
         return data

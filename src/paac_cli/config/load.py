@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -10,14 +10,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from paac_cli.config import yaml_io
+from paac_cli.config.algorithms import TRUSTED
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.config.trust import ANY_CODE, require_trusted
 from paac_cli.errors import ConfigError
+from paac_cli.text import shorten
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_MAX_ERRORS, _MAX_VALUE_LENGTH = 30, 200  # in one message: errors, and characters of each value
+_MAX_ERRORS = 30  # in one message
+_FREE_ON_RESUME = [tuple(key.split(".")) for key in FREE_ON_RESUME]
 
 
 def load_config(
@@ -40,12 +43,30 @@ def load_config(
     overrides = overrides or {}
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: a preset must be a mapping with the keys {', '.join(RunConfig.model_fields)}")
-    given_by = {key: (flags or {}).get(key, f"--set {key}") for key in overrides}
+    given_by = {key: (flags or {}).get(key, f"--set {shorten(key)}") for key in overrides}
     for key, value in overrides.items():
         data = _put(data, key.split("."), value, given_by[key])
+    imports = third_party_algorithm(data) is not None
+    config = _validate(data | {"algorithm": {}} if imports else data, source, given_by, trusted=())
     require_trusted(data, source, trusted)
+    return _validate(data, source, given_by, trusted) if imports else config
+
+
+def third_party_algorithm(data: Any) -> str | None:
+    """`module:Class` of the algorithm that the config `data`, as parsed from YAML, names, if it is not a built-in one.
+
+    Only to validate its settings is anything imported.
+    """
+    match data:
+        case {"algorithm": {"name": str(name)}} if ":" in name:
+            return name
+    return None
+
+
+def _validate(data: Any, source: str, given_by: Mapping[str, str], trusted: Container[str]) -> RunConfig:
+    """`data` as a config. Raises ConfigError, also if the algorithm is third-party code that is not `trusted`."""
     try:
-        return RunConfig.model_validate(data)
+        return RunConfig.model_validate(data, context={TRUSTED: trusted})
     except ValidationError as error:
         raise ConfigError(_explain(source, given_by, error)) from error
 
@@ -56,9 +77,12 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         key = key.strip()
+        flag = f"--set {shorten(assignment)}"
         if not equals or not all(key.split(".")):
-            raise ConfigError(f"--set {assignment}: expected KEY=VALUE, e.g. --set algorithm.gamma=0.95")
-        overrides[key] = yaml_io.parse(text, f"--set {assignment}")
+            raise ConfigError(f"{flag}: expected KEY=VALUE, e.g. --set algorithm.gamma=0.95")
+        if key.count(".") >= yaml_io.MAX_DEPTH:
+            raise ConfigError(f"{flag}: a key of {key.count('.') + 1:,} parts; no setting has more than a few")
+        overrides[key] = yaml_io.parse(text, flag)
     return overrides
 
 
@@ -69,12 +93,12 @@ def to_yaml(config: RunConfig) -> str:
 
 def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
     """Dotted key -> (old, new) of every setting that differs and is not in `FREE_ON_RESUME`."""
-    old_flat, new_flat = _flatten(old.model_dump(mode="json")), _flatten(new.model_dump(mode="json"))
+    old_flat, new_flat = (dict(_flatten(config.model_dump(mode="json"))) for config in (old, new))
     return {
-        key: (old_flat.get(key), new_flat.get(key))
-        for key in sorted(old_flat.keys() | new_flat.keys())
-        if (key in old_flat, old_flat.get(key)) != (key in new_flat, new_flat.get(key))
-        and not any(key == free or key.startswith(free + ".") for free in FREE_ON_RESUME)
+        ".".join(path): (old_flat.get(path), new_flat.get(path))
+        for path in sorted(old_flat.keys() | new_flat.keys())
+        if (path in old_flat, old_flat.get(path)) != (path in new_flat, new_flat.get(path))
+        and not any(path[: len(free)] == free for free in _FREE_ON_RESUME)
     }
 
 
@@ -128,14 +152,13 @@ def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[s
     return {**data, head: _put(section, rest, value, flag)}
 
 
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flatten(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(keys, value) of every setting: a dotted key would not tell {a: {b: 1}} from {a.b: 1}."""
     for key, value in data.items():
         if isinstance(value, Mapping) and value:
-            flat |= _flatten(value, f"{prefix}{key}.")
+            yield from _flatten(value, (*path, key))
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            yield (*path, key), value
 
 
 def _explain(source: str, flags: Mapping[str, str], error: ValidationError) -> str:
@@ -167,7 +190,7 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
     match item["type"]:
         case "extra_forbidden":
             hint = nearest(keys[-1], fields) or f"; valid keys: {', '.join(fields)}"
-            return f"unknown key {_shorten(key)}{hint}", ""
+            return f"unknown key {shorten(key)}{hint}", ""
         case "missing":
             return f"{key} is missing{_describe(fields.get(keys[-1]))}", ""
         case "union_tag_not_found":
@@ -181,7 +204,7 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
             message = message[:1].lower() + message[1:]
     if isinstance(value, str):
         message += nearest(value, re.findall(r"'([^']+)'", expected))
-    return key if isinstance(value, dict) else f"{key} = {_shorten(repr(value))}", message
+    return key if isinstance(value, dict) else f"{key} = {shorten(repr(value))}", message
 
 
 def _origin(key: str, source: str, flags: Mapping[str, str], item: "ErrorDetails") -> str:
@@ -197,10 +220,6 @@ def _origin(key: str, source: str, flags: Mapping[str, str], item: "ErrorDetails
     if item["type"] == "extra_forbidden":
         return below[0]
     return f"{source} with {', '.join(below)}" if item["type"] == "value_error" else source
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}..."
 
 
 def _describe(field: FieldInfo | None) -> str:

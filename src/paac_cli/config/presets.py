@@ -3,6 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
+from paac_cli.config import yaml_io
 from paac_cli.config.load import nearest
 from paac_cli.errors import ConfigError
 
@@ -39,8 +40,4 @@ def find_preset(name_or_path: str) -> Path:
 
 def read_preset(name_or_path: str) -> str:
     """The text of a preset. Raises ConfigError."""
-    path = find_preset(name_or_path)
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return yaml_io.read_text(find_preset(name_or_path))

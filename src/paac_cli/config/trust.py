@@ -4,10 +4,18 @@ Importing code runs it. Code that users name on the command line, or in a preset
 a checkpoint or run directory names may come from somebody else: it is imported only if the user agrees (--trust-code).
 """
 
-from collections.abc import Container
-from typing import Any
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Container, Iterator
+from importlib.machinery import PathFinder
+from typing import Any, NamedTuple
 
 from paac_cli.errors import TrustError
+from paac_cli.text import shorten
+
+_MAX_NAMES = 10  # in one message
 
 
 class _AnyCode:
@@ -18,29 +26,69 @@ class _AnyCode:
 ANY_CODE: Container[str] = _AnyCode()  #: trusts every `module:name`
 
 
-def code_references(data: Any, key: str = "") -> dict[str, str]:
-    """Dotted key -> `module:name` of all code that the config `data`, as parsed from YAML, may import.
+class CodeReference(NamedTuple):
+    """A place in a config that names code."""
 
-    Every string with a colon counts, also in `env.kwargs`: an environment may import what they name.
+    key: str  #: dotted; a key that contains dots itself is quoted
+    name: str  #: `module:name`
+
+
+def code_references(data: Any) -> list[CodeReference]:
+    """All code that the config `data`, as parsed from YAML, may import.
+
+    Every text with a colon counts, also as a key. In `env.kwargs`, which an environment may import from, a text such as
+    `localhost:8080` does not, unless there is a module of that name.
     """
-    match data:
-        case str() if ":" in data:
-            return {key: data}
-        case dict():
-            parts = [code_references(value, f"{key}.{name}" if key else str(name)) for name, value in data.items()]
-        case list() | tuple():
-            parts = [code_references(value, key) for value in data]
-        case _:
-            return {}
-    return {where: name for part in parts for where, name in part.items()}
+    found = []
+    for path, text in _texts(data):
+        if ":" in text and (path[:2] != ("env", "kwargs") or _may_be_code(text)):
+            found.append(CodeReference(_dotted(path), text))
+    return found
 
 
 def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
     """Raise TrustError if the config `data`, as parsed from YAML, refers to code that is not in `trusted`."""
-    unknown = {key: name for key, name in code_references(data).items() if name not in trusted}
+    unknown = [reference for reference in code_references(data) if reference.name not in trusted]
     if unknown:
-        names = ", ".join(f"{key} = {name!r}" for key, name in unknown.items())
+        names = ", ".join(f"{key} = {shorten(repr(name))}" for key, name in unknown[:_MAX_NAMES])
+        more = f" and {len(unknown) - _MAX_NAMES:,} more" if len(unknown) > _MAX_NAMES else ""
         raise TrustError(
-            f"{source} refers to third-party code that would be imported and run: {names}. Inspect that code; if you "
-            "trust it, add --trust-code (for `paac train`, name it on the command line or in the preset)"
+            f"{source} refers to third-party code that would be imported and run: {names}{more}. Inspect that code; if "
+            "you trust it, add --trust-code (for `paac train`, name it on the command line or in the preset)"
         )
+
+
+def _texts(data: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """(path, text) of every text in `data`: values, and keys of mappings. The path consists of keys and indices."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), data)]
+    while waiting:
+        path, value = waiting.pop()
+        match value:
+            case str():
+                yield path, value
+            case dict():
+                inner = [((*path, str(key)), value[key]) for key in value]
+                yield from ((at, key) for (at, _), key in zip(inner, value, strict=True) if isinstance(key, str))
+                waiting += reversed(inner)
+            case list() | tuple():
+                waiting += reversed([((*path, index), item) for index, item in enumerate(value)])
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    parts = [
+        f"[{part}]" if isinstance(part, int) else f".{part if part.isidentifier() else repr(part)}" for part in path
+    ]
+    return shorten("".join(parts).removeprefix("."))
+
+
+def _may_be_code(text: str) -> bool:
+    """Whether an environment could import what `text` names, as `gymnasium.make("module:Name-v0")` does."""
+    if re.fullmatch(r"[\w.-]+:[^\W\d][\w.:-]*", text):
+        return True
+    module = text.partition(":")[0].partition(".")[0]
+    if not module or module in sys.stdlib_module_names:
+        return False
+    try:
+        return importlib.util.find_spec(module) is not None or PathFinder.find_spec(module, [os.curdir]) is not None
+    except (ImportError, ValueError):  # it has been imported in an unusual way
+        return True

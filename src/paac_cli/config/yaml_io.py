@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from paac_cli.errors import ConfigError
-from paac_cli.files import open_regular
+from paac_cli.files import read_regular
+from paac_cli.text import printable
 
 MAX_BYTES = 50_000
 MAX_DEPTH = 32
@@ -125,15 +126,24 @@ def parse(text: str, source: str) -> Any:
         raise ConfigError(f"{source}{where}: invalid YAML: {problem}") from error
 
 
-def read(path: Path) -> Any:
-    """Parse the file at `path`. Raises ConfigError."""
+def read_text(path: Path) -> str:
+    """The text of the YAML file at `path`. Raises ConfigError, also if it is too large for a preset."""
     try:
-        with open_regular(path) as file:
-            return parse(file.read(MAX_BYTES + 1).decode(), str(path))
+        return read_regular(path, MAX_BYTES).decode().replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
+def read(path: Path) -> Any:
+    """Parse the file at `path`. Raises ConfigError."""
+    return parse(read_text(path), str(path))
+
+
 def dump(data: Any) -> str:
-    """Format `data` as YAML; keys keep their order."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    """Format `data` as YAML; keys keep their order. Characters that a terminal would not show are escaped."""
+    text = _dump(data, allow_unicode=True)
+    return text if printable(text) == text else _dump(data, allow_unicode=False)
+
+
+def _dump(data: Any, *, allow_unicode: bool) -> str:
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=allow_unicode, width=100)

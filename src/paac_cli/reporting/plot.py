@@ -1,5 +1,8 @@
 """Plots learning curves: mean raw return over steps, one line per run."""
 
+import warnings
+from array import array
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +17,14 @@ from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from paac_cli.config import yaml_io
-from paac_cli.config.load import load_config
+from paac_cli.config.load import load_config, third_party_algorithm
 from paac_cli.config.schema import RunConfig
-from paac_cli.config.trust import code_references
 from paac_cli.errors import RunDirectoryError
+from paac_cli.files import make_directory, replace_synced
 from paac_cli.reporting.reference_scores import REFERENCE_SCORES
 from paac_cli.runs.metrics_csv import read_rows
 from paac_cli.runs.run_directory import CONFIG
+from paac_cli.text import printable, shorten
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -37,28 +41,29 @@ class Curve(NamedTuple):
 
 def read_curve(run: Path) -> Curve:
     """The curve of the run directory `run`. Raises RunDirectoryError and ConfigError."""
+    steps, mean_return = array("q"), array("d")
     try:
-        _, rows = read_rows(run / "metrics.csv")
-        steps = np.array([int(row["steps"]) for row in rows], np.int64)
-        mean_return = np.array([float(row["rollout/ep_rew_mean"]) for row in rows], np.float64)
+        for row in read_rows(run / "metrics.csv")[1]:
+            steps.append(int(row["steps"]))
+            mean_return.append(float(row["rollout/ep_rew_mean"]))
     except FileNotFoundError as error:
         raise RunDirectoryError(
             f"{run} has no metrics.csv to plot; give a run directory, e.g. runs/pong-seed1"
         ) from error
     except (OSError, ValueError, KeyError) as error:
         raise RunDirectoryError(f"{run} has no metrics to plot: {error}") from error
-    if not rows:
+    if not steps:
         raise RunDirectoryError(
             f"{run} has no metrics to plot yet; the first row is written after training.log_every steps"
         )
     algorithm, config = _read_config(run / CONFIG)
-    return Curve(run.resolve().name, algorithm, config, steps, mean_return)
+    return Curve(run.resolve().name, algorithm, config, np.asarray(steps), np.asarray(mean_return))
 
 
 def _read_config(path: Path) -> tuple[str, RunConfig]:
     """The algorithm's name and the config, without importing third-party code. Raises ConfigError."""
     data = yaml_io.read(path)
-    third_party = code_references(data).get("algorithm.name")
+    third_party = third_party_algorithm(data)
     config = load_config(data | {"algorithm": {}} if third_party else data, str(path))
     return third_party or config.algorithm.name, config
 
@@ -70,24 +75,35 @@ def plot_runs(runs: list[Path], out: Path) -> None:
     """
     curves = [read_curve(run) for run in runs]
     _require_comparable(curves)
-    config = curves[0].config
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of glyphs that the font lacks, and of very large numbers
+            image = _draw(curves, out.suffix.lower().removeprefix("."))
+        make_directory(out.parent)
+        replace_synced(out, [image])
+    except (OSError, ValueError) as error:  # ValueError: the range of the numbers is too large for an axis
+        raise RunDirectoryError(f"{out} cannot be written: {error}") from error
+
+
+def _draw(curves: list[Curve], image_format: str) -> bytes:
+    """Raises ValueError if the numbers do not fit an axis."""
+    plt.rcParams["agg.path.chunksize"] = 20_000  # otherwise Agg refuses long ragged curves
+    config, image = curves[0].config, BytesIO()
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for curve in curves:
-        label = _escape_formula(f"{curve.name}: {curve.algorithm}, seed {curve.config.seed}")
+        label = _plain(f"{curve.name}: {curve.algorithm}, seed {curve.config.seed}")
         axes.plot(curve.steps, curve.mean_return, label=label, linewidth=1.5)
     _draw_references(axes, config)
     rules = f", rule set {config.env.protocol}" if config.env.protocol else ""
-    axes.set_title(_escape_formula(f"{config.env.id}{rules}"))
+    axes.set_title(_plain(f"{config.env.id}{rules}"))
     axes.set_xlabel("agent steps" + (" (1 step = 4 frames)" if config.env.is_atari else ""))
     axes.set_ylabel("mean raw return, last 100 games")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(alpha=0.3)
     axes.legend(loc="best", fontsize="small")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=150)
-    except (OSError, ValueError) as error:  # ValueError: the range of the numbers is too large for an axis
-        raise RunDirectoryError(f"{out} cannot be written: {error}") from error
+        figure.savefig(image, format=image_format, dpi=150)
+        return image.getvalue()
     finally:
         plt.close(figure)
 
@@ -102,9 +118,9 @@ def _require_comparable(curves: list[Curve]) -> None:
         )
 
 
-def _escape_formula(text: str) -> str:
-    """Escape dollar signs, which start a formula in Matplotlib."""
-    return text.replace("$", r"\$")
+def _plain(text: str) -> str:
+    """`text` on one line, without control characters; dollar signs, which start formulas in Matplotlib, are escaped."""
+    return shorten(printable(text, keep="")).replace("$", r"\$")
 
 
 def _draw_references(axes: Axes, config: RunConfig) -> None:

@@ -5,6 +5,7 @@ memory, and a replay buffer has gigabytes.
 """
 
 import hashlib
+import io
 import itertools
 import json
 import mmap
@@ -67,17 +68,11 @@ def read_arrays(path: Path, sha256: str) -> Arrays:
     Raises OSError, or ValueError if the file's SHA-256 is not `sha256` or the file is not valid safetensors.
     """
     with open_regular(path) as file:
+        start = _end_of_header(file, path.name)  # before the checksum, which takes long if the file is huge
+        file.seek(0)
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise ValueError(f"{path.name} does not match its SHA-256")
-        file.seek(0)
-        start = 8 + int.from_bytes(file.read(8), "little")
-        if start > _MAX_HEADER:
-            raise ValueError(f"{path.name} has a header of {start:,} bytes; at most {_MAX_HEADER:,} are read")
-        try:
-            with safe_open(path, framework="np"):
-                pass  # checks the header against the size of the file
-        except SafetensorError as error:
-            raise ValueError(f"{path.name}: {error}") from error
+        file.seek(8)
         header = json.loads(file.read(start - 8), object_pairs_hook=unique_keys)
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     arrays = {}
@@ -86,8 +81,24 @@ def read_arrays(path: Path, sha256: str) -> Arrays:
             case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [offset, _]} if dtype in _DTYPES:
                 arrays[name] = np.ndarray(tuple(shape), _DTYPES[dtype], memory, start + offset)
             case _ if name != "__metadata__":
-                raise ValueError(f"{path.name}: {name} is {entry}, which is not an array that paac writes")
+                raise ValueError(f"{path.name}: {name!r} is {entry}, which is not an array that paac writes")
     return arrays
+
+
+def _end_of_header(file: io.BufferedIOBase, name: str) -> int:
+    """The offset of the first array in a file of arrays. Raises ValueError if header and size do not fit each other."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    start = 8 + int.from_bytes(file.read(8), "little")
+    if not 8 < start <= size:
+        raise ValueError(f"{name}: not a file of arrays")
+    if start > _MAX_HEADER:
+        raise ValueError(f"{name} has a header of {start:,} bytes; at most {_MAX_HEADER:,} are read")
+    try:
+        with safe_open(f"/proc/self/fd/{file.fileno()}", framework="np"):
+            return start
+    except SafetensorError as error:
+        raise ValueError(f"{name}: not a file of arrays: {error}") from error
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from paac_cli.errors import CheckpointError
-from paac_cli.files import open_regular, write_synced
+from paac_cli.files import read_regular, write_synced
 from paac_cli.runs.arrays import unique_keys
 from paac_cli.runs.runtime import Runtime
 
@@ -60,7 +60,7 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of the checkpoint in `directory`. Raises CheckpointError."""
     try:
-        text = _read(directory / MANIFEST)
+        text = read_regular(directory / MANIFEST, _MAX_BYTES)
         data = json.loads(text, object_pairs_hook=unique_keys)
         found = data.get("format", FORMAT) if isinstance(data, dict) else FORMAT
         if found != FORMAT and isinstance(found, int):
@@ -68,7 +68,7 @@ def read_manifest(directory: Path) -> Manifest:
                 f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT}"
             )
         manifest = Manifest.model_validate(data)
-        if _read(directory / CHECKSUM) != _checksum_line(hashlib.sha256(text).hexdigest()):
+        if read_regular(directory / CHECKSUM, _MAX_BYTES) != _checksum_line(hashlib.sha256(text).hexdigest()):
             raise CheckpointError(f"{directory} is damaged: {MANIFEST} does not match {CHECKSUM}")
     except OSError as error:
         raise CheckpointError(f"{directory} is not a readable checkpoint: {error}") from error
@@ -85,11 +85,3 @@ def read_manifest(directory: Path) -> Manifest:
 
 def _checksum_line(sha256: str) -> bytes:
     return f"{sha256}  {MANIFEST}\n".encode()
-
-
-def _read(path: Path) -> bytes:
-    with open_regular(path) as file:
-        text = file.read(_MAX_BYTES + 1)
-    if len(text) > _MAX_BYTES:
-        raise ValueError(f"{path.name} is larger than {_MAX_BYTES:,} bytes")
-    return text

@@ -1,12 +1,11 @@
 """The directory of a run: its config, metrics, checkpoints and videos."""
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
@@ -23,12 +22,11 @@ from paac_cli.runs.checkpoint import (
     load_policy,
     save_checkpoint,
 )
+from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import MANIFEST
+from paac_cli.runs.newest import load_newest
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
-_LOCK = ".lock"
-
-CheckpointKind = TypeVar("CheckpointKind", Checkpoint, TrainedPolicy)
 
 
 class RunDirectory:
@@ -41,7 +39,7 @@ class RunDirectory:
         self.metrics_csv = path / "metrics.csv"
         self.events = path / "events.log"
         self.tensorboard = path / "tensorboard"
-        self._lock: int | None = None
+        self._lock: DirectoryLock | None = None
 
     def claim(self, config: RunConfig, *, fresh: bool) -> None:
         """Lock the directory if it exists, and check that `config` can be trained in it. Changes nothing.
@@ -67,6 +65,8 @@ class RunDirectory:
             )
         if not fresh:
             self._require_same(read_config(self.path / CONFIG, trusted=_code_of(config)), config)
+            for directory in (self.checkpoints, self.tensorboard):
+                require_no_link(directory)
 
     def create(self, config: RunConfig, *, fresh: bool) -> None:
         """After `claim`: make the directory if it does not exist, and write `config` to it.
@@ -81,7 +81,7 @@ class RunDirectory:
             self._acquire()
             if self.is_run and not was_claimed:
                 raise RunDirectoryError(f"another process has begun a run in {self.path}; choose another --run-dir")
-            replace_synced(self.path / CONFIG, to_yaml(config).encode())
+            replace_synced(self.path / CONFIG, [to_yaml(config).encode()])
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
 
@@ -90,8 +90,7 @@ class RunDirectory:
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
-            with contextlib.suppress(OSError):  # the disk may have been removed
-                os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     @property
@@ -101,7 +100,7 @@ class RunDirectory:
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
         try:
-            if not self._is_same_directory():
+            if self._lock is None or not self._lock.is_at(self.path):
                 raise RunDirectoryError(
                     f"{self.path} was moved or deleted during training; nothing after its last checkpoint is saved"
                 )
@@ -121,11 +120,11 @@ class RunDirectory:
         Raises CheckpointError if all are damaged, RunDirectoryError if a setting that affects learning differs, and
         TrustError if a checkpoint references code that `config` does not.
         """
-        paths = list_checkpoints(self.checkpoints)
-        for _, checkpoint in load_valid(paths, partial(load_checkpoint, trusted=_code_of(config)), warn):
+        list_paths = partial(list_checkpoints, self.checkpoints)
+        for _, checkpoint in load_newest(list_paths, partial(load_checkpoint, trusted=_code_of(config)), warn):
             self._require_same(checkpoint.config, config)
             return checkpoint
-        if paths:
+        if list_paths():
             raise CheckpointError(f"no checkpoint in {self.checkpoints} is valid; --fresh starts over")
         if self.is_run:
             warn(f"the run in {self.path} has no checkpoint yet; it starts over")
@@ -148,33 +147,26 @@ class RunDirectory:
         path.rename(old)
         self.__exit__()
 
-    def _is_same_directory(self) -> bool:
-        """Whether the path still leads to the locked directory."""
-        assert self._lock is not None
-        try:
-            return os.path.samestat((self.path / _LOCK).stat(), os.fstat(self._lock))
-        except FileNotFoundError:
-            return False
-
     def _acquire(self) -> None:
+        """Raises RunDirectoryError if another process holds the lock, and OSError."""
         if self._lock is not None:
             return
-        self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = DirectoryLock(self.path)
         except BlockingIOError:
             raise RunDirectoryError(f"another process is training in {self.path}") from None
 
 
-def load_valid(
-    paths: Iterable[Path], load: Callable[[Path], CheckpointKind], warn: Warn
-) -> Iterator[tuple[Path, CheckpointKind]]:
-    """(path, checkpoint) for each of `paths` that `load` can read, in order. Warns of each damaged one and skips it."""
-    for path in paths:
-        try:
-            yield path, load(path)
-        except CheckpointError as error:
-            warn(f"skipped a checkpoint: {error}")
+def require_no_link(directory: Path) -> None:
+    """Raises RunDirectoryError if `directory`, which is part of a run directory, is a symbolic link.
+
+    A run directory may come from somebody else, and a link in it may lead to files of the user.
+    """
+    if directory.is_symlink():
+        raise RunDirectoryError(
+            f"{directory} is a symbolic link, and paac writes through no link in a run directory; replace it by what "
+            "it leads to, and link the whole run directory instead if that is on another disk"
+        )
 
 
 def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] = ()) -> tuple[Path, TrainedPolicy]:
@@ -192,26 +184,51 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
         return path, load_policy(path, trusted)
     if not is_run:
         raise CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
-    best, others = list_policies(path / CHECKPOINTS), list_checkpoints(path / CHECKPOINTS)
-    paths = others if last else [*best, *others]
-    if not paths:
-        hint = "only its best policy; leave out --last" if best else "no checkpoint yet"
-        raise CheckpointError(f"{path} has {hint}")
-    for found in load_valid(paths, partial(load_policy, trusted=trusted), warn):
+    directory = path / CHECKPOINTS
+
+    def list_paths() -> list[Path]:
+        return [*([] if last else list_policies(directory)), *list_checkpoints(directory)]
+
+    for found in load_newest(list_paths, partial(load_policy, trusted=trusted), warn):
         return found
-    raise CheckpointError(f"no checkpoint in {path / CHECKPOINTS} is valid")
+    if list_paths():
+        raise CheckpointError(f"no checkpoint in {directory} is valid")
+    hint = "only its best policy; leave out --last" if list_policies(directory) else "no checkpoint yet"
+    raise CheckpointError(f"{path} has {hint}")
 
 
 def newest_run(root: Path) -> Path:
     """The run in `root` with the newest checkpoint. Raises CheckpointError."""
-    manifests = []
-    for path in root.rglob(f"{CHECKPOINTS}/*_*/{MANIFEST}"):
-        with contextlib.suppress(OSError):  # e.g. a dangling symbolic link
-            manifests.append((path.stat().st_mtime, path))
-    if not manifests:
+    saved = [(time, run) for run in _runs_below(root) for time in _last_save(run)]
+    if not saved:
         raise CheckpointError(f"there is no run with a checkpoint in {root}; `paac train --preset pong` makes one")
-    return max(manifests)[1].parents[2]
+    return max(saved)[1]
+
+
+def _runs_below(root: Path) -> Iterator[Path]:
+    """The directories in `root` that hold checkpoints. A link is followed if it leads to a run, but not further."""
+    for directory, names, _ in os.walk(root):
+        for path in [Path(directory, name) for name in names]:
+            if (path / CHECKPOINTS).is_dir():
+                yield path
+
+
+def _last_save(run: Path) -> list[float]:
+    """The time at which the newest checkpoint of `run` was saved; [] if there is none."""
+
+    def list_paths() -> list[Path]:
+        return [*list_checkpoints(run / CHECKPOINTS), *list_policies(run / CHECKPOINTS)]
+
+    def saved_at(path: Path) -> float:
+        try:
+            return (path / MANIFEST).stat().st_mtime
+        except OSError as error:
+            raise CheckpointError(f"{path} is damaged: {error}") from error
+
+    with contextlib.suppress(CheckpointError):
+        return [time for _, time in load_newest(list_paths, saved_at, lambda text: None)]
+    return []
 
 
 def _code_of(config: RunConfig) -> set[str]:
-    return set(code_references(config.model_dump(mode="json")).values())
+    return {reference.name for reference in code_references(config.model_dump(mode="json"))}

@@ -8,7 +8,6 @@ import hashlib
 import sys
 from collections.abc import Container, Iterator, Mapping
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,8 @@ from paac_cli.events import Warn
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
 from paac_cli.runs.metrics_csv import depends_on_clock, read_rows
-from paac_cli.runs.run_directory import RunDirectory, load_valid
+from paac_cli.runs.newest import load_newest
+from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
 from paac_cli.sampling.partition import num_workers
 from paac_cli.training.progress import window_size
@@ -73,8 +73,8 @@ def find_interval(directory: Path, *, from_start: bool, trusted: Container[str],
     run = RunDirectory(directory)
     if not run.is_run:
         raise CheckpointError(f"{directory} is not a run directory; give one, e.g. runs/pong-seed1")
-    paths, load = list_checkpoints(run.checkpoints), partial(load_checkpoint, trusted=trusted)
-    found = [checkpoint for _, checkpoint in islice(load_valid(paths, load, warn), 1 if from_start else 2)]
+    list_paths, load = partial(list_checkpoints, run.checkpoints), partial(load_checkpoint, trusted=trusted)
+    found = [checkpoint for _, checkpoint in load_newest(list_paths, load, warn, count=1 if from_start else 2)]
     if not found:
         raise CheckpointError(f"{directory} has no valid checkpoint, so there is nothing to verify")
     end, *before = found
@@ -150,7 +150,9 @@ def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[in
     """
     try:
         _, rows = read_rows(metrics_csv, strict=True)
-        return [(int(row["steps"]), _comparable(row)) for row in rows if steps is None or int(row["steps"]) - 1 in steps]
+        return [
+            (int(row["steps"]), _comparable(row)) for row in rows if steps is None or int(row["steps"]) - 1 in steps
+        ]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
