@@ -56,9 +56,7 @@ class Corridor:
             np.zeros((num_steps, num_envs), np.bool_),
             np.zeros((num_steps, num_envs), np.bool_),
         )
-        self._age = (
-            np.arange(num_envs) % length
-        )  # so that episodes end at every slot of a rollout, the last one included
+        self._age = np.arange(num_envs) % length  # differs, so that episodes end with every slot of a rollout
         self._slot = 0
 
     def step(self):

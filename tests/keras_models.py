@@ -3,6 +3,11 @@
 import keras
 
 
+def name_of(function):
+    """The `module:function` that selects this function as a torso."""
+    return f"{function.__module__}:{function.__name__}"
+
+
 def dense(obs_shape):
     """Has every kind of layer with state."""
     layers = keras.layers

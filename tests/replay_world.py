@@ -1,4 +1,4 @@
-"""Random experience of `N` environments: added to a replay buffer, and kept in lists to check its samples against."""
+"""Random experience of `N` environments: added to a replay buffer, and kept in lists to check the buffer's samples."""
 
 import numpy as np
 
@@ -6,16 +6,22 @@ from paac_cli.algorithms.replay import ReplayBuffer
 from paac_cli.spec import EnvSpec, discrete_action
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
+DRAWS = 400
 ROLLOUT = Rollout(*(np.empty(0),) * 4)
 EPISODES = np.empty(0, EPISODE_DTYPE)
 GAMMA = 0.5  # its powers, and their products with whole numbers, are exact
 
 
-class World:
-    """Invents what the environments do, adds it to a buffer, and keeps all of it in lists.
+def numbers_drawn(buffer, draws=DRAWS, seed=0):
+    """The numbers of the steps in a sample."""
+    return set(buffer.sample(np.random.default_rng(seed), draws).action.tolist())
 
-    A step's action is its number, by which a drawn transition is recognised. Every observation is a stack of `stack`
-    random frames. An episode starts with that many new frames, or with the same frame that many times.
+
+class World:
+    """Makes random experience, adds it to a replay buffer, and keeps all of it in lists.
+
+    The action of a step is its number, which identifies a sampled transition. An observation is a stack of `stack`
+    random frames. An episode starts with `stack` different frames, or with the same frame `stack` times.
     """
 
     def __init__(self, *, num_envs=2, stack=1, n_step=1, ends=0.2, capacity=40, alpha=0.0, colours=0, seed=0):
@@ -48,7 +54,7 @@ class World:
                 buffer.add(actions, step)
 
     def transition(self, number):
-        """The expected observation, reward, discount and next observation (None if it does not count) of a step."""
+        """The expected observation, reward, discount and next observation of a step; None: any next observation."""
         time, n = divmod(int(number), self.num_envs)
         total, (obs, *_) = 0.0, self.steps[n][time]
         for count in range(self.n_step):
@@ -66,7 +72,7 @@ class World:
         return [time * self.num_envs + n for time in range(max(played - stored, 0), played - self.n_step + 1)]
 
     def assert_matches(self, batch):
-        """Everything in `batch` is what happened, bit for bit."""
+        """Assert that everything in `batch` is what happened, bit for bit."""
         for row, number in enumerate(batch.action):
             obs, reward, discount, next_obs = self.transition(number)
             assert batch.frames[row].tolist() == obs, f"step {number}"

@@ -15,7 +15,7 @@ every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 
 def config_of(name, **options):
-    """Rollouts of three steps, so that episodes end inside them and at their last step."""
+    """A config of algorithm `name` with rollouts of three steps: episodes end inside them and with their last step."""
     steps = {} if name == "dqn" else {"num_steps": 3}
     return make_config(name, **ALGORITHMS[name] | steps | options)
 
@@ -29,9 +29,7 @@ def config_of(name, **options):
         (7, True, 10.0),  # truncated inside rollouts and at their last step
     ],
 )
-def test_the_learned_value_is_the_closed_form_one_whether_episodes_terminate_or_are_truncated(
-    name, length, truncates, expected
-):
+def test_values_converge_to_their_closed_form_for_terminated_and_truncated_episodes(name, length, truncates, expected):
     config = config_of(name, num_envs=8, gamma=0.9, optimizer={"name": "adam"}, lr_anneal_steps=12_000)
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config, length=length, truncates=truncates), 1500)
@@ -149,7 +147,7 @@ def test_dqn_statistics_take_every_eighth_observation():
 
 
 @every_algorithm
-def test_after_a_rewind_the_next_rollout_is_learned_as_if_the_dropped_steps_had_not_been(name):
+def test_after_a_rewind_learning_continues_as_if_the_dropped_steps_had_never_been_taken(name):
     config = config_of(name)
     agent, expected = make_agent(config, SPEC), make_agent(config, SPEC)
     for each in (agent, expected):

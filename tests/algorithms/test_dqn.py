@@ -1,4 +1,4 @@
-"""DQN: its loss by hand, and the steps after which it learns and copies its target network."""
+"""DQN: its loss by hand, and the steps after which it learns and updates its target network."""
 
 import numpy as np
 import pytest
@@ -62,9 +62,9 @@ def test_updates_come_after_learning_starts_and_every_steps_per_update():
     assert len(run(agent, corridor, 20)) == 10
 
 
-def test_the_target_network_is_copied_at_its_interval():
+def test_the_target_network_is_updated_at_its_interval():
     agent, corridor = make(), corridor_for(make_config("dqn", **SETTINGS))
-    run(agent, corridor, 14)  # 56 steps: an update, and a copy at 48
+    run(agent, corridor, 14)  # 56 steps: the target network is updated at 48, the online network at 48 and 56
     assert (state_of(agent)["target/q/bias"] != state_of(agent)["q/bias"]).any()
     run(agent, corridor, 2)  # 64
     assert (state_of(agent)["target/q/bias"] == state_of(agent)["q/bias"]).all()

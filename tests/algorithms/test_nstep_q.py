@@ -49,20 +49,20 @@ def test_loss_by_hand():
     assert metrics["train/q_mean"].numpy() == pytest.approx(4.0)
 
 
-def test_with_lambda_zero_returns_look_one_step_ahead():
+def test_with_lambda_zero_returns_are_one_step_returns():
     # r + 0.5 * v of the next state; the last: max(8, 2)
     expected = [[1 + 100, 10 + 1], [2 + 200, 20 + 2], [4 + 4, 40 + 4]]
     np.testing.assert_allclose(returns_of(make(q_lambda=0.0)), expected)
 
 
-def test_with_lambda_one_returns_look_to_the_end_of_the_rollout():
+def test_with_lambda_one_returns_are_n_step_returns():
     last = [4 + 0.5 * 8, 40 + 0.5 * 8]
     middle = [2 + 0.5 * last[0], 20 + 0.5 * last[1]]
     expected = [[1 + 0.5 * middle[0], 10 + 0.5 * middle[1]], middle, last]
     np.testing.assert_allclose(returns_of(make(q_lambda=1.0)), expected)
 
 
-def test_with_lambda_between_returns_mix_both_at_every_step():
+def test_with_lambda_between_0_and_1_returns_mix_both_at_every_step():
     last = [8.0, 44.0]
     middle = [2 + 0.5 * (0.25 * last[0] + 0.75 * 400), 20 + 0.5 * (0.25 * last[1] + 0.75 * 4)]
     first = [1 + 0.5 * (0.25 * middle[0] + 0.75 * 200), 10 + 0.5 * (0.25 * middle[1] + 0.75 * 2)]
@@ -70,7 +70,7 @@ def test_with_lambda_between_returns_mix_both_at_every_step():
 
 
 @pytest.mark.parametrize("q_lambda", [0.0, 0.7, 1.0])
-def test_returns_do_not_look_beyond_the_end_of_an_episode(q_lambda):
+def test_returns_ignore_everything_after_the_end_of_an_episode(q_lambda):
     returns = returns_of(make(q_lambda=q_lambda), terminated=[(1, 0)], truncated=[(1, 1)])
     assert returns[1].tolist() == [2.0, 20 + 0.5 * 64]
     returns = returns_of(make(q_lambda=q_lambda), terminated=[(2, 0)], truncated=[(2, 1)])
@@ -83,7 +83,7 @@ def test_sarsa_bootstraps_with_the_mean_over_epsilon_greedy_actions():
 
 
 @pytest.mark.parametrize(("rule", "of"), [("q_learning", np.max), ("sarsa", None)])
-def test_the_value_of_a_state_is_that_of_the_best_action_or_of_the_one_taken(rule, of):
+def test_the_value_of_a_state_is_that_of_its_best_action_or_with_sarsa_of_the_action_taken(rule, of):
     agent = make(rule=rule, epsilon_start=1.0, epsilon_end=1.0)
     obs = np.random.default_rng(0).normal(size=(64, 1)).astype(np.float32)
     q = agent._network(obs).numpy()
@@ -93,7 +93,7 @@ def test_the_value_of_a_state_is_that_of_the_best_action_or_of_the_one_taken(rul
     assert set(action) == {0, 1}
 
 
-def test_the_target_network_is_copied_at_its_interval_and_is_part_of_the_state():
+def test_the_target_network_is_updated_at_its_interval_and_is_part_of_the_state():
     config = make_config("nstep_q", num_steps=4, target_update_steps=32)  # 16 steps an update
     agent = make_agent(config, SPEC)
     corridor = corridor_for(config)

@@ -1,3 +1,5 @@
+"""The sum tree against numbers worked by hand."""
+
 import numpy as np
 import pytest
 

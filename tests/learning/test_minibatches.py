@@ -1,3 +1,5 @@
+"""Shuffled minibatches."""
+
 import numpy as np
 
 from paac_cli.learning.minibatches import minibatches

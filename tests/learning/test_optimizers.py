@@ -1,3 +1,5 @@
+"""Optimisers by hand and against Keras, and their reaction to losses that are not finite."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,7 +19,7 @@ def test_rmsprop_by_hand_with_epsilon_inside_the_root_and_an_initial_mean_square
     np.testing.assert_allclose(weight.numpy(), [1 - 1 / np.sqrt(1.13) - second, 1.0], rtol=1e-6)
 
 
-def test_rmsprop_with_an_initial_mean_square_of_zero_equals_that_of_keras():
+def test_rmsprop_with_an_initial_mean_square_of_zero_equals_keras():
     gradients = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     weight, keras_weight = tf.Variable(np.ones(3, np.float32), name="w"), tf.Variable(np.ones(3, np.float32))
     optimizer = make_optimizer(RmsPropConfig(decay=0.9, epsilon=1e-3), [weight])

@@ -1,3 +1,5 @@
+"""What is recorded during a rollout, and the complete rollout."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,16 +22,16 @@ def step(slot, *, envs=slice(None), truncated=(), final_obs=0.0):
     return TimeStep(obs[slot], rollout.reward[0], zeros, ends, final, np.zeros(0, EPISODE_DTYPE), slot, rollout, envs)
 
 
-def memory(action=ACTION):
+def new_memory(action=ACTION):
     return RolloutMemory(T, N, action, values=lambda obs: 10.0 * obs)
 
 
 def test_the_rollout_is_handed_over_when_it_is_complete():
-    one = memory()
+    memory = new_memory()
     for t in range(T):
-        actions = one.record(step(t), tf.constant([t, t, 0, 1]))
+        actions = memory.record(step(t), tf.constant([t, t, 0, 1]))
         assert actions.tolist() == [t, t, 0, 1]
-        batch = one.add(step(t + 1))
+        batch = memory.add(step(t + 1))
         assert (batch is None) == (t < T - 1)
     assert batch.action.tolist() == [[t, t, 0, 1] for t in range(T)]
     np.testing.assert_array_equal(batch.obs, step(T).rollout.obs)
@@ -37,33 +39,33 @@ def test_the_rollout_is_handed_over_when_it_is_complete():
 
 
 def test_the_first_actions_of_the_next_rollout_are_for_the_last_observation():
-    one = memory()
+    memory = new_memory()
     for t in range(T):
-        one.record(step(t), tf.fill(N, 0))
-        one.add(step(t + 1))
-    one.record(step(T), tf.fill(N, 5))
-    assert one.last_batch()["action"].tolist() == [[5] * N, [0] * N, [0] * N]
+        memory.record(step(t), tf.fill(N, 0))
+        memory.add(step(t + 1))
+    memory.record(step(T), tf.fill(N, 5))
+    assert memory.last_batch()["action"].tolist() == [[5] * N, [0] * N, [0] * N]
 
 
 def test_actions_have_the_shape_and_dtype_of_the_action_space():
-    one = memory(ActionSpec((2,), ()))
-    one.record(step(1), tf.ones((N, 2)))
-    assert one.last_batch()["action"].dtype == np.float32
-    assert one.last_batch()["action"].tolist() == [[[0.0] * 2] * N, [[1.0] * 2] * N, [[0.0] * 2] * N]
+    memory = new_memory(ActionSpec((2,), ()))
+    memory.record(step(1), tf.ones((N, 2)))
+    assert memory.last_batch()["action"].dtype == np.float32
+    assert memory.last_batch()["action"].tolist() == [[[0.0] * 2] * N, [[1.0] * 2] * N, [[0.0] * 2] * N]
 
 
 def test_final_values_are_kept_for_the_steps_that_truncate_an_episode():
-    one = memory()
+    memory = new_memory()
     for t in range(T):
-        one.record(step(t), tf.zeros(N, tf.int32))
-        batch = one.add(step(t + 1, truncated=[2] if t == 1 else [], final_obs=7.0))
+        memory.record(step(t), tf.zeros(N, tf.int32))
+        batch = memory.add(step(t + 1, truncated=[2] if t == 1 else [], final_obs=7.0))
     assert batch.final_value[1, 2] == 70.0
     assert not batch.final_value[0].any()
     assert not batch.final_value[2].any()
 
 
 def test_kept_tensors_come_back_in_the_order_of_the_rollout_whether_of_all_or_of_half_the_environments():
-    whole, halves = memory(), memory()
+    whole, halves = new_memory(), new_memory()
     actions = tf.zeros(N, tf.int32)
     for offset in (100, 200):  # two rollouts; the second begins with slot T of the first
         for t in range(T):
@@ -81,14 +83,14 @@ def test_kept_tensors_come_back_in_the_order_of_the_rollout_whether_of_all_or_of
 
 
 def test_a_rewind_drops_the_tensors_kept_since_the_last_complete_rollout():
-    one = memory()
-    one.record(step(1), tf.zeros(N, tf.int32), [tf.fill(N, 9.0)])
-    one.steps.assign_add(N)
-    one.rewind(0)
-    assert one.steps.numpy() == 0
+    memory = new_memory()
+    memory.record(step(1), tf.zeros(N, tf.int32), [tf.fill(N, 9.0)])
+    memory.steps.assign_add(N)
+    memory.rewind(0)
+    assert memory.steps.numpy() == 0
     for t in range(T):
-        one.record(step(t), tf.zeros(N, tf.int32), [tf.fill(N, float(t))])
-        batch = one.add(step(t + 1))
+        memory.record(step(t), tf.zeros(N, tf.int32), [tf.fill(N, float(t))])
+        batch = memory.add(step(t + 1))
     (kept,) = batch.kept
     assert kept.numpy().tolist() == [float(t) for t in range(T) for _ in range(N)]
 

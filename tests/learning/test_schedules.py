@@ -1,3 +1,5 @@
+"""Linear schedules by hand."""
+
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,3 +1,5 @@
+"""Action distributions: densities and entropies by hand, samples by their statistics."""
+
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,10 +1,10 @@
-"""Running moments against NumPy."""
+"""Running moments and normalised observations against NumPy."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.networks.normalizer import RunningMoments
+from paac_cli.networks.normalizer import ObsNormalizer, RunningMoments
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
@@ -42,3 +42,12 @@ def test_moments_continue_identically_from_their_variables():
         moments.update(tf.constant(data[25:]))
     np.testing.assert_array_equal(one.mean.numpy(), other.mean.numpy())
     np.testing.assert_array_equal(one.variance.numpy(), other.variance.numpy())
+
+
+def test_observations_are_normalised_by_the_moments_of_all_updates():
+    data = np.random.default_rng(0).normal(3.0, 2.0, (60, 2)).astype(np.float32)
+    normalizer = ObsNormalizer((2,))
+    for part in np.split(data, [7, 30]):
+        normalizer.update(tf.constant(part))
+    expected = (data - data.mean(axis=0)) / np.sqrt(data.var(axis=0) + 1e-5)
+    np.testing.assert_allclose(normalizer(data * 255, 1 / 255), np.clip(expected, -5, 5), atol=1e-4)

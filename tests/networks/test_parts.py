@@ -64,7 +64,7 @@ def test_the_toy_space_has_the_parts_that_these_tests_need():
     assert SPEC.obs_dtype == np.float32
 
 
-def test_each_torso_gets_its_part_in_its_shape_and_the_last_all_others_in_order():
+def test_each_torso_gets_its_part_in_its_shape_and_the_last_one_gets_all_others_in_order():
     whole = torso(torso=IDENTITY, torsos={"mode": IDENTITY, "camera": IDENTITY})
     obs = sample()
     expected = [
@@ -103,8 +103,8 @@ def test_a_change_in_one_part_changes_only_its_features(normalize_obs):
 
 
 def test_the_order_in_the_config_does_not_matter():
-    one, two = torso(torsos={"camera": "impala", "goal": "mlp"}), torso(torsos={"goal": "mlp", "camera": "impala"})
-    np.testing.assert_array_equal(one(rows(sample())), two(rows(sample())))
+    first, second = torso(torsos={"camera": "impala", "goal": "mlp"}), torso(torsos={"goal": "mlp", "camera": "impala"})
+    np.testing.assert_array_equal(first(rows(sample())), second(rows(sample())))
 
 
 def test_variables_are_named_after_their_part():

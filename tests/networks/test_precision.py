@@ -1,3 +1,5 @@
+"""Networks in bfloat16."""
+
 from pathlib import Path
 
 import numpy as np

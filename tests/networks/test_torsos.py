@@ -1,3 +1,5 @@
+"""Torsos: their variables, their outputs against NumPy and Keras, and their initial weights."""
+
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,7 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
-from paac_cli.networks.initializers import fan_in_uniform, orthogonal
-from paac_cli.networks.normalizer import ObsNormalizer
+from paac_cli.networks.initializers import fan_in_uniform
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.runs.checkpoint import load_policy
 from paac_cli.spec import EnvSpec, discrete_action
@@ -215,33 +216,9 @@ def test_the_gradient_reaches_every_variable(kind, options):
         assert np.abs(gradient).max() > 0, variable.name
 
 
-def test_orthogonal_kernels_have_orthonormal_columns_or_rows():
-    for shape in ((64, 8), (8, 64), (4, 4, 3, 16)):
-        kernel, bias = orthogonal(shape, 2.0, np.random.default_rng(0))
-        matrix = kernel.reshape(-1, shape[-1]) / 2.0
-        small = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
-        np.testing.assert_allclose(small, np.eye(len(small)), atol=1e-5)
-        assert not bias.any()
-
-
-def test_fan_in_uniform_weights_fill_their_interval():
-    kernel, bias = fan_in_uniform((8, 8, 4, 64), 1.0, np.random.default_rng(0))
-    assert 0.99 / 16 < np.abs(kernel).max() <= 1 / 16
-    assert 0 < np.abs(bias).max() <= 1 / 16
-
-
 def test_the_first_policy_is_almost_uniform():
     logits, _ = network("nips")(tf.constant(np.random.default_rng(0).integers(0, 255, (8, *IMAGE)), tf.uint8))
     assert np.abs(logits).max() < 0.2
-
-
-def test_observations_are_normalised_by_the_moments_of_all_updates():
-    data = np.random.default_rng(0).normal(3.0, 2.0, (60, 2)).astype(np.float32)
-    normalizer = ObsNormalizer((2,))
-    for part in np.split(data, [7, 30]):
-        normalizer.update(tf.constant(part))
-    expected = (data - data.mean(axis=0)) / np.sqrt(data.var(axis=0) + 1e-5)
-    np.testing.assert_allclose(normalizer(data * 255, 1 / 255), np.clip(expected, -5, 5), atol=1e-4)
 
 
 def test_the_normalizer_is_saved_but_not_trained():
