@@ -1,0 +1,29 @@
+"""Trains in misbehaving environments, evaluates and films them. Each case has the outcome that a user should see."""
+
+from chaos.result import TrialResult
+from chaos.zoo import (  # noqa: F401 (each module adds its cases)
+    children,
+    constructors,
+    episodes,
+    infos,
+    outputs,
+    printing,
+    process_state,
+    rendering,
+    spaces,
+    steps,
+)
+from chaos.zoo.registration import REGISTRATION_CASES
+from chaos.zoo.runner import run_zoo
+from chaos.zoo.toy import ENV_CASES
+
+CASES = (*ENV_CASES, *REGISTRATION_CASES)
+
+
+def run(*, seed: int = 1, cases: str = "") -> TrialResult:
+    """Run `cases`, names separated by commas; all if empty. seed: unused, all cases are fixed."""
+    return run_zoo(
+        "misbehaving environments: the expected exit code and message, no traceback of paac, nothing left behind",
+        CASES,
+        cases,
+    )

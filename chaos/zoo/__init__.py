@@ -1,0 +1,1 @@
+"""Misbehaving environments and odd surroundings, each with the outcome that a user should see."""

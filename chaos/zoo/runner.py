@@ -1,0 +1,163 @@
+"""Runs the cases of a zoo, and compares what a user sees with what a user should see."""
+
+import contextlib
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from chaos.result import TrialResult
+from chaos.session import default_signals, wait_for
+from chaos.zoo.case import Case
+
+_ROOT = Path(__file__).resolve().parents[2]  # of the repository: environments are imported from there
+_LANES = 2  # cases at a time
+_END_TIMEOUT = 8.0  # seconds after which no process of a case may be left
+_SHARED_MEMORY = Path("/dev/shm")
+_MARK = "PAAC_ZOO_CASE"  # environment variable that marks the processes of a case, also those of other sessions
+_OUR_TRACEBACK = re.compile(r'File "[^"]*paac_cli/[^"]*", line \d+, in ')
+_TERMINAL_CODE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u202a-\u202e]")
+_GYMNASIUM_WARNING = re.compile("\x1b\\[3[13]m(?:WARN|ERROR): .*?\x1b\\[0m", re.DOTALL)  # always coloured
+_TAIL = 12  # lines of output in the note of a failure
+_OUTPUT_LIMIT = 20_000_000  # bytes that are read of an output
+
+#: Begins every script. `train` takes a few seconds; ENV names its environment.
+_PRELUDE = r"""
+set -o pipefail
+ENV=CartPole-v1
+TRAIN=(paac train --preset cartpole --num-envs 2 --num-workers 2 --total-steps 320 --device cpu --run-dir run
+  --set algorithm.num_steps=8 --set training.log_every=64 --set training.checkpoint_every=160
+  --set training.stop_when=null --set sampling.worker_timeout=4)
+train() { "${TRAIN[@]}" --env "$ENV" "$@"; }
+play() { paac eval run --trust-code --episodes 2 "$@"; }
+film() { paac record film.mp4 --checkpoint run --trust-code "$@"; }
+train_until() {  # SIGNAL OPTIONS: train until there are metrics, then send SIGNAL to all processes, as a terminal does
+  set -m
+  "${TRAIN[@]}" --env "$ENV" --total-steps 1_000_000 "${@:2}" &
+  until [ -s run/metrics.csv ]; do sleep 0.05; kill -0 $! || return 99; done
+  kill "-$1" -- "-$!"
+  wait $!
+}
+"""
+
+
+def run_zoo(description: str, cases: Sequence[Case], only: str = "", run: Path | None = None) -> TrialResult:
+    """Run `cases`, two at a time, and count those with another outcome than expected.
+
+    only: names of cases to run, separated by commas; all if empty. run: a finished run of CartPole, `$RUN` in scripts.
+    """
+    names = [name for name in only.split(",") if name]
+    unknown = set(names) - {case.name for case in cases}
+    if unknown:
+        raise ValueError(f"unknown cases: {', '.join(sorted(unknown))}")
+    chosen = [case for case in cases if not names or case.name in names]
+    begin = time.monotonic()
+    with TemporaryDirectory(prefix="paac-zoo-") as work, ThreadPoolExecutor(_LANES) as lanes:
+        notes = list(lanes.map(lambda case: run_case(case, Path(work), run), chosen))
+    failures = [note for note in notes if note]
+    summary = f"cases: {', '.join(case.name for case in chosen)}"
+    return TrialResult(description, len(chosen), len(failures), time.monotonic() - begin, (summary, *failures))
+
+
+def run_case(case: Case, work: Path, run: Path | None = None) -> str:
+    """Run `case` in a new directory in `work`. Returns what differs from its expected outcome; empty if nothing."""
+    here = work / case.name
+    temporary = work / f"{case.name}.tmp"
+    for directory in (here, temporary):
+        directory.mkdir()
+    mark = secrets.token_hex(8)
+    shared_memory = _shared_memory()
+    begin = time.monotonic()
+    with (work / f"{case.name}.out").open("w+b") as output:
+        process = subprocess.Popen(
+            ["bash", "-c", _PRELUDE + case.script],
+            cwd=here,
+            env=_environment(run) | {"TMPDIR": str(temporary), _MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=default_signals,
+        )
+        code: int | None = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(case.expected.seconds)
+            problems = [*_leftovers(mark, shared_memory, temporary, here)] if code is not None else []
+        finally:
+            for pid in _processes(mark):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+        output.seek(0)
+        text = output.read(_OUTPUT_LIMIT).decode(errors="replace")
+    problems = [*_differences(case, code, text), *problems]
+    if not problems:
+        return ""
+    tail = "\n".join(line[:300] for line in text.splitlines()[-_TAIL:])
+    seconds = time.monotonic() - begin
+    return _TERMINAL_CODE.sub(
+        "?", f"{case.name} ({case.what}), {seconds:.0f} s: {'; '.join(problems)}\n{tail}".rstrip()
+    )
+
+
+def _differences(case: Case, code: int | None, text: str) -> Iterator[str]:
+    """What differs from the expected exit code and output. code: None if the case did not end."""
+    expected, folded = case.expected, text.lower()
+    if code is None:
+        yield f"still running after {expected.seconds:g} s"
+    elif code not in expected.codes:
+        yield f"exit code {code}, expected {' or '.join(map(str, expected.codes))}"
+    for words in expected.words:
+        if not any(word.lower() in folded for word in words.split("|")):
+            yield f"the output does not contain {words!r}"
+    for word in expected.without:
+        if word.lower() in folded:
+            yield f"the output contains {word!r}"
+    if found := _OUR_TRACEBACK.search(text):
+        yield f"the output contains a traceback of paac: {found[0]}"
+    if found := _TERMINAL_CODE.search(_GYMNASIUM_WARNING.sub("", text)):
+        yield f"the output contains the control character {found[0]!r}"
+    lines = text.count("\n")
+    if lines > expected.lines:
+        yield f"{lines} lines of output, expected at most {expected.lines}"
+
+
+def _leftovers(mark: str, shared_memory: set[str], temporary: Path, here: Path) -> Iterator[str]:
+    """What remains of a case after its end."""
+    wait_for(lambda: not _processes(mark) and not _shared_memory() - shared_memory, _END_TIMEOUT)
+    for pid, command in _processes(mark).items():
+        yield f"process {pid} is still alive: {command[:80]}"
+    for name in sorted(_shared_memory() - shared_memory):
+        yield f"left in {_SHARED_MEMORY}: {name}"
+    for path in sorted([*temporary.iterdir(), *here.rglob("*.partial")]):
+        yield f"left behind: {path.name}"
+
+
+def _processes(mark: str) -> dict[int, str]:
+    """Process id -> command of the live processes that have inherited `mark`."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended, or belongs to somebody else
+            if f"{_MARK}={mark}".encode() in (path / "environ").read_bytes().split(b"\0"):
+                found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def _shared_memory() -> set[str]:
+    return {path.name for path in _SHARED_MEMORY.iterdir()} if _SHARED_MEMORY.is_dir() else set()
+
+
+def _environment(run: Path | None) -> dict[str, str]:
+    """The environment variables of a case: `paac`, the zoo's modules and the finished run are found."""
+    python_path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    binaries = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    found = {"PYTHONPATH": os.pathsep.join(python_path), "PATH": os.pathsep.join(binaries)}
+    return {**os.environ, **found} | ({"RUN": str(run)} if run else {})
