@@ -1,4 +1,4 @@
-"""Damages the files of a checkpoint: changed bytes, truncated files, appended bytes. Loading must detect every one."""
+"""Damages the files of a checkpoint by changed bytes, truncation and appended bytes. Loading must detect all damage."""
 
 import random
 import tempfile
@@ -28,7 +28,7 @@ def run(*, seed: int = 1, every: int = 1, megabytes: int = 32, parts: int = 500)
 
     Small: change every byte of every file, truncate every file to every shorter length, append bytes.
     Large, of `megabytes`: in every file, change one byte in each of `parts` equal ranges.
-    every: try only every n-th byte and length.
+    every: of the small checkpoint, try only one in `every` bytes and lengths.
     """
     begin, rng = time.monotonic(), np.random.default_rng(seed)
     small = some_checkpoint(1000)
@@ -49,7 +49,7 @@ def run(*, seed: int = 1, every: int = 1, megabytes: int = 32, parts: int = 500)
 def _damage_all(
     checkpoint: Checkpoint, damages: Callable[[bytes, random.Random], Iterator[_Damage]], rng: random.Random
 ) -> tuple[int, list[str]]:
-    """The number of damages tried, and descriptions of those that were not detected."""
+    """The number of damages tried, and descriptions of those that were not reported as such."""
     tried, failures = 0, []
     with tempfile.TemporaryDirectory() as work:
         path = save_checkpoint(Path(work), checkpoint, keep=1)
@@ -74,7 +74,7 @@ def _replace_tail(file: Path, content: bytes, start: int) -> None:
 
 
 def _load_failure(path: Path) -> str:
-    """How the loader failed to report the damage; empty if it reported it."""
+    """What the loader did instead of raising CheckpointError; empty if it raised it."""
     try:
         load_checkpoint(path)
     except CheckpointError:

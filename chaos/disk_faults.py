@@ -1,4 +1,4 @@
-"""Records the file operations of a program, and makes one of them fail or kills the program there."""
+"""Records the file operations of this process, and makes one of them fail or kills the process there."""
 
 import contextlib
 import errno
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-#: The functions of `os` through which the program uses files: those that change them, and those that read their state.
+#: The functions of `os` that are recorded: those that change files, and those that only read their state.
 _CHANGING = ("open", "write", "fsync", "close", "ftruncate", "mkdir", "rename", "replace", "unlink", "rmdir")
 _READING = ("stat", "lstat", "scandir", "listdir", "fstat")
 
@@ -21,25 +21,25 @@ class Operation(NamedTuple):
     target: Path | None = None  #: of a rename
     data: bytes = b""  #: of a write
     size: int = 0  #: of a truncation
-    creates: bool = False  #: for an open: it has O_CREAT
-    truncates: bool = False  #: for an open: it has O_TRUNC
-    failed: bool = False  #: without an injected fault, such as a mkdir of an existing directory
+    creates: bool = False  #: of an open: whether it has O_CREAT
+    truncates: bool = False  #: of an open: whether it has O_TRUNC
+    failed: bool = False  #: whether it failed without an injected fault, e.g. a mkdir of an existing directory
 
 
 class Fault(NamedTuple):
-    """What goes wrong at one operation."""
+    """A fault that is injected at one operation."""
 
     at: int  #: index of the operation
-    error: int | None = None  #: the errno that it fails with; None: the process is killed before it
-    half_written: bool = False  #: a write has first written half of its data
-    lasting: bool = False  #: all later operations fail too
+    error: int | None = None  #: the errno with which the operation fails; None: the process is killed before it
+    half_written: bool = False  #: whether a write first writes half of its data
+    lasting: bool = False  #: whether all later operations fail too
 
 
 @contextlib.contextmanager
 def record_operations(root: Path, fault: Fault | None = None) -> Iterator[list[Operation]]:
-    """Within the block, record all operations on paths at or below `root`, and inject `fault`.
+    """Record all operations on `root` and paths below it within the block, and inject `fault`.
 
-    Yields the list of operations, which grows as they happen.
+    Yields the list to which operations are appended as they happen.
     """
     operations: list[Operation] = []
     originals = {name: getattr(os, name) for name in (*_CHANGING, *_READING)}
@@ -82,7 +82,7 @@ def _applies(fault: Fault, index: int, operation: Operation) -> bool:
 
 
 def needs_space(operation: Operation) -> bool:
-    """Whether a full disk may refuse the operation. Reading and deleting still work there."""
+    """Whether the operation may fail on a full disk, where reading and deleting still work."""
     return operation.creates or operation.name in ("write", "fsync", "mkdir", "rename")
 
 
@@ -99,7 +99,7 @@ def _operation(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Oper
 
 
 def _path(argument: Any, directory: int | None) -> Path:
-    """The absolute path of what a call names: a descriptor, a directory entry or a path relative to `directory`."""
+    """The absolute path of an argument: a descriptor, a directory entry, or a path relative to `directory`."""
     if isinstance(argument, int):
         with contextlib.suppress(OSError):
             return Path("/proc/self/fd", str(argument)).readlink()

@@ -1,4 +1,4 @@
-"""Trains runs while they are disturbed at random moments, and compares each result with an undisturbed run."""
+"""Disturbs runs at random moments, and compares each result with that of an undisturbed run."""
 
 import itertools
 import time
@@ -19,7 +19,7 @@ from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import compare, read_metrics
 
 _PARALLEL_RUNS = 2
-_MAX_NAMES = 5  # of differing arrays in one note
+_MAX_NAMES = 5  # names of differing arrays in one note
 TIMEOUT = 300.0  #: seconds that an undisturbed training may take
 
 #: They save so often that many random moments fall within a save.
@@ -45,10 +45,10 @@ RECIPES = (
 
 
 class Disturbance(NamedTuple):
-    """One disturbance of a training and its consequences."""
+    """One disturbance of a run, and what it must not have caused."""
 
-    description: str  #: what was done, and at which moment of the training
-    failures: list[str]  #: consequences that are not allowed
+    description: str  #: what was done, and at which moment of the run
+    failures: list[str]  #: forbidden consequences
 
 
 class Reference(NamedTuple):
@@ -56,20 +56,20 @@ class Reference(NamedTuple):
 
     recipe: Recipe
     run_dir: Path
-    seconds: float  #: that it took
+    seconds: float  #: duration of the training
 
 
 #: Disturbs a running session so that it ends, and waits for that end.
 Interrupt = Callable[[Session, np.random.Generator], Disturbance]
-#: (reference, run directory, maximal number of disturbances, rng) -> disturbances. Trains the recipe to its end.
+#: (reference, run directory, limit, rng) -> disturbances, at most `limit`. Trains the recipe to its end.
 TrainDisturbed = Callable[[Reference, Path, int, np.random.Generator], list[Disturbance]]
 
 
 class _Outcome(NamedTuple):
-    """Of all disturbed runs that were trained one after the other."""
+    """The outcome of disturbed runs that one thread trained."""
 
-    disturbances: Counter[str]  #: by description
-    finished: Counter[str]  #: runs, by recipe
+    disturbances: Counter[str]  #: number of disturbances by description
+    finished: Counter[str]  #: number of finished runs by recipe
     failures: list[str]
 
 
@@ -80,12 +80,12 @@ def disturb_runs(
     disturbances: int,
     seed: int,
     recipes: Sequence[Recipe] = RECIPES,
-    most: int = 10,
+    max_per_run: int = 10,
 ) -> TrialResult:
-    """Train runs of all `recipes` in turn until `disturbances` have happened, at most `most` of them in one run.
+    """Train runs of all `recipes` in turn until `disturbances` have happened, at most `max_per_run` in one run.
 
-    Two runs are trained at the same time. Every run is trained to its end, and its result must equal the result of an
-    undisturbed run. description: of the trial.
+    Two runs are trained at a time, each to its end. The result of each must equal that of an undisturbed run.
+    description: of the trial.
     """
     begin = time.monotonic()
     with TemporaryDirectory(prefix="paac-chaos-") as work, ThreadPoolExecutor(_PARALLEL_RUNS) as threads:
@@ -96,7 +96,7 @@ def disturb_runs(
             first = index % len(references)
             in_turn = itertools.cycle([*references[first:], *references[:first]])
             directory, rng = Path(work) / str(index), np.random.default_rng([seed, index])
-            return _train_until(train, count, most, in_turn, directory, rng)
+            return _train_until(train, count, max_per_run, in_turn, directory, rng)
 
         outcomes = list(threads.map(train_runs, range(_PARALLEL_RUNS)))
     total: Counter[str] = sum((outcome.disturbances for outcome in outcomes), Counter())
@@ -107,13 +107,13 @@ def disturb_runs(
 
 
 def interrupt_and_resume(interrupt: Interrupt) -> TrainDisturbed:
-    """Trains in several sessions: each is interrupted at a random moment, and the next one resumes the run."""
+    """Train a run in several sessions: each is interrupted at a random moment, and the next one resumes the run."""
 
-    def train(reference: Reference, run_dir: Path, most: int, rng: np.random.Generator) -> list[Disturbance]:
+    def train(reference: Reference, run_dir: Path, limit: int, rng: np.random.Generator) -> list[Disturbance]:
         disturbances: list[Disturbance] = []
         while True:
             with Session(reference.recipe, run_dir) as session:
-                if len(disturbances) == most or session.wait(rng.uniform(0.0, reference.seconds)) is not None:
+                if len(disturbances) == limit or session.wait(rng.uniform(0.0, reference.seconds)) is not None:
                     session.wait_until_finished(TIMEOUT)
                     return disturbances
                 disturbances.append(interrupt(session, rng))
@@ -122,7 +122,7 @@ def interrupt_and_resume(interrupt: Interrupt) -> TrainDisturbed:
 
 
 def differences(run_dir: Path, reference: Path) -> list[str]:
-    """Names of everything in which two finished runs differ: arrays, counters, logged rows."""
+    """The names of all arrays, counters and files in which two finished runs differ."""
     newest = (list_checkpoints(RunDirectory(path).checkpoints)[0] for path in (run_dir, reference))
     ours, theirs = (load_checkpoint(path, trusted=ANY_CODE) for path in newest)
     found = [f"{part.what} {name}" for part in compare(theirs, ours) for name in part.different]
@@ -130,8 +130,8 @@ def differences(run_dir: Path, reference: Path) -> list[str]:
     return found + (["metrics.csv"] if logs[0] != logs[1] else [])
 
 
-def first_names(names: Sequence[str]) -> str:
-    """How many names there are, and the first of them."""
+def summarize_differences(names: Sequence[str]) -> str:
+    """The number of `names`, and the first of them."""
     return f"{len(names)} differ: {', '.join(names[:_MAX_NAMES])}"
 
 
@@ -146,20 +146,20 @@ def _train_undisturbed(recipe: Recipe, directory: Path) -> Reference:
 def _train_until(
     train: TrainDisturbed,
     count: int,
-    most: int,
+    max_per_run: int,
     references: Iterator[Reference],
     directory: Path,
     rng: np.random.Generator,
 ) -> _Outcome:
-    """Train runs in `directory`, one after the other, until `count` disturbances have happened."""
+    """Train runs in the new `directory`, one after another, until `count` disturbances have happened."""
     directory.mkdir()
     outcome = _Outcome(Counter(), Counter(), [])
     while (left := count - outcome.disturbances.total()) > 0:
         reference, run_dir = next(references), directory / f"run{outcome.finished.total()}"
-        disturbances = train(reference, run_dir, min(left, most), rng)
+        disturbances = train(reference, run_dir, min(left, max_per_run), rng)
         failures = [failure for disturbance in disturbances for failure in disturbance.failures]
         if names := differences(run_dir, reference.run_dir):
-            failures.append(f"the result differs from the undisturbed run: {first_names(names)}")
+            failures.append(f"the result differs from the undisturbed run: {summarize_differences(names)}")
         where = f"{reference.recipe.name}, {run_dir.name} of directory {directory.name}"
         outcome = _Outcome(
             outcome.disturbances + Counter(disturbance.description for disturbance in disturbances),

@@ -1,7 +1,7 @@
-"""Fuzzes presets, manifests and array files. A reader may accept an input or raise its documented error, no other.
+"""Fuzzes presets, manifests and array files. A reader may accept an input or raise its documented error, nothing else.
 
 Half of the inputs are valid files with changed bytes, half are valid data with changed values. Checksums are adapted,
-so that every input reaches the reader itself. An input is a function of the seed, its kind and its number.
+so that no input is refused because of its checksum. An input is a function of the seed, its kind and its number.
 """
 
 import hashlib
@@ -37,12 +37,12 @@ class _Kind(NamedTuple):
     examples: Callable[[Path], list[bytes]]  #: makes valid files, in an empty directory
     read: Callable[[bytes, Path], None]  #: raises PaacError if the input is refused
     parse: Callable[[bytes], Any]  #: the plain data in an example
-    unparse: Callable[[Any, bytes], bytes]  #: the file with other data in place of that of an example
-    tokens: tuple[bytes, ...]  #: of its syntax, which are inserted into files
+    unparse: Callable[[Any, bytes], bytes]  #: (data, example) -> the example with its data replaced
+    tokens: tuple[bytes, ...]  #: pieces of the file's syntax, which are inserted into files
 
 
 def run(*, seed: int = 1, inputs: int = 1_000_000, processes: int = os.cpu_count() or 1) -> TrialResult:
-    """Read `inputs` files of all kinds in parallel `processes`; with one process, in this one."""
+    """Read `inputs` files of all kinds in `processes` parallel processes; if it is 1, in this process."""
     begin = time.monotonic()
     counts = {kind.name: round(inputs * kind.share) for kind in _KINDS}
     parts = [(name, range(part, count, processes), seed) for name, count in counts.items() for part in range(processes)]
@@ -96,7 +96,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + _MAX_MEMORY, used + _MAX_MEMORY))
 
 
-# --- how an input is made from an example
+# --- making an input from an example
 
 
 def _make_input(kind: _Kind, examples: list[bytes], data: list[Any], rng: random.Random) -> bytes:

@@ -1,4 +1,4 @@
-"""How fast a measured quantity grows, with confidence bounds."""
+"""The growth rate of a measured quantity, with confidence bounds."""
 
 import math
 from typing import NamedTuple
@@ -21,8 +21,8 @@ class Growth(NamedTuple):
 def growth(hours: NDArray[np.float64], values: NDArray[np.float64]) -> Growth:
     """The slope of the line through `values` [K] at the times `hours` [K], which must increase.
 
-    Least squares on the means of 20 consecutive blocks. The memory of a process changes in steps that last, so
-    neighbouring samples are correlated; block means are treated as independent.
+    Least squares on the means of 20 consecutive blocks. The memory of a process changes in lasting steps, so
+    consecutive samples are correlated; block means are treated as independent.
     Raises ValueError if there are fewer samples than blocks.
     """
     if len(hours) < _BLOCKS:

@@ -9,14 +9,14 @@ from chaos.disturbed_runs import RECIPES, Disturbance, disturb_runs, interrupt_a
 from chaos.result import TrialResult
 from chaos.session import Recipe, Session
 
-_CLEANUP_TIMEOUT = 2.0  # seconds after which no process and no shared memory of a killed training may be left
+_CLEANUP_TIMEOUT = 2.0  # seconds after which no process and no shared memory of a killed run may be left
 
 
 def run(*, seed: int = 1, kills: int = 100, recipes: Sequence[Recipe] = RECIPES) -> TrialResult:
-    """Send SIGKILL to the learner alone `kills` times, at any moment from its start to its end."""
+    """Send SIGKILL to the learner alone, `kills` times, at any moment between start and end of a session."""
     return disturb_runs(
         f"kills of the learner, each followed by a resume: no process left after {_CLEANUP_TIMEOUT:g} s, nothing left "
-        "in /dev/shm, bit for bit the same result",
+        "in /dev/shm, the same result bit for bit",
         interrupt_and_resume(_kill),
         disturbances=kills,
         seed=seed,
@@ -31,7 +31,7 @@ def _kill(session: Session, rng: np.random.Generator) -> Disturbance:
 
 
 def _phase(session: Session) -> str:
-    """What the training was doing, judged by the files that it has left."""
+    """What the learner was doing, inferred from the files that it left."""
     if any(session.run_dir.glob("checkpoints/.partial-*")):
         return "during a save"
     if session.is_training:

@@ -1,7 +1,7 @@
-"""A model of the files that a power cut leaves: synced contents of files, and synced names in directories.
+"""A model of the files that exist after a power cut: synced contents of files, and synced names in directories.
 
-Changes that were not synced may survive in full, in part or not at all, because a disk is free to write early. One
-power cut therefore has many possible outcomes.
+Changes that were not synced may survive completely, partly or not at all, because a disk may write them at any time.
+Therefore one power cut has many possible outcomes.
 """
 
 import random
@@ -19,7 +19,7 @@ class _File:
         self.content = self.synced = content
 
     def after_cut(self, survives: Survives, rng: random.Random) -> bytes:
-        """The content after a power cut: the synced one, or all or part of what was written since."""
+        """The content after a power cut: the synced content; or the current one, complete, truncated or partly zero."""
         if self.content == self.synced or not survives():
             return self.synced
         written = self.content[: rng.randrange(len(self.content) + 1)] if rng.random() < 0.5 else self.content
@@ -29,7 +29,9 @@ class _File:
 class _Directory:
     def __init__(self, entries: "dict[str, _File | _Directory]") -> None:
         self.entries, self.synced = entries, dict(entries)
-        self.changes: list[dict[str, _File | _Directory | None]] = []  # since the sync; None: the name was removed
+        self.changes: list[
+            dict[str, _File | _Directory | None]
+        ] = []  # since the latest sync; None: the name was removed
 
     def change(self, names: "dict[str, _File | _Directory | None]") -> None:
         """Change some names in one atomic step."""
@@ -57,10 +59,10 @@ def _apply(entries: "dict[str, _File | _Directory]", names: "dict[str, _File | _
 
 
 class SimulatedDisk:
-    """The files below `root`: as the program sees them, and as a power cut may leave them."""
+    """The files below `root`: their current state, and the states that a power cut may leave."""
 
     def __init__(self, root: Path) -> None:
-        """What exists now counts as synced."""
+        """All files that exist now are regarded as synced."""
         self._root, self._tree = root, _read(root)
 
     def replay(self, operations: Iterable[Operation]) -> None:
@@ -99,7 +101,7 @@ class SimulatedDisk:
                 self._directory(operation.path.parent).change({operation.path.name: None, operation.target.name: node})
 
     def write_after_cut(self, directory: Path, survives: Survives, rng: random.Random) -> None:
-        """Create `directory` with the files that a power cut at this moment would leave."""
+        """Create `directory` with one possible state after a power cut at this moment."""
         _write(self._tree, directory, survives, rng)
 
     def _node(self, path: Path) -> _File | _Directory:

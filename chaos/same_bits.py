@@ -1,4 +1,4 @@
-"""Trains the same run on other numbers of workers and with slow environments. The results must be equal bit for bit."""
+"""Trains the same run with different numbers of workers and with slow environments. All results must be identical."""
 
 import time
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from chaos.disturbed_runs import TIMEOUT, differences, first_names
+from chaos.disturbed_runs import TIMEOUT, differences, summarize_differences
 from chaos.result import TrialResult
 from chaos.session import Recipe, Session, recipe
 
@@ -23,7 +23,7 @@ _ON_CARTPOLE = {
     "dqn": {"algorithm__learning_starts": 800, "algorithm__buffer_size": 2_000, "algorithm__prioritized_alpha": 0.6,
             "algorithm__n_step": 3, "algorithm__steps_per_update": 16},
 }  # fmt: skip
-#: Games that emulator snapshots cannot restore in mid-episode, under every rule set.
+#: Games that emulator snapshots cannot restore in the middle of an episode, under every rule set.
 _GAMES = [
     (f"ALE/{game}-v5", rules)
     for game in ("Qbert", "Tetris", "YarsRevenge")
@@ -32,11 +32,11 @@ _GAMES = [
 
 
 class Case(NamedTuple):
-    """A training that is repeated under different conditions."""
+    """A run that is trained under different conditions."""
 
     recipe: Recipe
-    more: tuple[str, ...] = ()  #: arguments of `paac train`
-    slow_env: bool = False  #: whether it is also trained on `SLOW_ENV`, which is CartPole
+    arguments: tuple[str, ...] = ()  #: of `paac train`, after those of the recipe
+    slow_env: bool = False  #: whether it is also trained on `SLOW_ENV`; then its environment must be CartPole
 
 
 CASES = (
@@ -62,7 +62,7 @@ CASES = (
 
 
 def run(*, seed: int = 1, cases: Sequence[Case] = CASES, workers: Sequence[int] = WORKERS) -> TrialResult:
-    """Train each case on each number of workers, and with slow environments; compare all with the first result."""
+    """Train each case with each number of workers, and with slow environments; compare all with the first result."""
     begin = time.monotonic()
     with TemporaryDirectory(prefix="paac-chaos-") as work, ThreadPoolExecutor(_PARALLEL_RUNS) as threads:
         runs = [
@@ -72,18 +72,18 @@ def run(*, seed: int = 1, cases: Sequence[Case] = CASES, workers: Sequence[int] 
         jobs = [(recipe, directory / name) for _, directory, found in runs for name, recipe in found.items()]
         list(threads.map(lambda job: _train(*job), jobs))
         failures = [
-            f"{case}, {other}: {first_names(names)}"
+            f"{case}, {other}: {summarize_differences(names)}"
             for case, directory, (first, *others) in runs
             for other in others
             if (names := differences(directory / other, directory / first))
         ]
     numbers, names = ", ".join(map(str, workers)), "; ".join(case.recipe.name for case in cases)
     return TrialResult(
-        "trainings on other numbers of workers, or with slow environments: bit for bit the same result",
+        "runs with another number of workers, or with slow environments: the same result, bit for bit",
         sum(len(found) - 1 for *_, found in runs),
         len(failures),
         time.monotonic() - begin,
-        (f"{len(cases)} trainings on {numbers} workers: {names}", *failures),
+        (f"{len(cases)} runs with {numbers} workers: {names}", *failures),
     )
 
 
@@ -95,9 +95,9 @@ def _conditions(case: Case, seed: int, workers: Sequence[int]) -> dict[str, Reci
     )
 
 
-def _recipe(case: Case, seed: int, workers: int, *more: str) -> Recipe:
-    arguments = (*case.recipe.arguments, *case.more, "--seed", str(seed), "--num-workers", str(workers), *more)
-    return Recipe(case.recipe.name, arguments)
+def _recipe(case: Case, seed: int, workers: int, *arguments: str) -> Recipe:
+    sizes = ("--seed", str(seed), "--num-workers", str(workers))
+    return Recipe(case.recipe.name, (*case.recipe.arguments, *case.arguments, *sizes, *arguments))
 
 
 def _train(recipe: Recipe, run_dir: Path) -> None:

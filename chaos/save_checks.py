@@ -9,7 +9,7 @@ from paac_cli.runs.run_directory import RunDirectory, find_policy
 
 
 def failures(scene: Scene, run: Path, succeeded: bool) -> Iterator[str]:
-    """Everything that is wrong with `run` after the save of `scene`. Saves once more, as a resumed run does."""
+    """Everything that is wrong with `run` after the save of `scene`. Also saves once more, as a resumed run does."""
     warnings: list[str] = []
     try:
         with RunDirectory(run) as directory:
@@ -33,7 +33,7 @@ def failures(scene: Scene, run: Path, succeeded: bool) -> Iterator[str]:
 
 
 def _load_all(scene: Scene, checkpoints: Path, succeeded: bool) -> None:
-    """Raises CheckpointError if a checkpoint is damaged that was not before, or the new one is missing."""
+    """Load all checkpoints. Raises CheckpointError if one was damaged by the save, or the new one is missing."""
     for path in [*list_checkpoints(checkpoints), *list_policies(checkpoints)]:
         if path.name.removesuffix(".replaced") not in scene.damaged_names:
             load_policy(path)

@@ -1,4 +1,4 @@
-"""Run directories in which a checkpoint is saved, and the checkpoints for them."""
+"""Run directories in different states, in which a checkpoint is saved, and checkpoints for them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from paac_cli.runs.manifest import Counters
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime
 
-KEEP = 2  #: checkpoints after a save
+KEEP = 2  #: number of checkpoints that a save keeps
 CONFIG = read_config(find_preset("cartpole"), {"sampling.num_envs": 3})
 _RUNTIME = Runtime(
     python="3.11.7",
@@ -28,14 +28,14 @@ _RUNTIME = Runtime(
 
 
 class Scene(NamedTuple):
-    """The state of a run directory before a save, and what is saved in it."""
+    """The state of a run directory before a save, and the checkpoint that is saved in it."""
 
     name: str
-    saved: tuple[int, ...]  #: steps of the checkpoints that exist before
+    saved: tuple[int, ...]  #: steps of the checkpoints that exist before the save
     new: int  #: steps of the checkpoint that is saved
-    exists: bool = True  #: whether the run directory exists before
-    damaged: tuple[str, ...] = ()  #: kinds of checkpoint ("step", "best") of which the newest is damaged
-    playable: tuple[int, ...] = ()  #: steps that the best valid policy may have before
+    exists: bool = True  #: whether the run directory exists before the save
+    damaged: tuple[str, ...] = ()  #: kinds of checkpoints ("step", "best") of which the newest is damaged
+    playable: tuple[int, ...] = ()  #: steps that the best valid policy may have before the save
 
     @property
     def allowed_outcomes(self) -> set[int | None]:
@@ -104,14 +104,12 @@ def some_checkpoint(steps: int) -> Checkpoint:
     )
 
 
-def is_same(one: Checkpoint, other: Checkpoint) -> bool:
+def is_same(first: Checkpoint, second: Checkpoint) -> bool:
     """Whether two checkpoints are equal in every field and every array."""
-    return one._fields == other._fields and all(
-        _is_same_field(getattr(one, name), getattr(other, name)) for name in one._fields
-    )
+    return all(_is_same_field(*fields) for fields in zip(first, second, strict=True))
 
 
-def _is_same_field(one: object, other: object) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
-    return one == other
+def _is_same_field(first: object, second: object) -> bool:
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
+    return first == second

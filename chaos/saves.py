@@ -1,8 +1,8 @@
-"""Interrupts the save of a checkpoint at every one of its file operations: by a kill, an error or a power cut.
+"""Interrupts the save of a checkpoint at each of its file operations: by a kill, an error or a power cut.
 
-Afterwards the newest valid checkpoint must be the complete old one or the complete new one; the best policy can be
-played; no incomplete checkpoint has the name of a checkpoint; the next save works and leaves nothing behind. A run
-may start over only if nothing was saved, and then it must warn.
+Afterwards the newest valid checkpoint must be the old one or the new one, and complete; the best policy must be
+playable; no incomplete checkpoint may have the name of a checkpoint; the next save must work and leave nothing else
+behind. A run may start over only if nothing was saved, and it must warn.
 """
 
 import errno
@@ -30,8 +30,9 @@ _ERRORS = (errno.ENOSPC, errno.EIO)
 def run(*, seed: int = 1, every: int = 1, random_cuts: int = 8) -> TrialResult:
     """Interrupt the save of every scene at every operation.
 
-    Faults: a kill, a half-finished write, ENOSPC and EIO, each once and lasting. Power cuts: nothing unsynced
-    survives, everything does, and `random_cuts` random outcomes. every: try only about one in n of these cases.
+    Faults: a kill before an operation, a kill in the middle of a write, and the errors ENOSPC and EIO, each once and
+    lasting. Power cuts: nothing unsynced survives, everything survives, and `random_cuts` random outcomes.
+    every: try only about one in `every` of these cases.
     """
     begin = time.monotonic()
     kinds: dict[str, _Cases] = {
@@ -58,13 +59,13 @@ class _Case(NamedTuple):
 
     description: str
     execute: Callable[[Path], "_Outcome"]  #: in a new directory with this path
-    always: bool = False  #: whether it is tried even when other cases are left out
+    always: bool = False  #: whether it is tried even if other cases are left out
 
 
 class _Outcome(NamedTuple):
     run: Path  #: the run directory afterwards
     succeeded: bool = False  #: whether the save ended without an error
-    failure: str = ""  #: if the save itself ended in a way that is not allowed
+    failure: str = ""  #: how the save itself failed in a forbidden way, if it did
 
 
 _Cases = Callable[[Scene, Path, random.Random], Iterator[_Case]]

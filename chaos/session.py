@@ -1,4 +1,4 @@
-"""One session of a run: `paac train` as a background process, and what the operating system shows of it."""
+"""One session of a run: `paac train` as a background process, observed through its files and /proc."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from paac_cli.runs.run_directory import CONFIG, RunDirectory
 
 _SHARED_MEMORY = Path("/dev/shm")
 _POLL = 0.005  # seconds
-_TIMEOUT = 100.0  # seconds that a session has to reach a state that a caller waits for
+_TIMEOUT = 100.0  # seconds within which a session must reach a state that a caller waits for
 
 
 class Recipe(NamedTuple):
@@ -26,7 +26,7 @@ class Recipe(NamedTuple):
 
 
 def recipe(name: str, preset: str, **settings: object) -> Recipe:
-    """`preset` with some settings changed, e.g. `training__total_steps=640`. It stops at `total_steps` only."""
+    """`preset` with changed settings, e.g. `training__total_steps=640`. The run ends only at `total_steps`."""
     settings = {"training__stop_when": "null", "training__device": "cpu"} | settings
     assignments = (("--set", f"{key.replace('__', '.')}={value}") for key, value in settings.items())
     return Recipe(name, ("--preset", preset, *(word for assignment in assignments for word in assignment)))
@@ -47,14 +47,14 @@ class Process(NamedTuple):
 
 
 class Session:
-    """`paac train` as a user starts it, in a process session of its own. A context manager: leaving the block kills
-    every process of it.
+    """`paac train` as a user starts it, in a new process session. A context manager: leaving the block kills all of its
+    processes.
     """
 
     def __init__(self, recipe: Recipe, run_dir: Path, **popen: Any) -> None:
-        """Start it. Standard output and standard error go to files beside `run_dir`.
+        """Start the process. Standard output and standard error go to files next to `run_dir`.
 
-        popen: options of `subprocess.Popen` that replace those chosen here.
+        popen: options of `subprocess.Popen`, which override the defaults set here.
         """
         self.run_dir = run_dir
         self._stdout, self._stderr = (run_dir.with_name(f"{run_dir.name}.{name}") for name in ("stdout", "stderr"))
@@ -81,44 +81,44 @@ class Session:
 
     @property
     def pid(self) -> int:
-        """Of the learner, which is the process that was started."""
+        """The process id of the learner, which is the process that was started."""
         return self.process.pid
 
     @property
     def output(self) -> str:
-        """Its standard output so far."""
+        """The standard output so far."""
         return self._stdout.read_text()
 
     @property
     def errors(self) -> str:
-        """Its standard error so far."""
+        """The standard error so far."""
         return self._stderr.read_text()
 
     @property
     def is_training(self) -> bool:
-        """Whether it has written its config, which it does once workers and agent are ready."""
+        """Whether the session has written the run's config, which it does when workers and agent are ready."""
         return self._config_version() != self._config_before
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code, or minus the signal that killed it; None if it is still running after `seconds`."""
+        """The exit code, negative for the signal that killed the process; None if it still runs after `seconds`."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def wait_until_finished(self, seconds: float) -> None:
-        """Wait for a successful end. Raises RuntimeError if it fails or takes longer than `seconds`."""
+        """Wait for exit code 0. Raises RuntimeError on another exit code, or after `seconds`."""
         code = self.wait(seconds)
         if code != 0:
             state = f"is still running after {seconds:g} s" if code is None else f"ended with exit code {code}"
             raise RuntimeError(f"the training {state}:\n{self.output}{self.errors}")
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        """Wait until `condition` is true. Raises RuntimeError if the session ends first, or takes too long."""
+        """Wait until `condition` is true. Raises RuntimeError if the session ends before, or after a timeout."""
         if wait_for(lambda: bool(condition()) or self.process.poll() is not None, _TIMEOUT) and condition():
             return
         code = self.process.poll()
-        state = f"did not get there within {_TIMEOUT:g} s" if code is None else f"ended with exit code {code}"
+        state = f"timed out after {_TIMEOUT:g} s" if code is None else f"ended with exit code {code}"
         raise RuntimeError(f"the training {state}:\n{self.output}{self.errors}")
 
     def wait_for_rows(self, count: int = 1) -> None:
@@ -135,7 +135,7 @@ class Session:
         (os.killpg if to_group else os.kill)(self.pid, number)
 
     def processes(self) -> list[Process]:
-        """Its live processes."""
+        """The live processes of the session."""
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # the process has just ended
@@ -146,22 +146,22 @@ class Session:
         return found
 
     def children(self) -> set[int]:
-        """The ids of its processes except the learner's."""
+        """The ids of all processes of the session except the learner."""
         return {process.pid for process in self.processes()} - {self.pid}
 
     def workers(self) -> list[Process]:
-        """Its worker processes: the children of the fork server that the learner has started."""
+        """The worker processes: the children of the fork server, which is a child of the learner."""
         processes = self.processes()
         servers = {process.pid for process in processes if process.parent == self.pid}
         return [process for process in processes if process.parent in servers]
 
     def remaining_processes(self, seconds: float = 5.0) -> list[Process]:
-        """Its processes that are still alive after `seconds`; returns at once when there are none."""
+        """The processes that are still alive after `seconds`; returns as soon as there are none."""
         wait_for(lambda: not self.processes(), seconds)
         return self.processes()
 
     def leftovers(self, seconds: float) -> list[str]:
-        """Descriptions of the processes and the named shared memory that remain `seconds` after its end."""
+        """Descriptions of the processes and the named shared memory that still exist after `seconds`."""
         wait_for(lambda: not self.processes() and not self._new_shared_memory(), seconds)
         return [f"still alive: {process.short_command}" for process in self.processes()] + [
             f"left in {_SHARED_MEMORY}: {name}" for name in sorted(self._new_shared_memory())
@@ -171,7 +171,7 @@ class Session:
         return _named_shared_memory() - self._shared_memory
 
     def _config_version(self) -> tuple[int, int] | None:
-        """Changes whenever the config of the run is written; None while there is none."""
+        """A value that changes whenever the run's config is written; None if there is no config."""
         try:
             status = (self.run_dir / CONFIG).stat()
         except OSError:
@@ -180,18 +180,18 @@ class Session:
 
 
 def default_signals() -> None:
-    """Stop ignoring SIGINT and SIGHUP in a child process: it inherits that from `nohup` and from a shell's `&`."""
+    """Restore the default actions of SIGINT and SIGHUP in a child process: `nohup` and a shell's `&` ignore them."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 def _named_shared_memory() -> set[str]:
-    """Names of the files in /dev/shm. Directories there are made by users, not by shared memory."""
+    """Names of the files in /dev/shm; a directory there is not shared memory."""
     return {path.name for path in _SHARED_MEMORY.iterdir() if path.is_file()}
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until `condition` is true; False if it still is not after `seconds`."""
+    """Wait until `condition` is true. Returns False if it is still false after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Sends stop signals to trainings at random moments. Each must save, exit with the expected code and resume exactly."""
+"""Sends stop signals to runs at random moments. Each must save, exit with the expected code and resume exactly."""
 
 import signal
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from paac_cli.runs.manifest import read_manifest
 from paac_cli.runs.run_directory import CONFIG, RunDirectory
 from paac_cli.training.verification import read_metrics
 
-_SAVE_TIMEOUT = 10.0  # seconds that a training may take to save and end
-_CLEANUP_TIMEOUT = 2.0  # seconds after which no process and no shared memory of it may be left
+_SAVE_TIMEOUT = 10.0  # seconds that a run may take to save and exit
+_CLEANUP_TIMEOUT = 2.0  # seconds after which no process and no shared memory of the run may be left
 #: Signal, whether it goes to the whole process group, expected exit code.
 STOPS = (
     (signal.SIGINT, True, 130),
@@ -29,10 +29,10 @@ STOPS = (
 
 
 def run(*, seed: int = 1, stops: int = 50, recipes: Sequence[Recipe] = RECIPES) -> TrialResult:
-    """Send `stops` signals of all kinds, at any moment from the start of a training to its end, and resume each."""
+    """Send `stops` signals of all kinds, at any moment between start and end of a session, and resume each run."""
     return disturb_runs(
         f"stop signals, each followed by a resume: saved within {_SAVE_TIMEOUT:g} s, expected exit code, nothing left "
-        "behind, bit for bit the same result",
+        "behind, the same result bit for bit",
         interrupt_and_resume(stop),
         disturbances=stops,
         seed=seed,
@@ -51,7 +51,7 @@ def stop(session: Session, rng: np.random.Generator) -> Disturbance:
     failures = session.leftovers(_CLEANUP_TIMEOUT) if code is not None else [f"running after {_SAVE_TIMEOUT:g} s"]
     if code is not None and _is_finished(session):
         return Disturbance(f"{number.name} after the last step", failures)
-    # Until training begins there is nothing to save, and the signal may end the process by its default action.
+    # Before training begins there is nothing to save, and the default action of the signal may end the process.
     if code is not None and code not in ((expected,) if was_training else (expected, -number)):
         failures.append(f"exit code {code}, expected {expected}")
     if was_training and not failures and _saved_steps(session) < _logged_steps(session):

@@ -1,4 +1,4 @@
-"""One long training whose use of memory, descriptors, threads and processes must stay flat after a warm-up."""
+"""One long run, whose use of memory, descriptors, threads and processes must stay flat after a warm-up."""
 
 import contextlib
 import csv
@@ -20,13 +20,13 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-_SAMPLES, _MIN_SAMPLES = 720, 30  # of the whole soak
+_SAMPLES, _MIN_SAMPLES = 720, 30  # number of samples in the whole soak
 _MIN_INTERVAL = 0.2  # seconds between two samples
-_WARM_UP = 0.15  # share of the samples, at the start, that is left out
-_STOP_TIMEOUT = 20.0  # seconds that the training may take to end after SIGTERM
+_WARM_UP = 0.15  # share of the samples, at the start, that is ignored
+_STOP_TIMEOUT = 20.0  # seconds that the run may take to exit after SIGTERM
 PONG = recipe("PAAC on Pong", "pong", sampling__num_envs=32, training__total_steps=10**12)
 
-#: Resource -> limit that the upper bound of its growth per hour must stay below.
+#: Resource -> limit of the upper bound of its growth per hour.
 LIMITS = {
     "learner RSS, MB": 8.0,
     "learner anonymous, MB": 8.0,
@@ -43,10 +43,10 @@ LIMITS = {
 Sample = dict[str, float]
 
 
-def run(*, seed: int = 1, minutes: float = 60.0, out: Path = Path("results"), what: Recipe = PONG) -> TrialResult:
-    """Train `what` for `minutes` and sample its resources; writes reliability-soak.csv and .png to `out`."""
+def run(*, seed: int = 1, minutes: float = 60.0, out: Path = Path("results"), trained: Recipe = PONG) -> TrialResult:
+    """Train `trained` for `minutes` and sample its resources; writes reliability-soak.csv and .png to `out`."""
     begin = time.monotonic()
-    seeded = Recipe(what.name, (*what.arguments, "--seed", str(seed)))
+    seeded = Recipe(trained.name, (*trained.arguments, "--seed", str(seed)))
     with TemporaryDirectory(prefix="paac-chaos-") as work, Session(seeded, Path(work) / "run") as session:
         samples, failures = _take_samples(session, minutes * 60), []
         session.send(signal.SIGTERM)
@@ -59,14 +59,14 @@ def run(*, seed: int = 1, minutes: float = 60.0, out: Path = Path("results"), wh
     _draw(out / "reliability-soak.png", samples, found)
     failures += [f"{name} may grow by its limit or more" for name in growing(found)]
     return TrialResult(
-        f"resources that must stay flat during {minutes:g} minutes of {what.name}",
+        f"resources that must stay flat during {minutes:g} minutes of {trained.name}",
         len(found),
         len(failures),
         time.monotonic() - begin,
         (
             f"{len(samples)} samples, without the first {_WARM_UP:.0%}; growth per hour by least squares on the means "
             "of 20 blocks, with 95% confidence bounds; a resource is flat if the upper bound is below its limit",
-            *(_format(name, one, samples) for name, one in found.items()),
+            *(_format(name, rate, samples) for name, rate in found.items()),
             "[all samples](reliability-soak.csv), [plot](reliability-soak.png)",
             *(f"FAILED: {failure}" for failure in failures),
         ),
@@ -80,8 +80,8 @@ def growth_of(samples: Sequence[Sample]) -> dict[str, Growth]:
 
 
 def growing(found: Mapping[str, Growth]) -> list[str]:
-    """Resources whose growth may reach their limit."""
-    return [name for name, one in found.items() if not one.high < LIMITS[name]]
+    """Resources for which the upper bound of the growth reaches the limit."""
+    return [name for name, rate in found.items() if not rate.high < LIMITS[name]]
 
 
 def _without_warm_up(samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -101,7 +101,7 @@ def _format(name: str, found: Growth, samples: Sequence[Sample]) -> str:
 
 
 def _take_samples(session: Session, seconds: float) -> list[Sample]:
-    """Samples of the first `seconds` of training. Raises RuntimeError if the training ends before."""
+    """Samples of the first `seconds` of training. Raises RuntimeError if the run ends before."""
     session.wait_until(lambda: session.is_training)
     begin = time.monotonic()
     samples: list[Sample] = []
@@ -123,8 +123,8 @@ def _sample(session: Session) -> Sample:
 
 
 def _resources(pids: Sequence[int]) -> dict[str, float]:
-    """Sums over the processes `pids`. Anonymous memory is memory without a file behind it, shared by a fork or not;
-    unlike PSS, it does not change when other programs map the same libraries.
+    """Sums over the processes `pids`. Anonymous memory is all memory that no file backs, also pages shared by a fork.
+    Unlike PSS, it does not change if other programs map the same libraries.
     """
     return {
         "RSS, MB": sum(_megabytes(pid, "Rss") for pid in pids),
@@ -144,7 +144,7 @@ def _entries(directory: str) -> int:
 
 
 def _memory_files(pid: int) -> dict[int, int]:
-    """Inode -> bytes of the anonymous files that a process has open: the memory that it shares with its workers."""
+    """Inode -> bytes, for the anonymous files that a process has open: the memory that it shares with its workers."""
     found = {}
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):  # the descriptor has just been closed
@@ -164,10 +164,10 @@ def _write_csv(path: Path, samples: Sequence[Mapping[str, float]]) -> None:
 def _draw(path: Path, samples: Sequence[Sample], found: Mapping[str, Growth]) -> None:
     figure, panels = plt.subplots(len(found), sharex=True, figsize=(8, 1.3 * len(found)), layout="constrained")
     minutes, settled = _column(samples, "seconds") / 60, _column(_without_warm_up(samples), "seconds") / 60
-    for axes, (name, one) in zip(panels, found.items(), strict=True):
+    for axes, (name, rate) in zip(panels, found.items(), strict=True):
         axes.plot(minutes, _column(samples, name), linewidth=1)
-        intercept = _column(_without_warm_up(samples), name).mean() - one.per_hour * settled.mean() / 60
-        axes.plot(settled, intercept + one.per_hour * settled / 60, color="black", linestyle=":", linewidth=1)
+        intercept = _column(_without_warm_up(samples), name).mean() - rate.per_hour * settled.mean() / 60
+        axes.plot(settled, intercept + rate.per_hour * settled / 60, color="black", linestyle=":", linewidth=1)
         axes.set_title(name, fontsize="small", loc="left")
         axes.set_ylim(0, 1.2 * _column(samples, name).max())
     panels[-1].set_xlabel("minutes")

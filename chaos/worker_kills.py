@@ -1,4 +1,4 @@
-"""Kills and stops workers at random moments of a training. Each is restarted, and the result must not change."""
+"""Kills and stops workers at random moments of a run. Each must be restarted, and the result must not change."""
 
 import contextlib
 import os
@@ -20,12 +20,12 @@ from paac_cli.runs.checkpoint import list_checkpoints
 from paac_cli.runs.run_directory import RunDirectory
 
 _KILLS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
-_STOP_SHARE = 0.1  # of the signals; they are SIGSTOP, after which the worker hangs
-_WORKER_TIMEOUT = 2  # seconds after which a worker that hangs is restarted
+_STOP_SHARE = 0.1  # share of the signals that are SIGSTOP, which makes the worker hang
+_WORKER_TIMEOUT = 2  # seconds after which a hung worker is restarted
 _MEAN_PAUSE = 0.5  # seconds between two signals
 _MAX_SIGNALS_PER_RUN = 40
-_LATE = 5.0  # seconds before the end of a training in which it may already have ended its workers
-#: Allow any number of restarts.
+_LATE = 5.0  # seconds before the end of a run in which it may already have ended its workers
+#: They allow any number of restarts.
 _SETTINGS = ("--set", "sampling.max_restarts=1000000", "--set", f"sampling.worker_timeout={_WORKER_TIMEOUT}")
 
 #: A restart in events.log: cause, and activity up to its first number.
@@ -36,12 +36,12 @@ def run(*, seed: int = 1, kills: int = 200, recipes: Sequence[Recipe] = RECIPES)
     """Send `kills` signals to workers, at any moment: while they import, make environments, play or wait."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # children inherit it
     return disturb_runs(
-        "workers killed or stopped during training: each is reported and restarted, bit for bit the same result",
+        "workers killed or stopped during training: each is reported and restarted, the same result bit for bit",
         _train_and_kill_workers,
         disturbances=kills,
         seed=seed,
         recipes=[Recipe(recipe.name, (*recipe.arguments, *_SETTINGS)) for recipe in recipes],
-        most=_MAX_SIGNALS_PER_RUN,
+        max_per_run=_MAX_SIGNALS_PER_RUN,
     )
 
 
@@ -54,13 +54,13 @@ class SentSignal(NamedTuple):
 
 
 def _train_and_kill_workers(
-    reference: Reference, run_dir: Path, most: int, rng: np.random.Generator
+    reference: Reference, run_dir: Path, limit: int, rng: np.random.Generator
 ) -> list[Disturbance]:
-    """Train in one session, and send up to `most` signals to its workers."""
+    """Train in one session, and send up to `limit` signals to its workers."""
     sent: list[SentSignal] = []
     with Session(reference.recipe, run_dir) as session:
-        while len(sent) < most and session.wait(rng.exponential(_MEAN_PAUSE)) is None:
-            if pids := sorted({worker.pid for worker in session.workers()} - {one.pid for one in sent}):
+        while len(sent) < limit and session.wait(rng.exponential(_MEAN_PAUSE)) is None:
+            if pids := sorted({worker.pid for worker in session.workers()} - {earlier.pid for earlier in sent}):
                 pid = pids[rng.integers(len(pids))]
                 number = signal.SIGSTOP if rng.random() < _STOP_SHARE else _KILLS[rng.integers(len(_KILLS))]
                 with contextlib.suppress(ProcessLookupError):  # the worker has just ended
@@ -76,16 +76,17 @@ def _train_and_kill_workers(
 
 
 def restart_descriptions(events: str) -> list[str]:
-    """Cause and activity of every restart in the text `events` of events.log, e.g. "killed by SIGKILL in step"."""
+    """Cause and activity of every restart, e.g. "killed by SIGKILL in step". events: the text of events.log."""
     return [f"{cause} {activity.strip()}" for cause, activity in _RESTART.findall(events)]
 
 
 def missing_reports(sent: Sequence[SentSignal], events: str, ended: float) -> list[str]:
-    """Causes that the text `events` of events.log reports less often than signals were sent.
+    """Descriptions of the causes that are reported less often than the signals were sent.
 
-    ended: when the training ended, on the clock of `SentSignal.time`; signals shortly before need no report.
+    events: the text of events.log.
+    ended:  when the run ended, on the clock of `SentSignal.time`. Signals shortly before need not be reported.
     """
-    expected = Counter(_cause(one.number) for one in sent if one.time < ended - _LATE)
+    expected = Counter(_cause(each.number) for each in sent if each.time < ended - _LATE)
     reported = {cause: events.count(cause) for cause in expected}
     return [
         f"{expected[cause]} workers {cause}, {reported[cause]} reported"
@@ -95,5 +96,5 @@ def missing_reports(sent: Sequence[SentSignal], events: str, ended: float) -> li
 
 
 def _cause(number: signal.Signals) -> str:
-    """The cause that a training reports for a worker which got this signal."""
+    """The cause that a run reports for a worker that got this signal."""
     return f"hung for {_WORKER_TIMEOUT} s" if number == signal.SIGSTOP else f"killed by {number.name}"

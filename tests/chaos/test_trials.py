@@ -39,7 +39,7 @@ def test_a_signal_stops_a_training_and_an_unexpected_exit_code_is_a_failure(tmp_
 
 
 def test_a_soak_writes_its_samples_and_finds_nothing_left_behind(tmp_path):
-    result = soak.run(minutes=0, out=tmp_path, what=ENDLESS)
+    result = soak.run(minutes=0, out=tmp_path, trained=ENDLESS)
     with (tmp_path / "reliability-soak.csv").open() as file:
         samples = [{name: float(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
     assert len(samples) == 30
