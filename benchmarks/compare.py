@@ -3,9 +3,9 @@
     python benchmarks/compare.py [--only GROUP] [--rounds 5] [--seconds 8] [--report-only]
 
 In every round each contestant of a group runs once, alone, in an order that rotates. Writes benchmarks.md and
-benchmarks.json to results/; groups that are left out keep their previous numbers. Exits with 1 if a target is missed.
-Other projects run in virtual environments of their own, which are created when needed in $PAAC_BENCH_ENVS, or
-benchmarks/.envs: 6 GB on disk. Takes about half an hour, on a machine that does nothing else.
+benchmarks.json to results/; groups that are not measured keep their previous numbers. Exits with 1 if a target is
+missed. Other projects run in separate virtual environments, which are created when needed in $PAAC_BENCH_ENVS or
+benchmarks/.envs (6 GB on disk). Takes about half an hour on a machine that does nothing else.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> int:
     if options.prepare:
         return 0
     if not groups:
-        sys.exit(f"there is nothing to report: {numbers} is missing; run without --report-only first")
+        sys.exit(f"there is nothing to report: {numbers} is missing or empty; run without --report-only first")
     (options.out / "benchmarks.md").write_text(benchmarks_page(groups))
     missed = missed_targets(groups)
     for target in missed:
@@ -58,7 +58,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(GROUPS), help="measure only this group; repeatable")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--seconds", type=float, default=8.0, help="of measurement per contestant and round; half of it for scaling"
+        "--seconds", type=float, default=8.0, help="seconds of measurement per contestant and round; half for scaling"
     )
     parser.add_argument("--out", type=Path, default=Path("results"))
     parser.add_argument("--prepare", action="store_true", help="only create the virtual environments")
@@ -70,7 +70,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def prepare(contestants: Sequence[Contestant], environments: Environments) -> None:
-    """Create the virtual environments before anything is measured. A contestant whose environment fails is reported."""
+    """Create the virtual environments before anything is measured. Prints which cannot be created, and why."""
     for name in sorted({contestant.environment for contestant in contestants if contestant.environment}):
         try:
             environments.python(name)

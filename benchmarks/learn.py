@@ -1,9 +1,9 @@
-"""Train and evaluate the presets with known goals on several seeds, and write a page about it.
+"""Train and evaluate the presets that have a goal on several seeds, and write a page of the results: `make learn`.
 
     python benchmarks/learn.py [--seeds 3] [--only ppo/] [--runs DIRECTORY] [--out results/learning]
 
-Runs of this commit that are finished are not trained again, so the command can be stopped and repeated. With --only,
-the page is not written. Exits with 1 if a median misses its goal.
+Finished runs of the same commit are not trained again, so the command can be interrupted and repeated. With --only, the
+page is not written. Exits with 1 if the median score of a preset is below its goal.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from paac_cli.machine import machine
 
 
 class Goal(NamedTuple):
-    """What the median seed must score, as the mean of 100 games."""
+    """The score that the median seed of a preset must reach."""
 
     preset: str
-    score: float
-    greedy: bool = False
+    score: float  #: mean raw return of 100 games
+    greedy: bool = False  #: whether the games are played with the most probable actions instead of samples
 
 
 GOALS = [
@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
     seed: int
     steps: int
-    seconds: float  #: of training
+    seconds: float  #: duration of the training
     score: float  #: mean raw return of 100 games
 
 
@@ -60,7 +60,7 @@ def paac(*arguments: object) -> str:
 
 
 def train_and_evaluate(goal: Goal, seed: int, runs: Path) -> Run:
-    """Train and evaluate one seed of a preset, as far as that has not been done before."""
+    """Train and evaluate one seed of a preset. What earlier calls have finished is not repeated."""
     directory = runs / run_name(goal, seed)
     paac("train", "--preset", goal.preset, "--seed", seed, "--device", "cpu", "--run-dir", directory)
     evaluation = directory / "eval.json"
@@ -108,9 +108,9 @@ policy with seed 1000. Steps and time are those of training, one run after the o
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 1 on")
-    parser.add_argument("--only", default="", help="only presets whose name begins with this")
-    parser.add_argument("--runs", type=Path, default=Path("runs/learn"), help="where the runs are kept")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, which are 1, 2, ...")
+    parser.add_argument("--only", default="", help="only presets whose names begin with this")
+    parser.add_argument("--runs", type=Path, default=Path("runs/learn"), help="directory of the runs")
     parser.add_argument("--out", type=Path, default=Path("results/learning"))
     options = parser.parse_args()
     describe = ["git", "describe", "--always", "--dirty"]

@@ -1,4 +1,4 @@
-"""Where a result comes from: what a reader needs to judge or reproduce it."""
+"""The origin of a result: what a reader needs to know to judge or reproduce it."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What is measured against what, and the command of each contestant."""
+"""The contestants of each group, and the commands that measure them."""
 
 import sys
 from collections.abc import Callable
@@ -13,40 +13,31 @@ from comparison.processes import output_as_json
 from comparison.targets import PAAC, SCALING
 
 NUM_ENVS = 32
-_TIMEOUT = 400.0  # seconds in addition to the measured ones
+_TIMEOUT = 400.0  # seconds in addition to those of the measurement
 
-Measurement = dict[str, Any]  #: figure -> value, or {"failed": reason}
+Measurement = dict[str, Any]  #: name of a figure -> value, or {"failed": reason}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How long and on what to measure.
+    """The conditions of a measurement."""
 
-    seconds:      of measurement per contestant and round.
-    cores:        that this process may use.
-    environments: virtual environments of other projects.
-    """
-
-    seconds: float
-    cores: int
-    environments: Environments
+    seconds: float  #: duration of the measurement of one contestant in one round
+    cores: int  #: number of cores that this process may use
+    environments: Environments  #: the virtual environments of other projects
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A program that is measured.
-
-    measure:     runs it once; raises MeasurementError if it gives no figure.
-    environment: name of the virtual environment that it runs in; None: this project's own.
-    """
+    """A program that is measured."""
 
     name: str
-    measure: Callable[[Setting], Measurement]
-    environment: str | None = None
+    measure: Callable[[Setting], Measurement]  #: runs it once; raises MeasurementError if it gives no figure
+    environment: str | None = None  #: name of the virtual environment in which it runs; None: that of this project
 
 
 def paac_bench(part: str, *assignments: str, num_envs: int = NUM_ENVS, name: str = PAAC) -> Contestant:
-    """`paac bench PART` on Pong under the rule set `baselines`, with more `assignments` for `--set`."""
+    """`paac bench PART` on Pong under the rule set `baselines`. assignments: further arguments of `--set`."""
     settings = ("env.protocol=baselines", *assignments)
 
     def measure(setting: Setting) -> Measurement:
@@ -60,7 +51,7 @@ def paac_bench(part: str, *assignments: str, num_envs: int = NUM_ENVS, name: str
 
 
 def paac_training(torso: str, *assignments: str, precision: str = "float32", **options: Any) -> Contestant:
-    """`paac bench train`: A2C with 5 steps per update, and without the observation normaliser of Pong's preset."""
+    """`paac bench train`: A2C with 5 steps per update, without the observation normalisation of the preset `pong`."""
     network = [f"network.torso={torso}", "network.normalize_obs=false", f"network.precision={precision}"]
     return paac_bench("train", "algorithm.num_steps=5", *network, *assignments, **options)
 
@@ -78,7 +69,7 @@ def peer(name: str, script: str, environment: str | None, *arguments: str) -> Co
 
 
 def keras(network: str) -> Contestant:
-    """Runs in this project's environment, so that it uses the same versions of TensorFlow and ale-py as paac."""
+    """A plain A2C in Keras. It runs in this project's environment, with the same TensorFlow and ale-py as paac."""
     return peer("Keras A2C", "keras_a2c.py", None, "--network", network)
 
 
@@ -91,7 +82,7 @@ def first_update(num_workers: int) -> Contestant:
     return Contestant(name, lambda _: footprint.first_update_time(NUM_ENVS, num_workers))
 
 
-#: Group -> factor on the seconds of measurement, if it is not 1. Scaling has many contestants, all of them paac.
+#: Group -> factor of the seconds of measurement, if it is not 1. Scaling has many contestants, all of them paac.
 DURATION_FACTORS = {SCALING: 0.5}
 
 GROUPS: dict[str, list[Contestant]] = {

@@ -1,4 +1,4 @@
-"""Virtual environments for other projects, created when needed, so that no two share dependencies."""
+"""Virtual environments for other projects, created when needed. Each has its own dependencies."""
 
 import hashlib
 import os
@@ -15,19 +15,22 @@ _MINUTE = 60.0  # seconds
 
 
 def environments_directory() -> Path:
-    """$PAAC_BENCH_ENVS, or a directory beside the benchmarks that git ignores."""
+    """$PAAC_BENCH_ENVS or, if it is not set, benchmarks/.envs, which git ignores."""
     return Path(os.environ.get("PAAC_BENCH_ENVS", BENCHMARKS / ".envs"))
 
 
 class Environments:
-    """The Python interpreter of each environment, by name. A creation that failed is not repeated."""
+    """Virtual environments by name. If one cannot be created, that is not tried again."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._failed: dict[str, MeasurementError] = {}
 
     def python(self, name: str) -> Path:
-        """Path of the interpreter in the environment of `requirements/<name>.txt`. Raises MeasurementError."""
+        """Path of the interpreter in the environment with the packages of `requirements/<name>.txt`.
+
+        Raises MeasurementError if the environment cannot be created.
+        """
         if name in self._failed:
             raise self._failed[name]
         try:

@@ -1,4 +1,4 @@
-"""Medians, spreads and ratios of figures that were measured in rounds."""
+"""Medians, spreads and ratios of the figures (measured numbers) of all rounds."""
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
@@ -38,7 +38,7 @@ def ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float
 
 
 def fastest(rounds: Sequence[Round], contestants: Sequence[str], key: str) -> str:
-    """The contestant with the highest median; the first of them if none has a figure."""
+    """The contestant with the highest median of `key`; the first contestant if none has that figure."""
 
     def median(contestant: str) -> float:
         found = spread(figures(rounds, contestant, key).values())
@@ -48,7 +48,7 @@ def fastest(rounds: Sequence[Round], contestants: Sequence[str], key: str) -> st
 
 
 def scaling_verdict(now: Spread, best: Spread) -> str:
-    """Whether `now` is at least as fast as the `best` with fewer environments."""
+    """Whether `now` is at least as fast as `best`, the fastest with fewer environments, as text for the report."""
     change = now.median / best.median - 1
     if change >= 0:
         return "yes"
@@ -58,7 +58,7 @@ def scaling_verdict(now: Spread, best: Spread) -> str:
 
 
 def failures(rounds: Sequence[Round]) -> list[str]:
-    """One line for every contestant that failed in some round, with the latest reason."""
+    """One line per contestant that failed in some round, with the latest reason."""
     lines = []
     for contestant in rounds[0] if rounds else ():
         reasons = [results[contestant]["failed"] for results in rounds if "failed" in results.get(contestant, {})]

@@ -15,7 +15,7 @@ from comparison.processes import Command, MeasurementError, output_of, running, 
 PAAC_EXECUTABLE = Path(sys.executable).with_name("paac")
 _TIMEOUT = 120.0  # seconds
 _REPETITIONS = 3  # of a command that is timed
-_SETTLING_TIME = 5.0  # seconds of training before its memory is measured
+_SETTLING_TIME = 5.0  # seconds of training before memory is measured
 
 
 class Training(NamedTuple):
@@ -24,7 +24,7 @@ class Training(NamedTuple):
     process: subprocess.Popen[str]
     metrics: Path  #: its metrics.csv
     errors: IO[str]  #: its standard error
-    began: float  #: on the clock of `time.perf_counter`
+    began: float  #: when it was started, on the clock of `time.perf_counter`
 
     def wait_for_first_update(self) -> None:
         """Wait for the first row of metrics, which follows the first update. Raises MeasurementError."""
@@ -49,10 +49,10 @@ def first_update_time(num_envs: int, num_workers: int) -> dict[str, float]:
 
 
 def memory(num_envs: int, num_workers: int) -> dict[str, float]:
-    """Megabytes of `paac train` while it learns: RSS of the learner, largest PSS of a worker, largest PSS of another
-    process (the fork server).
+    """Megabytes of `paac train` while it learns: RSS of the learner, largest PSS of a worker, PSS of the fork server.
 
-    PSS divides a page that several processes share equally among them. Raises MeasurementError.
+    PSS (proportional set size) divides each shared page equally among the processes that share it.
+    Raises MeasurementError.
     """
     with training(num_envs, num_workers) as run:
         run.wait_for_first_update()
@@ -82,7 +82,7 @@ def training(num_envs: int, num_workers: int) -> Iterator[Training]:
 
 
 def _descendants(ancestor: int) -> dict[int, int]:
-    """Process id -> its parent's, for all descendants of `ancestor`."""
+    """Process id -> process id of its parent, for all descendants of `ancestor`."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # the process has just ended

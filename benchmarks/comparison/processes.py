@@ -1,4 +1,4 @@
-"""Runs a contestant in a process group of its own, of which nothing is left afterwards."""
+"""Runs each contestant in a new process group, and kills the whole group afterwards."""
 
 import contextlib
 import json
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-#: Variables for every contestant: all run on the CPU.
+#: Environment variables of every contestant: all run on the CPU.
 ON_THE_CPU = {"CUDA_VISIBLE_DEVICES": "-1"}
-#: Variables that a peer does not inherit, so that it imports only from its own environment.
+#: Environment variables that a peer does not inherit, so that it imports only from its own virtual environment.
 NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 _POLL = 0.005  # seconds
 
@@ -74,7 +74,7 @@ def output_as_json(command: Command, timeout: float, *, isolated: bool = False) 
 
 
 def wait_for_lines(process: subprocess.Popen[str], path: Path, lines: int, timeout: float, errors: IO[str]) -> None:
-    """Wait until the file `path` has `lines` lines. Raises MeasurementError if `process` ends before, or on a timeout.
+    """Wait until the file `path` has `lines` lines. Raises MeasurementError if `process` ends before, or at a timeout.
 
     errors: the file with the standard error of `process`.
     """

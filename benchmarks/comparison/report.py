@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from comparison.figures import Round, Spread, failures, fastest, figures, ratios, scaling_verdict, spread
 from comparison.targets import PAAC, SCALING, TARGETS, Target
 
-Group = Mapping[str, Any]  #: `origin`: how it was made; `rounds`: what was measured
+Group = Mapping[str, Any]  #: `origin`: how the numbers were made; `rounds`: what was measured
 
 SPEED = "steps_per_second"
 MISSED = "**no**"
@@ -30,12 +30,12 @@ contestant does and where it differs. The raw numbers are in `benchmarks.json`.
 
 
 class Row(NamedTuple):
-    """One line of a table. ratio: of paac to this contestant."""
+    """One line of a table, as text."""
 
     label: str
     median: str = ""
     spread: str = ""
-    ratio: str = ""
+    ratio: str = ""  #: of paac to this contestant; in the group `scaling`, of this to the fastest before
     ratio_spread: str = ""
     target: str = ""
     met: str = ""
@@ -47,7 +47,7 @@ def benchmarks_page(groups: Mapping[str, Group]) -> str:
 
 
 def missed_targets(groups: Mapping[str, Group]) -> list[str]:
-    """Names of the targets that were missed or could not be measured."""
+    """Names of the targets that were missed or not measured."""
     rows = ((name, row) for name in TITLES if name in groups for row in table_rows(name, groups[name]["rounds"]))
     return [f"{name}: {row.label}" for name, row in rows if row.met.startswith((MISSED, "failed"))]
 
@@ -62,7 +62,7 @@ def table_rows(group: str, rounds: Sequence[Round]) -> list[Row]:
 
 
 def table(rows: Sequence[Row], ratio: str = f"{PAAC} / this") -> str:
-    """A Markdown table without the columns that no row uses. ratio: heading of that column."""
+    """A Markdown table without the columns that no row uses. ratio: heading of the column of ratios."""
     names = Row("", "median", "min to max", ratio, "min to max", "target", "met")
     used = [column for column in range(len(names)) if any(row[column] for row in rows)]
     lines = [names, Row(*(["---"] * len(names))), *rows]
@@ -70,7 +70,7 @@ def table(rows: Sequence[Row], ratio: str = f"{PAAC} / this") -> str:
 
 
 def _contestant_rows(targets: Sequence[Target], rounds: Sequence[Round]) -> Iterator[Row]:
-    """Every contestant with the ratio of paac to it. A target is in the row of the contestant that it refers to."""
+    """Every contestant with the ratio of paac to it. A target is in the row of the contestant in `Target.against`."""
     ours = figures(rounds, PAAC, SPEED)
     opponents = {fastest(rounds, target.against, SPEED): target for target in targets if target.against}
     for contestant in dict.fromkeys([*rounds[0], *opponents]):
@@ -82,7 +82,7 @@ def _contestant_rows(targets: Sequence[Target], rounds: Sequence[Round]) -> Iter
 
 
 def _scaling_rows(rounds: Sequence[Round]) -> Iterator[Row]:
-    """Every number of environments, with the ratio to the fastest smaller number."""
+    """Every number of environments, with the ratio to the fastest of the smaller numbers."""
     best = ""
     for contestant in rounds[0]:
         speed = figures(rounds, contestant, SPEED)

@@ -3,32 +3,26 @@
 from dataclasses import dataclass
 
 PAAC = "paac"
-SCALING = "scaling"  #: the group whose target is that more environments never make training slower
-TIE = 0.03  #: a slowdown below this share, and within the spread, counts as a tie
+SCALING = "scaling"  #: the group with the target that more environments never make training slower
+TIE = 0.03  #: a slowdown that is below this share and within the spread counts as a tie
 
 
 @dataclass(frozen=True)
 class Target:
-    """A bound for a median.
-
-    group, contestant: what is measured.
-    key:      which of its figures.
-    against:  if given, the bound is for the ratio to the fastest of these contestants, round by round.
-    label:    name of the figure in the report, if it is not the contestant's.
-    """
+    """A bound for the median of a figure, or of its ratio to that of other contestants."""
 
     group: str
     contestant: str = PAAC
-    key: str = "steps_per_second"
-    against: tuple[str, ...] = ()
-    at_least: float | None = None
+    key: str = "steps_per_second"  #: name of the figure
+    against: tuple[str, ...] = ()  #: if given, the bound is for the ratio to the fastest of these, taken per round
+    at_least: float | None = None  #: either this or `at_most` is given
     at_most: float | None = None
     unit: str = ""
-    label: str = ""
+    label: str = ""  #: name of the figure in the report; empty: the name of the contestant
 
     @property
     def bound(self) -> str:
-        """The bound for the report, e.g. ">= 1.2x"."""
+        """The bound as text for the report, e.g. ">= 1.2x"."""
         sign, number = ("<", self.at_most) if self.at_least is None else (">=", self.at_least)
         return f"{sign} {number:,g}{self.unit}"
 

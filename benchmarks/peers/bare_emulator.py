@@ -1,7 +1,7 @@
 """The emulator without anything else: four frames of Pong per step with a random action.
 
-No screen is read and nothing is sent between processes; a game that is over is reset. One process per core, each with
-its share of the emulators, which it steps one after the other as a sampler must.
+No screen is read and nothing is sent between processes; a game that is over is reset. There is one process per core,
+which steps its share of the emulators one after the other, as a sampler must.
 """
 
 import itertools
@@ -34,16 +34,16 @@ def main() -> None:
 
 
 def remember(barrier: Barrier) -> None:
-    """Store the barrier in the process. A barrier can only be passed to a process at its start."""
-    global together
-    together = barrier
+    """Store the barrier in the process: it can be passed to a process only when that starts."""
+    global start_barrier
+    start_barrier = barrier
 
 
 def play(num_emulators: int, seconds: float, warm_up: float) -> list[Window]:
     emulators = [load() for _ in range(num_emulators)]
     rng, actions = random.Random(0), emulators[0].getMinimalActionSet()
     chosen = [rng.choice(actions) for _ in range(1009)]
-    together.wait(timeout=120)
+    start_barrier.wait(timeout=120)
     windows = Windows(seconds, warm_up)
     for ale, action in zip(itertools.cycle(emulators), itertools.cycle(chosen), strict=False):
         for _ in range(FRAME_SKIP):

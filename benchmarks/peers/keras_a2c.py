@@ -1,7 +1,7 @@
-"""Complete training: a straightforward A2C in one file, with AtariVectorEnv and Keras.
+"""Complete training: a plain A2C in one file, with AtariVectorEnv and Keras.
 
-5 steps per update, Pong with the rule set `baselines`. It runs in this project's environment, so that it uses the same
-versions of TensorFlow and ale-py as paac.
+5 steps per update, Pong with the rule set `baselines`. It runs in this project's virtual environment, so that it uses
+the same versions of TensorFlow and ale-py as paac.
 """
 
 import os
@@ -86,9 +86,9 @@ def main() -> None:
             actions[t] = agent.act(obs).numpy()
             obs, rewards[t], terminated, truncated, _ = envs.step(actions[t])
             ended[t] = terminated | truncated
-        returns, following = np.zeros((NUM_STEPS, n), np.float32), agent.value(obs).numpy()
+        returns, next_return = np.zeros((NUM_STEPS, n), np.float32), agent.value(obs).numpy()
         for t in reversed(range(NUM_STEPS)):
-            returns[t] = following = rewards[t] + GAMMA * following * ~ended[t]
+            returns[t] = next_return = rewards[t] + GAMMA * next_return * ~ended[t]
         agent.update(rollout.reshape(-1, 4, 84, 84), actions.reshape(-1), returns.reshape(-1))
         more = windows.add(NUM_STEPS * n)
     packages = ["tensorflow", "keras", "ale-py", "gymnasium", "numpy"]

@@ -1,9 +1,9 @@
-"""What all peers share: command line, measurement windows, and the JSON that they print.
+"""Shared by all peers: the command line, measurement windows, and the JSON that they print.
 
 A step is one agent step of one environment, which is four emulator frames. A vector environment that uses a step for a
 reset (Gymnasium's autoreset mode NEXT_STEP) reports it as a step, so it is counted as one.
 
-Uses only the standard library, because each peer runs in an environment of its own.
+Uses only the standard library, because each peer runs in its own virtual environment.
 """
 
 import argparse
@@ -21,7 +21,7 @@ Actions = TypeVar("Actions")
 
 
 class Window(NamedTuple):
-    """Steps within a measured time."""
+    """The steps that were made in a measured time."""
 
     steps: int
     seconds: float
@@ -31,7 +31,7 @@ class Windows:
     """Counts steps in consecutive windows of equal length, after a warm-up that is not measured."""
 
     def __init__(self, seconds: float, warm_up: float, count: int = 5) -> None:
-        """seconds: of all `count` windows together. warm_up: seconds."""
+        """seconds: length of all `count` windows together. warm_up: length of the warm-up in seconds."""
         self.measured: list[Window] = []
         self._length, self._count = seconds / count, count
         self._steps, self._start = 0, time.perf_counter()
@@ -39,7 +39,7 @@ class Windows:
         self._warm = False
 
     def add(self, steps: int) -> bool:
-        """Count `steps` more steps. Returns whether a window is still to be measured."""
+        """Count `steps` more steps. Returns whether the measurement continues."""
         self._steps += steps
         now = time.perf_counter()
         if now >= self._until:
@@ -52,21 +52,21 @@ class Windows:
 def sample(
     step: Callable[[Actions], object], actions: Iterable[Actions], arguments: argparse.Namespace
 ) -> list[Window]:
-    """Step all environments with `actions`, repeated, until all windows are measured."""
+    """Step all environments until all windows are measured. actions: of consecutive steps, repeated as needed."""
     windows = Windows(arguments.seconds, arguments.warm_up)
-    for chosen in itertools.cycle(actions):
-        step(chosen)
+    for next_actions in itertools.cycle(actions):
+        step(next_actions)
         if not windows.add(arguments.num_envs):
             break
     return windows.measured
 
 
 def parse_arguments(description: str | None, **choices: Sequence[str]) -> argparse.Namespace:
-    """The command line of a peer. choices: further options and their values; the first value is the default."""
+    """Parse the command line of a peer. choices: further options and their values; the first value is the default."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--num-envs", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of measurement, after the warm-up")
-    parser.add_argument("--warm-up", type=float, default=5.0, help="seconds")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds of measurement, after the warm-up")
+    parser.add_argument("--warm-up", type=float, default=5.0, help="seconds of warm-up")
     for name, allowed in choices.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=allowed, default=allowed[0])
     return parser.parse_args()
