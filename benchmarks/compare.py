@@ -22,6 +22,7 @@ from comparison.environments import Environments, environments_directory
 from comparison.processes import MeasurementError
 from comparison.report import SPEED, benchmarks_page, missed_targets
 from origin import origin
+from paac_cli.machine import available_cores
 
 
 def main() -> int:
@@ -29,7 +30,7 @@ def main() -> int:
     numbers = options.out / "benchmarks.json"
     groups = json.loads(numbers.read_text()) if numbers.exists() else {}
     if not options.report_only:
-        environments, cores = Environments(environments_directory()), len(os.sched_getaffinity(0))
+        environments, cores = Environments(environments_directory()), available_cores()
         warn_of_load()
         chosen = options.only or list(GROUPS)
         made = origin(shlex.join(["python", "benchmarks/compare.py", *sys.argv[1:]]))
@@ -106,7 +107,7 @@ def one_line(result: Measurement) -> str:
 
 
 def warn_of_load() -> None:
-    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    load, cores = os.getloadavg()[0], available_cores()
     if load > cores / 2:
         print(f"Warning: load {load:.1f} on {cores} cores: other programs distort the measurement", flush=True)
 

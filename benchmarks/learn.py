@@ -8,7 +8,6 @@ page is not written. Exits with 1 if the median score of a preset is below its g
 
 import argparse
 import json
-import os
 import platform
 import shutil
 import statistics
@@ -95,7 +94,7 @@ def write_page(out: Path, rows: list[str], commit: str) -> None:
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)])
     text = f"""# Which presets learn, and how fast
 
-`make learn` made this page, at commit {commit}, on {os.cpu_count()} cores of {machine()["processor"]},
+`make learn` made this page, at commit {commit}, on {machine()["cores"]} cores of {machine()["processor"]},
 without a GPU ({versions}). A score is the mean raw return of 100 games, played by the best
 policy with seed 1000. Steps and time are those of training, one run after the other. Every seed is shown.
 

@@ -7,7 +7,6 @@ so that no input is refused because of its checksum. An input is a function of t
 import hashlib
 import json
 import multiprocessing
-import os
 import random
 import resource
 import tempfile
@@ -22,6 +21,7 @@ from paac_cli.config import yaml_io
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.config.presets import preset_names, read_preset
 from paac_cli.errors import PaacError
+from paac_cli.machine import available_cores
 from paac_cli.runs.arrays import read_arrays
 from paac_cli.runs.checkpoint import load_policy, save_checkpoint
 
@@ -41,7 +41,7 @@ class _Kind(NamedTuple):
     tokens: tuple[bytes, ...]  #: pieces of the file's syntax, which are inserted into files
 
 
-def run(*, seed: int = 1, inputs: int = 1_000_000, processes: int = os.cpu_count() or 1) -> TrialResult:
+def run(*, seed: int = 1, inputs: int = 1_000_000, processes: int = available_cores()) -> TrialResult:
     """Read `inputs` files of all kinds in `processes` parallel processes; if it is 1, in this process."""
     begin = time.monotonic()
     counts = {kind.name: round(inputs * kind.share) for kind in _KINDS}

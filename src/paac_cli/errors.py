@@ -26,6 +26,10 @@ class EnvOutputError(PaacError):
     exit_code = 1
 
 
+class DependencyError(PaacError):
+    """A library that paac needs cannot be imported."""
+
+
 class DeviceError(PaacError):
     """The requested device is not available."""
 

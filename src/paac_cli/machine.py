@@ -1,20 +1,33 @@
 """The machine that paac runs on: its cores, processor and memory."""
 
+import math
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
+from paac_cli.control_groups import CGROUPS, PROC, cpu_quota
 
-def available_cores() -> int:
-    """Number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
+
+def available_cores(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
+    """Number of cores that this process can use: those it may run on, or fewer if a container limits its CPU time.
+
+    proc, cgroups: where the kernel's file systems are mounted.
+    """
+    quota = cpu_quota(proc, cgroups)
+    cores = len(os.sched_getaffinity(0))
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def has_cpu_quota() -> bool:
+    """Whether this process can use fewer cores than it may run on."""
+    return available_cores() < len(os.sched_getaffinity(0))
 
 
 def core_for_each(processes: int) -> list[int | None]:
     """The core to pin each process to: one each if there are exactly `processes` cores, otherwise None (not pinned)."""
     cores = sorted(os.sched_getaffinity(0))
-    return [*cores] if len(cores) == processes else [None] * processes
+    return [*cores] if len(cores) == processes == available_cores() else [None] * processes
 
 
 def processor() -> str:
@@ -37,7 +50,7 @@ def machine() -> dict[str, Any]:
 def _proc_value(name: str, file: str) -> str:
     """The first value of `name` in a file of `name: value` lines; empty if the file or the name is missing."""
     try:
-        lines = Path(file).read_text().splitlines()
+        lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")

@@ -1,11 +1,10 @@
 """A pool of real workers returns what its environments return when they are stepped in one process."""
 
-import os
-
 import numpy as np
 import pytest
 
 from paac_cli.config.schema import EnvConfig
+from paac_cli.machine import available_cores
 from paac_cli.sampling.partition import split_evenly
 from pools import (
     BREAKOUT,
@@ -46,7 +45,7 @@ def test_auto_starts_one_worker_per_core_but_not_more_than_environments():
     with open_counting(num_envs=1, num_workers="auto") as pool:
         assert pool.num_workers == 1
     with open_counting(num_envs=64, num_workers="auto") as pool:
-        assert pool.num_workers == len(os.sched_getaffinity(0))
+        assert pool.num_workers == available_cores()
 
 
 # Slots and rollouts

@@ -66,14 +66,14 @@ def copy(name: str, file: Path) -> None:
     """
     from paac_cli.config.presets import read_preset
     from paac_cli.errors import ConfigError
+    from paac_cli.files import create_synced, make_directory
 
     text = read_preset(name)
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file}: a preset needs the suffix .yaml or .yml; try {file.with_suffix('.yaml')}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x") as target:
-            target.write(text)
+        make_directory(file.parent)
+        create_synced(file, text.encode())
     except FileExistsError:
         raise ConfigError(f"{file} already exists; choose another name or delete it first") from None
     except OSError as error:

@@ -1,5 +1,6 @@
 """Writes video files frame by frame, so that memory does not grow with their length."""
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -8,9 +9,11 @@ from typing import NamedTuple, Self
 import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from paac_cli.errors import VideoError
+from paac_cli.files import make_directory, replacement
 from paac_cli.text import either
 
 
@@ -51,14 +54,15 @@ class VideoWriter:
         """fps: frames per second at which the frames are played. Raises VideoError."""
         check_video_path(path)
         self._path = path
-        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._format = _FORMATS[path.suffix.lower()]
         self._source_fps = fps
         self._fps = min(fps, self._format.max_fps)
         self._frames = self._written = 0
+        self._file = contextlib.ExitStack()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(str(self._partial), "w")
+            make_directory(path.parent)
+            file = self._file.enter_context(replacement(path))
+            self._container = av.open(file, "w", format=path.suffix.lower().removeprefix("."))
         except OSError as error:
             raise VideoError(f"{path} cannot be written: {error}") from error
         self._stream: av.VideoStream | None = None
@@ -70,16 +74,18 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None:
+            with contextlib.suppress(OSError, FFmpegError):  # it may have failed because the disk is full
+                self._container.close()
+            self._file.__exit__(kind, error, trace)
+            return
         try:
-            if kind is None and self._stream is not None:
-                self._container.mux(self._stream.encode(None))
-            self._container.close()
-            if kind is None:
-                self._partial.replace(self._path)
-        except OSError as failure:
+            with self._file:
+                if self._stream is not None:
+                    self._container.mux(self._stream.encode(None))
+                self._container.close()
+        except (OSError, FFmpegError) as failure:
             raise VideoError(f"{self._path} cannot be written: {failure}") from failure
-        finally:
-            self._partial.unlink(missing_ok=True)
 
     @property
     def scale(self) -> int:
@@ -97,7 +103,7 @@ class VideoWriter:
             if self._stream is None:
                 self._stream = self._open_stream(height, width)
             self._encode(self._stream, frame[:height, :width])
-        except OSError as error:
+        except (OSError, FFmpegError) as error:
             raise VideoError(f"{self._path} cannot be written: {error}") from error
         self._written += 1
 

@@ -6,7 +6,6 @@ memory, and a replay buffer has gigabytes.
 
 import hashlib
 import io
-import itertools
 import json
 import mmap
 from collections.abc import Iterator, Mapping
@@ -36,7 +35,12 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> str:
-    """Write `arrays` to `path` and sync; returns the SHA-256 of the file. Raises OSError."""
+    """Write `arrays` to the new file `path` and sync it; returns its SHA-256. Raises OSError."""
+    return write_synced(path, array_pieces(arrays))
+
+
+def array_pieces(arrays: Mapping[str, NDArray]) -> Iterator[bytes | memoryview]:
+    """The bytes of a file that holds `arrays`, piece by piece."""
     # Widest dtype first, so that every array is aligned.
     in_order = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))
     header: dict[str, object] = {}
@@ -46,8 +50,10 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> str:
         header[name] = {"dtype": _NAMES[array.dtype], "shape": array.shape, "data_offsets": (start, end)}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    chunks = itertools.chain.from_iterable(_chunks(array) for _, array in in_order)
-    return write_synced(path, itertools.chain([len(text).to_bytes(8, "little"), text], chunks))
+    yield len(text).to_bytes(8, "little")
+    yield text
+    for _, array in in_order:
+        yield from _chunks(array)
 
 
 def _chunks(array: NDArray) -> Iterator[bytes | memoryview]:

@@ -35,7 +35,6 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = path / CHECKPOINTS
-        self.videos = path / "videos"
         self.metrics_csv = path / "metrics.csv"
         self.events = path / "events.log"
         self.tensorboard = path / "tensorboard"
@@ -92,6 +91,13 @@ class RunDirectory:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    @property
+    def videos(self) -> Path:
+        """Where videos are written. Raises RunDirectoryError if it is a link, which may lead anywhere."""
+        directory = self.path / "videos"
+        require_no_link(directory)
+        return directory
 
     @property
     def is_run(self) -> bool:

@@ -8,8 +8,14 @@ import resource
 from pathlib import Path
 from typing import NamedTuple
 
+from paac_cli.control_groups import CGROUPS, PROC, ControlGroup, control_groups
 from paac_cli.errors import ConfigError
 
+#: Version of control groups -> files of the limit and of the use, and the prefix of the names in memory.stat.
+_FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    2: ("memory.max", "memory.current", ""),
+}
 _FILES_PER_WORKER = 8  # open files that a worker takes, at most, in the learner and in the fork server
 _OTHER_FILES = 64  # open files of either for anything else: logs, libraries, the terminal
 
@@ -22,10 +28,10 @@ class AvailableMemory(NamedTuple):
     remedy: str = ""  #: the end of a message: how to get more
 
 
-def available_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> AvailableMemory | None:
+def available_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> AvailableMemory | None:
     """The smaller of what the machine has left and what its control groups (v1 and v2) allow; None if unknown."""
-    found = [memory for memory in (_of_machine(proc), *_of_control_groups(proc, cgroups)) if memory is not None]
-    return min(found, default=None)
+    allowed = map(_of_control_group, control_groups("memory", proc, cgroups))
+    return min((memory for memory in (_of_machine(proc), *allowed) if memory is not None), default=None)
 
 
 def raise_open_files_limit(num_workers: int) -> None:
@@ -52,32 +58,13 @@ def _of_machine(proc: Path) -> AvailableMemory | None:
     return AvailableMemory(1024 * (sizes["MemAvailable:"] + sizes.get("SwapFree:", 0)), "this machine")
 
 
-def _of_control_groups(proc: Path, cgroups: Path) -> list[AvailableMemory | None]:
+def _of_control_group(group: ControlGroup) -> AvailableMemory | None:
+    limit_name, used_name, prefix = _FILES[group.version]
     try:
-        lines = (proc / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    found: list[AvailableMemory | None] = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            names, root = ("memory.max", "memory.current", ""), cgroups
-        elif "memory" in controllers.split(","):
-            names, root = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"), cgroups / "memory"
-        else:
-            continue
-        # The limits of all parent groups apply too. In a container the process's own group may be mounted as the root.
-        group = Path(path.lstrip("/"))
-        found += [_of_control_group(root / part, *names) for part in (group, *group.parents)]
-    return found
-
-
-def _of_control_group(group: Path, limit_name: str, used_name: str, prefix: str) -> AvailableMemory | None:
-    try:
-        limit, used = int((group / limit_name).read_text()), int((group / used_name).read_text())
+        limit, used = (int((group.directory / name).read_text()) for name in (limit_name, used_name))
     except (OSError, ValueError):  # the group does not exist, or its limit is "max"
         return None
-    stat = _numbers(group / "memory.stat")
+    stat = _numbers(group.directory / "memory.stat")
     cached = sum(stat.get(f"{prefix}{name}_file", 0) for name in ("active", "inactive"))  # the kernel can reclaim it
     remedy = ", or give the container more memory (docker run --memory)"
     return AvailableMemory(max(limit - used + cached, 0), "this container", remedy)

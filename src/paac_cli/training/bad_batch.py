@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.errors import LearningError
-from paac_cli.runs.arrays import Arrays, write_arrays
+from paac_cli.files import replace_synced
+from paac_cli.runs.arrays import Arrays, array_pieces
 from paac_cli.timestep import TimeStep
 
 
@@ -33,9 +34,10 @@ def check_metrics(metrics: Mapping[str, float], agent: Agent, step: TimeStep, st
     path = directory / f"bad_batch_step_{steps:09d}.safetensors"
     arrays = {**step.rollout._asdict(), "final_obs": step.final_obs} | batch
     shown = {name: number if math.isfinite(number) else str(number) for name, number in metrics.items()}
+    report = {"error": text, "slot": step.slot, "metrics": shown}
     try:
-        write_arrays(path, arrays)
-        path.with_suffix(".json").write_text(json.dumps({"error": text, "slot": step.slot, "metrics": shown}, indent=2))
+        replace_synced(path, array_pieces(arrays))
+        replace_synced(path.with_suffix(".json"), [json.dumps(report, indent=2).encode()])
     except OSError as error:
         saved = f"The batch cannot be written: {error}"
     else:

@@ -49,17 +49,18 @@ def device_in_use() -> str:
 
 def runtime(*, deterministic: bool) -> Runtime:
     """The runtime of this process. Call `choose_device` first. deterministic: `training.deterministic`."""
-    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or tf.config.threading.get_intra_op_parallelism_threads()
+    cores = available_cores()
     device = device_in_use()
     xla_flags = " ".join(os.environ.get(name, "") for name in ("TF_XLA_FLAGS", "XLA_FLAGS")).strip()
     return Runtime(
         python=platform.python_version(),
         versions={"paac": __version__, **{package: version(package) for package in _PACKAGES}},
         processor=processor(),
-        cores=available_cores(),
+        cores=cores,
         device=device,
         deterministic=deterministic or device == "CPU",
-        tensorflow_threads=str(threads or os.environ.get("TF_NUM_INTRAOP_THREADS", "as cores")),
+        tensorflow_threads=str(threads) if threads not in (0, cores) else "as cores",
         xla_flags=xla_flags or "by default",
         onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default"),
     )

@@ -2,35 +2,78 @@
 
 import contextlib
 import os
+import re
 import sys
-import tempfile
 from collections.abc import Iterator
+
+from paac_cli.errors import DependencyError
+from paac_cli.machine import available_cores, has_cpu_quota
+
+_MAX_CAPTURED = 1 << 20  # bytes
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow with standard error captured, because its first messages ignore the log level.
+    """Import TensorFlow, and limit its threads to the cores that a container allows.
 
-    The captured text is shown only if the import fails. TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything.
+    Standard error is captured meanwhile, because the first messages ignore the log level; what was captured is shown
+    only if the import crashes. TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything. Raises DependencyError.
     """
-    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+    if "tensorflow" in sys.modules:
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as captured:
-        stderr = os.dup(2)
-        os.dup2(captured.fileno(), 2)
-        try:
-            with _hidden("matplotlib"):  # Keras would import it, half a second, only to draw image galleries
-                import tensorflow as tf
+    try:
+        if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+            _import()
+        else:
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+            with _captured_stderr():
+                _import()
+    except (ImportError, MemoryError, SystemError) as error:
+        raise DependencyError(f"TensorFlow cannot be imported: {_essence(error)}") from error
+    if has_cpu_quota():
+        _limit_threads(available_cores())
 
-            tf.config.list_physical_devices()  # looks for GPUs, which also prints messages
-        except Exception:
-            captured.seek(0)
-            os.write(stderr, captured.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+
+def _import() -> None:
+    with _hidden("matplotlib"):  # Keras would import it, half a second, only to draw image galleries
+        import tensorflow as tf
+
+    tf.config.list_physical_devices()  # looks for GPUs, which also prints messages
+
+
+def _limit_threads(cores: int) -> None:
+    """TensorFlow counts the cores of the machine. What users have set in the environment stays."""
+    import tensorflow as tf
+
+    if "TF_NUM_INTRAOP_THREADS" not in os.environ:
+        tf.config.threading.set_intra_op_parallelism_threads(cores)
+    if "TF_NUM_INTEROP_THREADS" not in os.environ:
+        tf.config.threading.set_inter_op_parallelism_threads(cores)
+
+
+def _essence(error: BaseException) -> str:
+    """What went wrong, without the traceback and the advice that TensorFlow puts into its message."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    causes = [line.partition(": ")[2] for line in lines if re.match(r"\w+Error: ", line)]
+    return (causes or [line for line in lines if line] or [type(error).__name__])[-1]
+
+
+@contextlib.contextmanager
+def _captured_stderr() -> Iterator[None]:
+    """Capture what is written to descriptor 2, also by libraries; show it if the block raises something unexpected."""
+    sys.stderr.flush()
+    captured, stderr = os.memfd_create("stderr"), os.dup(2)
+    os.dup2(captured, 2)
+    try:
+        yield
+    except (ImportError, MemoryError, SystemError):
+        raise
+    except Exception:
+        os.write(stderr, os.pread(captured, _MAX_CAPTURED, 0))
+        raise
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(captured)
 
 
 @contextlib.contextmanager
