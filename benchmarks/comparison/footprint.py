@@ -62,10 +62,10 @@ def memory(num_envs: int, num_workers: int) -> dict[str, float]:
         learner = run.process.pid
         parents = _descendants(learner)
         workers = [_megabytes(process, "Pss") for process, parent in parents.items() if parent != learner]
-        others = [_megabytes(process, "Pss") for process, parent in parents.items() if parent == learner]
+        children = [_megabytes(process, "Pss") for process, parent in parents.items() if parent == learner]
         if not workers:
             raise MeasurementError("the run has no worker")
-        return {"learner_rss": _megabytes(learner, "Rss"), "worker_pss": max(workers), "server_pss": max(others)}
+        return {"learner_rss": _megabytes(learner, "Rss"), "worker_pss": max(workers), "server_pss": max(children)}
 
 
 @contextlib.contextmanager
