@@ -13,11 +13,11 @@ from chaos.zoo import (  # noqa: F401 (each module adds its cases)
     spaces,
     steps,
 )
-from chaos.zoo.registration import REGISTRATION_CASES
 from chaos.zoo.runner import run_zoo
+from chaos.zoo.script_file import read_cases
 from chaos.zoo.toy import ENV_CASES
 
-CASES = (*ENV_CASES, *REGISTRATION_CASES)
+CASES = (*ENV_CASES, *read_cases("registration.sh"))
 
 
 def run(*, seed: int = 1, cases: str = "") -> TrialResult:

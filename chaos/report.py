@@ -31,10 +31,10 @@ def _section(name: str, trial: Trial) -> str:
     """The notes of a trial, and the command, commit, machine and settings that made it."""
     origin, notes = trial["origin"], [_list_item(note) for note in trial["result"]["notes"]]
     machine = origin["machine"]
-    settings = {"seed": origin["seed"]} | origin["arguments"]
+    settings = {"seed": origin["seed"]} | {key: value for key, value in origin["arguments"].items() if value != ""}
     made = (
         f"`{origin['command']}` at commit {origin['commit']}, {origin['date']}, "
-        f"{', '.join(f'{key} {_number(value)}' for key, value in settings.items())}. "
+        f"{', '.join(f'{key} {_value(value)}' for key, value in settings.items())}. "
         f"{machine['cores']} cores of {machine['processor']}, {machine['memory']} of memory, "
         f"Linux {machine['kernel']}, Python {machine['python']}."
     )
@@ -47,7 +47,9 @@ def _list_item(note: str) -> str:
     return "\n".join([f"- {first}", *(f"      {line}" for line in rest)])
 
 
-def _number(value: float) -> str:
+def _value(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 

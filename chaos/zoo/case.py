@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 _SECONDS = 120.0  # that a case may take, on two busy cores
-_LINES = 14  # of a failing command: a message, not a page
+MESSAGE_LINES = 14  #: of a failing command: a message, not a page
 _TRACEBACK_LINES = 60  # with the traceback of an environment's own code
 
 
@@ -33,7 +33,7 @@ def ends_well(*words: str, **outcome: Any) -> Outcome:
 
 def fails(code: int, *words: str, **outcome: Any) -> Outcome:
     """Exit code `code`, and one message of a few lines that contains `words`."""
-    return Outcome((code,), words, **({"lines": _LINES} | outcome))
+    return Outcome((code,), words, **({"lines": MESSAGE_LINES} | outcome))
 
 
 def fails_with_traceback(*words: str, **outcome: Any) -> Outcome:

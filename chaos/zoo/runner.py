@@ -18,8 +18,10 @@ from chaos.session import default_signals, wait_for
 from chaos.zoo.case import Case
 
 _ROOT = Path(__file__).resolve().parents[2]  # of the repository: environments are imported from there
+_PRELUDE = Path(__file__).with_name("prelude.sh").read_text()
 _LANES = 2  # cases at a time
 _END_TIMEOUT = 8.0  # seconds after which no process of a case may be left
+_SKIPPED = 77  # exit code of a case that this machine does not allow
 _SHARED_MEMORY = Path("/dev/shm")
 _MARK = "PAAC_ZOO_CASE"  # environment variable that marks the processes of a case, also those of other sessions
 _OUR_TRACEBACK = re.compile(r'File "[^"]*paac_cli/[^"]*", line \d+, in ')
@@ -28,30 +30,11 @@ _GYMNASIUM_WARNING = re.compile("\x1b\\[3[13]m(?:WARN|ERROR): .*?\x1b\\[0m", re.
 _TAIL = 12  # lines of output in the note of a failure
 _OUTPUT_LIMIT = 20_000_000  # bytes that are read of an output
 
-#: Begins every script. `train` takes a few seconds; ENV names its environment.
-_PRELUDE = r"""
-set -o pipefail
-ENV=CartPole-v1
-TRAIN=(paac train --preset cartpole --num-envs 2 --num-workers 2 --total-steps 320 --device cpu --run-dir run
-  --set algorithm.num_steps=8 --set training.log_every=64 --set training.checkpoint_every=160
-  --set training.stop_when=null --set sampling.worker_timeout=4)
-train() { "${TRAIN[@]}" --env "$ENV" "$@"; }
-play() { paac eval run --trust-code --episodes 2 "$@"; }
-film() { paac record film.mp4 --checkpoint run --trust-code "$@"; }
-train_until() {  # SIGNAL OPTIONS: train until there are metrics, then send SIGNAL to all processes, as a terminal does
-  set -m
-  "${TRAIN[@]}" --env "$ENV" --total-steps 1_000_000 "${@:2}" &
-  until [ -s run/metrics.csv ]; do sleep 0.05; kill -0 $! || return 99; done
-  kill "-$1" -- "-$!"
-  wait $!
-}
-"""
-
 
 def run_zoo(description: str, cases: Sequence[Case], only: str = "", run: Path | None = None) -> TrialResult:
     """Run `cases`, two at a time, and count those with another outcome than expected.
 
-    only: names of cases to run, separated by commas; all if empty. run: a finished run of CartPole, `$RUN` in scripts.
+    only: names of cases to run, separated by commas; all if empty. run: a finished run of CartPole.
     """
     names = [name for name in only.split(",") if name]
     unknown = set(names) - {case.name for case in cases}
@@ -61,51 +44,64 @@ def run_zoo(description: str, cases: Sequence[Case], only: str = "", run: Path |
     begin = time.monotonic()
     with TemporaryDirectory(prefix="paac-zoo-") as work, ThreadPoolExecutor(_LANES) as lanes:
         notes = list(lanes.map(lambda case: run_case(case, Path(work), run), chosen))
-    failures = [note for note in notes if note]
-    summary = f"cases: {', '.join(case.name for case in chosen)}"
-    return TrialResult(description, len(chosen), len(failures), time.monotonic() - begin, (summary, *failures))
+    skipped = {case.name: note for case, note in zip(chosen, notes, strict=True) if note and note.startswith("skipped")}
+    failures = [note for note in notes if note and note not in skipped.values()]
+    summary = f"cases: {', '.join(case.name for case in chosen if case.name not in skipped)}"
+    notes = [summary, *(f"{name} was {note}" for name, note in skipped.items()), *failures]
+    return TrialResult(description, len(chosen) - len(skipped), len(failures), time.monotonic() - begin, tuple(notes))
 
 
-def run_case(case: Case, work: Path, run: Path | None = None) -> str:
-    """Run `case` in a new directory in `work`. Returns what differs from its expected outcome; empty if nothing."""
-    here = work / case.name
-    temporary = work / f"{case.name}.tmp"
+def run_case(case: Case, work: Path, run: Path | None = None) -> str | None:
+    """Run `case` in a new directory in `work`, with the finished `run`.
+
+    Returns what differs from its expected outcome, "skipped: ..." if this machine does not allow it, otherwise None.
+    """
+    here, temporary = work / case.name, work / f"{case.name}.tmp"
     for directory in (here, temporary):
         directory.mkdir()
-    mark = secrets.token_hex(8)
-    shared_memory = _shared_memory()
-    begin = time.monotonic()
-    with (work / f"{case.name}.out").open("w+b") as output:
-        process = subprocess.Popen(
-            ["bash", "-c", _PRELUDE + case.script],
-            cwd=here,
-            env=_environment(run) | {"TMPDIR": str(temporary), _MARK: mark},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=default_signals,
-        )
+    mark, shared_memory, begin = secrets.token_hex(8), _shared_memory(), time.monotonic()
+    variables = _environment(run) | {"TMPDIR": str(temporary), _MARK: mark}
+    with (work / f"{case.name}.out").open("w+b") as output, _started(case, here, variables, output) as process:
         code: int | None = None
+        problems: list[str] = []
         try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(case.expected.seconds)
-            problems = [*_leftovers(mark, shared_memory, temporary, here)] if code is not None else []
+            code = process.wait(case.expected.seconds)
+            problems = [*_leftovers(mark, shared_memory, temporary, here)]
+        except subprocess.TimeoutExpired:
+            pass
         finally:
-            for pid in _processes(mark):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            process.wait()
+            _kill(mark)
         output.seek(0)
         text = output.read(_OUTPUT_LIMIT).decode(errors="replace")
+    if code == _SKIPPED:
+        return text.splitlines()[-1]
     problems = [*_differences(case, code, text), *problems]
     if not problems:
-        return ""
+        return None
     tail = "\n".join(line[:300] for line in text.splitlines()[-_TAIL:])
-    seconds = time.monotonic() - begin
-    return _TERMINAL_CODE.sub(
-        "?", f"{case.name} ({case.what}), {seconds:.0f} s: {'; '.join(problems)}\n{tail}".rstrip()
+    took = f"{time.monotonic() - begin:.0f} s"
+    return _TERMINAL_CODE.sub("?", f"{case.name} ({case.what}), {took}: {'; '.join(problems)}\n{tail}".rstrip())
+
+
+def _started(case: Case, here: Path, variables: dict[str, str], output: object) -> subprocess.Popen[bytes]:
+    """The process of `case`, in a session of its own, and in a mount namespace of its own where that is allowed."""
+    unshare = ["unshare", "--mount"] if _may_unshare() else []
+    return subprocess.Popen(
+        [*unshare, "bash", "-c", _PRELUDE + case.script],
+        cwd=here,
+        env=variables | {"UNSHARED": "yes" if unshare else "no"},
+        stdin=subprocess.DEVNULL,
+        stdout=output,  # type: ignore[arg-type]
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=default_signals,
     )
+
+
+def _may_unshare() -> bool:
+    with contextlib.suppress(OSError):
+        return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+    return False
 
 
 def _differences(case: Case, code: int | None, text: str) -> Iterator[str]:
@@ -125,8 +121,7 @@ def _differences(case: Case, code: int | None, text: str) -> Iterator[str]:
         yield f"the output contains a traceback of paac: {found[0]}"
     if found := _TERMINAL_CODE.search(_GYMNASIUM_WARNING.sub("", text)):
         yield f"the output contains the control character {found[0]!r}"
-    lines = text.count("\n")
-    if lines > expected.lines:
+    if (lines := text.count("\n")) > expected.lines:
         yield f"{lines} lines of output, expected at most {expected.lines}"
 
 
@@ -149,6 +144,14 @@ def _processes(mark: str) -> dict[int, str]:
             if f"{_MARK}={mark}".encode() in (path / "environ").read_bytes().split(b"\0"):
                 found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return found
+
+
+def _kill(mark: str) -> None:
+    while alive := _processes(mark):
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _shared_memory() -> set[str]:
