@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
+from paac_cli.networks.expected_shapes import expecting
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
@@ -75,11 +76,17 @@ class Agent(Protocol):
         """
 
 
-def make_agent(config: RunConfig, spec: EnvSpec) -> Agent:
+def make_agent(config: RunConfig, spec: EnvSpec, policy: Mapping[str, NDArray] | None = None) -> Agent:
     """Make the agent that `config.algorithm` names. Imports TensorFlow.
 
-    Raises ConfigError if the network does not fit the observations, or the algorithm the actions.
+    policy: the arrays of a checkpoint, if `agent.policy` is going to be assigned them. Then a network that they do not
+    fit is not built, however large `config` makes it.
+
+    Raises ConfigError if the network does not fit the observations, or the algorithm the actions; CheckpointError if
+    `policy` does not fit the network.
     """
     module, _, class_name = (config.algorithm.implementation or config.algorithm.name).partition(":")
-    agent: Agent = getattr(import_module(module), class_name)(config, spec)
+    implementation = getattr(import_module(module), class_name)
+    with expecting(None if ":" in config.algorithm.name else policy):  # third-party code may name arrays otherwise
+        agent: Agent = implementation(config, spec)
     return agent

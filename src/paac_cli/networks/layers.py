@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.networks.cached_products import cached_product
+from paac_cli.networks.expected_shapes import check_shape
 from paac_cli.networks.initializers import Initializer
 
 
@@ -67,8 +68,9 @@ class Weights(tf.Module):
     def __init__(
         self, shape: tuple[int, ...], gain: float, initializer: Initializer, rng: np.random.Generator, name: str
     ) -> None:
-        """shape: of the kernel; its last axis is that of the bias."""
+        """shape: of the kernel; its last axis is that of the bias. Raises CheckpointError as `check_shape` does."""
         super().__init__()
+        check_shape(f"{name}/kernel", shape)
         kernel, bias = initializer(shape, gain, rng)
         self._kernel = tf.Variable(kernel, name=f"{name}/kernel")
         self._bias = tf.Variable(bias, name=f"{name}/bias")
