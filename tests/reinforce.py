@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.config.algorithms import AlgorithmConfig
+from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.rollout_memory import RolloutMemory, merge_time
 from paac_cli.learning.variables import Variables
@@ -25,7 +26,7 @@ class Reinforce:
     Config = ReinforceConfig
 
     def __init__(self, config, spec):
-        self._gamma, self._seed = config.algorithm.gamma, tf.constant(config.seed, tf.int64)
+        self._gamma, self._seed = config.algorithm.gamma, config.seed
         self._network = network = ActorCritic(config.network, spec, weights_generator(config.seed))
         self._optimizer = tf.keras.optimizers.Adam(config.algorithm.learning_rate)
         self._optimizer.build(network.trainable_variables)
@@ -36,7 +37,7 @@ class Reinforce:
 
     def act(self, step):
         parameters, _ = self._network(self.memory.obs(step))
-        actions = self._network.distribution.sample(parameters, tf.stack([self._seed, self.memory.steps]))
+        actions = self._network.distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
         self.memory.steps.assign_add(len(step.obs))
         return self.memory.record(step, actions)
 
@@ -44,10 +45,10 @@ class Reinforce:
         batch = self.memory.add(step)
         if batch is None:
             return None
-        returns, following = np.zeros_like(batch.reward), np.zeros_like(batch.reward[0])
+        returns, next_return = np.zeros_like(batch.reward), np.zeros_like(batch.reward[0])
         for t in reversed(range(len(returns))):
-            following = np.where(batch.terminated[t] | batch.truncated[t], 0.0, following)
-            returns[t] = following = batch.reward[t] + self._gamma * following
+            next_return = np.where(batch.terminated[t] | batch.truncated[t], 0.0, next_return)
+            returns[t] = next_return = batch.reward[t] + self._gamma * next_return
         weight = ((returns - returns.mean()) / (returns.std() + 1e-8)).ravel()
         with tf.GradientTape() as tape:
             parameters, _ = self._network(merge_time(batch.obs[:-1]))
