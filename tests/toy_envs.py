@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+from codecs import decode
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ class Script:
     raises_while_exists: str | None = None  #: every step raises an exception while this file exists
     raises_when_made: bool = False
     exception: str = "ValueError"  #: name of a built-in exception, for the steps that raise
-    message: str = "the joystick fell off"  #: of that exception
+    message: str = "the joystick fell off"  #: of that exception; may have escapes such as \\udce9
     slow_while_exists: str | None = None  #: every step takes half a second while this file exists
     forks_when_made: bool = False  #: starts a child process that inherits the worker's pipes
     fault_in: Literal["made", "reset", "step"] | None = None  #: the call in which `fault` happens
@@ -98,7 +99,7 @@ class Counting(gymnasium.Env[NDArray[np.int64], int]):
         if script.slow_while_exists and Path(script.slow_while_exists).exists():
             time.sleep(0.5)
         if step == script.raises_at_step or (script.raises_while_exists and Path(script.raises_while_exists).exists()):
-            raise getattr(builtins, script.exception)(script.message)
+            raise getattr(builtins, script.exception)(decode(script.message, "unicode_escape"))
         over = step >= script.length
         terminated = over and script.ends in ("terminated", "both")
         truncated = over and script.ends in ("truncated", "both")

@@ -130,7 +130,7 @@ def test_the_traceback_of_an_environment_that_cannot_be_made_reaches_the_first_r
 
 def test_an_error_message_that_is_not_valid_unicode_reaches_the_learner():
     """Such as the name of a file that is not UTF-8."""
-    with open_counting(raises_at_step=1, message="caf\udce9") as pool:
+    with open_counting(raises_at_step=1, message=r"caf\udce9") as pool:
         pool.reset()
         with pytest.raises(WorkerError, match=r"ValueError: caf\\udce9"):
             pool.step(np.zeros(3, int))

@@ -10,10 +10,10 @@ reset, but resets are not counted), and `step` of the environment, with its rese
 only the second.
 """
 
-import signal
+import contextlib
+import functools
 import statistics
 import time
-import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -26,16 +26,14 @@ from paac_cli.config.schema import EnvConfig, RunConfig
 from paac_cli.envs.atari_games import load_game
 from paac_cli.envs.make import make_env
 from paac_cli.envs.rules import FRAME_SKIP
-from paac_cli.errors import WorkerError
+from paac_cli.errors import PaacError, WorkerError
 from paac_cli.machine import available_cores
-from paac_cli.sampling.worker import STOP_SIGNALS
-from paac_cli.sampling.worker_process import fork_server, stop_signals_blocked
+from paac_cli.sampling.child_process import ChildProcess, WorkerFailedError, kill_all
+from paac_cli.sampling.isolated import receive, send_result
 from paac_cli.seeding import episode_seed
 
 _WINDOWS = 5
 _BATCH = 32  # steps between two readings of the clock
-_CLOSE_TIMEOUT = 1.0  # seconds for the processes to end by themselves
-_ANSWER_TIMEOUT = 60.0  # seconds for a process to load its environment, or to answer after its measurement
 
 
 class EnvCosts(NamedTuple):
@@ -86,16 +84,15 @@ class _Meters:
     """One measuring process per core. A context manager: it owns its processes."""
 
     def __init__(self, config: RunConfig) -> None:
-        context = fork_server("bench.env_costs", config.env)
-        self._processes, self._connections = [], []
-        with stop_signals_blocked():
+        self._env, self._timeout = config.env, config.sampling.worker_timeout
+        self._processes: list[ChildProcess] = []
+        try:
             for index in range(available_cores()):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_run_meter, args=(theirs, config.env, config.seed, index), daemon=True)
-                process.start()
-                theirs.close()
-                self._processes.append(process)
-                self._connections.append(ours)
+                arguments = config.env, config.seed, index
+                self._processes.append(ChildProcess(_run_meter, *arguments, name="meter", env_config=config.env))
+        except BaseException:
+            kill_all(self._processes)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -103,54 +100,35 @@ class _Meters:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for connection in self._connections:
-            connection.close()  # ends the process at its other end
-        deadline = time.monotonic() + _CLOSE_TIMEOUT
-        for process in self._processes:
-            process.join(max(deadline - time.monotonic(), 0.0))
-            if process.is_alive():
-                process.kill()
-                process.join()
+        kill_all(self._processes)
 
     def measure(self, activity: _Activity, seconds: float) -> list[_Played]:
         """Let all processes measure `activity` at the same time. Raises WorkerError if one fails."""
+        for process in self._processes:
+            with contextlib.suppress(OSError):  # if it is dead, `receive` reports it
+                process.connection.send((activity, seconds))
         try:
-            for connection in self._connections:
-                connection.send((activity, seconds))
-            return [self._answer(connection, seconds) for connection in self._connections]
-        except (EOFError, OSError) as error:
-            raise WorkerError("a process that measures the environment died without an error message") from error
-
-    def _answer(self, connection: Connection, seconds: float) -> _Played:
-        if not connection.poll(seconds + _ANSWER_TIMEOUT):
-            raise WorkerError(
-                f"a process that measures the environment did not answer within {seconds + _ANSWER_TIMEOUT:.0f} s"
-            )
-        answer: _Played | str = connection.recv()
-        if isinstance(answer, str):
-            raise WorkerError(f"a process that measures the environment failed:\n{answer}")
-        return answer
+            return [receive(process, seconds + self._timeout) for process in self._processes]
+        except WorkerFailedError as error:
+            raise WorkerError(f"a process that measures {self._env.id} failed: {error}") from None
+        except PaacError as error:
+            raise WorkerError(f"a process that measures {self._env.id} failed:\n{error}") from error
 
 
 def _run_meter(connection: Connection, config: EnvConfig, seed: int, index: int) -> None:
     """Main function of a process: answers requests (activity, seconds) until the other end is closed."""
-    for stop in STOP_SIGNALS:
-        signal.signal(stop, signal.SIG_IGN)  # a terminal sends them to all processes; the main process decides
     cv2.setNumThreads(0)
-    try:
-        players: dict[_Activity, _Play] = {}
-        while True:
-            activity, seconds = connection.recv()
-            try:
-                if activity not in players:
-                    make = _bare_emulator if activity == "emulate" else _environment
-                    players[activity] = make(config, seed, index)
-                answer: _Played | str = players[activity](seconds)
-            except Exception:
-                answer = traceback.format_exc()
-            connection.send(answer)
-    except (EOFError, OSError):
-        return
+    players: dict[_Activity, _Play] = {}
+
+    def play(activity: _Activity, seconds: float) -> _Played:
+        if activity not in players:
+            make = _bare_emulator if activity == "emulate" else _environment
+            players[activity] = make(config, seed, index)
+        return players[activity](seconds)
+
+    with contextlib.suppress(EOFError, OSError):  # the other process has ended
+        while send_result(connection, functools.partial(play, *connection.recv())):
+            pass
 
 
 def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Play:

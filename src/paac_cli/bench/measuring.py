@@ -9,9 +9,9 @@ from paac_cli.bench.env_costs import EnvCosts, env_costs
 from paac_cli.bench.measurement import Measurement, Workload, cpu_us
 from paac_cli.bench.stand_ins import RandomPlayer, RecordedPool
 from paac_cli.config.schema import RunConfig
-from paac_cli.envs.make import describe_env
 from paac_cli.events import Alert, Info, Log
 from paac_cli.machine import available_cores
+from paac_cli.sampling.describe import describe
 from paac_cli.sampling.make import make_pool
 from paac_cli.sampling.player import Player
 from paac_cli.text import counted
@@ -31,7 +31,7 @@ class Bench:
     def __init__(self, workload: Workload, config: RunConfig, seconds: float, log: Log) -> None:
         """seconds: of each measurement. log: takes progress and warnings. Raises EnvironmentSpecError."""
         self._workload, self._seconds, self._log = workload, seconds, log
-        self._spec = describe_env(config.env)
+        self._spec = describe(config.env, config.sampling)
         self._costs: EnvCosts | None = None
         self._device: str | None = None
         self._learner_alone: dict[int, Measurement] = {}  # number of environments -> measurement

@@ -25,10 +25,10 @@ def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: i
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from paac_cli.envs.make import describe_env
+    from paac_cli.sampling.describe import describe
 
     config = trained.config
-    spec = describe_env(config.env)
+    spec = describe(config.env, config.sampling)
 
     import_tensorflow()
     from paac_cli.algorithms.agent import make_agent
@@ -42,7 +42,7 @@ def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: i
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing
-        agent = make_agent(config, spec)
+        agent = make_agent(config, spec, trained.policy)
         agent.policy.assign(trained.policy)
         task = bar.add_task("games", total=episodes)
         games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_game=lambda: bar.advance(task))

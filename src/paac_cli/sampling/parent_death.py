@@ -1,12 +1,66 @@
-"""Ties the fork server to the learner: importing this module makes the kernel kill the process when its parent dies.
+"""Ties the fork server to the learner: when the learner ends, in whatever way, every process below it ends too.
 
-Only the fork server imports it, as its first module. Without it the server would notice the learner's death only after
-all its other imports, which take seconds.
+Only the fork server imports this module, and as its first one. Without it the server would notice the learner's death
+only after all its other imports, which take seconds.
+
+The server adopts every process whose parent has died (it is a subreaper), so that it also finds the programs that
+environments have started in a session of their own or as daemons.
 """
 
+import atexit
+import contextlib
 import ctypes
+import os
+import shutil
 import signal
+import warnings
+from multiprocessing import forkserver
+from pathlib import Path
+from types import FrameType
+
+from paac_cli.sampling.safe_path import forget_safe_path
 
 _PR_SET_PDEATHSIG = 1  # prctl(2): the signal that this process gets when the thread that started it ends
+_PR_SET_CHILD_SUBREAPER = 36
+_LEARNER_ENDED = signal.SIGRTMIN
+_server, _learner = os.getpid(), os.getppid()
 
-ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+def _end(number: int, frame: FrameType | None) -> None:
+    if os.getpid() == _server and os.getppid() != _learner:  # not only the thread that started this process has ended
+        _clean_up()
+        os._exit(0)
+
+
+def _clean_up() -> None:
+    if os.getpid() != _server:
+        return
+    with contextlib.suppress(ChildProcessError):  # there is no child left
+        while True:
+            for child in _children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            os.waitpid(-1, 0)  # its children become children of this process
+    address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+    if address:
+        directory = Path(address).parent
+        if directory.name.startswith("pymp-"):  # a learner that was killed has not deleted it
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _children() -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # the process has just ended
+            if int(path.read_text().rpartition(")")[2].split()[1]) == _server:
+                found.append(int(path.parent.name))
+    return found
+
+
+signal.signal(_LEARNER_ENDED, _end)
+_prctl = ctypes.CDLL(None).prctl
+_prctl(_PR_SET_PDEATHSIG, _LEARNER_ENDED)
+_prctl(_PR_SET_CHILD_SUBREAPER, 1)
+atexit.register(_clean_up)
+warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")  # of an adopted process
+forget_safe_path()  # programs that environments start must not inherit it

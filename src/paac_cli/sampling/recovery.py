@@ -9,11 +9,12 @@ from collections import deque
 
 from paac_cli.errors import WorkerError
 from paac_cli.events import Log, RestartFailed, WorkerFailure, WorkerRestarted
+from paac_cli.sampling.child_process import WorkerFailedError
 from paac_cli.sampling.history import Histories
 from paac_cli.sampling.layout import NO_ENV
 from paac_cli.sampling.worker import RESTORE
 from paac_cli.sampling.worker_envs import WorkerTask
-from paac_cli.sampling.worker_process import CHECK_EVERY, Timeouts, WorkerFailedError, WorkerProcess, start_workers
+from paac_cli.sampling.worker_process import CHECK_EVERY, Timeouts, WorkerProcess, start_workers
 
 _START = b""  # stands for what a new process does first, without a command: it makes its environments
 _HOUR = 3600.0  # seconds

@@ -5,12 +5,8 @@ and text only with an error. The worker ends when the learner's end of the pipe 
 """
 
 import contextlib
-import faulthandler
-import fcntl
-import multiprocessing
 import os
 import random
-import signal
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -18,41 +14,21 @@ from multiprocessing.connection import Connection
 import cv2
 import numpy as np
 
+from paac_cli.sampling.child import STOP_SIGNALS as STOP_SIGNALS
 from paac_cli.sampling.worker_envs import Activity, WorkerEnvs, WorkerTask
 from paac_cli.seeding import episode_seed, integer_seed
 
 STEP, RESTORE, CLOSE = b"s", b"r", b"c"  #: commands of the learner; RESTORE is followed by a `WorkerState`
 READY, ERROR = b"k", b"e"  #: answers of the worker; ERROR is followed by a traceback
 
-#: Workers ignore these signals, which may be sent to the whole process group. The learner handles them.
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-SHOW_STACKS = signal.SIGUSR2  #: makes a worker write the stacks of its threads
 
-
-def run_worker(connection: Connection, task: WorkerTask, stacks_pipe: Connection) -> None:
-    """Main function of a worker process. It writes its stacks to `stacks_pipe` if it crashes or hangs."""
-    for stop in STOP_SIGNALS:
-        signal.signal(stop, signal.SIG_IGN)
-    faulthandler.enable(stacks_pipe.fileno())
-    faulthandler.register(SHOW_STACKS, stacks_pipe.fileno())
-    _die_with_learner()
+def run_worker(connection: Connection, task: WorkerTask) -> None:
+    """Main function of a worker process, for `ChildProcess`."""
     cv2.setNumThreads(0)
     _configure_scheduling(task.core)
     _seed_global_generators(task)
     with contextlib.suppress(_EnvFailedError, EOFError, BrokenPipeError, ConnectionResetError):  # or the learner ended
         _serve(connection, task)
-    os._exit(0)  # skips the clean-up of the fork server, from which this process was forked
-
-
-def _die_with_learner() -> None:
-    """Make the kernel kill this process when the learner's end of a pipe closes, even if an environment hangs."""
-    learner = multiprocessing.parent_process()
-    assert learner is not None
-    fcntl.fcntl(learner.sentinel, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(learner.sentinel, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(learner.sentinel, fcntl.F_SETFL, os.O_ASYNC)
-    if not learner.is_alive():  # it died before the calls above
-        os._exit(0)
 
 
 def _configure_scheduling(core: int | None) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.config.schema import RunConfig
-from paac_cli.envs.make import describe_env
 from paac_cli.events import Log
+from paac_cli.runs.checkpoint import Checkpoint
+from paac_cli.sampling.describe import describe
 from paac_cli.sampling.make import Pool, make_pool
 from paac_cli.spec import EnvSpec
 from paac_cli.training.import_tensorflow import import_tensorflow
@@ -25,17 +26,21 @@ class Loaded(NamedTuple):
 
 
 @contextlib.contextmanager
-def load_training(config: RunConfig, log: Log, stopping: Callable[[], bool]) -> Iterator[Loaded]:
+def load_training(
+    config: RunConfig, log: Log, stopping: Callable[[], bool], checkpoint: Checkpoint | None
+) -> Iterator[Loaded]:
     """A context manager for the pool and the agent of `config`; at its end the workers end.
 
     The workers start first and load while TensorFlow is imported, which takes seconds. log: takes the events of the
-    pool. stopping: whether the user has asked to stop; then the pool does not wait for hung workers.
+    pool. stopping: whether the user has asked to stop; then the pool does not wait for hung workers. checkpoint: that
+    will be restored, if there is one. Raises CheckpointError if its weights do not fit the network.
     """
-    spec = describe_env(config.env)
+    spec = describe(config.env, config.sampling)
     with make_pool(config, spec, log, stopping) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import choose_device
 
+        policy = checkpoint.policy if checkpoint else None
         device = choose_device(config.training.device, deterministic=config.training.deterministic)
-        yield Loaded(spec, pool, make_agent(config, spec), device)
+        yield Loaded(spec, pool, make_agent(config, spec, policy), device)

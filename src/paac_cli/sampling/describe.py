@@ -1,0 +1,33 @@
+"""The spec of an environment, which is made in a process of its own."""
+
+from collections.abc import Iterator
+
+from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.envs.make import describe_env, make_env
+from paac_cli.errors import EnvironmentSpecError, WorkerError
+from paac_cli.sampling.child_process import WorkerFailedError
+from paac_cli.sampling.isolated import isolated
+from paac_cli.spec import EnvSpec
+
+
+def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
+    """The spec of the environment `config.id`. Raises EnvironmentSpecError, also if making it crashes or hangs.
+
+    The environment is closed before the function returns: it may own a port or a device that the first worker needs.
+    """
+    if config.is_atari:  # no third-party code; and the fork server would take long to load the emulator
+        return describe_env(config)
+    with isolated(_describe, config, env_config=config) as run:
+        try:
+            spec: EnvSpec = next(run.values(sampling.worker_timeout))
+        except WorkerFailedError as error:
+            raise EnvironmentSpecError(f"{config.id} cannot be made: the process that made it {error}") from None
+        except WorkerError as error:
+            raise EnvironmentSpecError(f"{config.id} cannot be made:\n{error}") from None
+        return spec
+
+
+def _describe(config: EnvConfig) -> Iterator[EnvSpec]:
+    env = make_env(config)
+    yield env.spec
+    env.close()
