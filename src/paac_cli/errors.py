@@ -50,6 +50,10 @@ class VerificationError(PaacError):
     """A run cannot be verified, because the steps to compare cannot be retrained."""
 
 
+class OutputError(PaacError):
+    """Standard output cannot be written."""
+
+
 class VideoError(PaacError):
     """A video cannot be written."""
 

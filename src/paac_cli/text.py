@@ -1,7 +1,9 @@
 """Formatting that several messages share."""
 
+import shlex
 import unicodedata
 from collections.abc import Sequence
+from datetime import timedelta
 
 #: Unicode categories of characters that a terminal obeys or does not show: controls, invisible formatting (such as a
 #: change of direction), bytes that are not UTF-8, line and paragraph separators.
@@ -18,12 +20,25 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def clock(seconds: float) -> str:
+    """`seconds` as h:mm:ss, or "?" if no calendar could hold them."""
+    return str(timedelta(seconds=round(seconds))) if abs(seconds) < 1e13 else "?"
+
+
 def printable(text: str, keep: str = "\n\t") -> str:
     """`text` with an escape such as `\\x1b` for each character that controls a terminal or hides text.
 
     Text from files and directories may come from somebody else. keep: control characters that are left as they are.
     """
     return "".join(c if c in keep or unicodedata.category(c) not in _UNPRINTABLE else _escape(c) for c in text)
+
+
+def shell_quoted(text: str) -> str:
+    """`text` as one word of a command that can be copied from a terminal into a shell."""
+    if printable(text, keep="") == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", r"\\").replace("'", r"\'")
+    return f"$'{printable(escaped, keep='')}'"
 
 
 def shorten(text: str, length: int = 200) -> str:

@@ -1,12 +1,11 @@
 """paac bench"""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from paac_cli.cli.options import FiniteRange, add_cwd_to_path, json_option, overrides_from_flags
-from paac_cli.cli.output import inform, print_event
+from paac_cli.cli.output import inform, print_event, print_report
 
 if TYPE_CHECKING:
     from paac_cli.bench.measurement import Measurement, Workload
@@ -97,4 +96,4 @@ def _print_report(measurements: "list[Measurement]", sweep: bool, as_json: bool)
 
     reports = [budget_report(measured) for measured in measurements]
     report, format_report = (sweep_report(reports), format_sweep) if sweep else (reports[0], format_budget)
-    click.echo(json.dumps(report, indent=2) if as_json else format_report(report))
+    print_report(report, format_report, as_json=as_json)

@@ -1,17 +1,16 @@
 """paac eval"""
 
-import json
 from collections.abc import Container
 from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import action_options, json_option, last_option, trust_option
-from paac_cli.cli.output import warn
+from paac_cli.cli.options import UserPath, action_options, json_option, last_option, trust_option
+from paac_cli.cli.output import print_report, warn
 
 
 @click.command("eval")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=UserPath())
 @click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Number of whole games.")
 @action_options
 @last_option
@@ -43,4 +42,4 @@ def evaluate(
         "actions": "greedy" if greedy else "sampled",
         "seed": seed,
     }
-    click.echo(json.dumps(report, indent=2) if as_json else format_scores(report))
+    print_report(report, format_scores, as_json=as_json)

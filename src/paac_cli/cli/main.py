@@ -4,12 +4,13 @@ import os
 import signal
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from paac_cli import __version__
-from paac_cli.cli.output import escape_control_characters
-from paac_cli.errors import PaacError
+from paac_cli.cli.failures import printable_usage_errors, reported
+from paac_cli.cli.output import flush, inform, prepare_standard_streams
 
 # One thread for NumPy's linear algebra, here and in the workers. More threads would spin while idle and compete with
 # workers that load emulators; initialising the weights then took seconds.
@@ -26,22 +27,23 @@ _COMMANDS = {
 }
 
 
-def _open_standard_streams() -> None:
-    """Open /dev/null for each standard stream that the caller closed (as `2>&-` does).
-
-    Otherwise the next file that is opened would get its descriptor and receive what is printed.
-    """
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # opens as the lowest free descriptor
-    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
-
-
 class _LazyGroup(click.Group):
-    """Imports a command when it is looked up, and prints a `PaacError` as one message without a traceback."""
+    """Imports a command when it is looked up, and ends with a message where others end with a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        prepare_standard_streams()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # while Click prints help or a usage error
+            inform(f"Error: standard output cannot be written: {error}")
+            sys.exit(2)
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                flush(stream)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with printable_usage_errors():
+            return super().make_context(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -54,16 +56,8 @@ class _LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with printable_usage_errors(), reported(ctx):
             return super().invoke(ctx)
-        except PaacError as error:
-            if ctx.params["traceback"]:
-                raise
-            click.echo(f"Error: {escape_control_characters(str(error))}", err=True)
-            ctx.exit(error.exit_code)
-        except BrokenPipeError:  # the reader of standard output has exited, e.g. `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(1)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,5 +76,4 @@ def main(traceback: bool) -> None:
       paac eval runs/pong-seed1    # play 30 games with the best policy
       paac record pong.mp4         # record a video of the newest run
     """
-    _open_standard_streams()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # exits through all context managers

@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
+import contextlib
 import math
+import os
 import sys
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
@@ -25,19 +27,20 @@ def _trusted(context: click.Context, option: click.Parameter, is_given: bool) ->
     return ANY_CODE
 
 
-#: The command gets `trusted`: the third-party code that may be imported because a checkpoint names it.
+#: The command gets `trusted`: the third-party code that may be imported because a checkpoint or preset names it.
 trust_option = click.option(
     "--trust-code",
     "trusted",
     is_flag=True,
     callback=_trusted,
-    help="Allow importing the third-party code that the checkpoint names (environment, algorithm, torso).",
+    help="Allow importing third-party code that the checkpoint or preset names (environment, algorithm, torso).",
 )
 
 
 def add_cwd_to_path() -> None:
     """Let Python import a user's `module:Class` from the current directory."""
-    sys.path.append(str(Path.cwd()))
+    with contextlib.suppress(FileNotFoundError):  # it has been deleted
+        sys.path.append(str(Path.cwd()))
 
 
 def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,6 +57,19 @@ def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Seed of the games and of sampled actions.",
     )(command)
+
+
+class UserPath(click.Path):
+    """A path. `~` is the home directory also where the shell does not expand it, as in `--run-dir=~/x`."""
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not os.fspath(value):
+            self.fail("a path must not be empty", param, ctx)
+        path = super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111 (leaves an unknown ~user as it is)
+        return Path(os.fsdecode(path))
 
 
 class FiniteRange(click.FloatRange):

@@ -1,26 +1,82 @@
-"""How commands print: results on standard output, everything else on standard error."""
+"""How commands print: results on standard output, everything else on standard error.
 
+Text may quote files and names that come from somebody else, so everything that is printed for people goes through here
+and is made `printable`. JSON is exact: it escapes control characters by itself.
+"""
+
+import contextlib
+import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any, TextIO
 
 import click
 
+from paac_cli.errors import OutputError
 from paac_cli.events import Event
+from paac_cli.text import printable
+
+
+def prepare_standard_streams() -> None:
+    """Open what is closed, and let every stream print every character.
+
+    /dev/null takes the place of a stream that the caller closed (as `2>&-` does). Otherwise the next file that is
+    opened would get its descriptor and receive what is printed.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # opens as the lowest free descriptor
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # what e.g. ASCII lacks
+
+
+def print_result(text: str, *, nl: bool = True) -> None:
+    """Print a result on standard output. Raises OutputError, or BrokenPipeError if its reader has ended."""
+    _print_exactly(printable(text), nl=nl)
+
+
+def print_json(data: Any) -> None:
+    """Print a result as one JSON object on standard output. Raises as `print_result` does."""
+    _print_exactly(json.dumps(data, indent=2), nl=True)
+
+
+def print_report(report: dict[str, Any], format_report: Callable[[dict[str, Any]], str], *, as_json: bool) -> None:
+    """Print a report as JSON or as text. Raises as `print_result` does."""
+    if as_json:
+        print_json(report)
+    else:
+        print_result(format_report(report))
+
+
+def _print_exactly(text: str, *, nl: bool) -> None:
+    try:
+        click.echo(text, nl=nl)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error}") from error
 
 
 def echo(text: str) -> None:
-    """Print a result on standard output. Ignores errors: a run whose terminal is closed must still exit cleanly."""
+    """Print a line on standard output. Ignores errors: a run whose terminal is closed must still exit cleanly."""
     try:
-        click.echo(text)
+        click.echo(printable(text))
     except OSError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # otherwise flushing the buffer at exit fails again
+        discard(sys.stdout)
 
 
 def inform(text: str) -> None:
-    """Print progress on standard error, so that standard output has only results."""
-    click.echo(text, err=True)
+    """Print progress on standard error, so that standard output has only results. Ignores errors."""
+    try:
+        click.echo(printable(text), err=True)
+    except OSError:
+        discard(sys.stderr)
 
 
 def warn(text: str) -> None:
@@ -33,6 +89,17 @@ def print_event(event: Event) -> None:
     inform(str(event))
 
 
-def escape_control_characters(text: str) -> str:
-    """`text` without characters that control a terminal: an error message may quote an untrusted file."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+def flush(stream: TextIO) -> None:
+    """Write what `stream` still holds; if that fails, discard it. At exit, a failure would be reported."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        discard(stream)
+
+
+def discard(stream: TextIO) -> None:
+    """Send what `stream` still holds, and all that is written to it, to /dev/null: the flush at exit would fail."""
+    with contextlib.suppress(OSError, ValueError):  # it may have no descriptor
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import click
 
+from paac_cli.cli.options import UserPath
+from paac_cli.cli.output import print_result
+
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, type=UserPath(), metavar="RUN...")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     help="Image file: .png, .svg or .pdf.  [default: curve.png in the first run directory]",
 )
 def plot(runs: tuple[Path, ...], out: Path | None) -> None:
@@ -32,4 +35,4 @@ def plot(runs: tuple[Path, ...], out: Path | None) -> None:
     if out.suffix.lower() not in FORMATS:
         raise RunDirectoryError(f"--out {out}: unknown image format; use a name that ends in {either(FORMATS)}")
     plot_runs(list(runs), out)
-    click.echo(str(out))
+    print_result(str(out))

@@ -1,11 +1,12 @@
 """paac presets"""
 
-import json
+from collections.abc import Container
 from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import add_cwd_to_path
+from paac_cli.cli.options import UserPath, trust_option
+from paac_cli.cli.output import print_json, print_result
 
 
 @click.group()
@@ -35,7 +36,7 @@ def list_presets() -> None:
 
     for name in preset_names():
         first = read_preset(name).partition("\n")[0]
-        click.echo(f"{name:24}{first.removeprefix('#').strip() if first.startswith('#') else ''}")
+        print_result(f"{name:24}{first.removeprefix('#').strip() if first.startswith('#') else ''}")
 
 
 @presets.command()
@@ -50,12 +51,12 @@ def show(name: str) -> None:
     """
     from paac_cli.config.presets import read_preset
 
-    click.echo(read_preset(name), nl=False)
+    print_result(read_preset(name), nl=False)
 
 
 @presets.command()
 @click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=UserPath(dir_okay=False))
 def copy(name: str, file: Path) -> None:
     """Copy the preset NAME to FILE, so that you can edit it.
 
@@ -78,23 +79,30 @@ def copy(name: str, file: Path) -> None:
         raise ConfigError(f"{file} already exists; choose another name or delete it first") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error}") from error
-    click.echo(f"{file} written; train with `paac train --preset {file}`")
+    print_result(f"{file} written; train with `paac train --preset {file}`")
 
 
 @presets.command()
-@click.argument("file", type=click.Path(path_type=Path))
-def validate(file: Path) -> None:
+@click.argument("file", type=UserPath())
+@trust_option
+def validate(file: Path, trusted: Container[str]) -> None:
     """Validate the preset FILE and print it with all defaults.
+
+    To validate the settings of a third-party algorithm, its code must be imported, which needs --trust-code.
 
     Example:
 
     \b
       paac presets validate my-pong.yaml
     """
-    from paac_cli.config.load import read_config, to_yaml
+    from paac_cli.config import yaml_io
+    from paac_cli.config.load import load_config, third_party_algorithm, to_yaml
+    from paac_cli.config.trust import require_trusted
 
-    add_cwd_to_path()
-    click.echo(to_yaml(read_config(file)), nl=False)
+    data = yaml_io.read(file)
+    if name := third_party_algorithm(data):
+        require_trusted({"algorithm": {"name": name}}, str(file), trusted)
+    print_result(to_yaml(load_config(data, str(file))), nl=False)
 
 
 @presets.command()
@@ -108,4 +116,4 @@ def schema() -> None:
     """
     from paac_cli.config.schema import RunConfig
 
-    click.echo(json.dumps(RunConfig.model_json_schema(), indent=2))
+    print_json(RunConfig.model_json_schema())

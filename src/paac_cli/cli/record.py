@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RUNS, FiniteRange, action_options, last_option, trust_option
-from paac_cli.cli.output import warn
+from paac_cli.cli.options import RUNS, FiniteRange, UserPath, action_options, last_option, trust_option
+from paac_cli.cli.output import print_result, warn
 
 
 @click.command()
-@click.argument("video", type=click.Path(path_type=Path), required=False)
+@click.argument("video", type=UserPath(), required=False)
 @click.option(
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="A run directory or a single checkpoint.  [default: the newest run in runs/]",
 )
 @click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="Number of whole games.")
@@ -77,7 +77,7 @@ def record(
         max_frames=None if seconds is None else max(1, round(seconds * rate)),
     )
     scores = ", ".join(f"{game.score:g}" for game in played.games)
-    click.echo(f"{video}: raw return {scores}, checkpoint {path}, seed {seed}")
+    print_result(f"{video}: raw return {scores}, checkpoint {path}, seed {seed}")
 
 
 def _default_video(checkpoint: Path, seed: int) -> Path:

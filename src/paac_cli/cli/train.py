@@ -1,7 +1,6 @@
 """paac train"""
 
 import contextlib
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, add_cwd_to_path, overrides_from_flags
-from paac_cli.cli.output import echo, print_event, warn
+from paac_cli.cli.options import RUNS, UserPath, add_cwd_to_path, overrides_from_flags
+from paac_cli.cli.output import echo, print_event, print_result, warn
 from paac_cli.errors import REQUEUE
-from paac_cli.text import counted
+from paac_cli.text import counted, shell_quoted
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -54,7 +53,7 @@ _FLAGS = {
 @click.option("--num-workers", metavar="N|auto", help="Number of worker processes.  [sampling.num_workers]")
 @click.option(
     "--run-dir",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Run directory.  [default: runs/<preset>-seed<seed>; --algorithm and --env add their names]",
 )
 @click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed, not deleted.")
@@ -111,7 +110,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
         progress = Progress(config.training.stop_when, checkpoint)
         if progress.steps >= config.training.total_steps or progress.goal_reached:
             option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
-            click.echo(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
+            print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
             return
         exit_code = _train(config, run_dir, fresh, checkpoint, progress)
     if progress.steps:
@@ -120,7 +119,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
     if exit_code:
         echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
         click.get_current_context().exit(exit_code)
-    path = shlex.quote(str(directory))
+    path = shell_quoted(str(directory))
     echo(f"  paac eval {path}\n  paac record --checkpoint {path}")
 
 
@@ -140,14 +139,17 @@ def _train(
         for write in logs or [print_event]:
             write(event)
 
-    with StopRequest() as stop, load_training(config, log, stopping=lambda: bool(stop)) as (spec, pool, agent, device):
+    with (
+        StopRequest() as stop,
+        load_training(config, log, lambda: bool(stop), checkpoint) as (spec, pool, agent, device),
+    ):
         from paac_cli.runs.sinks import CsvSink, EventLog, TensorBoardSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training
         from paac_cli.training.loop import train as run_loop
 
         stop.begin()
-        for text in advice(config, spec.obs_shape):
+        for text in advice(config, spec):
             warn(text)
         run_dir.create(config, fresh=fresh)
         start = progress.steps

@@ -1,17 +1,16 @@
 """paac verify"""
 
 import contextlib
-import json
 import tempfile
 from collections.abc import Container
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from paac_cli.cli.options import json_option, trust_option
-from paac_cli.cli.output import inform, print_event, warn
+from paac_cli.cli.options import UserPath, json_option, trust_option
+from paac_cli.cli.output import inform, print_event, print_report, warn
+from paac_cli.text import clock
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath())
 @click.option("--from-start", is_flag=True, help="Retrain the whole run, not only its last interval.")
 @trust_option
 @json_option
@@ -50,7 +49,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
     interval = find_interval(run, from_start=from_start, trusted=trusted, warn=warn)
     steps = interval.steps
     rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps))
-    inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {_format_time(interval.seconds)}")
+    inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {clock(interval.seconds)}")
     with tempfile.TemporaryDirectory(prefix="paac-verify-") as directory, StopRequest() as stop:
         stop.begin()
         copy, retrained, segments = RunDirectory(Path(directory)), interval.start, []
@@ -68,7 +67,7 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
             compare_metrics(rows, dict(read_metrics(copy.metrics_csv))),
         ]
         report = verification_report(run, interval, segments, comparisons, retrained.runtime)
-    click.echo(json.dumps(report, indent=2) if as_json else format_verification(report))
+    print_report(report, format_verification, as_json=as_json)
     click.get_current_context().exit(0 if report["same"] else 1)
 
 
@@ -87,7 +86,7 @@ def _train(
         events.append(event)
         print_event(event)
 
-    with run_dir, load_training(config, log, stopping=lambda: bool(stop)) as (_, pool, agent, _):
+    with run_dir, load_training(config, log, lambda: bool(stop), checkpoint) as (_, pool, agent, _):
         from paac_cli.runs.sinks import CsvSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training, train
@@ -108,7 +107,3 @@ def _train(
 
 def _ignore(event: "Event") -> None:
     """Discard events of the loop, which the report repeats."""
-
-
-def _format_time(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

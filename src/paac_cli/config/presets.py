@@ -1,11 +1,13 @@
 """The presets that ship with the package."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
 from paac_cli.config import yaml_io
 from paac_cli.config.load import nearest
 from paac_cli.errors import ConfigError
+from paac_cli.text import shorten
 
 
 def presets_directory() -> Path:
@@ -23,17 +25,22 @@ def preset_names() -> list[str]:
 def find_preset(name_or_path: str) -> Path:
     """The file of a preset: `name_or_path` names a shipped preset or a .yaml or .yml file. Raises ConfigError."""
     if name_or_path.endswith((".yaml", ".yml")):
-        path = Path(name_or_path)
-        if not path.is_file():
+        path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111 (leaves an unknown ~user as it is)
+        try:
+            path.stat()
+        except FileNotFoundError:
             raise ConfigError(
                 f"no such file: {name_or_path}; `paac presets list` shows the presets that ship with paac"
-            )
+            ) from None
+        except OSError as error:
+            raise ConfigError(f"{shorten(name_or_path)} cannot be read: {error.strerror}") from error
         return path
     names = preset_names()
     if name_or_path not in names:
         hint = nearest(name_or_path, names) or ";"
         raise ConfigError(
-            f"unknown preset {name_or_path!r}{hint} `paac presets list` shows all; a path must end in .yaml or .yml"
+            f"unknown preset {shorten(name_or_path)!r}{hint} `paac presets list` shows all; a path must end in .yaml "
+            "or .yml"
         )
     return presets_directory() / f"{name_or_path}.yaml"
 

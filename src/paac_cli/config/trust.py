@@ -4,12 +4,12 @@ Importing code runs it. Code that users name on the command line, or in a preset
 a checkpoint or run directory names may come from somebody else: it is imported only if the user agrees (--trust-code).
 """
 
+import contextlib
 import importlib.util
 import os
 import re
 import sys
 from collections.abc import Container, Iterator
-from importlib.machinery import PathFinder
 from typing import Any, NamedTuple
 
 from paac_cli.errors import TrustError
@@ -88,7 +88,10 @@ def _may_be_code(text: str) -> bool:
     module = text.partition(":")[0].partition(".")[0]
     if not module or module in sys.stdlib_module_names:
         return False
+    with contextlib.suppress(OSError):  # the current directory may have been deleted
+        if any(name == module or name.startswith(f"{module}.") for name in os.listdir()):  # noqa: PTH208
+            return True
     try:
-        return importlib.util.find_spec(module) is not None or PathFinder.find_spec(module, [os.curdir]) is not None
+        return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):  # it has been imported in an unusual way
         return True

@@ -4,7 +4,6 @@ import contextlib
 import math
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 
 from rich.console import Console
 from rich.live import Live
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from paac_cli.events import Event
+from paac_cli.text import clock, printable
 
 _LINE_EVERY = 10.0  # minimum seconds between lines if there is no terminal
 #: Label -> (metric, decimal places) of the metrics that say most about learning. Each algorithm has some of them.
@@ -40,12 +40,14 @@ class ConsoleSink:
         self._live = Live(console=console, refresh_per_second=2, transient=False) if console.is_terminal else None
         self._last_line = -math.inf
         if self._live is not None:
-            self._live.start()
+            with contextlib.suppress(OSError):
+                self._live.start()
 
     def write(self, steps: int, row: Mapping[str, float]) -> None:
         """Show a row of metrics."""
         if self._live is not None:
-            self._live.update(self._table(steps, row))
+            with contextlib.suppress(OSError):
+                self._live.update(self._table(steps, row))
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
             self._print("  ".join(f"{label} {value}" for label, value in self._cells(steps, row).items()))
@@ -62,7 +64,7 @@ class ConsoleSink:
 
     def _print(self, text: str) -> None:
         with contextlib.suppress(OSError):  # e.g. a redirection to a full disk; metrics.csv has the numbers, too
-            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+            self._console.print(printable(text), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _cells(self, steps: int, row: Mapping[str, float]) -> dict[str, str]:
         steps_per_second = row["time/fps"]
@@ -75,7 +77,7 @@ class ConsoleSink:
             "steps": f"{steps:,} of {self._total_steps:,}",
             "frames": f"{row['time/frames']:,.0f}",
             "steps/s": f"{steps_per_second:,.0f}",
-            "time": f"{_clock(row['time/time_elapsed'])}, at most {_clock(seconds_left)} left",
+            "time": f"{clock(row['time/time_elapsed'])}, at most {clock(seconds_left)} left",
             "return": "no game finished yet" if math.isnan(mean_return) else f"{mean_return:.2f} (last 100 games)",
             "games": f"{row['rollout/episodes']:,.0f}",
             **{label: f"{row[name]:.{digits}f}" for label, (name, digits) in _LEARNING.items() if name in row},
@@ -87,8 +89,3 @@ class ConsoleSink:
         for label, value in self._cells(steps, row).items():
             table.add_row(Text(label, style="dim"), Text(value))
         return table
-
-
-def _clock(seconds: float) -> str:
-    """`seconds` as h:mm:ss."""
-    return str(timedelta(seconds=round(seconds))) if math.isfinite(seconds) else "?"

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from paac_cli.errors import CheckpointError
 from paac_cli.files import read_regular, write_synced
@@ -22,15 +22,18 @@ FORMAT = 3  #: version of the checkpoint format; no other version is read
 _MAX_BYTES = 1_000_000
 
 
+_Count = Annotated[int, Field(ge=0, le=10**18)]
+
+
 class Counters(BaseModel):
     """How far a run has come."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    steps: NonNegativeInt = 0  #: agent steps, summed over environments
-    updates: NonNegativeInt = 0
-    episodes: NonNegativeInt = 0  #: finished games
-    seconds: NonNegativeFloat = 0.0  #: of training, over all sessions
+    steps: _Count = 0  #: agent steps, summed over environments
+    updates: _Count = 0
+    episodes: _Count = 0  #: finished games
+    seconds: Annotated[float, Field(ge=0, le=1e12)] = 0.0  #: of training, over all sessions
 
 
 _File = Literal["policy.safetensors", "learner.safetensors", "sampling.safetensors", "progress.safetensors"]

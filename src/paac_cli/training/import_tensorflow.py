@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from paac_cli.errors import DependencyError
-from paac_cli.machine import available_cores, has_cpu_quota
+from paac_cli.machine import available_cores, has_cpu_quota, memory_limit
 
 _MAX_CAPTURED = 1 << 20  # bytes
 
@@ -28,7 +28,7 @@ def import_tensorflow() -> None:
             with _captured_stderr():
                 _import()
     except (ImportError, MemoryError, SystemError) as error:
-        raise DependencyError(f"TensorFlow cannot be imported: {_essence(error)}") from error
+        raise DependencyError(f"TensorFlow cannot be imported: {_essence(error)}{memory_limit()}") from error
     if has_cpu_quota():
         _limit_threads(available_cores())
 

@@ -68,10 +68,12 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None and number == signal.SIGINT:
-            if sys.stdout.isatty():
-                os.write(1, b"\x1b[?25h\n")  # show the cursor, which the live view hides
-            os.write(2, b"Stopped at once: nothing after the last checkpoint is saved\n")
-            os._exit(128 + number)
+            try:
+                if sys.stdout.isatty():
+                    os.write(1, b"\x1b[?25h\n")  # show the cursor, which the live view hides
+                os.write(2, b"Stopped at once: nothing after the last checkpoint is saved\n")
+            finally:
+                os._exit(128 + number)  # also if the terminal is closed
         if self._signal is None:
             self._signal, self._since = number, time.monotonic()
             if not self._has_begun:

@@ -1,0 +1,77 @@
+"""Failures that are not bugs of paac: each is one message without a traceback, and an exit code."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import click
+
+from paac_cli.cli.output import discard, inform
+from paac_cli.errors import PaacError
+from paac_cli.machine import memory_limit
+from paac_cli.text import printable
+
+_YOURS = 2  #: exit code for something that the user can correct
+
+
+class Failure(NamedTuple):
+    """How a command ends if an exception ends it."""
+
+    message: str
+    exit_code: int
+
+
+def explain(error: Exception) -> Failure | None:
+    """What to tell the user; None if `error` may be a bug, whose traceback is needed."""
+    match error:
+        case PaacError():
+            return Failure(str(error), error.exit_code)
+        case OSError():  # e.g. a full disk, a directory that cannot be read
+            return Failure(str(error), _YOURS)
+        case ImportError():  # a library is missing, or has no memory to be loaded
+            return Failure(f"{error.name or 'a library'} cannot be imported: {error}{memory_limit()}", _YOURS)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter: TensorFlow's
+        return Failure(f"there is not enough memory: {_first_line(error)}{memory_limit()}", _YOURS)
+    if isinstance(error, SystemError) and memory_limit():  # how some libraries fail without memory
+        return Failure(f"a library has failed: {_first_line(error)}{memory_limit()}", _YOURS)
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return Failure(
+            f"the system starts no more threads; the limit may be too low (ulimit -u){memory_limit()}", _YOURS
+        )
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+@contextlib.contextmanager
+def reported(context: click.Context) -> Iterator[None]:
+    """In this block, a failure ends the command with its message; `--traceback` shows where it comes from."""
+    try:
+        yield
+    except BrokenPipeError:  # the reader of standard output has ended, e.g. `| head`
+        discard(sys.stdout)
+        context.exit(1)
+    except (click.exceptions.Exit, click.exceptions.Abort, click.ClickException):
+        raise
+    except Exception as error:
+        failure = explain(error)
+        if failure is None or context.params.get("traceback"):
+            raise
+        inform(f"Error: {failure.message}")
+        context.exit(failure.exit_code)
+
+
+@contextlib.contextmanager
+def printable_usage_errors() -> Iterator[None]:
+    """In this block, errors of Click, which quote arguments, are made printable."""
+    try:
+        yield
+    except click.ClickException as error:
+        message = error.format_message()
+        if printable(message) == message:
+            raise
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        raise click.UsageError(printable(message), context) from error

@@ -1,0 +1,49 @@
+"""Text of others on its way to a terminal."""
+
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paac_cli.text import printable, shell_quoted, shorten
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b]0;owned\a\x1b[2J", r"\x1b]0;owned\x07\x1b[2J"),
+        ("\x9b2J\x85", r"\x9b2J\x85"),  # the same in one character, for some terminals
+        ("a\rb\bc\x7f", r"a\rb\x08c\x7f"),
+        ("user\u202etxt.exe", r"user\u202etxt.exe"),  # shown from right to left
+        ("a\u200bb\ufeff\u2028", r"a\u200bb\ufeff\u2028"),
+        ("caf\udce9 \ud800", r"caf\xe9 \ud800"),
+        ("größe 日本 \xa0 €😀 \n\t", "größe 日本 \xa0 €😀 \n\t"),
+    ],
+)
+def test_characters_that_control_a_terminal_or_hide_text_are_escaped(text, expected):
+    assert printable(text) == expected
+    assert printable(expected) == expected
+
+
+@given(st.text())
+def test_every_text_becomes_printable_and_can_be_encoded(text):
+    shown = printable(text, keep="")
+    assert not set(shown) & {chr(code) for code in (*range(32), *range(0x7F, 0xA0))}
+    shown.encode()
+
+
+def test_one_line_has_no_line_breaks():
+    assert printable("a\nError: b\t", keep="") == r"a\nError: b\t"
+
+
+@pytest.mark.parametrize("text", ["runs/x", "a b", "it's", "a\nb", "caf\udce9", "\x1b[31m'\\'$(x)", "größe", "\\x41"])
+def test_a_shell_reads_back_what_was_quoted(text):
+    result = subprocess.run(["bash", "-c", f"printf %s {shell_quoted(text)}"], capture_output=True, check=True)
+    assert result.stdout == text.encode(errors="surrogateescape")
+    assert printable(shell_quoted(text), keep="") == shell_quoted(text)
+
+
+def test_long_texts_are_shortened():
+    assert shorten("x" * 200) == "x" * 200
+    assert shorten("x" * 201) == "x" * 200 + "..."
