@@ -23,7 +23,7 @@ class Failure(NamedTuple):
 
 
 def explain(error: Exception) -> Failure | None:
-    """What to tell the user; None if `error` may be a bug, whose traceback is needed."""
+    """What to print for `error`; None if it may be a bug, whose traceback is needed."""
     match error:
         case PaacError():
             return Failure(str(error), error.exit_code)

@@ -153,7 +153,7 @@ def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[s
 
 
 def _flatten(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(keys, value) of every setting: a dotted key would not tell {a: {b: 1}} from {a.b: 1}."""
+    """(keys, value) of every setting: a dotted key would not distinguish {a: {b: 1}} from {a.b: 1}."""
     for key, value in data.items():
         if isinstance(value, Mapping) and value:
             yield from _flatten(value, (*path, key))
