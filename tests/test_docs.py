@@ -334,7 +334,7 @@ def test_the_table_of_rule_sets():
         lowest, highest = rules.noops
         assert cells[1:] == [
             f"{rules.sticky:g}",
-            "all 18" if rules.full_action_set else "minimal",
+            "full" if rules.full_action_set else "minimal",
             "yes" if rules.life_loss_terminates else "no",
             "yes" if rules.fire_on_reset else "no",
             f"{lowest}-{highest}" if highest else "none",

@@ -3,7 +3,7 @@
 An action is either one choice among `A` actions (Gymnasium's `Discrete`), or a vector of `D` elements.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,17 @@ class ObsPart(NamedTuple):
     is_bytes: bool  #: whether it is uint8
 
 
+class ImageSpec(NamedTuple):
+    """One image in an observation, as the environment gives it: an array of three axes."""
+
+    name: str  #: as that of an `ObsPart`; empty if the observation is one image
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    channels: Literal["first", "last"]  #: how it is read: [C, H, W], whose channels are moved to the end, or [H, W, C]
+    is_ambiguous: bool  #: whether it is read as [H, W, C] although [C, H, W] is as likely
+    high: float | None  #: largest finite upper bound of its pixels; None if there is none
+
+
 class EnvSpec(NamedTuple):
     """The observations, actions and frame rate of an environment."""
 
@@ -59,3 +70,4 @@ class EnvSpec(NamedTuple):
     fps: float  #: frames per second of real-time play, for videos
     frame_stack: int = 1  #: consecutive frames on the last axis of an observation, the newest last
     parts: tuple[ObsPart, ...] = ()  #: entries of a Dict or Tuple observation, in the order of the vector
+    images: tuple[ImageSpec, ...] = ()  #: all images in an observation

@@ -1,13 +1,23 @@
 """Settings that are valid but probably not intended give a warning."""
 
+import numpy as np
 import pytest
 
 from minimal_config import load
 from paac_cli.config.advice import advice
+from paac_cli.spec import EnvSpec, ImageSpec, discrete_action
+
+
+def spec(obs_shape, *images):
+    return EnvSpec(obs_shape, np.dtype(np.float32), discrete_action(("left", "right")), 30.0, images=images)
+
+
+def image(shape=(40, 40, 3), name="", dtype=np.uint8, channels="last", is_ambiguous=False, high=255.0):
+    return ImageSpec(name, shape, np.dtype(dtype), channels, is_ambiguous, high)
 
 
 def test_the_defaults_give_no_warning():
-    assert advice(load(), (4,)) == []
+    assert advice(load(), spec((4,))) == []
 
 
 @pytest.mark.parametrize(("anneal_steps", "is_warned"), [(0, False), (60, True), (100, False), (200, False)])
@@ -28,6 +38,53 @@ def test_a_learning_rate_that_reaches_0_before_the_end_is_warned_of(anneal_steps
     ],
 )
 def test_mlp_on_images_is_warned_of(torso, obs_shape, is_warned):
-    warnings = advice(load(network__torso=torso), obs_shape)
+    warnings = advice(load(network__torso=torso), obs_shape and spec(obs_shape))
     assert len(warnings) == is_warned
     assert all("'mlp' flattens images [84, 84, 4]" in text and "nature" in text for text in warnings)
+
+
+# --- which axis holds the channels
+
+
+def test_images_whose_channels_may_be_first_are_warned_of():
+    (text,) = advice(load(network__torso="impala"), spec((12, 40, 40), image((12, 40, 40), is_ambiguous=True)))
+    assert text.startswith("observations have the shape [12, 40, 40], which is read as [height, width, channels]; ")
+    assert "--set env.channels=first" in text
+    assert "--set env.channels=last" in text
+
+
+def test_the_warning_names_the_part_of_an_observation():
+    robot = spec((99,), image((12, 4, 4), "arm.camera", is_ambiguous=True), image(name="other", is_ambiguous=True))
+    (text,) = advice(load(network__torsos={"arm.camera": "impala"}), robot)
+    assert text.startswith("the part 'arm.camera' of observations has the shape [12, 4, 4], ")
+
+
+def test_where_images_are_flattened_their_channels_may_be_anywhere():
+    ambiguous = spec((480,), image((3, 40, 4), "camera", is_ambiguous=True))
+    assert advice(load(), ambiguous) == []
+    assert advice(load(network__torsos={"camera": "mlp"}), ambiguous) == []
+
+
+# --- pixels that are not scaled
+
+
+@pytest.mark.parametrize(
+    ("dtype", "high", "is_warned"),
+    [
+        (np.float32, 255.0, True),
+        (np.float64, 2.0, True),
+        (np.float32, 1.0, False),
+        (np.float32, None, False),
+        (np.uint16, 65535.0, True),
+        (np.int8, 12.0, False),  # the pieces of a board game
+        (np.uint8, 255.0, False),
+        (np.bool_, 1.0, False),
+    ],
+)
+def test_images_that_are_not_scaled_are_warned_of(dtype, high, is_warned):
+    warnings = advice(load(network__torso="impala"), spec((40, 40, 3), image(dtype=dtype, high=high)))
+    assert len(warnings) == is_warned
+    for text in warnings:
+        assert f"observations have {np.dtype(dtype)} pixels up to {high:g}, and only bytes (uint8) are scaled" in text
+        assert text.endswith("--set network.normalize_obs=true")
+    assert advice(load(network={"torso": "impala", "normalize_obs": True}), spec((40, 40, 3), image())) == []

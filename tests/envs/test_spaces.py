@@ -127,6 +127,46 @@ def test_the_error_of_an_unsupported_observation_space_names_it(space, where):
         ObservationTranslator(space, 1, "Toy-v0")
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Box(0, 1, (0,)),
+        spaces.Box(0, 255, (0, 84, 3), np.uint8),
+        spaces.Dict(),
+        spaces.Tuple([]),
+        spaces.Dict({"a": spaces.Box(0, 1, (0,)), "b": spaces.MultiDiscrete([])}),
+    ],
+)
+def test_an_observation_without_elements_is_rejected(space):
+    with pytest.raises(EnvironmentSpecError, match=r"^Toy-v0: observation space .* has no elements; give it at least"):
+        ObservationTranslator(space, 1, "Toy-v0")
+
+
+def test_parts_without_elements_are_allowed_beside_others():
+    space = spaces.Dict({"a": spaces.Box(0, 1, (0,)), "b": spaces.Discrete(2)})
+    assert observe(space, {"a": np.zeros(0, np.float32), "b": np.int64(1)}).tolist() == [0, 1]
+
+
+def test_keys_may_have_dots_unless_two_names_become_the_same():
+    dotted = spaces.Dict({"a.b": spaces.Discrete(2), "a": spaces.Dict({"c": spaces.Discrete(2)})})
+    assert [part.name for part in ObservationTranslator(dotted, 1, "Toy-v0").parts] == ["a.c", "a.b"]
+    twice = spaces.Dict({"a.b": spaces.Discrete(2), "a": spaces.Dict({"b": spaces.Discrete(2)})})
+    with pytest.raises(EnvironmentSpecError, match=r"^Toy-v0: two entries of an observation have the .* name 'a\.b'"):
+        ObservationTranslator(twice, 1, "Toy-v0")
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i2", ">u4"])
+def test_numbers_in_another_byte_order_are_converted(dtype):
+    """TensorFlow takes only the order of the machine."""
+    space = spaces.Box(0, 100, (2,), np.float32)
+    space.dtype = np.dtype(dtype)
+    translator = ObservationTranslator(space, 1, "Toy-v0")
+    assert translator.dtype == np.dtype(dtype).newbyteorder("=")
+    out = np.zeros(2, translator.dtype)
+    translator.write(np.array([1, 2], dtype), out)
+    assert out.tolist() == [1, 2]
+
+
 # Actions
 
 
@@ -206,3 +246,9 @@ def test_the_error_of_an_unsupported_action_space_names_it(name):
         EnvironmentSpecError, match=r"^Toy-v0: action space Box\(.*\) is not supported; use Discrete, Multi"
     ):
         ActionTranslator(ACTION_SPACES[name], "Toy-v0")
+
+
+@pytest.mark.parametrize("space", [spaces.MultiDiscrete([]), spaces.Box(-1, 1, (0, 2)), spaces.Box(-1, 1, (2, 0))])
+def test_an_action_without_elements_is_rejected(space):
+    with pytest.raises(EnvironmentSpecError, match=r"is not supported; .* of at least one element$"):
+        ActionTranslator(space, "Toy-v0")

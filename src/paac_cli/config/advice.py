@@ -1,21 +1,58 @@
 """Warnings about settings that are valid but probably not intended."""
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from paac_cli.config.schema import RunConfig
+from paac_cli.spec import EnvSpec, ImageSpec
+
+_LARGE_FLOAT, _LARGE_INTEGER = 2.0, 100.0  # upper bounds of pixels from which on they should be scaled
 
 
-def advice(config: RunConfig, obs_shape: tuple[int, ...] | None = None) -> list[str]:
+def advice(config: RunConfig, spec: EnvSpec | None = None) -> list[str]:
     """One sentence per setting of `config` that deserves a warning.
 
-    obs_shape: of one observation; None if it is not known, and then some checks are skipped.
+    spec: of the environment; None if it is not known, and then some checks are skipped.
     """
-    warnings = []
+    return [*_on_learning_rate(config), *([] if spec is None else _on_images(config, spec))]
+
+
+def _on_learning_rate(config: RunConfig) -> Iterator[str]:
     anneal_steps, total_steps = getattr(config.algorithm, "lr_anneal_steps", 0), config.training.total_steps
     if 0 < anneal_steps < total_steps:
-        warnings.append(
+        yield (
             f"the learning rate reaches 0 at step {anneal_steps:,}, and training.total_steps is {total_steps:,}: "
             "nothing is learned after that step; to learn until the end, start a new run with "
             f"--set algorithm.lr_anneal_steps={total_steps}"
         )
-    if config.network.torso == "mlp" and obs_shape is not None and len(obs_shape) == 3:
-        warnings.append(f"torso 'mlp' flattens images {list(obs_shape)}; use --set network.torso=nature, or nips")
-    return warnings
+
+
+def _on_images(config: RunConfig, spec: EnvSpec) -> Iterator[str]:
+    if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
+        yield f"torso 'mlp' flattens images {list(spec.obs_shape)}; use --set network.torso=nature, or nips"
+    for image in spec.images:
+        subject = f"the part {image.name!r} of observations has" if image.name else "observations have"
+        if image.is_ambiguous and _is_read_as_image(config, image):
+            yield (
+                f"{subject} the shape {list(image.shape)}, which is read as [height, width, channels]; if it is "
+                "[channels, height, width], use --set env.channels=first, otherwise --set env.channels=last"
+            )
+        if _is_unscaled(image) and not config.network.normalize_obs:
+            yield (
+                f"{subject} {image.dtype} pixels up to {image.high:g}, and only bytes (uint8) are scaled to [0, 1]: "
+                f"return uint8 from the environment, divide by {image.high:g} in it, or use "
+                "--set network.normalize_obs=true"
+            )
+
+
+def _is_read_as_image(config: RunConfig, image: ImageSpec) -> bool:
+    """Whether it matters which axis of `image` holds the channels: not where it is only flattened."""
+    if image.name:
+        return config.network.torsos.get(image.name, "mlp") != "mlp"
+    return config.network.torso != "mlp" or config.env.grayscale or config.env.resize is not None
+
+
+def _is_unscaled(image: ImageSpec) -> bool:
+    largest = _LARGE_FLOAT if np.issubdtype(image.dtype, np.floating) else _LARGE_INTEGER
+    return image.dtype != np.uint8 and image.high is not None and image.high >= largest

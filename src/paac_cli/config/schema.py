@@ -11,6 +11,7 @@ from paac_cli.config.fields import Precision, Torso
 
 RuleSetName = Literal["paac2017", "baselines", "machado2018"]
 Device = Literal["auto", "cpu", "gpu"]
+Channels = Literal["auto", "first", "last"]
 
 
 class EnvConfig(ConfigModel):
@@ -23,6 +24,14 @@ class EnvConfig(ConfigModel):
         RuleSetName | None,
         Field(description="rule set of Atari games (ALE/...); default for Atari: baselines; null for all others"),
     ] = None
+    mode: Annotated[
+        NonNegativeInt | None,
+        Field(description="game mode of an Atari game, as its manual numbers them; null = its default; only for Atari"),
+    ] = None
+    difficulty: Annotated[
+        NonNegativeInt | None,
+        Field(description="difficulty switch of an Atari game; null = its default; only for Atari"),
+    ] = None
     kwargs: Annotated[
         dict[str, JsonValue],
         Field(
@@ -31,6 +40,21 @@ class EnvConfig(ConfigModel):
         ),
     ]
 
+    fresh_per_episode: Annotated[
+        Literal["auto"] | bool,
+        Field(
+            description="make a new environment for every game, for environments that carry state from one game to the "
+            "next; auto = where that is known, or found by a check when the run starts"
+        ),
+    ] = "auto"
+    channels: Annotated[
+        Channels,
+        Field(
+            description="axis of the channels of images: last = [height, width, channels]; first = [channels, height, "
+            "width], which are moved to the last axis; auto = first if only the first axis has the size of channels "
+            "(1, 3 or 4); not for Atari, see protocol"
+        ),
+    ] = "auto"
     grayscale: Annotated[bool, Field(description="convert image observations to grey; not for Atari, see protocol")] = (
         False
     )
@@ -54,6 +78,12 @@ class EnvConfig(ConfigModel):
     def is_atari(self) -> bool:
         return self.id.startswith("ALE/")
 
+    @property
+    def rules(self) -> str:
+        """The rules that scores belong to, e.g. "rule set baselines, mode 2"; empty if the game is not Atari."""
+        given = {"rule set": self.protocol, "mode": self.mode, "difficulty": self.difficulty}
+        return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+
     @model_validator(mode="before")
     @classmethod
     def _default_rule_set(cls, data: Any) -> Any:
@@ -68,8 +98,13 @@ class EnvConfig(ConfigModel):
                 f"protocol {self.protocol!r} is for Atari (ALE/...), but id is {self.id!r}; "
                 "start from a preset that is not for Atari, such as cartpole"
             )
+        modes = [name for name in ("mode", "difficulty") if getattr(self, name) is not None]
+        if modes and not self.is_atari:
+            names = " and ".join(modes)
+            raise ValueError(f"{names} can be set for Atari only (ALE/...), but id is {self.id!r}; remove {names}")
         given = {
             "kwargs": self.kwargs,
+            "channels": self.channels != "auto",
             "grayscale": self.grayscale,
             "resize": self.resize,
             "frame_stack": self.frame_stack > 1,
@@ -77,6 +112,8 @@ class EnvConfig(ConfigModel):
         if self.is_atari and any(given.values()):
             names = " and ".join(name for name, value in given.items() if value)
             raise ValueError(f"{names} cannot be set for Atari, whose rule set (protocol) fixes them; remove {names}")
+        if self.is_atari and self.fresh_per_episode is True:
+            raise ValueError("fresh_per_episode is not for Atari, whose games carry no state over; remove it")
         _require_json(self.kwargs)
         return self
 
@@ -120,6 +157,15 @@ class SamplingConfig(ConfigModel):
         float,
         Field(ge=1, le=10**6, description="seconds without progress after which a worker is restarted; >= 1"),
     ] = 60.0
+    close_timeout: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=10**6,
+            description="seconds that close() of an environment may take at the end of a run; then it is interrupted, "
+            "and the next environment is closed; > 0",
+        ),
+    ] = 30.0
     max_restarts: Annotated[
         NonNegativeInt,
         Field(description="worker restarts allowed within an hour; one more ends the run; >= 0"),
@@ -283,6 +329,7 @@ FREE_ON_RESUME = frozenset(
     {
         "sampling.num_workers",
         "sampling.worker_timeout",
+        "sampling.close_timeout",
         "sampling.max_restarts",
         "training.total_steps",
         "training.log_every",
@@ -293,3 +340,6 @@ FREE_ON_RESUME = frozenset(
         "training.deterministic",
     }
 )
+
+#: The settings whose value `auto` is replaced when a run starts, by a check of its environment. A resumed run keeps it.
+RESOLVED_AT_START = frozenset({"env.fresh_per_episode"})

@@ -24,7 +24,7 @@ class AtariEnv:
     def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
         self._ale, self._rules, self._buttons, self.spec = load_game(config)
         self._ale.reset_game()
-        self._emulators = emulators(config.id)
+        self._emulators = emulators(config.id, config.mode, config.difficulty)
         self._screen = Screen(self._ale.getScreenDims(), self._rules.resize)
         self._screen.take(self._ale, 1)  # stores the grey values of the start screen, which `put` needs
         self._fires = self._rules.fire_on_reset and len(self._buttons) >= 3 and self._buttons[1] == Button.FIRE

@@ -4,6 +4,7 @@ The emulator's own sticky actions and frame limit are switched off, because its 
 `AtariEnv` implements both.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ale_py import ALEInterface, LoggerMode, roms
 
 from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, discrete_action
@@ -39,7 +41,7 @@ def load_game(config: EnvConfig) -> AtariGame:
     """Load the game `config.id` with its rule set. Raises EnvironmentSpecError."""
     assert config.protocol is not None
     rules = RULE_SETS[config.protocol]
-    ale = load_rom(config.id)
+    ale = load_rom(config.id, config.mode, config.difficulty)
     buttons = ale.getLegalActionSet() if rules.full_action_set else ale.getMinimalActionSet()
     spec = EnvSpec(
         obs_shape=(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK),
@@ -51,11 +53,16 @@ def load_game(config: EnvConfig) -> AtariGame:
     return AtariGame(ale, rules, buttons, spec)
 
 
-def load_rom(env_id: str) -> ALEInterface:
-    """Make an emulator with the ROM of `env_id`, not yet reset. Raises EnvironmentSpecError."""
+def load_rom(env_id: str, mode: int | None = None, difficulty: int | None = None) -> ALEInterface:
+    """Make an emulator with the ROM of `env_id`, not yet reset. Raises EnvironmentSpecError.
+
+    mode, difficulty: of the game; None for its default.
+    """
     games = game_ids()
     if env_id not in games:
-        raise EnvironmentSpecError(f"unknown or unplayable Atari game {env_id!r}{nearest(env_id, games)}")
+        meant = find_atari(env_id, games)
+        hint = f"; did you mean {meant}?" if meant else nearest(env_id, games)
+        raise EnvironmentSpecError(f"unknown or unplayable Atari game {env_id!r}{hint}")
     ALEInterface.setLoggerMode(LoggerMode.Error)
     ale = ALEInterface()
     ale.setInt("random_seed", 0)  # the default is the time; the first reset is the same for any seed
@@ -67,4 +74,16 @@ def load_rom(env_id: str) -> ALEInterface:
     if path is None or ALEInterface.isSupportedROM(path) is None:
         raise EnvironmentSpecError(f"{env_id}: the installed ale-py does not support the ROM")
     ale.loadROM(path)
+    if mode is not None:
+        _require_offered(env_id, "mode", mode, ale.getAvailableModes())
+        ale.setMode(mode)
+    if difficulty is not None:
+        _require_offered(env_id, "difficulty", difficulty, ale.getAvailableDifficulties())
+        ale.setDifficulty(difficulty)
     return ale
+
+
+def _require_offered(env_id: str, name: str, value: int, offered: Sequence[int]) -> None:
+    if value not in offered:
+        numbers = ", ".join(map(str, sorted(offered)))
+        raise EnvironmentSpecError(f"{env_id} has no {name} {value}; env.{name} must be one of {numbers}")

@@ -20,6 +20,9 @@ Check = Callable[[Any], str | None]
 
 _LARGEST = np.finfo(np.float32).max  # networks compute in float32, where all larger numbers are infinite
 
+# For `isinstance` in every step, where building a union would take as long as the check.
+_ARRAY, _NUMBER, _BOOL = (np.ndarray, np.generic), (float, int), (bool, np.bool_)
+
 
 class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Wraps an environment; `reset` and `step` raise EnvOutputError if the output is invalid.
@@ -77,9 +80,9 @@ def _make_check(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Check:
 
 def _check_dict(field: str, checks: Mapping[str, Check], value: Any) -> str | None:
     if not isinstance(value, Mapping):
-        return f"{field} is of type {type(value).__name__}; expected a dict of {sorted(checks)}"
+        return f"{field} is of type {type(value).__name__}; expected a dict of {sorted(map(str, checks))}"
     if value.keys() != checks.keys():
-        return f"{field} has the keys {sorted(map(str, value))}; expected {sorted(checks)}"
+        return f"{field} has the keys {sorted(map(str, value))}; expected {sorted(map(str, checks))}"
     return next((problem for key, check in checks.items() if (problem := check(value[key]))), None)
 
 
@@ -92,7 +95,7 @@ def _check_tuple(field: str, checks: list[Check], value: Any) -> str | None:
 
 
 def _check_box(field: str, space: spaces.Box, value: Any) -> str | None:
-    if space.shape == () and isinstance(value, float | int):
+    if space.shape == () and isinstance(value, _NUMBER):
         value = np.asarray(value)
     if problem := _check_array(field, space.shape, value):
         return problem
@@ -108,7 +111,7 @@ def _check_box(field: str, space: spaces.Box, value: Any) -> str | None:
 
 
 def _check_array(field: str, shape: tuple[int, ...], value: Any) -> str | None:
-    if not isinstance(value, np.ndarray | np.generic):
+    if not isinstance(value, _ARRAY):
         return f"{field} is of type {type(value).__name__}; expected an array of shape {shape}"
     if value.shape != shape:
         return f"{field} has shape {value.shape}; expected {shape}"
@@ -123,7 +126,7 @@ def _can_convert(value: NDArray, dtype: np.dtype) -> bool:
 
 
 def _check_discrete(field: str, low: int, high: int, value: Any) -> str | None:
-    is_integer = isinstance(value, int) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "iu")
+    is_integer = isinstance(value, int) or (isinstance(value, _ARRAY) and value.dtype.kind in "iu")
     if is_integer and np.ndim(value) == 0 and low <= value <= high:
         return None
     return f"{field} is {value!r:.100}; expected an integer from {low} to {high}"
@@ -155,7 +158,7 @@ def _first_invalid(field: str, value: NDArray, is_invalid: NDArray[np.bool_]) ->
 
 
 def _check_reward(reward: Any) -> str | None:
-    if not isinstance(reward, float | int):  # np.float64 is a float
+    if not isinstance(reward, _NUMBER):  # np.float64 is a float
         array = np.asarray(reward)
         if array.ndim or array.dtype.kind not in "biuf":
             return f"reward is {reward!r:.100}; expected a number"
@@ -163,6 +166,6 @@ def _check_reward(reward: Any) -> str | None:
 
 
 def _check_flag(name: str, flag: Any) -> str | None:
-    if isinstance(flag, bool | np.bool_) or (isinstance(flag, np.ndarray) and (flag.shape, flag.dtype) == ((), bool)):
+    if isinstance(flag, _BOOL) or (isinstance(flag, np.ndarray) and (flag.shape, flag.dtype) == ((), bool)):
         return None
     return f"{name} is {flag!r:.100}; expected True or False"

@@ -15,9 +15,9 @@ class Emulators:
     Every game starts from the same snapshot, taken right after the first reset, so no game depends on earlier games.
     """
 
-    def __init__(self, env_id: str) -> None:
-        """Raises EnvironmentSpecError if the ROM is missing or not supported."""
-        ale = load_rom(env_id)
+    def __init__(self, env_id: str, mode: int | None, difficulty: int | None) -> None:
+        """Raises as `load_rom` does."""
+        ale = load_rom(env_id, mode, difficulty)
         ale.reset_game()
         self._start = ale.cloneState(include_rng=True)
         #: The screen at the start, [height, width] palette indices, which is not part of a snapshot.
@@ -45,6 +45,6 @@ class Emulators:
 
 
 @cache
-def emulators(env_id: str) -> Emulators:
+def emulators(env_id: str, mode: int | None, difficulty: int | None) -> Emulators:
     """The spare emulators of this game in this process."""
-    return Emulators(env_id)
+    return Emulators(env_id, mode, difficulty)

@@ -1,73 +1,61 @@
 """Any Gymnasium environment with numeric observations and actions."""
 
+import contextlib
 import os
 from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium import wrappers
 from numpy.typing import NDArray
 
-from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.checks import CheckedEnv
+from paac_cli.envs.carried_state import is_known_to_carry_state
 from paac_cli.envs.env import Action, FrameHook, Outcome
+from paac_cli.envs.images import describe_images
+from paac_cli.envs.preprocess import open_checked, with_images_converted
+from paac_cli.envs.registry import describe_error
+from paac_cli.envs.rendering import frames_per_second, require_frame_rate, to_rgb
 from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
-from paac_cli.errors import EnvironmentSpecError
+from paac_cli.errors import EnvironmentSpecError, VideoError
 from paac_cli.seeding import integer_seed
 from paac_cli.spec import EnvSpec
 
 # pygame, which renders the classic-control environments, must not look for a display.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
-
-def _make_gymnasium(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
-    if ":" not in config.id and config.id not in gymnasium.registry:
-        hint = nearest(config.id, gymnasium.registry) or "; a third-party environment is written module:Name-v0"
-        raise EnvironmentSpecError(f"unknown environment {config.id!r}{hint}")
-    kwargs: dict[str, Any] = dict(config.kwargs)
-    if render_mode is not None:  # some environments do not take this argument
-        kwargs["render_mode"] = render_mode
-    try:
-        return _preprocess_images(CheckedEnv(gymnasium.make(config.id, **kwargs)), config)
-    except Exception as error:  # third-party constructors may raise anything
-        raise EnvironmentSpecError(f"{config.id} cannot be made: {error}") from error
-
-
-def _preprocess_images(env: gymnasium.Env[Any, Any], config: EnvConfig) -> gymnasium.Env[Any, Any]:
-    """Apply grayscale, resize and frame_stack of `config`. Raises ValueError if observations are not images."""
-    shape = env.observation_space.shape or ()
-    if not (config.grayscale or config.resize or config.frame_stack > 1):
-        return env
-    if len(shape) not in (2, 3) or env.observation_space.dtype != np.uint8:
-        raise ValueError(f"grayscale, resize and frame_stack need image observations, not {env.observation_space}")
-    if config.grayscale and len(shape) == 3:
-        env = wrappers.GrayscaleObservation(env, keep_dim=True)  # convolutions need an axis of channels
-    if config.resize:
-        env = wrappers.ResizeObservation(env, config.resize)
-    return wrappers.FrameStackObservation(env, config.frame_stack) if config.frame_stack > 1 else env
+_DEFAULT_FPS = 30.0
 
 
 class GymEnv:
-    """One Gymnasium environment. Rewards are not clipped."""
+    """One Gymnasium environment, or a new one for each game (`fresh_per_episode`). Rewards are not clipped."""
 
     def __init__(self, config: EnvConfig, on_frame: FrameHook | None = None) -> None:
         """Raises EnvironmentSpecError."""
-        self._env = _make_gymnasium(config, None if on_frame is None else "rgb_array")
-        self._on_frame = on_frame
+        self._config, self._on_frame = config, on_frame
+        checked = open_checked(config, self._render_mode)
+        self._env = with_images_converted(checked, config)
+        self._has_played = False
+        self._frame_shape: tuple[int, ...] | None = None
+        self.is_fresh_per_episode = (
+            is_known_to_carry_state(self._env) if config.fresh_per_episode == "auto" else config.fresh_per_episode
+        )
+        self._spaces = {"observation": self._env.observation_space, "action": self._env.action_space}
         self._actions = ActionTranslator(self._env.action_space, config.id)
         self._observations = ObservationTranslator(self._env.observation_space, config.frame_stack, config.id)
         self.spec = EnvSpec(
             obs_shape=self._observations.shape,
             obs_dtype=self._observations.dtype,
             action=self._actions.spec,
-            fps=float(self._env.metadata.get("render_fps") or 30),
+            fps=frames_per_second(self._env.metadata) or _DEFAULT_FPS,
             frame_stack=config.frame_stack,
             parts=self._observations.parts,
+            images=describe_images(checked.observation_space, config.channels),
         )
         self.score, self.length = 0.0, 0
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
+        if self.is_fresh_per_episode and self._has_played:
+            self._reopen()
+        self._has_played = True
         obs, _ = self._env.reset(seed=integer_seed(seed))
         self._observations.write(obs, out)
         self.score, self.length = 0.0, 0
@@ -92,8 +80,38 @@ class GymEnv:
     def close(self) -> None:
         self._env.close()
 
+    def require_frame_rate(self) -> None:
+        """Raise VideoError if the environment gives a frame rate that no video can have."""
+        require_frame_rate(self._env.metadata, self._config.id)
+
+    @property
+    def _render_mode(self) -> str | None:
+        return None if self._on_frame is None else "rgb_array"
+
+    def _reopen(self) -> None:
+        """Replace the environment by a new one. Raises EnvironmentSpecError, also if its spaces differ."""
+        with contextlib.suppress(Exception):  # third-party code may raise anything, and this game is over
+            self._env.close()
+        self._env = with_images_converted(open_checked(self._config, self._render_mode), self._config)
+        for name, space in self._spaces.items():
+            new = getattr(self._env, f"{name}_space")
+            if new != space:
+                raise EnvironmentSpecError(
+                    f"{self._config.id}: the {name} space of a new environment is {new}; that of the first was {space}"
+                )
+
     def _render(self) -> None:
-        if self._on_frame is not None:
-            frame = self._env.render()
-            assert isinstance(frame, np.ndarray)
-            self._on_frame(frame)
+        if self._on_frame is None:
+            return
+        try:
+            rendered: Any = self._env.render()
+        except Exception as error:  # third-party code may raise anything
+            raise VideoError(f"{self._config.id}: render() raised {describe_error(error)}") from error
+        frame = to_rgb(rendered, self._config.id)
+        self._frame_shape = self._frame_shape or frame.shape
+        if frame.shape != self._frame_shape:
+            raise VideoError(
+                f"{self._config.id}: render() returned an image {list(frame.shape)} after one of "
+                f"{list(self._frame_shape)}; all frames of a video must have the same size"
+            )
+        self._on_frame(frame)

@@ -9,7 +9,8 @@ class AtariRules:
     """One rule set; `env.protocol` in a config holds its name.
 
     sticky:           probability, at each emulator frame, that the previous action is repeated (sticky actions).
-    full_action_set:  all 18 actions, instead of the minimal set of actions that the game uses.
+    full_action_set:  the full action set: all actions of the joystick, 18 in most games, instead of the minimal set,
+                      which has the actions that the game uses.
     life_loss_terminates: a lost life terminates the training episode (never the game that is scored).
     fire_on_reset:    at the start of each game and life, play FIRE and then action 2, in games whose action 1 is FIRE.
     noops:            (min, max) emulator frames of NOOP after a reset, drawn uniformly, both bounds included.

@@ -29,14 +29,17 @@ class ObservationTranslator:
         self.parts: tuple[ObsPart, ...] = ()
         if isinstance(space, spaces.Box):
             self.shape = _shape_on_last_axis(space.shape) if self._stacked else space.shape or (1,)
-            self.dtype = space.dtype
+            self.dtype = _native(space.dtype)
             self._leaves = None
+            _require_elements(self.shape, space, env_id)
             return
         self._leaves = list(_walk(space, (), env_id))
         self.parts = tuple(
             ObsPart(".".join(map(str, path)), _part_shape(leaf), _is_bytes(leaf)) for path, leaf in self._leaves if path
         )
+        _require_different_names([part.name for part in self.parts], env_id)
         self.shape = (sum(spaces.flatdim(leaf) for _, leaf in self._leaves),)
+        _require_elements(self.shape, space, env_id)
         self.dtype = np.dtype(np.uint8 if all(_is_bytes(leaf) for _, leaf in self._leaves) else np.float32)
 
     def write(self, obs: Any, out: NDArray) -> None:
@@ -62,12 +65,12 @@ class ActionTranslator:
         self._space = space
         if isinstance(space, spaces.Discrete):
             self.spec = discrete_action(tuple(str(space.start + index) for index in range(space.n)))
-        elif isinstance(space, spaces.MultiDiscrete):
+        elif isinstance(space, spaces.MultiDiscrete) and space.nvec.size:
             self.spec = ActionSpec((space.nvec.size,), tuple(space.nvec.ravel().tolist()))
         elif isinstance(space, spaces.MultiBinary):
             size = int(np.prod(space.shape))
             self.spec = ActionSpec((size,), (2,) * size)
-        elif isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and space.shape != (0,):
+        elif isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and 0 not in space.shape:
             self.spec = ActionSpec((int(np.prod(space.shape)),), ())
             with np.errstate(all="ignore"):
                 centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
@@ -76,7 +79,7 @@ class ActionTranslator:
         else:
             raise EnvironmentSpecError(
                 f"{env_id}: action space {space} is not supported; "
-                "use Discrete, MultiDiscrete, MultiBinary, or Box with a float dtype"
+                "use Discrete, MultiDiscrete, MultiBinary, or Box with a float dtype, of at least one element"
             )
 
     def translate(self, action: Action) -> Any:
@@ -107,6 +110,27 @@ def _walk(space: spaces.Space[Any], path: tuple[str | int, ...], env_id: str) ->
             f"{env_id}: observation space {space}{where} is not supported; "
             "use Box, Discrete, MultiDiscrete, MultiBinary, or Dict and Tuple of them"
         )
+
+
+def _require_elements(shape: tuple[int, ...], space: spaces.Space[Any], env_id: str) -> None:
+    if 0 in shape:
+        raise EnvironmentSpecError(
+            f"{env_id}: observation space {space} has no elements; give it at least one, such as Discrete(1)"
+        )
+
+
+def _require_different_names(names: list[str], env_id: str) -> None:
+    """Raise EnvironmentSpecError if a key with a dot gives two entries the same name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise EnvironmentSpecError(
+            f"{env_id}: two entries of an observation have the dotted name {twice[0]!r}; rename a key of the Dict"
+        )
+
+
+def _native(dtype: np.dtype) -> np.dtype:
+    """`dtype` in the byte order of this machine, and not wider than 64 bits."""
+    return np.dtype(np.float64) if dtype.kind == "f" and dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
 def _part_shape(leaf: spaces.Space[Any]) -> tuple[int, ...]:

@@ -1,0 +1,132 @@
+"""A check whether a game of an environment is a function of its seed and its actions, as replaying it needs."""
+
+import contextlib
+import hashlib
+import time
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.gym import GymEnv
+from paac_cli.envs.registry import describe_error
+from paac_cli.seeding import episode_seed
+
+_STEPS = 200  # of each game that is played
+_SECONDS_PER_GAME = 0.2  # after which the first game is not played on
+_SECONDS = 5.0  # after which the check gives up
+_OTHER_GAMES = 3  # after each of which the first one is repeated
+
+Verdict = Literal["exact", "carries state", "ignores its seed", "random", "unknown"]
+
+
+class Determinism(NamedTuple):
+    """What the check has found."""
+
+    verdict: Verdict
+    detail: str = ""  #: what differs, e.g. "the reward of step 3"; or why the check is not finished
+
+
+def check_determinism(config: EnvConfig) -> Determinism:
+    """Play a game, other games, and the same game again: in the same environment, and in a new one.
+
+        exact             the game is the same each time
+        carries state     it is the same in a new environment, but another one after other games
+        ignores its seed  as before, but in new environments every game is this game, whatever its seed
+        random            it is another one in a new environment, too
+        unknown           the environment raised an error or is too slow
+
+    What is played depends on the environment alone, and not on the seed of a run. It is at most 200 steps of a game:
+    what happens later or seldom is not found.
+    """
+    try:
+        with contextlib.closing(_Trials(config.model_copy(update={"fresh_per_episode": False}))) as trials:
+            return _check(trials)
+    except _CheckTimeoutError:
+        return Determinism("unknown", f"a check takes longer than {_SECONDS:g} s")
+    except Exception as error:  # third-party code may raise anything; if it is serious, the run will report it
+        return Determinism("unknown", f"the check failed with {describe_error(error)}")
+
+
+class _CheckTimeoutError(Exception):
+    """The environment is too slow to be checked."""
+
+
+class _Outcome(NamedTuple):
+    """What a game shows after a reset or a step."""
+
+    observation: bytes  #: a digest
+    reward: float
+    end: tuple[bool, bool]  #: terminated, truncated
+
+
+class _Trials:
+    """Plays games of one environment after another."""
+
+    def __init__(self, config: EnvConfig) -> None:
+        self._config = config
+        self._env = GymEnv(config)
+        self._max_steps = _STEPS
+        self._start = time.monotonic()
+
+    def play(self, seed: int, actions: int) -> list[_Outcome]:
+        """Play the game with this seed until it is over, or some steps. actions: seed of the random actions."""
+        begin, spec = time.monotonic(), self._env.spec
+        rng, obs = np.random.default_rng(actions), np.empty(spec.obs_shape, spec.obs_dtype)
+        self._env.new_game(episode_seed(0, seed, 0), obs)
+        outcomes = [_Outcome(_digest(obs), 0.0, (False, False))]
+        for _ in range(self._max_steps):
+            outcome = self._env.step(spec.action.draw(rng), obs)
+            outcomes.append(_Outcome(_digest(obs), outcome.reward, (outcome.terminated, outcome.truncated)))
+            now = time.monotonic()
+            if now - self._start > _SECONDS:
+                raise _CheckTimeoutError
+            if outcome.game_over or now - begin > _SECONDS_PER_GAME:
+                break
+        return outcomes
+
+    def play_first(self) -> list[_Outcome]:
+        """As `play`. No later game is played longer."""
+        outcomes = self.play(0, actions=0)
+        self._max_steps = max(len(outcomes) - 1, 1)
+        return outcomes
+
+    def renew(self) -> None:
+        """Continue with a new environment."""
+        self._env.close()
+        self._env = GymEnv(self._config)
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+
+def _check(trials: _Trials) -> Determinism:
+    first = trials.play_first()
+    after_others = ""
+    for other in range(1, 1 + _OTHER_GAMES):  # what is carried over may depend on how many games there were
+        trials.play(other, actions=other)
+        after_others = after_others or _difference(first, trials.play(0, actions=0))
+    trials.renew()
+    in_new_env = _difference(first, trials.play(0, actions=0))
+    if in_new_env:
+        return Determinism("random", in_new_env)
+    if not after_others:
+        return Determinism("exact")
+    trials.renew()
+    with_other_seed = _difference(first, trials.play(1, actions=0))
+    return Determinism("carries state" if with_other_seed else "ignores its seed", after_others)
+
+
+def _difference(one: list[_Outcome], other: list[_Outcome]) -> str:
+    """The first difference of two games; empty if there is none. One of them may have been played longer."""
+    for step, (before, after) in enumerate(zip(one, other, strict=False)):
+        for name in _Outcome._fields:
+            if getattr(before, name) != getattr(after, name):
+                return f"the {name} {f'of step {step}' if step else 'at reset'}"
+    return ""
+
+
+def _digest(obs: NDArray) -> bytes:
+    return hashlib.blake2b(obs.tobytes(), digest_size=16).digest()

@@ -1,0 +1,112 @@
+"""Finds an environment among those that are registered with Gymnasium, and makes it."""
+
+import importlib
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec as Registration
+from gymnasium.envs.registration import find_highest_version, get_env_id, load_env_creator, parse_env_id
+
+from paac_cli.config.load import nearest
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.atari_names import find_atari
+from paac_cli.envs.guard import GuardedEnv
+from paac_cli.errors import EnvironmentSpecError, PaacError
+
+
+def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
+    """Make `config.id`, with a `GuardedEnv` below all other wrappers. Raises EnvironmentSpecError.
+
+    render_mode: for the environment; None if it will not be rendered.
+    """
+    found = find_registered(config.id)
+    kwargs: dict[str, Any] = {"disable_env_checker": True, **config.kwargs}  # Gymnasium's checker, which only warns
+    if render_mode is not None:  # some environments do not take this argument
+        kwargs["render_mode"] = render_mode
+    try:
+        return gymnasium.make(replace(found, entry_point=found.entry_point and _Guarded(found)), **kwargs)
+    except PaacError as error:
+        raise EnvironmentSpecError(f"{config.id}: {error}") from error
+    except Exception as error:  # third-party constructors may raise anything
+        for_video = f", with render_mode {render_mode!r} for a video" if render_mode else ""
+        raise EnvironmentSpecError(f"{config.id} cannot be made{for_video}: {describe_error(error)}") from error
+
+
+def find_registered(env_id: str) -> Registration:
+    """The registration of `Name-v0`, or of `module:Name-v0` after the module is imported. Raises EnvironmentSpecError.
+
+    Atari games under the names of ale-py count as unknown, unless `env_id` names its module.
+    """
+    module, colon, name = env_id.partition(":")
+    if not colon:
+        found = gymnasium.registry.get(env_id)
+        if found is None or _is_of_ale_py(found):
+            raise EnvironmentSpecError(f"unknown environment {env_id!r}{_suggest(env_id)}")
+        return found
+    if not module or not name or ":" in name:
+        raise EnvironmentSpecError(f"environment {env_id!r} is not written module:Name-v0")
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # third-party code may raise anything
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name in _parents(module)
+        where = "; it must be in the current directory or on PYTHONPATH" if is_missing else ""
+        raise EnvironmentSpecError(
+            f"{env_id}: module {module!r} cannot be imported: {describe_error(error)}{where}"
+        ) from error
+    found = gymnasium.registry.get(name) or _latest_version(name)
+    if found is None:
+        raise EnvironmentSpecError(
+            f"{env_id}: module {module!r} registers no environment {name!r}{nearest(name, gymnasium.registry)}"
+        )
+    return found
+
+
+def describe_error(error: BaseException) -> str:
+    """Type and message of an error of third-party code, which alone may be empty or unclear."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class _Guarded:
+    """The entry point of `registration`, with a guard around the environment that it makes."""
+
+    def __init__(self, registration: Registration) -> None:
+        entry_point = registration.entry_point
+        self._make = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+        if isinstance(metadata := getattr(self._make, "metadata", None), dict):
+            self.metadata = metadata  # `gymnasium.make` looks for the render modes there
+
+    def __call__(self, **kwargs: Any) -> GuardedEnv:
+        assert self._make is not None
+        return GuardedEnv(self._make(**kwargs))  # type: ignore[arg-type]  # the guard checks it
+
+
+def _latest_version(name: str) -> Registration | None:
+    try:
+        namespace, stem, version = parse_env_id(name)
+    except gymnasium.error.Error:  # it is no id
+        return None
+    latest = find_highest_version(namespace, stem) if version is None else None
+    return None if latest is None else gymnasium.registry[get_env_id(namespace, stem, latest)]
+
+
+def _suggest(env_id: str) -> str:
+    """The end of a message that `env_id` is unknown: what may be meant."""
+    from paac_cli.envs.atari_games import game_ids  # loads the emulator
+
+    games = game_ids()
+    if game := find_atari(env_id, games):
+        return f"; did you mean {game}? Atari games are written ALE/Name-v5, and env.protocol names their rules"
+    known = [name for name, found in gymnasium.registry.items() if not _is_of_ale_py(found)]
+    return nearest(env_id, [*known, *games]) or "; a third-party environment is written module:Name-v0"
+
+
+def _is_of_ale_py(found: Registration) -> bool:
+    return str(found.entry_point).startswith("ale_py")
+
+
+def _parents(module: str) -> list[str]:
+    """`a`, `a.b` and `a.b.c` for the module `a.b.c`."""
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]

@@ -1,0 +1,55 @@
+"""Frames for videos, from what an environment's `render` returns."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.errors import VideoError
+
+_WANTED = "expected an RGB image: an array [height, width, 3] uint8"
+_SLOWEST, _FASTEST = 0.1, 100_000.0  # frames per second
+
+
+def to_rgb(rendered: Any, env_id: str) -> NDArray[np.uint8]:
+    """What `render` returned as [height, width, 3] RGB; RGBA loses its fourth channel, and grey gets three.
+
+    Raises VideoError, which says what came and what is wanted.
+    """
+    if not isinstance(rendered, np.ndarray):
+        raise VideoError(f"{env_id}: render() returned {_describe(rendered)}; {_WANTED}")
+    channels = 1 if rendered.ndim == 2 else rendered.shape[-1] if rendered.ndim == 3 else 0
+    if rendered.dtype != np.uint8 or channels not in (1, 3, 4) or not rendered.size:
+        raise VideoError(
+            f"{env_id}: render() returned an array {list(rendered.shape)} of {rendered.dtype}; {_WANTED} "
+            "(grey and RGBA are converted)"
+        )
+    image = rendered.reshape(*rendered.shape[:2], channels)
+    return image[:, :, :3] if channels > 1 else np.repeat(image, 3, axis=2)
+
+
+def frames_per_second(metadata: Any) -> float | None:
+    """`render_fps` of an environment's metadata; None if it has none that can be used."""
+    value = metadata.get("render_fps") if isinstance(metadata, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return None
+    return float(value) if math.isfinite(value) and _SLOWEST <= value <= _FASTEST else None
+
+
+def require_frame_rate(metadata: Any, env_id: str) -> None:
+    """Raise VideoError if `render_fps` of an environment's metadata is given, but cannot be used."""
+    value = metadata.get("render_fps") if isinstance(metadata, Mapping) else None
+    if value is not None and frames_per_second(metadata) is None:
+        raise VideoError(
+            f"{env_id}: metadata['render_fps'] is {value!r:.60}; expected a number of frames per second from "
+            f"{_SLOWEST:g} to {_FASTEST:,.0f}, or give one with --fps"
+        )
+
+
+def _describe(rendered: Any) -> str:
+    if rendered is None:
+        return "None"
+    kind = type(rendered).__name__
+    return f"a {kind} of {len(rendered)}" if isinstance(rendered, list | tuple) else f"a value of type {kind}"

@@ -1,0 +1,135 @@
+"""Environments are found by their ids; the error of an unknown one suggests what may be meant."""
+
+import re
+
+import gymnasium
+import pytest
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.atari_games import game_ids
+from paac_cli.envs.atari_names import find_atari
+from paac_cli.envs.make import describe_env
+from paac_cli.errors import EnvironmentSpecError
+
+
+def message(env_id, **kwargs):
+    with pytest.raises(EnvironmentSpecError) as caught:
+        describe_env(EnvConfig(id=env_id, kwargs=kwargs))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "env_id",
+    [
+        *("PongNoFrameskip-v4", "PongNoFrameskip-v0", "PongDeterministic-v4", "Pong-v5", "Pong-v4", "Pong-v0", "Pong"),
+        *("Pong-ram-v4", "Pong-ramNoFrameskip-v4", "pong", "pong-v5", "ale/Pong-v5", "Pong-v5 "),
+    ],
+)
+def test_the_ids_of_an_atari_game_in_other_libraries_suggest_its_id_here(env_id):
+    """Also if ale-py, which registers some of them, has been imported, as in this process."""
+    assert message(env_id) == (
+        f"unknown environment {env_id!r}; did you mean ALE/Pong-v5? Atari games are written ALE/Name-v5, and "
+        "env.protocol names their rules"
+    )
+
+
+@pytest.mark.parametrize(
+    "env_id", ["ALE/PongNoFrameskip-v4", "ALE/Pong-ram-v5", "ALE/Pong-v4", "ALE/pong-v5", "ALE/Pong"]
+)
+def test_an_atari_game_that_is_almost_right_suggests_only_the_right_one(env_id):
+    assert message(env_id) == f"unknown or unplayable Atari game {env_id!r}; did you mean ALE/Pong-v5?"
+
+
+@pytest.mark.parametrize(
+    ("name", "game"),
+    [
+        ("SpaceInvadersNoFrameskip-v4", "ALE/SpaceInvaders-v5"),
+        ("space_invaders", "ALE/SpaceInvaders-v5"),
+        ("MsPacman-ram-v0", "ALE/MsPacman-v5"),
+        ("UpNDown-v4", "ALE/UpNDown-v5"),
+        ("Pitfall2-v5", "ALE/Pitfall2-v5"),
+        ("Pnog-v5", None),
+        ("CartPole-v1", None),
+        ("Combat-v5", None),
+        ("", None),
+    ],
+)
+def test_the_name_of_a_game_is_found_in_an_id(name, game):
+    assert find_atari(name, game_ids()) == game
+
+
+def test_every_atari_id_that_ale_py_registers_means_a_playable_game():
+    legacy = [name for name, found in gymnasium.registry.items() if str(found.entry_point).startswith("ale_py")]
+    assert len(legacy) > 300
+    unplayable = re.compile(r"(ALE/)?(Combat|Joust|MazeCraze|Warlords)")
+    unknown = [name for name in legacy if not unplayable.match(name) and find_atari(name, game_ids()) is None]
+    assert unknown == []
+
+
+@pytest.mark.parametrize(
+    ("env_id", "suggested"),
+    [
+        ("CartPole", "CartPole-v1"),
+        ("CartPole-v7", "CartPole-v1"),
+        ("cartpole-v1", "CartPole-v1"),
+        ("Lunar_Lander-v3", "LunarLander-v3"),
+        ("Pnog-v5", "ALE/Pong-v5"),
+    ],
+)
+def test_the_error_of_an_unknown_environment_suggests_the_nearest(env_id, suggested):
+    text = message(env_id)
+    assert text.startswith(f"unknown environment {env_id!r}; did you mean ")
+    assert suggested in text
+
+
+def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
+    assert message("Xyzzy") == "unknown environment 'Xyzzy'; a third-party environment is written module:Name-v0"
+
+
+@pytest.mark.parametrize(
+    ("env_id", "expected"),
+    [
+        ("odd_envs:", "environment 'odd_envs:' is not written module:Name-v0"),
+        (":Odd-v0", "environment ':Odd-v0' is not written module:Name-v0"),
+        ("odd_envs:inner:Odd-v0", "environment 'odd_envs:inner:Odd-v0' is not written module:Name-v0"),
+        (
+            "no_such_module:Maze-v0",
+            "no_such_module:Maze-v0: module 'no_such_module' cannot be imported: ModuleNotFoundError: No module named "
+            "'no_such_module'; it must be in the current directory or on PYTHONPATH",
+        ),
+        (
+            "odd_envs:OwnBufer-v0",
+            "odd_envs:OwnBufer-v0: module 'odd_envs' registers no environment 'OwnBufer-v0'; did you mean OwnBuffer-v0",
+        ),
+        ("odd_envs:Odd Env", "odd_envs:Odd Env: module 'odd_envs' registers no environment 'Odd Env'"),
+    ],
+)
+def test_the_error_of_a_third_partys_id_says_what_is_missing(env_id, expected):
+    assert message(env_id).startswith(expected)
+
+
+def test_a_module_that_fails_is_named_with_its_error(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken_envs.py").write_text("import numpy.no_such_part\n")
+    text = message("broken_envs:Maze-v0")
+    assert text.startswith("broken_envs:Maze-v0: module 'broken_envs' cannot be imported: ModuleNotFoundError: ")
+    assert "PYTHONPATH" not in text
+    (tmp_path / "empty_error_envs.py").write_text("assert False\n")
+    assert message("empty_error_envs:Maze-v0").endswith("cannot be imported: AssertionError")
+
+
+@pytest.mark.parametrize("env_id", ["odd_envs:Versions-v1", "odd_envs:Versions-v3", "odd_envs:Versions"])
+def test_an_id_of_a_module_may_leave_out_the_version(env_id):
+    """Gymnasium then takes the latest."""
+    assert describe_env(EnvConfig(id=env_id)).obs_shape == (1,)
+
+
+@pytest.mark.parametrize(("kwargs", "name"), [({"gravitation": 9.81}, "gravitation"), ({"id": "x"}, "id")])
+def test_the_error_of_an_unknown_argument_names_it(kwargs, name):
+    assert re.fullmatch(rf"CartPole-v1 cannot be made: TypeError: .*'{name}'.*", message("CartPole-v1", **kwargs))
+
+
+def test_an_atari_game_can_be_made_as_gymnasium_makes_it():
+    spec = describe_env(EnvConfig(id="ale_py:ALE/Pong-v5", kwargs={"frameskip": 4}))
+    assert spec.obs_shape == (210, 160, 3)
