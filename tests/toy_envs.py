@@ -119,6 +119,15 @@ class UnseededObservation(Counting):
         return obs, *rest
 
 
+class InfoNumbers(Counting):
+    """Reports numbers and other values in `info`."""
+
+    def step(self, action: int):
+        obs, reward, terminated, truncated, _ = super().step(action)
+        info = {"is_success": action > 0, "steps": np.array([obs[1]]), "text": "none", 7: 7}
+        return obs, reward, terminated, truncated, info
+
+
 class UnseededReward(Counting):
     """The reward is random and does not follow from the seed: a replay diverges."""
 
@@ -325,6 +334,7 @@ class TiledImages(gymnasium.Env):
 
 for _class in (
     Counting,
+    InfoNumbers,
     UnseededObservation,
     UnseededReward,
     GlobalRandomState,

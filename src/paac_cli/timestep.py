@@ -1,5 +1,6 @@
 """What the pool returns to an algorithm: arrays of `T` steps and `N` environments, time-major."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,12 @@ from numpy.typing import NDArray
 
 #: One finished game: index of its environment, index of the game in that environment (from 0), raw score, agent steps.
 EPISODE_DTYPE = np.dtype([("env", np.int64), ("episode", np.int64), ("score", np.float64), ("length", np.int64)])
+INFO = "info/"  #: prefix of further fields: numbers that the environment's `info` held in the last step of the game
+
+
+def episode_dtype(info_keys: Sequence[str] = ()) -> np.dtype:
+    """EPISODE_DTYPE with a float64 field `info/<key>` for each key; NaN where `info` had no number for it."""
+    return np.dtype([*EPISODE_DTYPE.descr, *((f"{INFO}{key}", np.float64) for key in info_keys)])
 
 
 class Rollout(NamedTuple):
@@ -36,7 +43,7 @@ class TimeStep(NamedTuple):
     terminated: [N] bool
     truncated:  [N] bool
     final_obs:  [N, ...] last observation of the episode; only rows where `truncated` is true are written.
-    episodes:   [K] EPISODE_DTYPE, the games that ended with this step (a lost life does not end a game).
+    episodes:   [K] `episode_dtype`, the games that ended with this step (a lost life does not end a game).
     slot:       0 after a reset, then 1..T within a rollout.
     rollout:    complete when `slot == T`.
     envs:       the environments of this step: all of them or, with `sampling.overlap`, one half. `N` is their number.

@@ -14,9 +14,10 @@ PLAYED = {"checkpoint": "runs/x/checkpoints/best_1", "steps": 1_000, "actions": 
 class ScoredGame(NamedTuple):
     score: float
     length: int
+    info: dict[str, float]
 
 
-GAMES = [ScoredGame(10.0, 100), ScoredGame(20.0, 300)]
+GAMES = [ScoredGame(10.0, 100, {}), ScoredGame(20.0, 300, {})]
 
 
 def test_scores_of_a_known_game_are_compared_with_published_ones():

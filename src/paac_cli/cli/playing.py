@@ -38,7 +38,9 @@ def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: i
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
-        evaluation_pool(config.env, spec, episodes=episodes, seed=seed, log=print_event) as pool,
+        evaluation_pool(
+            config.env, spec, episodes=episodes, seed=seed, log=print_event, info_keys=config.info_keys
+        ) as pool,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing

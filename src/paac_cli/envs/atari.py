@@ -1,5 +1,8 @@
 """Atari 2600 games, played directly on the emulator (ale-py) under a named rule set."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from ale_py import Action as Button
 from numpy.typing import NDArray
@@ -63,6 +66,9 @@ class AtariEnv:
             truncated=out_of_time and not terminated,
             game_over=self._is_over() or out_of_time,
         )
+
+    def info_numbers(self, keys: Sequence[str]) -> list[float]:
+        return [math.nan] * len(keys)
 
     def prepare(self) -> bool:
         return self._emulators.prepare()

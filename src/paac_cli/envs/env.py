@@ -1,6 +1,6 @@
 """The interface of an environment, as a worker uses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -43,6 +43,9 @@ class Env(Protocol):
         If a lost life ends the episode but not the game, the next life starts automatically, and `out` is its first
         observation. After `game_over`, only `new_game` may be called.
         """
+
+    def info_numbers(self, keys: Sequence[str]) -> list[float]:
+        """For each key its number in the `info` of the latest step; NaN if it is missing or not one number."""
 
     def prepare(self) -> bool:
         """Use idle time to do work that a later `new_game` in this process would have to wait for.

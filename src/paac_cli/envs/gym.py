@@ -1,7 +1,9 @@
 """Any Gymnasium environment with numeric observations and actions."""
 
 import contextlib
+import math
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,7 @@ class GymEnv:
             images=describe_images(checked.observation_space, config.channels),
         )
         self.score, self.length = 0.0, 0
+        self._info: Any = {}
 
     def new_game(self, seed: np.random.SeedSequence, out: NDArray) -> None:
         if self.is_fresh_per_episode and self._has_played:
@@ -62,7 +65,7 @@ class GymEnv:
         self._render()
 
     def step(self, action: Action, out: NDArray) -> Outcome:
-        obs, reward, terminated, truncated, _ = self._env.step(self._actions.translate(action))
+        obs, reward, terminated, truncated, self._info = self._env.step(self._actions.translate(action))
         self._observations.write(obs, out)
         self.score += float(reward)
         self.length += 1
@@ -73,6 +76,10 @@ class GymEnv:
             truncated=truncated and not terminated,
             game_over=terminated or truncated,
         )
+
+    def info_numbers(self, keys: Sequence[str]) -> list[float]:
+        info = self._info if isinstance(self._info, Mapping) else {}
+        return [_as_number(info.get(key)) for key in keys]
 
     def prepare(self) -> bool:
         return False
@@ -115,3 +122,16 @@ class GymEnv:
                 f"{list(self._frame_shape)}; all frames of a video must have the same size"
             )
         self._on_frame(frame)
+
+
+def _as_number(value: Any) -> float:
+    """`value` if it is one finite number or truth value, also as an array of one element; otherwise NaN."""
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if not isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating):
+        return math.nan
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond float64
+        return math.nan
+    return number if math.isfinite(number) else math.nan

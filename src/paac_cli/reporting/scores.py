@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paac_cli.config.schema import RunConfig
+from paac_cli.config.schema import IS_SUCCESS, RunConfig
 from paac_cli.reporting.reference_scores import REFERENCE_SCORES
 from paac_cli.text import counted
+from paac_cli.timestep import INFO
 
 if TYPE_CHECKING:
     from paac_cli.training.evaluation import EvaluatedGame
@@ -28,6 +29,9 @@ def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[st
         "mean_length": float(np.mean([game.length for game in games])),
         "scores": scores,
     }
+    for key in dict.fromkeys(key for game in games for key in game.info):
+        numbers = [game.info[key] for game in games if key in game.info]
+        report["success_rate" if key == IS_SUCCESS else f"{INFO}{key}"] = float(np.mean(numbers))
     reference = REFERENCE_SCORES.get(config.env.id)
     if reference is not None:
         network, paper = reference.paper(config.network.torso)
@@ -51,6 +55,9 @@ def format_scores(report: dict[str, Any]) -> str:
         f"median {report['median']:.2f}, min {report['min']:g}, max {report['max']:g}, "
         f"mean length {report['mean_length']:.0f} steps",
     ]
+    if "success_rate" in report:
+        lines.append(f"success rate {report['success_rate']:.1%}")
+    lines += [f"{name} {value:g} (mean)" for name, value in report.items() if name.startswith(INFO)]
     if "human_normalised" in report:
         lines.append(
             f"human-normalised score {report['human_normalised']:.1%} (random {report['random']:g}, "

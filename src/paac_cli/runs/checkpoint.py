@@ -36,6 +36,7 @@ from paac_cli.files import make_directory, sync_directory
 from paac_cli.runs.arrays import Arrays, read_arrays, write_arrays
 from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 from paac_cli.runs.runtime import Runtime
+from paac_cli.timestep import INFO
 
 _POLICY = "policy"
 PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint, one file of arrays each
@@ -245,6 +246,11 @@ def _is_consistent(checkpoint: Checkpoint) -> bool:
         and all(array.shape == () and array.dtype == np.float64 for array in metrics)
         and scores.ndim == 1
         and scores.shape == lengths.shape
+        and all(
+            array.dtype == np.float64 and array.shape == scores.shape
+            for name, array in checkpoint.progress.items()
+            if name.startswith(INFO)
+        )
         and episode.shape == length.shape == num_envs
         and min(episode.min(), length.min()) >= 0
         and actions.shape[:1] == (sum(length.tolist()),)

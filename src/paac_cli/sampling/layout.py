@@ -3,11 +3,13 @@
 `N` environments, `W` workers, rollouts of `T` steps. `slots.py` explains the `T + 1` slots of a rollout.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from paac_cli.sampling.shared_block import SharedBlock
 from paac_cli.spec import EnvSpec
-from paac_cli.timestep import EPISODE_DTYPE
+from paac_cli.timestep import episode_dtype
 
 #: Values of `ended`: the game is over; or it was truncated because it diverged on replay, and has no score.
 ENDED, ABANDONED = 1, 2
@@ -17,7 +19,9 @@ ACTIVITY_DTYPE = np.dtype([("env", np.int64), ("game", np.int64), ("heartbeats",
 NO_ENV = -1  #: in place of an environment: the worker is in none
 
 
-def allocate(spec: EnvSpec, num_envs: int, num_workers: int, rollout_length: int) -> SharedBlock:
+def allocate(
+    spec: EnvSpec, num_envs: int, num_workers: int, rollout_length: int, info_keys: Sequence[str] = ()
+) -> SharedBlock:
     """Memory for `N` environments, `W` workers and rollouts of `T` steps. Raises ConfigError if it is not available."""
     slots, obs = rollout_length + 1, spec.obs_shape
     return SharedBlock(
@@ -29,7 +33,7 @@ def allocate(spec: EnvSpec, num_envs: int, num_workers: int, rollout_length: int
             "truncated": ((slots, num_envs), np.bool_),
             # Written by the workers, about the latest step.
             "ended": ((num_envs,), np.uint8),  # 0: the game continues
-            "episodes": ((num_envs,), EPISODE_DTYPE),  # valid where `ended` is ENDED
+            "episodes": ((num_envs,), episode_dtype(info_keys)),  # valid where `ended` is ENDED
             "final_obs": ((num_envs, *obs), spec.obs_dtype),  # valid where `truncated`
             # Written by the workers at any time.
             "diverged": ((num_envs,), np.bool_),  # the game diverged on replay; the learner resets it to False

@@ -22,4 +22,5 @@ def make_pool(config: RunConfig, spec: EnvSpec, log: Log, stopping: Callable[[],
         seed=config.seed,
         log=log,
         stopping=stopping,
+        info_keys=config.info_keys,
     )

@@ -46,13 +46,14 @@ class OverlappedPool:
         seed: int,
         log: Log,
         stopping: Callable[[], bool] = lambda: False,
+        info_keys: tuple[str, ...] = (),
     ) -> None:
         """Arguments and errors are those of `WorkerPool`. `sampling.num_envs` must be even."""
         workers_per_half = num_workers(sampling)
         self.num_envs, self.num_workers = sampling.num_envs, 2 * workers_per_half
         self.rollout_length = rollout_length
         self._action = spec.action
-        self._block = allocate(spec, self.num_envs, self.num_workers, rollout_length)
+        self._block = allocate(spec, self.num_envs, self.num_workers, rollout_length, info_keys)
         self._rollout = rollout_views(self._block)
         # A half overwrites its final observations while those of its previous step are still needed.
         self._final_obs = np.zeros((self.num_envs, *spec.obs_shape), spec.obs_dtype)
@@ -70,6 +71,7 @@ class OverlappedPool:
                         seed=seed,
                         log=log,
                         stopping=stopping,
+                        info_keys=info_keys,
                         region=Region(self._block, envs, workers),
                         budget=self._budget,
                     )

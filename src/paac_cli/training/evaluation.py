@@ -1,6 +1,8 @@
 """Plays whole games with fixed weights and records their raw scores."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ from paac_cli.learning.predictor import Prediction
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec
+from paac_cli.timestep import INFO
 
 #: Batch size of every evaluation, for any number of games. The action noise and the rounding of a row depend on the
 #: batch size; because it is fixed, game `i` is the same in every evaluation.
@@ -31,6 +34,7 @@ class EvaluatedGame(NamedTuple):
     actions: NDArray  #: [L, ...]
     values: NDArray  #: [L] float32, the agent's value estimate before each action
     probabilities: NDArray  #: [L, A] float32, or [L, 0] if an action is not one discrete choice
+    info: Mapping[str, float] = MappingProxyType({})  #: numbers of `info` in the last step, by key
 
 
 class _PredictionLog:
@@ -55,10 +59,12 @@ class _PredictionLog:
         )
 
 
-def evaluation_pool(config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int, log: Log) -> WorkerPool:
-    """A pool for an evaluation of `episodes` games; a context manager."""
+def evaluation_pool(
+    config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int, log: Log, info_keys: tuple[str, ...] = ()
+) -> WorkerPool:
+    """A pool for an evaluation of `episodes` games; a context manager. info_keys: numbers of `info` to report."""
     sampling = SamplingConfig(num_envs=min(BATCH, episodes))
-    return WorkerPool(config, spec, sampling, rollout_length=1, seed=seed, log=log)
+    return WorkerPool(config, spec, sampling, rollout_length=1, seed=seed, log=log, info_keys=info_keys)
 
 
 def play(
@@ -79,6 +85,7 @@ def play(
     step, clock = pool.reset(), 0
     obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
     logs = [_PredictionLog() for _ in remaining]
+    info_keys = [name.removeprefix(INFO) for name in step.episodes.dtype.names or () if name.startswith(INFO)]
     games: list[EvaluatedGame] = []
     while remaining.any():
         obs[: pool.num_envs] = step.obs
@@ -87,8 +94,10 @@ def play(
             logs[row].add(prediction, int(row))
         step = pool.step(prediction.action[: pool.num_envs], active=remaining > 0)
         clock += 1
-        for row, episode, score, length in step.episodes.tolist():
-            games.append(EvaluatedGame(score, length, row, episode, *logs[row].last(length, prediction)))
+        for row, episode, score, length, *info in step.episodes.tolist():
+            numbers = {key: number for key, number in zip(info_keys, info, strict=True) if not math.isnan(number)}
+            actions, values, probabilities = logs[row].last(length, prediction)
+            games.append(EvaluatedGame(score, length, row, episode, actions, values, probabilities, numbers))
             logs[row] = _PredictionLog()
             remaining[row] -= 1
             on_game()

@@ -2,14 +2,15 @@
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
-from paac_cli.config.schema import StopWhen
+from paac_cli.config.schema import IS_SUCCESS, StopWhen
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.manifest import Counters
-from paac_cli.timestep import TimeStep
+from paac_cli.timestep import INFO, TimeStep
 
 _METRICS = "metrics/"  # prefix of the names of metrics in a checkpoint
 WINDOW = 100  #: number of latest games in the reported mean return
@@ -20,11 +21,18 @@ def window_size(stop_when: StopWhen | None) -> int:
     return max(WINDOW, stop_when.episodes if stop_when else 0)
 
 
+def metric_of(info_key: str) -> str:
+    """Name of the metric for a key of `info`. The success rate has the name that Stable-Baselines3 gives it."""
+    return "rollout/success_rate" if info_key == IS_SUCCESS else f"{INFO}{info_key}"
+
+
 class Progress:
     """Counts steps, updates and games, and keeps the scores that `stop_when` and reports need."""
 
-    def __init__(self, stop_when: StopWhen | None, checkpoint: Checkpoint | None = None) -> None:
-        """At the start of a run, or at `checkpoint`."""
+    def __init__(
+        self, stop_when: StopWhen | None, checkpoint: Checkpoint | None = None, info_keys: Sequence[str] = ()
+    ) -> None:
+        """At the start of a run, or at `checkpoint`. info_keys: as for the pool."""
         counters = checkpoint.counters if checkpoint else Counters()
         self._stop_when = stop_when
         self.steps, self.updates = counters.steps, counters.updates
@@ -36,6 +44,11 @@ class Progress:
         }
         self._scores: deque[float] = deque(latest["scores"].tolist() if latest else (), window)
         self._lengths: deque[int] = deque(latest["lengths"].tolist() if latest else (), window)
+        unknown = [math.nan] * len(self._scores)  # games before a key was added
+        self._info: dict[str, deque[float]] = {  # field of `TimeStep.episodes` -> its numbers in the same games
+            name: deque(latest[name].tolist() if name in latest else unknown, window)
+            for name in (f"{INFO}{key}" for key in info_keys)
+        }
 
     def add(self, step: TimeStep) -> None:
         """Count one step of all environments."""
@@ -43,6 +56,9 @@ class Progress:
         self.episodes += len(step.episodes)
         self._scores.extend(step.episodes["score"].tolist())
         self._lengths.extend(step.episodes["length"].tolist())
+        if len(step.episodes):
+            for name, numbers in self._info.items():
+                numbers.extend(step.episodes[name].tolist())
 
     @property
     def mean_return(self) -> float:
@@ -53,6 +69,16 @@ class Progress:
     def mean_length(self) -> float:
         """Mean length of the same games, in agent steps; NaN before the first."""
         return float(np.mean(list(self._lengths)[-WINDOW:])) if self._lengths else math.nan
+
+    @property
+    def info_means(self) -> dict[str, float]:
+        """Metric -> mean over the last `WINDOW` games that report a number for it; no metric if none of them does."""
+        means = {}
+        for name, numbers in self._info.items():
+            known = [number for number in list(numbers)[-WINDOW:] if not math.isnan(number)]
+            if known:
+                means[metric_of(name.removeprefix(INFO))] = float(np.mean(known))
+        return means
 
     @property
     def score(self) -> float | None:
@@ -75,5 +101,6 @@ class Progress:
         return {
             "scores": np.array(self._scores, np.float64),
             "lengths": np.array(self._lengths, np.int64),
+            **{name: np.array(numbers) for name, numbers in self._info.items() if not np.isnan(numbers).all()},
             **{f"{_METRICS}{name}": np.array(value) for name, value in self.metrics.items()},
         }

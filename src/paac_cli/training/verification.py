@@ -24,6 +24,7 @@ from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
 from paac_cli.sampling.partition import num_workers
+from paac_cli.timestep import INFO
 from paac_cli.training.progress import window_size
 
 _NEVER = 10**15  # steps
@@ -176,7 +177,8 @@ def reasons_to_differ(interval: Interval, here: Runtime) -> tuple[str, ...]:
 def _latest_scores(arrays: Arrays, others: Arrays) -> Arrays:
     """`arrays` with no more scores than `others`: the run may have kept more or fewer under an earlier `stop_when`."""
     kept = min(len(arrays["scores"]), len(others["scores"]))
-    return {**arrays, **{name: arrays[name][len(arrays[name]) - kept :] for name in ("scores", "lengths")}}
+    per_game = [name for name in arrays if name in ("scores", "lengths") or name.startswith(INFO)]
+    return {**arrays, **{name: arrays[name][len(arrays[name]) - kept :] for name in per_game}}
 
 
 def _compare(what: str, run: Mapping[str, str], retrained: Mapping[str, str]) -> Comparison:
