@@ -71,3 +71,17 @@ class EnvSpec(NamedTuple):
     frame_stack: int = 1  #: consecutive frames on the last axis of an observation, the newest last
     parts: tuple[ObsPart, ...] = ()  #: entries of a Dict or Tuple observation, in the order of the vector
     images: tuple[ImageSpec, ...] = ()  #: all images in an observation
+
+
+class Determinism(NamedTuple):
+    """Whether games of an environment are functions of their seeds and actions, as a check has found it.
+
+    exact             a game is the same each time
+    carries state     it is the same in a new environment, but another one after other games
+    ignores its seed  as before, but in new environments every game is the same one, whatever its seed
+    random            it is another one in a new environment, too
+    unknown           the environment raised an error or is too slow
+    """
+
+    verdict: Literal["exact", "carries state", "ignores its seed", "random", "unknown"]
+    detail: str = ""  #: where games differ, e.g. "the reward of step 3", if that was tried; or why it is unknown

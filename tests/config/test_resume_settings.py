@@ -59,3 +59,20 @@ def test_a_changed_optimizer_is_reported_key_by_key():
 def test_changed_kwargs_are_reported(kwargs):
     assert changed_settings(load(), load(env__kwargs=kwargs))
     assert changed_settings(load(env__kwargs={"z": 1, **kwargs}), load(env__kwargs={"z": 1}))
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_resumed_run_keeps_what_was_found_for_a_setting_that_is_auto(found):
+    """Otherwise a check that finds something else later would change the run."""
+    run, again = load(env__fresh_per_episode=found), load()
+    assert again.env.fresh_per_episode == "auto"
+    assert changed_settings(run, again) == {}
+    assert again.resuming(run) == run
+    assert load(seed=2).resuming(run) == load(seed=2, env__fresh_per_episode=found)
+
+
+@pytest.mark.parametrize(("before", "now"), [(True, False), (False, True), ("auto", True), ("auto", False)])
+def test_another_value_than_what_was_found_is_reported(before, now):
+    run, again = load(env__fresh_per_episode=before), load(env__fresh_per_episode=now)
+    assert changed_settings(run, again) == {"env.fresh_per_episode": (before, now)}
+    assert again.resuming(run) == again

@@ -287,5 +287,5 @@ def test_the_error_of_a_worker_reaches_the_learner():
         pool.reset()
         for _ in range(2):
             pool.step(np.zeros(2, np.int32))
-        with pytest.raises(WorkerError, match="EnvOutputError: after step 3 of the episode: reward is nan"):
+        with pytest.raises(WorkerError, match="after step 3 of the episode: reward is nan"):
             pool.step(np.zeros(2, np.int32))

@@ -107,7 +107,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
     with RunDirectory(directory) as run_dir:
         run_dir.claim(config, fresh=fresh)
         checkpoint = None if fresh else run_dir.latest(config, warn)
-        progress = Progress(config.training.stop_when, checkpoint)
+        progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
         if progress.steps >= config.training.total_steps or progress.goal_reached:
             option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
             print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
@@ -141,15 +141,16 @@ def _train(
 
     with (
         StopRequest() as stop,
-        load_training(config, log, lambda: bool(stop), checkpoint) as (spec, pool, agent, device),
+        load_training(config, log, lambda: bool(stop), checkpoint) as loaded,
     ):
         from paac_cli.runs.sinks import CsvSink, EventLog, TensorBoardSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training
         from paac_cli.training.loop import train as run_loop
 
+        config, pool = loaded.config, loaded.pool
         stop.begin()
-        for text in advice(config, spec):
+        for text in advice(config, loaded.spec):
             warn(text)
         run_dir.create(config, fresh=fresh)
         start = progress.steps
@@ -160,9 +161,12 @@ def _train(
             tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
             for table in tables:
                 closing.callback(table.close)
-            log(Info(_headline(config, run_dir.path, pool.num_workers, device, start)))
+            log(Info(_headline(config, run_dir.path, pool.num_workers, loaded.device, start)))
             here = runtime(deterministic=config.training.deterministic)
-            training = Training(config, agent, pool, run_dir, progress, here, (console, *tables), log, stop)
+            sinks = console, *tables
+            training = Training(
+                config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism
+            )
             run_loop(training, checkpoint)
     return stop.exit_code
 
@@ -173,10 +177,10 @@ def _format_progress(progress: "Progress") -> str:
 
 
 def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int) -> str:
-    rule_set = f" (rule set {config.env.protocol})" if config.env.protocol else ""
+    rules = f" ({config.env.rules})" if config.env.rules else ""
     sampling = f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}"
     return (
-        f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rule_set}, "
+        f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rules}, "
         f"{config.algorithm.name} with torso {config.network.torso}, {sampling}, learner on {device} in "
         f"{config.network.precision}, {_until(config)}, in {directory}"
     )

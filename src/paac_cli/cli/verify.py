@@ -80,13 +80,14 @@ def _train(
     from paac_cli.training.loading import load_training
     from paac_cli.training.progress import Progress
 
-    progress, events = Progress(config.training.stop_when, checkpoint), []
+    progress, events = Progress(config.training.stop_when, checkpoint, config.info_keys), []
 
     def log(event: "Event") -> None:
         events.append(event)
         print_event(event)
 
-    with run_dir, load_training(config, log, lambda: bool(stop), checkpoint) as (_, pool, agent, _):
+    with run_dir, load_training(config, log, lambda: bool(stop), checkpoint) as loaded:
+        config, pool, agent = loaded.config, loaded.pool, loaded.agent
         from paac_cli.runs.sinks import CsvSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training, train

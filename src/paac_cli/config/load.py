@@ -80,6 +80,8 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         flag = f"--set {shorten(assignment)}"
         if not equals or not all(key.split(".")):
             raise ConfigError(f"{flag}: expected KEY=VALUE, e.g. --set algorithm.gamma=0.95")
+        if any("\ud800" <= character <= "\udfff" for character in assignment):
+            raise ConfigError(f"{flag}: not UTF-8")
         if key.count(".") >= yaml_io.MAX_DEPTH:
             raise ConfigError(f"{flag}: a key of {key.count('.') + 1:,} parts; no setting has more than a few")
         overrides[key] = yaml_io.parse(text, flag)
@@ -92,7 +94,11 @@ def to_yaml(config: RunConfig) -> str:
 
 
 def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> (old, new) of every setting that differs and is not in `FREE_ON_RESUME`."""
+    """Dotted key -> (old, new) of every setting that differs and is not in `FREE_ON_RESUME`.
+
+    A setting that is `auto` in `new` does not differ from what a run with the config `old` has found for it.
+    """
+    new = new.resuming(old)
     old_flat, new_flat = (dict(_flatten(config.model_dump(mode="json"))) for config in (old, new))
     return {
         ".".join(path): (old_flat.get(path), new_flat.get(path))

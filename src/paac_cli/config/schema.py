@@ -258,6 +258,9 @@ class NetworkConfig(ConfigModel):
         return self
 
 
+IS_SUCCESS = "is_success"  #: key of `info` by which many environments report whether the goal was reached
+
+
 class StopWhen(ConfigModel):
     """The goal of a run: training ends early when the mean return reaches it."""
 
@@ -281,6 +284,15 @@ class TrainingConfig(ConfigModel):
     stop_when: Annotated[
         StopWhen | None, Field(description="end training early at this mean return; null = train for total_steps")
     ] = None
+    info_keys: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s/]+$")], ...],
+        Field(
+            strict=False,
+            max_length=32,
+            description="keys of Gymnasium's `info` whose numbers at the end of a game are logged as info/<key>, their "
+            "mean over the last 100 games; `is_success` is always logged, as rollout/success_rate",
+        ),
+    ] = ()
     device: Annotated[Device, Field(description="device of the learner; auto = the GPU if there is one")] = "auto"
     deterministic: Annotated[
         bool,
@@ -315,7 +327,24 @@ class RunConfig(ConfigModel):
                 f"sampling.overlap is for algorithms that learn from whole rollouts, not for {self.algorithm.name}; "
                 "set sampling.overlap to false"
             )
+        if self.env.is_atari and self.training.info_keys:
+            raise ValueError("training.info_keys is for Gymnasium environments; Atari games have no `info`")
         return self
+
+    @property
+    def info_keys(self) -> tuple[str, ...]:
+        """Keys of `info` that are logged at the end of a game, each once."""
+        return () if self.env.is_atari else tuple(dict.fromkeys((IS_SUCCESS, *self.training.info_keys)))
+
+    def resuming(self, run: "RunConfig") -> "RunConfig":
+        """This config for resuming a run with the config `run`, which has a value for settings that are `auto` here."""
+        if self.env.fresh_per_episode != "auto":
+            return self
+        return self.with_env(fresh_per_episode=run.env.fresh_per_episode)
+
+    def with_env(self, **settings: Any) -> "RunConfig":
+        """This config with other `settings` in the section `env`."""
+        return self.model_copy(update={"env": self.env.model_copy(update=settings)})
 
     @property
     def frames_per_step(self) -> int:
@@ -336,10 +365,8 @@ FREE_ON_RESUME = frozenset(
         "training.checkpoint_every",
         "training.keep_checkpoints",
         "training.stop_when",
+        "training.info_keys",
         "training.device",
         "training.deterministic",
     }
 )
-
-#: The settings whose value `auto` is replaced when a run starts, by a check of its environment. A resumed run keeps it.
-RESOLVED_AT_START = frozenset({"env.fresh_per_episode"})

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import time
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,37 +12,23 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.gym import GymEnv
 from paac_cli.envs.registry import describe_error
 from paac_cli.seeding import episode_seed
+from paac_cli.spec import Determinism
 
 _STEPS = 200  # of each game that is played
 _SECONDS_PER_GAME = 0.2  # after which the first game is not played on
 _SECONDS = 5.0  # after which the check gives up
 _OTHER_GAMES = 3  # after each of which the first one is repeated
 
-Verdict = Literal["exact", "carries state", "ignores its seed", "random", "unknown"]
-
-
-class Determinism(NamedTuple):
-    """What the check has found."""
-
-    verdict: Verdict
-    detail: str = ""  #: what differs, e.g. "the reward of step 3"; or why the check is not finished
-
 
 def check_determinism(config: EnvConfig) -> Determinism:
     """Play a game, other games, and the same game again: in the same environment, and in a new one.
 
-        exact             the game is the same each time
-        carries state     it is the same in a new environment, but another one after other games
-        ignores its seed  as before, but in new environments every game is this game, whatever its seed
-        random            it is another one in a new environment, too
-        unknown           the environment raised an error or is too slow
-
     What is played depends on the environment alone, and not on the seed of a run. It is at most 200 steps of a game:
-    what happens later or seldom is not found.
+    what happens later or seldom is not found. Of an environment that is known to carry state, nothing is played.
     """
     try:
-        with contextlib.closing(_Trials(config.model_copy(update={"fresh_per_episode": False}))) as trials:
-            return _check(trials)
+        with contextlib.closing(_Trials(config)) as trials:
+            return Determinism("carries state") if trials.is_known_to_carry_state else _check(trials)
     except _CheckTimeoutError:
         return Determinism("unknown", f"a check takes longer than {_SECONDS:g} s")
     except Exception as error:  # third-party code may raise anything; if it is serious, the run will report it
@@ -65,8 +51,9 @@ class _Trials:
     """Plays games of one environment after another."""
 
     def __init__(self, config: EnvConfig) -> None:
-        self._config = config
-        self._env = GymEnv(config)
+        self._config = config.model_copy(update={"fresh_per_episode": "auto"})
+        self._env = GymEnv(self._config)
+        self.is_known_to_carry_state = self._env.is_fresh_per_episode
         self._max_steps = _STEPS
         self._start = time.monotonic()
 

@@ -2,7 +2,7 @@
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Env, FrameHook
-from paac_cli.spec import EnvSpec
+from paac_cli.spec import Determinism, EnvSpec
 
 
 def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
@@ -30,3 +30,10 @@ def describe_env(config: EnvConfig) -> EnvSpec:
         return env.spec
     finally:
         env.close()
+
+
+def check_env(config: EnvConfig) -> Determinism:
+    """Whether games of the environment `config.id`, which is not Atari, are functions of their seeds and actions."""
+    from paac_cli.envs.determinism import check_determinism
+
+    return check_determinism(config)

@@ -1,13 +1,13 @@
-"""The spec of an environment, which is made in a process of its own."""
+"""What is known of an environment before a run: it is made, and played, in a process of its own."""
 
 from collections.abc import Iterator
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.make import describe_env, make_env
+from paac_cli.envs.make import check_env, describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError, WorkerError
 from paac_cli.sampling.child_process import WorkerFailedError
 from paac_cli.sampling.isolated import isolated
-from paac_cli.spec import EnvSpec
+from paac_cli.spec import Determinism, EnvSpec
 
 
 def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
@@ -25,6 +25,25 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
         except WorkerError as error:
             raise EnvironmentSpecError(f"{config.id} cannot be made:\n{error}") from None
         return spec
+
+
+def find_determinism(config: EnvConfig, sampling: SamplingConfig) -> Determinism:
+    """Whether games of the environment `config.id` are functions of their seeds and actions, as a check finds it.
+
+    All its environments are closed before the function returns. "unknown" also if the environment crashes or hangs.
+    """
+    if config.is_atari:
+        return Determinism("exact")
+    with isolated(_check_determinism, config, env_config=config) as run:
+        try:
+            found: Determinism = next(run.values(sampling.worker_timeout))
+        except WorkerFailedError as error:
+            return Determinism("unknown", f"the check failed: {error.cause}")
+        return found
+
+
+def _check_determinism(config: EnvConfig) -> Iterator[Determinism]:
+    yield check_env(config)
 
 
 def _describe(config: EnvConfig) -> Iterator[EnvSpec]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Log
 from paac_cli.runs.checkpoint import Checkpoint
-from paac_cli.sampling.describe import describe
+from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import Pool, make_pool
-from paac_cli.spec import EnvSpec
+from paac_cli.spec import Determinism, EnvSpec
 from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Loaded(NamedTuple):
     """The environments and the agent of a config, ready to train."""
 
+    config: RunConfig  #: with what was found for settings that are `auto`
+    determinism: Determinism | None  #: of the environment, as a check has found it; None if there was no check
     spec: EnvSpec
     pool: Pool
     agent: "Agent"
@@ -32,10 +34,18 @@ def load_training(
     """A context manager for the pool and the agent of `config`; at its end the workers end.
 
     The workers start first and load while TensorFlow is imported, which takes seconds. log: takes the events of the
-    pool. stopping: whether the user has asked to stop; then the pool does not wait for hung workers. checkpoint: that
-    will be restored, if there is one. Raises CheckpointError if its weights do not fit the network.
+    pool. stopping: whether the user has asked to stop; then the pool does not wait for hung workers.
+    checkpoint: that will be restored, if there is one; without one, the environment is checked.
+
+    Raises CheckpointError if the weights of `checkpoint` do not fit the network.
     """
+    found = None
+    if checkpoint is not None:
+        config = config.resuming(checkpoint.config)
     spec = describe(config.env, config.sampling)
+    if checkpoint is None and config.env.fresh_per_episode == "auto" and not config.env.is_atari:
+        found = find_determinism(config.env, config.sampling)
+        config = config.with_env(fresh_per_episode=found.verdict == "carries state")
     with make_pool(config, spec, log, stopping) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
@@ -43,4 +53,4 @@ def load_training(
 
         policy = checkpoint.policy if checkpoint else None
         device = choose_device(config.training.device, deterministic=config.training.deterministic)
-        yield Loaded(spec, pool, make_agent(config, spec, policy), device)
+        yield Loaded(config, found, spec, pool, make_agent(config, spec, policy), device)

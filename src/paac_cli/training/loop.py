@@ -16,9 +16,11 @@ from paac_cli.runs.sinks import MetricSink
 from paac_cli.sampling.make import Pool
 from paac_cli.sampling.overlap import OverlappedPool, overlapped_rollout
 from paac_cli.sampling.player import Player
+from paac_cli.spec import Determinism
 from paac_cli.stopwatch import Stopwatch
 from paac_cli.timestep import TimeStep
 from paac_cli.training.bad_batch import check_metrics, check_weights
+from paac_cli.training.env_check import approximate_reason, information
 from paac_cli.training.progress import Progress
 from paac_cli.training.stop import StopRequest
 
@@ -56,6 +58,7 @@ class Training:
     sinks: Sequence[MetricSink]
     log: Log
     stop: StopRequest
+    determinism: Determinism | None = None  #: of the environment, if this session has checked it
 
 
 def train(training: Training, resume_from: Checkpoint | None) -> None:
@@ -104,6 +107,9 @@ class _Session:
             resume_from.approximate if resume_from else (),
             resumes_exactly=config.algorithm.resumes_exactly,
         )
+        self._found = training.determinism or Determinism("exact")
+        if reason := approximate_reason(config.env.id, self._found):
+            self._approximate = unique((*self._approximate, reason))
         self._log_due = Due(config.training.log_every, steps)
         self._save_due = Due(config.training.checkpoint_every, steps)
         self._logged_at = self._saved_at = steps
@@ -122,6 +128,8 @@ class _Session:
     def begin(self) -> None:
         """Restore agent and environments from the checkpoint, or reset them. Raises StoppedError or WorkerError."""
         agent, pool, checkpoint = self._training.agent, self._training.pool, self._resume_from
+        if text := information(self._training.config.env.id, self._found):
+            self._training.log(Info(text))
         if self._approximate:
             self._training.log(Approximate(self._approximate))
         if checkpoint is None:
@@ -181,6 +189,7 @@ class _Session:
             "rollout/ep_rew_mean": progress.mean_return,
             "rollout/ep_len_mean": progress.mean_length,
             "rollout/episodes": progress.episodes,
+            **progress.info_means,
             "time/frames": progress.steps * self._training.config.frames_per_step,
             "time/updates": progress.updates,
             "time/time_elapsed": progress.seconds,

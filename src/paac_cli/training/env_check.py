@@ -1,0 +1,29 @@
+"""What follows for a run from the check of its environment."""
+
+from paac_cli.spec import Determinism
+
+
+def approximate_reason(env_id: str, found: Determinism) -> str | None:
+    """Why a run with this environment is not reproducible bit for bit; None if nothing was found."""
+    differs = f"a replayed game differs in {found.detail}"
+    if found.verdict == "random":
+        return f"games of {env_id} are not functions of their seeds and actions: {differs}"
+    if found.verdict == "ignores its seed":
+        return (
+            f"{env_id} carries state from one game to the next ({differs}), and new environments would make all games "
+            "the same, because it draws no random numbers from self.np_random"
+        )
+    return None
+
+
+def information(env_id: str, found: Determinism) -> str | None:
+    """What else the user should know; None if there is nothing."""
+    if found.verdict == "carries state":
+        differs = f" (a replayed game differs in {found.detail})" if found.detail else ""
+        return (
+            f"{env_id} carries state from one game to the next{differs}: every game gets a new environment "
+            "(env.fresh_per_episode)"
+        )
+    if found.verdict == "unknown":
+        return f"Whether {env_id} carries state from one game to the next is unknown: {found.detail}"
+    return None
