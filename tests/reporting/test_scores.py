@@ -31,6 +31,23 @@ def test_scores_of_a_known_game_are_compared_with_published_ones():
     assert "PAAC paper, network nature, rule set paac2017: 20.9" in text
 
 
+@pytest.mark.parametrize(
+    ("setting", "rules"),
+    [
+        ({"mode": 1}, "mode 1"),
+        ({"difficulty": 0}, "difficulty 0"),
+        ({"mode": 0, "difficulty": 3}, "mode 0, difficulty 3"),
+    ],
+)
+def test_scores_of_another_mode_are_not_compared_with_published_ones(setting, rules):
+    report = score_report(load_config({"env": {"id": "ALE/Pong-v5", **setting}, **SECTIONS}, "test"), GAMES)
+    assert {name: report[name] for name in setting} == setting
+    assert "human_normalised" not in report
+    text = format_scores(report | PLAYED)
+    assert f"ALE/Pong-v5, rule set baselines, {rules}, actions greedy, seed 3" in text
+    assert "paper" not in text
+
+
 def test_scores_of_another_environment_stand_alone():
     config = load_config({"env": {"id": "CartPole-v1"}, **SECTIONS}, "test")
     report = score_report(config, GAMES[:1])

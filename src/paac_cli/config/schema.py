@@ -14,6 +14,12 @@ Device = Literal["auto", "cpu", "gpu"]
 Channels = Literal["auto", "first", "last"]
 
 
+def format_rules(protocol: str | None, mode: int | None, difficulty: int | None) -> str:
+    """These settings of `EnvConfig`, as far as they are given: "rule set baselines, mode 2"."""
+    given = {"rule set": protocol, "mode": mode, "difficulty": difficulty}
+    return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+
+
 class EnvConfig(ConfigModel):
     """The environment and its rules."""
 
@@ -81,8 +87,7 @@ class EnvConfig(ConfigModel):
     @property
     def rules(self) -> str:
         """The rules that scores belong to, e.g. "rule set baselines, mode 2"; empty if the game is not Atari."""
-        given = {"rule set": self.protocol, "mode": self.mode, "difficulty": self.difficulty}
-        return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+        return format_rules(self.protocol, self.mode, self.difficulty)
 
     @model_validator(mode="before")
     @classmethod

@@ -21,7 +21,7 @@ from paac_cli.config.load import load_config, third_party_algorithm
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import RunDirectoryError
 from paac_cli.files import make_directory, replace_synced
-from paac_cli.reporting.reference_scores import REFERENCE_SCORES
+from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.runs.metrics_csv import read_rows
 from paac_cli.runs.run_directory import CONFIG
 from paac_cli.text import printable, shorten
@@ -94,8 +94,7 @@ def _draw(curves: list[Curve], image_format: str) -> bytes:
         label = _plain(f"{curve.name}: {curve.algorithm}, seed {curve.config.seed}")
         axes.plot(curve.steps, curve.mean_return, label=label, linewidth=1.5)
     _draw_references(axes, config)
-    rules = f", rule set {config.env.protocol}" if config.env.protocol else ""
-    axes.set_title(_plain(f"{config.env.id}{rules}"))
+    axes.set_title(_plain(", ".join(filter(None, (config.env.id, config.env.rules)))))
     axes.set_xlabel("agent steps" + (" (1 step = 4 frames)" if config.env.is_atari else ""))
     axes.set_ylabel("mean raw return, last 100 games")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -109,13 +108,11 @@ def _draw(curves: list[Curve], image_format: str) -> bytes:
 
 
 def _require_comparable(curves: list[Curve]) -> None:
-    """Raises RunDirectoryError if the curves are of different environments or rule sets."""
-    games = {(curve.config.env.id, curve.config.env.protocol) for curve in curves}
+    """Raises RunDirectoryError if the curves are of different environments, rule sets, modes or difficulties."""
+    games = {(curve.config.env.id, curve.config.env.rules) for curve in curves}
     if len(games) > 1:
         names = ", ".join(f"{game} ({rules})" if rules else game for game, rules in sorted(games, key=str))
-        raise RunDirectoryError(
-            f"scores of different games or rule sets are not comparable: {names}. Plot them separately"
-        )
+        raise RunDirectoryError(f"scores of different games or rules are not comparable: {names}. Plot them separately")
 
 
 def _plain(text: str) -> str:
@@ -124,7 +121,7 @@ def _plain(text: str) -> str:
 
 
 def _draw_references(axes: Axes, config: RunConfig) -> None:
-    reference = REFERENCE_SCORES.get(config.env.id)
+    reference = published_scores(config.env)
     if reference is None:
         return
     network, paper = reference.paper(config.network.torso)

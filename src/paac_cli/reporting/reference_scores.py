@@ -2,10 +2,12 @@
 
 `random` and `human` define the human-normalised score in the literature (Mnih et al. 2015, and Wang et al. 2016 for
 no-op starts). `paper_*` are from table 1 of Clemente et al. 2017. All were measured with no-op starts, the minimal
-action set and no sticky actions.
+action set, no sticky actions, and the default mode and difficulty of the game.
 """
 
 from typing import NamedTuple
+
+from paac_cli.config.schema import EnvConfig
 
 
 class ReferenceScores(NamedTuple):
@@ -39,3 +41,9 @@ REFERENCE_SCORES = {
     "ALE/SpaceInvaders-v5": ReferenceScores(148.0, 1668.7, 1077.3, 1427.8),
     "ALE/UpNDown-v5": ReferenceScores(533.4, 11693.2, 88105.3, 100523.3),
 }
+
+
+def published_scores(env: EnvConfig) -> ReferenceScores | None:
+    """Scores to compare with those in `env`; None if there are none, as for other modes and difficulties."""
+    is_default = env.mode is None and env.difficulty is None
+    return REFERENCE_SCORES.get(env.id) if is_default else None

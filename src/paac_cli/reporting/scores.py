@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paac_cli.config.schema import IS_SUCCESS, RunConfig
-from paac_cli.reporting.reference_scores import REFERENCE_SCORES
+from paac_cli.config.schema import IS_SUCCESS, RunConfig, format_rules
+from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.text import counted
 from paac_cli.timestep import INFO
 
@@ -20,6 +20,8 @@ def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[st
     report: dict[str, Any] = {
         "env": config.env.id,
         "protocol": config.env.protocol,
+        "mode": config.env.mode,
+        "difficulty": config.env.difficulty,
         "episodes": len(scores),
         "mean": float(np.mean(scores)),
         "std": float(np.std(scores)),
@@ -32,7 +34,7 @@ def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[st
     for key in dict.fromkeys(key for game in games for key in game.info):
         numbers = [game.info[key] for game in games if key in game.info]
         report["success_rate" if key == IS_SUCCESS else f"{INFO}{key}"] = float(np.mean(numbers))
-    reference = REFERENCE_SCORES.get(config.env.id)
+    reference = published_scores(config.env)
     if reference is not None:
         network, paper = reference.paper(config.network.torso)
         report |= {
@@ -47,10 +49,10 @@ def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[st
 
 def format_scores(report: dict[str, Any]) -> str:
     """A `score_report` as text. The caller must have added `checkpoint`, `steps`, `actions` and `seed`."""
-    rules = f", rule set {report['protocol']}" if report["protocol"] else ""
+    rules = format_rules(report["protocol"], report["mode"], report["difficulty"])
     lines = [
         f"{report['checkpoint']}, {report['steps']:,} steps",
-        f"{report['env']}{rules}, actions {report['actions']}, seed {report['seed']}",
+        f"{report['env']}{rules and f', {rules}'}, actions {report['actions']}, seed {report['seed']}",
         f"{counted(report['episodes'], 'game')}: mean {report['mean']:.2f}, std {report['std']:.2f}, "
         f"median {report['median']:.2f}, min {report['min']:g}, max {report['max']:g}, "
         f"mean length {report['mean_length']:.0f} steps",
