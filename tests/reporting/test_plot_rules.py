@@ -1,11 +1,11 @@
 """Curves under different rules are not plotted together."""
 
 import pytest
+from plain_run import write_run
 
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.plot import plot_runs
-from plain_run import write_run
 
 
 def write_pong(directory, **env):
