@@ -55,10 +55,16 @@ class WorkerFailure:
     cause: str  #: e.g. "killed by SIGKILL", "hung for 60 s"
     activity: str  #: e.g. "in step 17 of game 3 (seed 123) of environment 2"
     stacks: str = ""  #: stack traces of its threads; incomplete or empty if it could not write them
+    advice: str = ""  #: what the user may do, e.g. "raise sampling.worker_timeout"
 
     def __str__(self) -> str:
-        text = f"{self.worker}: {self.cause} {self.activity}"
-        return f"{text}\n{self.stacks}" if self.stacks else text
+        return f"{self.worker}: {self.details}"
+
+    @property
+    def details(self) -> str:
+        """All but the worker."""
+        advice = f"; {self.advice}" if self.advice else ""
+        return "\n".join(filter(None, (f"{self.cause} {self.activity}{advice}", self.stacks)))
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,7 @@ class WorkerRestarted:
     seconds: float  #: duration of the restart, including the replay
 
     def __str__(self) -> str:
-        restarted = f"Restarted {self.failure.worker} in {self.seconds:.1f} s"
-        text = f"{restarted}: {self.failure.cause} {self.failure.activity}"
-        return f"{text}\n{self.failure.stacks}" if self.failure.stacks else text
+        return f"Restarted {self.failure.worker} in {self.seconds:.1f} s: {self.failure.details}"
 
 
 @dataclass(frozen=True)

@@ -19,18 +19,26 @@ from paac_cli.sampling.fork_server import fork_server, start
 _DEATH_TIMEOUT = 5.0  # seconds from the end of a process's pipe to the end of the process
 _STACKS_TIMEOUT = 0.5  # seconds that a hung process has to write the stacks of its threads
 _PIPE_BYTES = 65_536  # capacity of a pipe
+_HANG_ADVICE = (
+    "if its environment needs more time, raise sampling.worker_timeout: --set sampling.worker_timeout=600 for paac "
+    "train and bench, --worker-timeout 600 for paac eval, record and verify"
+)
 
 
 class WorkerFailedError(Exception):
     """A process died or hangs."""
 
-    def __init__(self, cause: str, stacks: str) -> None:
-        """cause: e.g. "killed by SIGSEGV". stacks: those of its threads, as far as it could still write them."""
+    def __init__(self, cause: str, stacks: str, *, is_exit: bool = False, advice: str = "") -> None:
+        """cause: e.g. "killed by SIGSEGV". stacks: those of its threads, as far as it could still write them.
+
+        is_exit: whether it ended by itself. advice: as in `WorkerFailure`.
+        """
         super().__init__(cause)
-        self.cause, self.stacks = cause, stacks
+        self.cause, self.stacks, self.is_exit, self.advice = cause, stacks, is_exit, advice
 
     def __str__(self) -> str:
-        return f"{self.cause}\n{self.stacks}" if self.stacks else self.cause
+        advice = f"; {self.advice}" if self.advice else ""
+        return "\n".join(filter(None, (f"{self.cause}{advice}", self.stacks)))
 
 
 class ChildProcess:
@@ -84,13 +92,13 @@ class ChildProcess:
             cause = "closed its pipe without ending"
         else:
             cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return WorkerFailedError(cause, self._read_stacks())
+        return WorkerFailedError(cause, self._read_stacks(), is_exit=code is not None and code >= 0)
 
     def hangs(self, seconds: float) -> WorkerFailedError:
         """The error that says that it has not answered for `seconds`; without stacks if the process is stopped."""
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self.death, SHOW_STACKS)
-        return WorkerFailedError(f"hung for {seconds:g} s", self._read_stacks(_STACKS_TIMEOUT))
+        return WorkerFailedError(f"hung for {seconds:g} s", self._read_stacks(_STACKS_TIMEOUT), advice=_HANG_ADVICE)
 
     def _read_stacks(self, timeout: float = 0.0) -> str:
         """What it has written to its pipe for stacks; waits up to `timeout` seconds for more."""

@@ -171,15 +171,21 @@ class Histories:
             histories[env] = self._log[row]._replace(obs_digests=self._digests(row))
         return WorkerState(self._slots.current, histories)
 
+    def is_unplayed(self, env: int) -> bool:
+        """Whether environment `env` has played no step of its current game."""
+        return len(self._log[env - self._envs.start].actions) == 0
+
+    def name_game(self, env: int, game: int) -> str:
+        """The game of index `game` of environment `env`, human-readable."""
+        return f"game {game} (seed {integer_seed(episode_seed(self._seed, env, game))}) of environment {env}"
+
     def describe(self, env: int, game: int) -> str:
         """What environment `env` is doing in its game of index `game`, human-readable."""
         history = self._log[env - self._envs.start]
         step = len(history.actions) + 1 if history.episode == game else 0
         action = self._actions[env - self._envs.start].tolist()
         moment = f"step {step} (action {action})" if step else "the start"
-        return (
-            f"{moment} of game {game} (seed {integer_seed(episode_seed(self._seed, env, game))}) of environment {env}"
-        )
+        return f"{moment} of {self.name_game(env, game)}"
 
     def _digests(self, row: int) -> tuple[int, ...]:
         if self._expected is not None:

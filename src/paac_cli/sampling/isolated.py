@@ -10,6 +10,7 @@ from typing import Any
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import PaacError, WorkerError
 from paac_cli.sampling.child_process import ChildProcess
+from paac_cli.sampling.traces import format_error
 
 _CHECK_EVERY = 1.0  # seconds
 
@@ -75,8 +76,8 @@ def send_result(connection: Connection, compute: Callable[[], Any]) -> bool:
     except PaacError as error:
         error.add_note(traceback.format_exc())  # for `paac --traceback`
         result = (error, None)
-    except BaseException:
-        result = (WorkerError(traceback.format_exc()), None)
+    except BaseException as error:
+        result = (WorkerError(format_error(error)), None)
     connection.send(result)
     return result[0] is None
 

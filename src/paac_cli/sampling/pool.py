@@ -53,13 +53,15 @@ class WorkerPool:
         seed: int,
         log: Log,
         stopping: Callable[[], bool] = lambda: False,
+        info_keys: tuple[str, ...] = (),
         region: Region | None = None,
         budget: RestartBudget | None = None,
     ) -> None:
         """Start the workers and return while they load; the first `reset` or `restore` waits for them.
 
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
-        log: receives WorkerRestarted, RestartFailed and ReplayDiverged.
+        info_keys: numbers of `info` that `TimeStep.episodes` reports.
+        log: receives WorkerRestarted, RestartFailed, ReplayDiverged, and Alerts of environments that cannot be closed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
         region, budget: for several pools on one block of memory, and with one count of restarts.
 
@@ -67,7 +69,7 @@ class WorkerPool:
         """
         if region is None:
             workers = num_workers(sampling)
-            block = allocate(spec, sampling.num_envs, workers, rollout_length)
+            block = allocate(spec, sampling.num_envs, workers, rollout_length, info_keys)
             region = Region(block, range(sampling.num_envs), range(workers))
         self.num_envs, self.num_workers = len(region.envs), len(region.workers)
         self.rollout_length = rollout_length
@@ -82,7 +84,7 @@ class WorkerPool:
         self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed)
         self._workers = Workers(
             [
-                WorkerTask(index, envs, env_config, seed, region.block, core)
+                WorkerTask(index, envs, env_config, seed, region.block, core, sampling.close_timeout, info_keys)
                 for index, envs, core in zip(
                     region.workers,
                     split_evenly(region.envs, self.num_workers),
@@ -91,7 +93,7 @@ class WorkerPool:
                 )
             ],
             self._histories,
-            timeouts=Timeouts(sampling.worker_timeout, stopping),
+            timeouts=Timeouts(sampling.worker_timeout, stopping, sampling.close_timeout),
             budget=self._budget,
             log=log,
         )

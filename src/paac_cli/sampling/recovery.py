@@ -18,6 +18,8 @@ from paac_cli.sampling.worker_process import CHECK_EVERY, Timeouts, WorkerProces
 
 _START = b""  # stands for what a new process does first, without a command: it makes its environments
 _HOUR = 3600.0  # seconds
+_MAX_EXITS, _MAX_CRASHES = 2, 3  # times that a worker may fail in the same place: by an exit, in another way
+_FROM_OUTSIDE = ("killed by SIGKILL",)  # e.g. by the kernel, for lack of memory: that may be over in a while
 
 
 class RestartBudget:
@@ -64,11 +66,13 @@ class RestartableWorker:
         self._timeouts, self._budget, self._log = timeouts, budget, log
         self._command = _START  # the latest that was posted
         self._executing = _START  # by the process; during recovery it precedes `_command`
+        self._last_place: tuple[str, str] | None = None  # of the latest failure: cause and activity
+        self._repeats = 0  # how often it has failed there, without another failure in between
 
     @property
-    def pid(self) -> int:
-        """Of the current process."""
-        return self._process.pid
+    def process(self) -> WorkerProcess:
+        """The current process."""
+        return self._process
 
     def post(self, command: bytes) -> None:
         """Send a command; `has_answered` waits for its end."""
@@ -86,14 +90,6 @@ class RestartableWorker:
         except WorkerFailedError as error:
             self._recover(error)
             return False
-
-    def request_end(self) -> None:
-        """Ask the process to end."""
-        self._process.request_end()
-
-    def join(self, deadline: float) -> None:
-        """Wait for the end of the process; kill it at `deadline` (of `time.monotonic`)."""
-        self._process.join(deadline)
 
     def _send(self, command: bytes) -> None:
         self._executing = command
@@ -119,10 +115,24 @@ class RestartableWorker:
 
     def _end_failed(self, error: WorkerFailedError) -> WorkerFailure:
         """Kill what is left of the process and count a restart. Raises WorkerError if that is one too many."""
-        self._process.kill()
-        failure = WorkerFailure(self._task.name, error.cause, self._activity(), error.stacks)
+        self._process.child.kill()
+        failure = WorkerFailure(self._task.name, error.cause, self._activity(), error.stacks, error.advice)
         self._budget.spend(failure)
+        self._require_another(failure, is_exit=error.is_exit)
         return failure
+
+    def _require_another(self, failure: WorkerFailure, *, is_exit: bool) -> None:
+        """Raises WorkerError if the same happens in the same place for too many times: it would happen for ever."""
+        place = failure.cause, failure.activity
+        self._repeats = self._repeats + 1 if place == self._last_place else 1
+        self._last_place = place
+        in_env = self._task.block["activity"]["env"][self._task.worker] != NO_ENV
+        limit = _MAX_EXITS if is_exit else _MAX_CRASHES
+        if in_env and self._repeats >= limit and failure.cause not in _FROM_OUTSIDE:
+            raise WorkerError(
+                f"{failure.worker} failed {limit} times in the same place, and is not restarted any more: "
+                f"{failure.details}"
+            )
 
     def _restart(self) -> None:
         """Start a new process, bring it to the state of the old one and send it the unfinished command."""
@@ -147,6 +157,8 @@ class RestartableWorker:
             return "while starting" if self._executing == _START else "between two commands"
         if self._executing == _START:
             return f"while making environment {env}"
+        if self._executing == RESTORE and self._command == RESTORE and self._histories.is_unplayed(env):
+            return f"at the start of {self._histories.name_game(env, game)}"
         if self._executing == RESTORE:
             return f"while replaying game {game} of environment {env}"
         return f"in {self._histories.describe(env, game)}"

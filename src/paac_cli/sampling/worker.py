@@ -7,7 +7,6 @@ and text only with an error. The worker ends when the learner's end of the pipe 
 import contextlib
 import os
 import random
-import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
@@ -15,11 +14,13 @@ import cv2
 import numpy as np
 
 from paac_cli.sampling.child import STOP_SIGNALS as STOP_SIGNALS
+from paac_cli.sampling.traces import format_error
 from paac_cli.sampling.worker_envs import Activity, WorkerEnvs, WorkerTask
 from paac_cli.seeding import episode_seed, integer_seed
 
 STEP, RESTORE, CLOSE = b"s", b"r", b"c"  #: commands of the learner; RESTORE is followed by a `WorkerState`
-READY, ERROR = b"k", b"e"  #: answers of the worker; ERROR is followed by a traceback
+READY, ERROR = b"k", b"e"  #: answers of the worker; ERROR is followed by a text, and the worker ends
+CLOSING, CLOSED = b"b", b"d"  #: sent when it begins to close its environments, and with `CloseProblems` at the end
 
 
 def run_worker(connection: Connection, task: WorkerTask) -> None:
@@ -54,15 +55,16 @@ def _seed_global_generators(task: WorkerTask) -> None:
 
 
 class _EnvFailedError(Exception):
-    """An environment raised. The learner has its traceback, and the worker ends."""
+    """An environment raised. The learner has the text of the error, and the worker ends."""
 
 
 def _serve(connection: Connection, task: WorkerTask) -> None:
     activity = Activity(task)
-    with _errors_sent(connection):
-        envs = WorkerEnvs(task, activity)
-    activity.leave()
+    envs = WorkerEnvs(task, activity)
     try:
+        with _errors_sent(connection):
+            envs.make()
+        activity.leave()
         os.write(connection.fileno(), READY)
         while (command := _next_command(connection, envs)) not in (CLOSE, b""):
             state = connection.recv() if command == RESTORE else None
@@ -71,7 +73,16 @@ def _serve(connection: Connection, task: WorkerTask) -> None:
             activity.leave()
             os.write(connection.fileno(), READY)
     finally:
-        envs.close()
+        _close(connection, envs)
+
+
+def _close(connection: Connection, envs: WorkerEnvs) -> None:
+    with contextlib.suppress(OSError):  # the learner may have ended
+        os.write(connection.fileno(), CLOSING)
+    problems = envs.close()
+    with contextlib.suppress(OSError):
+        os.write(connection.fileno(), CLOSED)
+        connection.send(problems)
 
 
 def _next_command(connection: Connection, envs: WorkerEnvs) -> bytes:
@@ -92,10 +103,10 @@ def _is_readable(connection: Connection) -> bool:
 
 @contextlib.contextmanager
 def _errors_sent(connection: Connection) -> Iterator[None]:
-    """Send the traceback of any error in this block to the learner, even of one that looks like a closed pipe."""
+    """Send the text of any error in this block to the learner, even of one that looks like a closed pipe."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         os.write(connection.fileno(), ERROR)
-        connection.send_bytes(traceback.format_exc().encode(errors="backslashreplace"))
+        connection.send_bytes(format_error(error).encode(errors="backslashreplace"))
         raise _EnvFailedError from None

@@ -8,6 +8,7 @@ import numpy as np
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Action, Env
 from paac_cli.envs.make import make_env
+from paac_cli.sampling.closing import CloseProblems, close_all
 from paac_cli.sampling.history import EnvHistory, WorkerState, digest
 from paac_cli.sampling.layout import ABANDONED, ENDED, NO_ENV
 from paac_cli.sampling.shared_block import SharedBlock
@@ -23,6 +24,8 @@ class WorkerTask(NamedTuple):
     seed: int
     block: SharedBlock
     core: int | None  #: to which the worker is pinned; None: the system decides
+    close_timeout: float  #: seconds that `close` of an environment may take
+    info_keys: tuple[str, ...] = ()  #: numbers of `info` to report at the end of a game
 
     @property
     def name(self) -> str:
@@ -53,17 +56,19 @@ class WorkerEnvs:
     def __init__(self, task: WorkerTask, activity: Activity) -> None:
         self._task, self._activity, self._block = task, activity, task.block
         self._envs: dict[int, Env] = {}
-        for n in task.envs:
-            activity.enter(n, game=0)
-            self._envs[n] = make_env(task.env_config)
         self._episodes = dict.fromkeys(task.envs, 0)  # index of the current game
         self._slot = 0  # of the latest observation
         self._diverged: set[int] = set()  # environments whose game is truncated at the next step
 
-    def close(self) -> None:
-        """Close all environments."""
-        for env in self._envs.values():
-            env.close()
+    def make(self) -> None:
+        """Make all environments."""
+        for n in self._task.envs:
+            self._activity.enter(n, game=0)
+            self._envs[n] = make_env(self._task.env_config)
+
+    def close(self) -> CloseProblems:
+        """Close all environments, also if one of them raises or hangs."""
+        return close_all(self._envs, self._task.close_timeout, lambda n: self._activity.enter(n, self._episodes[n]))
 
     def prepare(self) -> bool:
         """Do a part of what later games need; False if nothing is left to do."""
@@ -145,7 +150,8 @@ class WorkerEnvs:
         if outcome.truncated:
             block["final_obs"][n] = out
         if outcome.game_over:
-            block["episodes"][n] = (n, self._episodes[n], env.score, env.length)
+            info = env.info_numbers(self._task.info_keys)
+            block["episodes"][n] = (n, self._episodes[n], env.score, env.length, *info)
             block["ended"][n] = ENDED
             self._begin_next_game(n)
 

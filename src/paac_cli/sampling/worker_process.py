@@ -3,7 +3,6 @@
 import contextlib
 import os
 import select
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,12 +10,15 @@ from numpy.typing import NDArray
 
 from paac_cli.errors import StoppedError, WorkerError
 from paac_cli.sampling.child_process import ChildProcess
+from paac_cli.sampling.closing import CloseProblems
 from paac_cli.sampling.layout import NO_ENV
-from paac_cli.sampling.worker import CLOSE, ERROR, run_worker
+from paac_cli.sampling.worker import CLOSE, CLOSED, CLOSING, ERROR, run_worker
 from paac_cli.sampling.worker_envs import WorkerTask
 
 CHECK_EVERY = 1.0  #: seconds between two checks of a worker that does not answer
 _STOP_TIMEOUT = 3.0  # seconds that a worker has to answer after the run was asked to stop
+_BUSY_TIMEOUT = 5.0  # seconds that a worker has to finish its command after it was asked to end
+_INTERRUPT_TIMEOUT = 2.0  # seconds that a worker has to interrupt `close` of an environment
 
 
 class Timeouts(NamedTuple):
@@ -24,6 +26,7 @@ class Timeouts(NamedTuple):
 
     hang: float  #: seconds without progress after which a worker counts as hung
     stopping: Callable[[], bool]  #: whether the run was asked to stop: then it waits only briefly
+    close: float  #: seconds that `close` of an environment may take
 
 
 class WorkerProcess:
@@ -32,20 +35,22 @@ class WorkerProcess:
     def __init__(self, task: WorkerTask, send_timeout: float) -> None:
         """Start it and return while it loads. send_timeout: seconds after which `send` gives up if it does not read."""
         task.block["activity"]["env"][task.worker] = NO_ENV  # until the worker itself writes it
-        self._child = ChildProcess(
+        self.child = ChildProcess(
             run_worker, task, name=task.name, env_config=task.env_config, send_timeout=send_timeout
         )
-        self._connection = self._child.connection
-        self._heartbeats: NDArray = task.block["activity"]["heartbeats"][task.worker : task.worker + 1]
+        self._connection = self.child.connection
+        self._activity: NDArray = task.block["activity"][task.worker : task.worker + 1]
         self._last_heartbeats = 0
         self._unanswered = self._silent = 0.0  # seconds without an answer, seconds without a heartbeat
+        self._is_closing = False  # whether it has begun to close its environments
+        self.problems: CloseProblems = {}  #: what went wrong at its end
         self._poll = select.poll()  # both: a child of the worker may keep the worker's end of the pipe open
         self._poll.register(self._connection.fileno(), select.POLLIN)
-        self._poll.register(self._child.death, select.POLLIN)
+        self._poll.register(self.child.death, select.POLLIN)
 
     @property
     def pid(self) -> int:
-        return self._child.pid
+        return self.child.pid
 
     def send(self, command: bytes, argument: object = None) -> None:
         """Never fails: if the worker is dead, `answers_within` reports it."""
@@ -62,46 +67,72 @@ class WorkerProcess:
         """
         events = self._poll.poll(seconds * 1000)
         if not events:
-            self._count_silence(timeouts)
+            self._count_silence()
+            if timeouts.stopping() and self._unanswered > _STOP_TIMEOUT:
+                raise StoppedError(f"{self.child.name} did not answer after the run was asked to stop")
+            if self._silent >= timeouts.hang:
+                raise self.child.hangs(timeouts.hang)
             return False
         self._unanswered = self._silent = 0.0
-        if all(descriptor == self._child.death for descriptor, _ in events) and not self._connection.poll():
-            raise self._child.has_died()
+        if all(descriptor == self.child.death for descriptor, _ in events) and not self._connection.poll():
+            raise self.child.has_died()
         try:
             answer = os.read(self._connection.fileno(), 1)
             message = self._connection.recv_bytes().decode() if answer == ERROR else ""
         except (EOFError, OSError):
             answer = b""
         if answer == b"":
-            raise self._child.has_died()
+            raise self.child.has_died()
         if answer == ERROR:
             raise WorkerError(message)
         return True
 
     def request_end(self) -> None:
-        """Ask the worker to close its environments and to end."""
+        """Ask the worker to close its environments and to end; `has_ended` waits for it."""
+        self._unanswered = self._silent = 0.0
         with contextlib.suppress(OSError):  # it may be dead
             os.write(self._connection.fileno(), CLOSE)
 
-    def join(self, deadline: float) -> None:
-        """Wait for the end of the process; kill it at `deadline` (of `time.monotonic`)."""
-        self._child.join(max(deadline - time.monotonic(), 0.0))
-        self.kill()
+    def has_ended(self, seconds: float, timeouts: Timeouts) -> bool:
+        """Whether the worker closes its environments within `seconds`, or has died, or must be killed.
 
-    def kill(self) -> None:
-        """Kill the process and what it has started, and wait until they are dead. May be called twice."""
-        self._child.kill()
+        If not, this counts as `CHECK_EVERY` seconds. `problems` says what went wrong.
+        """
+        if not self._poll.poll(seconds * 1000):
+            self._count_silence()
+            return self._must_be_killed(timeouts)
+        self._silent = 0.0
+        answer = b""
+        with contextlib.suppress(EOFError, OSError):
+            if self._connection.poll():  # otherwise it has died
+                answer = os.read(self._connection.fileno(), 1)
+            if answer == ERROR:
+                self._connection.recv_bytes()
+            if answer == CLOSED:
+                self.problems |= self._connection.recv()
+        if self._is_closing and answer == b"":
+            self.problems[int(self._activity["env"][0])] = f"ended its process ({self.child.has_died().cause})"
+        self._is_closing = self._is_closing or answer == CLOSING
+        return answer in (CLOSED, b"")
 
-    def _count_silence(self, timeouts: Timeouts) -> None:
+    def _must_be_killed(self, timeouts: Timeouts) -> bool:
+        env = int(self._activity["env"][0])
+        if self._is_closing:
+            if self._silent < timeouts.close + _INTERRUPT_TIMEOUT:
+                return False
+            self.problems[env] = f"took longer than {timeouts.close:g} s, and its worker was killed"
+        elif self._unanswered < (_STOP_TIMEOUT if timeouts.stopping() else _BUSY_TIMEOUT):
+            return False
+        elif env != NO_ENV and not timeouts.stopping():
+            self.problems[env] = "was not called: its worker was busy and was killed"
+        return True
+
+    def _count_silence(self) -> None:
         # Counts checks, not time: a clock would include the time in which the learner itself was stopped, as by Ctrl-Z.
-        heartbeats = int(self._heartbeats[0])
+        heartbeats = int(self._activity["heartbeats"][0])
         self._unanswered += CHECK_EVERY
         self._silent = self._silent + CHECK_EVERY if heartbeats == self._last_heartbeats else 0.0
         self._last_heartbeats = heartbeats
-        if timeouts.stopping() and self._unanswered > _STOP_TIMEOUT:
-            raise StoppedError(f"{self._child.name} did not answer after the run was asked to stop")
-        if self._silent >= timeouts.hang:
-            raise self._child.hangs(timeouts.hang)
 
 
 def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[WorkerProcess]:
@@ -110,6 +141,6 @@ def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[Work
         workers = []
         for task in tasks:
             workers.append(WorkerProcess(task, send_timeout))
-            started.callback(workers[-1].kill)
+            started.callback(workers[-1].child.kill)
         started.pop_all()
     return workers

@@ -1,16 +1,17 @@
 """All workers of a pool: they receive each command together, and all answers are awaited."""
 
-import time
 from collections.abc import Sequence
 
-from paac_cli.events import Log
+from paac_cli.events import Alert, Log
+from paac_cli.sampling.child_process import kill_all
+from paac_cli.sampling.closing import CloseProblems
 from paac_cli.sampling.history import Histories
 from paac_cli.sampling.limits import raise_open_files_limit
 from paac_cli.sampling.recovery import RestartableWorker, RestartBudget
 from paac_cli.sampling.worker_envs import WorkerTask
-from paac_cli.sampling.worker_process import CHECK_EVERY, Timeouts, start_workers
+from paac_cli.sampling.worker_process import CHECK_EVERY, Timeouts, WorkerProcess, start_workers
 
-_CLOSE_TIMEOUT = 5.0  # seconds that workers have to end when asked to
+_EXIT_TIMEOUT = 1.0  # seconds for a process to end after it has closed its environments
 
 
 class Workers:
@@ -30,6 +31,7 @@ class Workers:
         Raises ConfigError if the system does not allow enough open files.
         """
         raise_open_files_limit(len(tasks))
+        self._timeouts, self._log = timeouts, log
         self._workers = [
             RestartableWorker(task, process, histories, timeouts=timeouts, budget=budget, log=log)
             for task, process in zip(tasks, start_workers(tasks, timeouts.hang), strict=True)
@@ -38,7 +40,7 @@ class Workers:
     @property
     def pids(self) -> list[int]:
         """Process ids of the current processes."""
-        return [worker.pid for worker in self._workers]
+        return [worker.process.pid for worker in self._workers]
 
     def post(self, command: bytes) -> None:
         """Send `command` to all workers. `await_all` must follow before the next one."""
@@ -56,10 +58,35 @@ class Workers:
             waiting = [worker for worker in waiting if not worker.has_answered(CHECK_EVERY / len(waiting))]
 
     def close(self) -> None:
-        """End all workers, whatever their state. May be called twice."""
-        for worker in self._workers:
-            worker.request_end()
-        deadline = time.monotonic() + _CLOSE_TIMEOUT
-        for worker in self._workers:
-            worker.join(deadline)
+        """End all workers, whatever their state, and all that they have started. May be called twice.
+
+        Logs what went wrong in closing environments.
+        """
+        processes = [worker.process for worker in self._workers]
         self._workers = []
+        try:
+            for process in processes:
+                process.request_end()
+            _await_ends(processes, self._timeouts)
+        finally:
+            kill_all([process.child for process in processes])
+        problems = {env: text for process in processes for env, text in process.problems.items()}
+        if problems:
+            self._log(Alert(_describe(problems)))
+
+
+def _await_ends(processes: Sequence[WorkerProcess], timeouts: Timeouts) -> None:
+    waiting = processes
+    while waiting:
+        waiting = [process for process in waiting if not process.has_ended(CHECK_EVERY / len(waiting), timeouts)]
+    for process in processes:
+        process.child.join(_EXIT_TIMEOUT)
+
+
+def _describe(problems: CloseProblems) -> str:
+    """One line for all environments."""
+    parts = []
+    for text in dict.fromkeys(problems.values()):
+        envs = sorted(env for env, other in problems.items() if other == text)
+        parts.append(f"of environment{'s' if len(envs) > 1 else ''} {', '.join(map(str, envs))} {text}")
+    return f"close() {'; '.join(parts)}. sampling.close_timeout is the time that it may take"
