@@ -62,6 +62,13 @@ def test_an_environment_that_hangs_in_the_check_does_not_end_the_run():
     assert found.verdict == "unknown"
 
 
+def test_an_environment_that_exits_in_the_check_does_not_end_the_run():
+    config = config_of(Counting, raises_at_step=1, exception="SystemExit", message="bye")
+    found = find_determinism(config, SamplingConfig())
+    assert found.verdict == "unknown"
+    assert found.detail.startswith("the check failed: ")
+
+
 def test_atari_games_are_not_checked():
     assert find_determinism(EnvConfig(id="ALE/Pong-v5"), SamplingConfig()) == Determinism("exact")
 

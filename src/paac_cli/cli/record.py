@@ -53,6 +53,7 @@ def record(
     from paac_cli.cli.playing import play_games
     from paac_cli.reporting.video import check_video_path
     from paac_cli.runs.run_directory import find_policy, newest_run
+    from paac_cli.sampling.describe import require_filmable
 
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
@@ -60,6 +61,7 @@ def record(
         check_video_path(video)
     path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
     video = video or _default_video(path, seed)
+    require_filmable(trained.config.env, trained.config.sampling, needs_frame_rate=fps is None)
 
     played = play_games(trained, episodes=episodes, greedy=greedy, seed=seed)
 

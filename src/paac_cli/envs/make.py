@@ -37,3 +37,10 @@ def check_env(config: EnvConfig) -> Determinism:
     from paac_cli.envs.determinism import check_determinism
 
     return check_determinism(config)
+
+
+def check_rendering(config: EnvConfig, *, needs_frame_rate: bool) -> None:
+    """Raise VideoError or EnvironmentSpecError if no video of the environment `config.id` can be recorded."""
+    from paac_cli.envs.film import require_filmable
+
+    require_filmable(config, needs_frame_rate=needs_frame_rate)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.make import check_env, describe_env, make_env
-from paac_cli.errors import EnvironmentSpecError, WorkerError
+from paac_cli.envs.make import check_env, check_rendering, describe_env, make_env
+from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerError
 from paac_cli.sampling.child_process import WorkerFailedError
 from paac_cli.sampling.isolated import isolated
 from paac_cli.spec import Determinism, EnvSpec
@@ -27,6 +27,22 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
         return spec
 
 
+def require_filmable(config: EnvConfig, sampling: SamplingConfig, *, needs_frame_rate: bool) -> None:
+    """Raise VideoError or EnvironmentSpecError if no video of the environment `config.id` can be recorded.
+
+    It is made, and one frame of it is rendered. needs_frame_rate: whether the video has the environment's frame rate.
+    """
+    if config.is_atari:
+        return
+    with isolated(_require_filmable, config, needs_frame_rate, env_config=config) as run:
+        try:
+            list(run.values(sampling.worker_timeout))
+        except WorkerFailedError as error:
+            raise VideoError(f"{config.id} cannot be rendered: the process that tried it {error}") from None
+        except WorkerError as error:
+            raise VideoError(f"{config.id} cannot be rendered:\n{error}") from None
+
+
 def find_determinism(config: EnvConfig, sampling: SamplingConfig) -> Determinism:
     """Whether games of the environment `config.id` are functions of their seeds and actions, as a check finds it.
 
@@ -39,11 +55,18 @@ def find_determinism(config: EnvConfig, sampling: SamplingConfig) -> Determinism
             found: Determinism = next(run.values(sampling.worker_timeout))
         except WorkerFailedError as error:
             return Determinism("unknown", f"the check failed: {error.cause}")
+        except PaacError as error:
+            return Determinism("unknown", f"the check failed: {str(error).strip().splitlines()[-1]}")
         return found
 
 
 def _check_determinism(config: EnvConfig) -> Iterator[Determinism]:
     yield check_env(config)
+
+
+def _require_filmable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[None]:
+    check_rendering(config, needs_frame_rate=needs_frame_rate)
+    yield
 
 
 def _describe(config: EnvConfig) -> Iterator[EnvSpec]:
