@@ -14,6 +14,10 @@ training() {  # OPTIONS: train in the background, as process group $pid; returns
   pid=$!
   until [ -s run/metrics.csv ]; do sleep 0.05; kill -0 $pid || exit 99; done
 }
+ended() {  # wait for the end of `training`, also after it was stopped
+  while kill -0 $pid 2>/dev/null; do sleep 0.1; done
+  wait $pid
+}
 train_until() {  # SIGNAL OPTIONS: send SIGNAL to all processes of a training, as a terminal does, and wait for its end
   training --total-steps 1_000_000 "${@:2}"
   kill "-$1" -- "-$pid"
@@ -55,7 +59,7 @@ powerless() {  # SCRIPT: without the right of root to write everywhere
 }
 as_nobody() {  # SCRIPT: as a user without rights
   local user=(setpriv --reuid=65534 --clear-groups)
-  [ $UID = 0 ] && "${user[@]}" python -c "import paac_cli" 2>/dev/null || skip "needs root and a Python for everybody"
+  [ $UID = 0 ] && "${user[@]}" paac --version >/dev/null 2>&1 || skip "needs root and a Python for everybody"
   chmod 777 .
   with_functions "${user[@]}" "$1"
 }

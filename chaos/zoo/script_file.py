@@ -21,7 +21,11 @@ _EXIT, _WITHOUT, _WITH, _AT_MOST = "# exit ", "# no output ", "# output ", "# at
 
 def read_cases(file: str) -> list[Case]:
     """The cases in `scripts/<file>`."""
-    text = (Path(__file__).parent / "scripts" / file).read_text()
+    return parse_cases((Path(__file__).parent / "scripts" / file).read_text())
+
+
+def parse_cases(text: str) -> list[Case]:
+    """The cases in the text of a file."""
     titles = list(_TITLE.finditer(text))
     ends = [title.start() for title in titles[1:]] + [len(text)]
     return [

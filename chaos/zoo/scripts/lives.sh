@@ -76,22 +76,33 @@ mv ../a ../b; wait $pid; code=$?; test -d ../b/run/checkpoints && exit $code
 training
 rm run/metrics.csv; wait $pid && play
 
-### checkpoints-deleted: all checkpoints are deleted during a training
+### checkpoints-deleted: all checkpoints are deleted during a training, perhaps during a save
 # exit 0
+# no output Restarted
 training --total-steps 64000
-sleep 1; rm -rf run/checkpoints; kill -TERM $pid; wait $pid; test $? = 143 && play
+rm -rf run/checkpoints
+kill -TERM $pid
+wait $pid
+code=$?
+test $code = 2 || test $code = 143 && play
 
 ### stopped-and-continued: the learner is stopped for longer than the timeout of workers
 # exit 0
 # no output Restarted
 training
-kill -STOP $pid; sleep 7; kill -CONT $pid; wait $pid
+kill -STOP $pid
+sleep 7
+kill -CONT $pid
+ended
 
 ### group-stopped: all processes are stopped for longer than the timeout of workers, as with Ctrl-Z
 # exit 0
 # no output Restarted
 training
-kill -STOP -- -$pid; sleep 7; kill -CONT -- -$pid; wait $pid
+kill -STOP -- -$pid
+sleep 7
+kill -CONT -- -$pid
+ended
 
 ### hangup-with-nohup: the terminal is closed under nohup
 # exit 0

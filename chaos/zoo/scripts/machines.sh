@@ -58,10 +58,6 @@ test -d run/checkpoints/step_000000480
 # exit 0
 mkfifo pipe; train 0<>pipe && play 0<>pipe
 
-### input-is-directory: standard input is a directory
-# exit 0
-train <. && play <.
-
 ### terminal-narrow: a terminal of one column
 # exit 0
 COLUMNS=1 LINES=1 on_terminal "${TRAIN[@]}" >out && test -d run/checkpoints

@@ -6,23 +6,31 @@ TMPDIR=$PWD/$X/$X; mkdir -p $TMPDIR; export TMPDIR; train && play
 
 ### tmpdir-missing: TMPDIR does not exist
 # exit 0
-TMPDIR=/nowhere; export TMPDIR; train && play
+TMPDIR=/nowhere; export TMPDIR; train
 
 ### tmpdir-file: TMPDIR is a file
 # exit 0
-TMPDIR=$PWD/file; touch file; export TMPDIR; train && play
+TMPDIR=$PWD/file; touch file; export TMPDIR; train
 
 ### tmpdir-relative: TMPDIR is relative
 # exit 0
-TMPDIR=tmp; mkdir tmp; export TMPDIR; train && play
+TMPDIR=tmp; mkdir tmp; export TMPDIR; train
 
-### tmpdir-odd-name: TMPDIR has spaces, quotes and no UTF-8
+### tmpdir-odd-name: TMPDIR has spaces and quotes and umlauts
 # exit 0
-TMPDIR=$PWD/$'a \'"\xff'; mkdir "$TMPDIR"; export TMPDIR; train && play
+export TMPDIR=$PWD/$'ä \'"'
+mkdir "$TMPDIR"
+train
+
+### tmpdir-not-utf8: TMPDIR is not UTF-8
+# exit 0
+export TMPDIR=$PWD/$'caf\xe9'
+mkdir "$TMPDIR"
+train && play
 
 ### tmpdir-unset: TMPDIR is not set
 # exit 0
-unset TMPDIR; export TMPDIR; train && play
+unset TMPDIR; export TMPDIR; train
 
 ### tmpdir-read-only: TMPDIR is read-only
 # exit 0
@@ -36,7 +44,7 @@ export HOME=$PWD/home
 unset XDG_CACHE_HOME XDG_CONFIG_HOME
 powerless 'train && play && film && paac plot run'
 
-### variable-home-missing: environment variables
+### home-missing: HOME does not exist
 # exit 0
 export HOME=/nowhere
 train && play && film && paac plot run
