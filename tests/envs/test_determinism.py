@@ -38,6 +38,7 @@ def fresh(config, value=True):
         (odd("Random"), Determinism("random", "the reward of step 2")),
         (EnvConfig(id="toy_envs:GlobalRandomState-v0"), Determinism("random", "the observation of step 1")),
         (odd("Failing"), Determinism("unknown", "the check failed with RuntimeError: the robot fell over")),
+        (odd("OldStep"), Determinism("unknown", "its outputs are invalid")),
         (odd("OwnBuffer", kind="dict"), Determinism("exact")),
     ],
     ids=lambda value: value.id if isinstance(value, EnvConfig) else value.verdict,
@@ -62,6 +63,14 @@ def test_a_slow_environment_ends_the_check(monkeypatch):
     begin = time.monotonic()
     assert check_determinism(odd("Carrying")) == Determinism("unknown", "a check takes longer than 0.2 s")
     assert time.monotonic() - begin < 1.0
+
+
+def test_a_slow_reset_ends_the_check(monkeypatch):
+    monkeypatch.setattr(determinism, "_SECONDS", 0.1)
+    monkeypatch.setattr(odd_envs.Odd, "_obs", lambda self: time.sleep(0.2) or np.array([self._steps]))
+    begin = time.monotonic()
+    assert check_determinism(odd("NoOptions")).verdict == "unknown"
+    assert time.monotonic() - begin < 0.5
 
 
 def test_a_long_game_is_played_in_part(monkeypatch):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.gym import GymEnv
 from paac_cli.envs.registry import describe_error
+from paac_cli.errors import EnvOutputError
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import Determinism
 
@@ -31,6 +32,8 @@ def check_determinism(config: EnvConfig) -> Determinism:
             return Determinism("carries state") if trials.is_known_to_carry_state else _check(trials)
     except _CheckTimeoutError:
         return Determinism("unknown", f"a check takes longer than {_SECONDS:g} s")
+    except EnvOutputError:  # the run will report it
+        return Determinism("unknown", "its outputs are invalid")
     except Exception as error:  # third-party code may raise anything; if it is serious, the run will report it
         return Determinism("unknown", f"the check failed with {describe_error(error)}")
 
@@ -62,14 +65,12 @@ class _Trials:
         begin, spec = time.monotonic(), self._env.spec
         rng, obs = np.random.default_rng(actions), np.empty(spec.obs_shape, spec.obs_dtype)
         self._env.new_game(episode_seed(0, seed, 0), obs)
+        self._require_time()
         outcomes = [_Outcome(_digest(obs), 0.0, (False, False))]
         for _ in range(self._max_steps):
             outcome = self._env.step(spec.action.draw(rng), obs)
             outcomes.append(_Outcome(_digest(obs), outcome.reward, (outcome.terminated, outcome.truncated)))
-            now = time.monotonic()
-            if now - self._start > _SECONDS:
-                raise _CheckTimeoutError
-            if outcome.game_over or now - begin > _SECONDS_PER_GAME:
+            if outcome.game_over or self._require_time() - begin > _SECONDS_PER_GAME:
                 break
         return outcomes
 
@@ -87,6 +88,13 @@ class _Trials:
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
+
+    def _require_time(self) -> float:
+        """The time. Raises _CheckTimeoutError if the check takes too long."""
+        now = time.monotonic()
+        if now - self._start > _SECONDS:
+            raise _CheckTimeoutError
+        return now
 
 
 def _check(trials: _Trials) -> Determinism:
