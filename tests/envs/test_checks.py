@@ -35,6 +35,11 @@ class Scripted(gymnasium.Env):
         return next(self._steps)
 
 
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
 def step(obs, reward=0.0, terminated=False, truncated=False):
     return obs, reward, terminated, truncated, {}
 
@@ -206,14 +211,20 @@ def test_every_sample_of_a_space_is_valid(name):
         ("1.0", "reward is '1.0'; expected a number"),
         (np.array([1.0]), "reward is array([1.]); expected a number"),
         (1j, "reward is 1j; expected a number"),
+        (10**400, "reward is 1000000000"),
+        ([[1], [1, 2]], "reward is [[1], [1, 2]]; expected a finite float32"),
+        (np.ones((30, 30)), "reward is array([[1., 1., "),
+        (Unprintable(), "reward is a value of type Unprintable; expected a number"),
     ],
 )
 def test_a_reward_must_be_a_finite_number(reward, problem):
     space = box(np.float32)
     env = CheckedEnv(Scripted(space, space.sample(), step(space.sample(), reward)))
     env.reset()
-    with pytest.raises(EnvOutputError, match=re.escape(f"after step 1 of the episode: {problem}")):
+    with pytest.raises(EnvOutputError, match=re.escape(f"after step 1 of the episode: {problem}")) as caught:
         env.step(0)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 250
 
 
 @pytest.mark.parametrize("reward", [2, np.float32(2), np.int8(2), np.array(2.0), np.float64(2)])

@@ -75,7 +75,7 @@ def _make_check(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Check:
         return partial(_check_multi_discrete, field, space.start, space.start + space.nvec - 1)
     if isinstance(space, spaces.MultiBinary):
         return partial(_check_multi_binary, field, space.shape)
-    return lambda value: None if space.contains(value) else f"{field} is {value!r:.100}; expected {space}"
+    return lambda value: None if space.contains(value) else f"{field} is {_shown(value)}; expected {space}"
 
 
 def _check_dict(field: str, checks: Mapping[str, Check], value: Any) -> str | None:
@@ -129,7 +129,7 @@ def _check_discrete(field: str, low: int, high: int, value: Any) -> str | None:
     is_integer = isinstance(value, int) or (isinstance(value, _ARRAY) and value.dtype.kind in "iu")
     if is_integer and np.ndim(value) == 0 and low <= value <= high:
         return None
-    return f"{field} is {value!r:.100}; expected an integer from {low} to {high}"
+    return f"{field} is {_shown(value)}; expected an integer from {low} to {high}"
 
 
 def _check_multi_discrete(field: str, low: NDArray, high: NDArray, value: Any) -> str | None:
@@ -158,14 +158,27 @@ def _first_invalid(field: str, value: NDArray, is_invalid: NDArray[np.bool_]) ->
 
 
 def _check_reward(reward: Any) -> str | None:
-    if not isinstance(reward, _NUMBER):  # np.float64 is a float
-        array = np.asarray(reward)
-        if array.ndim or array.dtype.kind not in "biuf":
-            return f"reward is {reward!r:.100}; expected a number"
-    return None if abs(float(reward)) <= float(_LARGEST) else f"reward is {float(reward)}; expected a finite float32"
+    try:
+        if not isinstance(reward, _NUMBER):  # np.float64 is a float
+            array = np.asarray(reward)
+            if array.ndim or array.dtype.kind not in "biuf":
+                return f"reward is {_shown(reward)}; expected a number"
+        number = float(reward)
+    except Exception:  # e.g. an integer beyond all floats, or an object that NumPy cannot convert
+        return f"reward is {_shown(reward)}; expected a finite float32"
+    return None if abs(number) <= float(_LARGEST) else f"reward is {number}; expected a finite float32"
 
 
 def _check_flag(name: str, flag: Any) -> str | None:
     if isinstance(flag, _BOOL) or (isinstance(flag, np.ndarray) and (flag.shape, flag.dtype) == ((), bool)):
         return None
-    return f"{name} is {flag!r:.100}; expected True or False"
+    return f"{name} is {_shown(flag)}; expected True or False"
+
+
+def _shown(value: Any) -> str:
+    """`value` on one line, in at most 100 characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # the value is a third party's
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:100]}..."

@@ -2,13 +2,17 @@
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Env, FrameHook
+from paac_cli.envs.placeholders import Copy, fill_placeholders
 from paac_cli.spec import Determinism, EnvSpec
 
+FIRST_COPY = Copy()
 
-def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
+
+def make_env(config: EnvConfig, on_frame: FrameHook | None = None, copy: Copy = FIRST_COPY) -> Env:
     """Make the environment `config.id`. Raises EnvironmentSpecError.
 
     on_frame: called with every rendered frame, for videos; does not affect observations and rewards.
+    copy: fills the placeholders of `config.kwargs`.
     """
     if config.is_atari:
         from paac_cli.envs.atari import AtariEnv
@@ -16,7 +20,7 @@ def make_env(config: EnvConfig, on_frame: FrameHook | None = None) -> Env:
         return AtariEnv(config, on_frame)
     from paac_cli.envs.gym import GymEnv
 
-    return GymEnv(config, on_frame)
+    return GymEnv(fill_placeholders(config, copy), on_frame)
 
 
 def describe_env(config: EnvConfig) -> EnvSpec:
@@ -36,11 +40,11 @@ def check_env(config: EnvConfig) -> Determinism:
     """Whether games of the environment `config.id`, which is not Atari, are functions of their seeds and actions."""
     from paac_cli.envs.determinism import check_determinism
 
-    return check_determinism(config)
+    return check_determinism(fill_placeholders(config, FIRST_COPY))
 
 
 def check_rendering(config: EnvConfig, *, needs_frame_rate: bool) -> None:
     """Raise VideoError or EnvironmentSpecError if no video of the environment `config.id` can be recorded."""
     from paac_cli.envs.film import require_filmable
 
-    require_filmable(config, needs_frame_rate=needs_frame_rate)
+    require_filmable(fill_placeholders(config, FIRST_COPY), needs_frame_rate=needs_frame_rate)
