@@ -34,7 +34,9 @@ def core_for_each(processes: int) -> list[int | None]:
 def memory_limit() -> str:
     """The end of a message about missing memory: the limit of this process; empty if it has none."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return "" if limit == resource.RLIM_INFINITY else f"; this process may use {limit:,} bytes of memory (ulimit -v)"
+    return (
+        "" if limit == resource.RLIM_INFINITY else f"; this process may use only {limit:,} bytes of memory (ulimit -v)"
+    )
 
 
 def processor() -> str:

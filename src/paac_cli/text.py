@@ -1,5 +1,6 @@
 """Formatting that several messages share."""
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Sequence
@@ -44,6 +45,11 @@ def shell_quoted(text: str) -> str:
 def shorten(text: str, length: int = 200) -> str:
     """`text`, or its first `length` characters with an ellipsis."""
     return text if len(text) <= length else f"{text[:length]}..."
+
+
+def abridged(text: str) -> str:
+    """`text` with every word shortened that is longer than any that a message needs."""
+    return re.sub(r"\S{400,}", lambda word: shorten(word[0]), text)
 
 
 def _escape(character: str) -> str:

@@ -10,8 +10,9 @@ import click
 from paac_cli.cli.output import discard, inform
 from paac_cli.errors import PaacError
 from paac_cli.machine import memory_limit
-from paac_cli.text import printable
+from paac_cli.text import abridged, printable
 
+_reserve = bytearray(4 << 20)  # freed when something fails: without any memory, no message could be made
 _YOURS = 2  #: exit code for something that the user can correct
 
 
@@ -29,7 +30,7 @@ def explain(error: Exception) -> Failure | None:
             return Failure(str(error), error.exit_code)
         case OSError():  # e.g. a full disk, a directory that cannot be read
             return Failure(str(error), _YOURS)
-        case ImportError():  # a library is missing, or has no memory to be loaded
+        case ImportError() if not (error.name or "").startswith("paac_cli"):  # it is missing, or lacks memory
             return Failure(f"{error.name or 'a library'} cannot be imported: {error}{memory_limit()}", _YOURS)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter: TensorFlow's
         return Failure(f"there is not enough memory: {_first_line(error)}{memory_limit()}", _YOURS)
@@ -57,6 +58,7 @@ def reported(context: click.Context) -> Iterator[None]:
     except (click.exceptions.Exit, click.exceptions.Abort, click.ClickException):
         raise
     except Exception as error:
+        _reserve.clear()
         failure = explain(error)
         if failure is None or context.params.get("traceback"):
             raise
@@ -66,12 +68,12 @@ def reported(context: click.Context) -> Iterator[None]:
 
 @contextlib.contextmanager
 def printable_usage_errors() -> Iterator[None]:
-    """In this block, errors of Click, which quote arguments, are made printable."""
+    """In this block, errors of Click, which quote arguments, are made printable and short."""
     try:
         yield
     except click.ClickException as error:
         message = error.format_message()
-        if printable(message) == message:
+        shown = printable(abridged(message))
+        if shown == message:
             raise
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        raise click.UsageError(printable(message), context) from error
+        raise click.UsageError(shown, error.ctx if isinstance(error, click.UsageError) else None) from error

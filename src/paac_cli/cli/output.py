@@ -15,7 +15,7 @@ import click
 
 from paac_cli.errors import OutputError
 from paac_cli.events import Event
-from paac_cli.text import printable
+from paac_cli.text import abridged, printable
 
 
 def prepare_standard_streams() -> None:
@@ -74,7 +74,7 @@ def echo(text: str) -> None:
 def inform(text: str) -> None:
     """Print progress on standard error, so that standard output has only results. Ignores errors."""
     try:
-        click.echo(printable(text), err=True)
+        click.echo(printable(abridged(text)), err=True)
     except OSError:
         discard(sys.stderr)
 

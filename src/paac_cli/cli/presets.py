@@ -7,6 +7,7 @@ import click
 
 from paac_cli.cli.options import UserPath, trust_option
 from paac_cli.cli.output import print_json, print_result
+from paac_cli.text import shell_quoted
 
 
 @click.group()
@@ -79,7 +80,7 @@ def copy(name: str, file: Path) -> None:
         raise ConfigError(f"{file} already exists; choose another name or delete it first") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error}") from error
-    print_result(f"{file} written; train with `paac train --preset {file}`")
+    print_result(f"{file} written; train with `paac train --preset {shell_quoted(str(file))}`")
 
 
 @presets.command()
