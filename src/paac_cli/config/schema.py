@@ -1,139 +1,16 @@
 """All settings of a run, as frozen data. One class per section of a preset."""
 
-import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
+from paac_cli.config.env import EnvConfig as EnvConfig
+from paac_cli.config.env import format_rules as format_rules
 from paac_cli.config.fields import Precision, Torso
 
-RuleSetName = Literal["paac2017", "baselines", "machado2018"]
 Device = Literal["auto", "cpu", "gpu"]
-Channels = Literal["auto", "first", "last"]
-
-
-def format_rules(protocol: str | None, mode: int | None, difficulty: int | None) -> str:
-    """These settings of `EnvConfig`, as far as they are given: "rule set baselines, mode 2"."""
-    given = {"rule set": protocol, "mode": mode, "difficulty": difficulty}
-    return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
-
-
-class EnvConfig(ConfigModel):
-    """The environment and its rules."""
-
-    id: Annotated[
-        str, Field(min_length=1, description="Gymnasium id, e.g. ALE/Pong-v5, CartPole-v1 or my_module:MyEnv-v0")
-    ]
-    protocol: Annotated[
-        RuleSetName | None,
-        Field(description="rule set of Atari games (ALE/...); default for Atari: baselines; null for all others"),
-    ] = None
-    mode: Annotated[
-        NonNegativeInt | None,
-        Field(description="game mode of an Atari game, as its manual numbers them; null = its default; only for Atari"),
-    ] = None
-    difficulty: Annotated[
-        NonNegativeInt | None,
-        Field(description="difficulty switch of an Atari game; null = its default; only for Atari"),
-    ] = None
-    kwargs: Annotated[
-        dict[str, JsonValue],
-        Field(
-            default_factory=dict,
-            description="keyword arguments for gymnasium.make, JSON values only; not for Atari, see protocol",
-        ),
-    ]
-
-    fresh_per_episode: Annotated[
-        Literal["auto"] | bool,
-        Field(
-            description="make a new environment for every game, for environments that carry state from one game to the "
-            "next; auto = where that is known, or found by a check when the run starts"
-        ),
-    ] = "auto"
-    channels: Annotated[
-        Channels,
-        Field(
-            description="axis of the channels of images: last = [height, width, channels]; first = [channels, height, "
-            "width], which are moved to the last axis; auto = first if only the first axis has the size of channels "
-            "(1, 3 or 4); not for Atari, see protocol"
-        ),
-    ] = "auto"
-    grayscale: Annotated[bool, Field(description="convert image observations to grey; not for Atari, see protocol")] = (
-        False
-    )
-    resize: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | None,
-        Field(
-            strict=False,
-            description="resize image observations to [height, width] in pixels, each 1 to 4096; null = as they are; "
-            "not for Atari, see protocol",
-        ),
-    ] = None
-    frame_stack: Annotated[
-        PositiveInt,
-        Field(
-            le=64,
-            description="consecutive image observations stacked on the last axis, 1 to 64; not for Atari, see protocol",
-        ),
-    ] = 1
-
-    @property
-    def is_atari(self) -> bool:
-        return self.id.startswith("ALE/")
-
-    @property
-    def rules(self) -> str:
-        """The rules that scores belong to, e.g. "rule set baselines, mode 2"; empty if the game is not Atari."""
-        return format_rules(self.protocol, self.mode, self.difficulty)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_rule_set(cls, data: Any) -> Any:
-        if isinstance(data, dict) and str(data.get("id", "")).startswith("ALE/") and data.get("protocol") is None:
-            return {**data, "protocol": "baselines"}
-        return data
-
-    @model_validator(mode="after")
-    def _settings_fit_the_environment(self) -> Self:
-        if self.protocol is not None and not self.is_atari:
-            raise ValueError(
-                f"protocol {self.protocol!r} is for Atari (ALE/...), but id is {self.id!r}; "
-                "start from a preset that is not for Atari, such as cartpole"
-            )
-        modes = [name for name in ("mode", "difficulty") if getattr(self, name) is not None]
-        if modes and not self.is_atari:
-            names = " and ".join(modes)
-            raise ValueError(f"{names} can be set for Atari only (ALE/...), but id is {self.id!r}; remove {names}")
-        given = {
-            "kwargs": self.kwargs,
-            "channels": self.channels != "auto",
-            "grayscale": self.grayscale,
-            "resize": self.resize,
-            "frame_stack": self.frame_stack > 1,
-        }
-        if self.is_atari and any(given.values()):
-            names = " and ".join(name for name, value in given.items() if value)
-            raise ValueError(f"{names} cannot be set for Atari, whose rule set (protocol) fixes them; remove {names}")
-        if self.is_atari and self.fresh_per_episode is True:
-            raise ValueError("fresh_per_episode is not for Atari, whose games carry no state over; remove it")
-        _require_json(self.kwargs)
-        return self
-
-
-def _require_json(kwargs: dict[str, Any]) -> None:
-    """Raise ValueError unless a run's config and the manifests of its checkpoints can hold `kwargs` unchanged."""
-    try:
-        text = json.dumps(kwargs, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"kwargs must be text that UTF-8 can represent, which {text[error.start]!r} is not") from None
-    except (TypeError, ValueError):
-        text = "null"
-    if json.loads(text) != kwargs:
-        raise ValueError("kwargs must be JSON values: no dates, sets, bytes, infinity or NaN")
 
 
 class SamplingConfig(ConfigModel):
@@ -350,6 +227,10 @@ class RunConfig(ConfigModel):
     def with_env(self, **settings: Any) -> "RunConfig":
         """This config with other `settings` in the section `env`."""
         return self.model_copy(update={"env": self.env.model_copy(update=settings)})
+
+    def with_sampling(self, **settings: Any) -> "RunConfig":
+        """This config with other `settings` in the section `sampling`."""
+        return self.model_copy(update={"sampling": self.sampling.model_copy(update=settings)})
 
     @property
     def frames_per_step(self) -> int:

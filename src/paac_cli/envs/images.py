@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import Channels
+from paac_cli.config.env import Channels
 from paac_cli.spec import ImageSpec
 
 _USUAL = (1, 3, 4)  # numbers of channels: grey, RGB, and RGBA or four stacked grey frames
