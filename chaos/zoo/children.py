@@ -107,7 +107,10 @@ class KillsItselfBesideSimulator(ForgetsSimulator):
         return super().step(action)
 
 
-@case(Outcome((137,)), "train_until KILL")
+@case(
+    Outcome((137,)),
+    'training --total-steps 1_000_000; kill -KILL $pid; wait $pid; code=$?; rm -rf "$TMPDIR"/pymp-*; exit $code',
+)
 class LearnerIsKilled(ForgetsSimulator):
     """Starts a program; then the learner is killed."""
 

@@ -121,7 +121,7 @@ class ChangesActionsSinceCheckpoint(Toy):
         self.action_space = spaces.Discrete(3 if "LARGE" in os.environ else 2)
 
 
-@case(ends_well("Approximate"), "train && OTHER=1 train --total-steps 480")
+@case(ends_well("Approximate"), "train --total-steps 304 && OTHER=1 train --total-steps 480")
 class ChangesRulesSinceCheckpoint(Toy):
     """Gives other rewards when the run resumes."""
 

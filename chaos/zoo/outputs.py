@@ -37,7 +37,7 @@ class ReturnsOnlyObservation(Toy):
         return super().reset(seed=seed)[0]
 
 
-@case(fails(1, "reset()", "seed", lines=40))
+@case(fails(2, "reset() takes no seed"))
 class TakesNoSeed(Toy):
     """Has the API before Gymnasium: reset() takes no seed."""
 
@@ -95,7 +95,7 @@ class ReturnsNan(_Returns):
         return obs, *others
 
 
-@case(fails(1, "1e+39|inf", "observation", *_INVALID))
+@case(fails(1, "finite float32", "observation", *_INVALID))
 class ReturnsTooLarge(_Returns):
     """Returns a number that is infinite in float32."""
 

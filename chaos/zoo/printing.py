@@ -26,7 +26,7 @@ class Prints(Toy):
         return super().step(action)
 
 
-@case(ends_well(), "train | true; test ${PIPESTATUS[0]} = 0 && test -d run/checkpoints")
+@case(ends_well(), "train 2>log | true; test ${PIPESTATUS[0]} = 0 && test -d run/checkpoints")
 class PrintsWithoutReader(Prints):
     """Prints, and the reader of standard output has ended."""
 
