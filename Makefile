@@ -37,8 +37,8 @@ bench: $(VENV)/.installed
 learn: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/learn.py $(ARGS)
 
-# Kills, stops and damages runs at random, counts failures, and writes results/reliability.md. An hour and a half, and
-# then the soak: one training of MINUTES minutes.
+# Kills, stops and damages runs at random, counts failures, and writes results/reliability.md. Two hours, and then the
+# soak: one training of MINUTES minutes.
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos.run --minutes $(MINUTES) $(ARGS)
 

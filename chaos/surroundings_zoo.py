@@ -1,4 +1,4 @@
-"""Runs commands in odd surroundings: foreign files, odd machines, wrong arguments, what happens during a training."""
+"""Runs commands under odd conditions: foreign files, odd machines, wrong arguments, what happens during a training."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ def run(*, seed: int = 1, cases: str = "") -> TrialResult:
         with Session(_FINISHED, finished) as session:
             session.wait_until_finished(_TIMEOUT)
         return run_zoo(
-            "odd surroundings: the expected exit code and message, no traceback of paac, nothing left behind",
+            "commands under odd conditions: the expected exit code and message, no traceback of paac, nothing left behind",
             CASES,
             cases,
             finished,

@@ -1,1 +1,1 @@
-"""Misbehaving environments and odd surroundings, each with the outcome that a user should see."""
+"""Misbehaving environments, and commands under odd conditions, each with the outcome that a user should see."""

@@ -24,7 +24,7 @@ train_until() {  # SIGNAL OPTIONS: send SIGNAL to all processes of a training, a
   wait $pid
 }
 trained() { cp -r "$RUN" "${1:-run}"; }  # a finished run of CartPole
-tampered() {  # CHANGES: a finished run, changed by somebody hostile
+tampered() {  # CHANGES: a finished run, changed by an attacker
   trained
   python -m chaos.zoo.tamper run "$@" || exit 98
 }

@@ -1,4 +1,4 @@
-"""`python -m chaos.zoo.tamper RUN PATH=JSON ...`: change a run as somebody hostile would, with matching checksums.
+"""`python -m chaos.zoo.tamper RUN PATH=JSON ...`: change a run as an attacker would, with matching checksums.
 
 PATH is a path of keys in the manifests, separated by slashes; what is below `config` changes in config.yaml, too.
 `name:OLD=NEW` renames an array.

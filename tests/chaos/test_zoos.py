@@ -14,9 +14,7 @@ from paac_cli.runs.checkpoint import save_checkpoint
 from paac_cli.runs.run_directory import RunDirectory
 
 
-@pytest.mark.parametrize(
-    ("zoo", "least"), [(env_zoo, 80), (surroundings_zoo, 60)], ids=["environments", "surroundings"]
-)
+@pytest.mark.parametrize(("zoo", "least"), [(env_zoo, 80), (surroundings_zoo, 60)], ids=["environments", "conditions"])
 def test_a_zoo_has_many_distinct_cases(zoo, least):
     names = {case.name for case in zoo.CASES}
     assert len(names) == len(zoo.CASES) >= least
@@ -135,6 +133,6 @@ def test_a_misbehaving_environment_has_the_expected_outcome(name, tmp_path):
 @pytest.mark.parametrize(
     "name", ["foreign-algorithm", "metrics-pipe", "plot-through-link", "directory-missing", "ascii-errors"]
 )
-def test_odd_surroundings_have_the_expected_outcome(name, tmp_path, finished_run):
+def test_a_command_under_odd_conditions_has_the_expected_outcome(name, tmp_path, finished_run):
     (case,) = (case for case in surroundings_zoo.CASES if case.name == name)
     assert run_case(case, tmp_path, finished_run) is None
