@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chaos.save_scenes import some_checkpoint
+from obstacles import NOT_FILES, ODD_FILES
 from paac_cli.config.load import read_config, to_yaml
 from paac_cli.errors import CheckpointError, ConfigError, RunDirectoryError
 from paac_cli.reporting.plot import read_curve
@@ -134,38 +135,13 @@ def seal(checkpoint, manifest):
 # --- paths that are not regular files
 
 
-def put_pipe(path):
-    os.mkfifo(path)
-
-
-def put_directory(path):
-    path.mkdir()
-
-
-def put_device(path):
-    path.symlink_to("/dev/zero")
-
-
-def put_terminal(path):
-    path.symlink_to("/dev/tty")
-
-
-def put_link_to_nowhere(path):
-    path.symlink_to("nowhere")
-
-
-def put_link_to_itself(path):
-    path.symlink_to(path.name)
-
-
 FILES = ["manifest.json", "manifest.sha256", "policy.safetensors", "learner.safetensors"]
-NOT_FILES = [put_pipe, put_directory, put_device, put_terminal, put_link_to_nowhere, put_link_to_itself]
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("put", NOT_FILES)
+@pytest.mark.parametrize("put", [*NOT_FILES, *ODD_FILES])
 @pytest.mark.parametrize("name", FILES)
-def test_a_checkpoint_file_that_is_not_a_regular_file_is_rejected_at_once(name, put, tmp_path):
+def test_a_checkpoint_file_that_is_not_a_regular_file_or_has_no_end_is_rejected_at_once(name, put, tmp_path):
     path = save_checkpoint(tmp_path, some_checkpoint(1000), keep=1)
     (path / name).unlink()
     put(path / name)
@@ -174,8 +150,8 @@ def test_a_checkpoint_file_that_is_not_a_regular_file_is_rejected_at_once(name, 
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("put", NOT_FILES)
-def test_a_preset_or_metrics_that_is_not_a_regular_file_is_rejected_at_once(put, tmp_path):
+@pytest.mark.parametrize("put", [*NOT_FILES, *ODD_FILES])
+def test_a_preset_or_metrics_that_is_not_a_regular_file_or_has_no_end_is_rejected_at_once(put, tmp_path):
     put(tmp_path / "config.yaml")
     with pytest.raises(ConfigError, match=r"config\.yaml"):
         read_config(tmp_path / "config.yaml")

@@ -34,12 +34,17 @@ def printable(text: str, keep: str = "\n\t") -> str:
     return "".join(c if c in keep or unicodedata.category(c) not in _UNPRINTABLE else _escape(c) for c in text)
 
 
+def one_line(text: str) -> str:
+    """`text`, e.g. from a file, so that it can neither control the terminal nor begin a line of its own."""
+    return printable(text, keep="")
+
+
 def shell_quoted(text: str) -> str:
     """`text` as one word of a command that can be copied from a terminal into a shell."""
-    if printable(text, keep="") == text:
+    if one_line(text) == text:
         return shlex.quote(text)
     escaped = text.replace("\\", r"\\").replace("'", r"\'")
-    return f"$'{printable(escaped, keep='')}'"
+    return f"$'{one_line(escaped)}'"
 
 
 def shorten(text: str, length: int = 200) -> str:

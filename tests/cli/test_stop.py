@@ -42,6 +42,25 @@ def test_a_stopped_run_saves_leaves_nothing_behind_and_resumes_exactly(
     assert logged_steps(tmp_path / "run") == logged_steps(trained)
 
 
+def test_deleting_files_of_a_running_training_loses_nothing(start_training, train, trained, paac, tmp_path):
+    """Neither a lock file of an earlier version nor the config is what the run is known by."""
+    run = tmp_path / "run"
+    session = start_training(run)
+    session.wait_for_checkpoint()
+    for name in (".lock", "events.log"):
+        (run / name).unlink(missing_ok=True)
+    second = paac("train", "--preset", run / "config.yaml", "--run-dir", run)
+    assert second.returncode == 2
+    assert "another process is training in" in second.stderr
+    before = len(checkpoint_names(run)), checkpoint_names(run)[-1]
+    session.wait_until(lambda: checkpoint_names(run)[-1] > before[1])
+    session.send(signal.SIGTERM)
+    assert session.wait(10) == 143
+    assert session.errors == ""
+    train(run)
+    assert final_state(run) == final_state(trained)
+
+
 def test_a_killed_run_resumes_from_its_last_checkpoint(start_training, train, trained, tmp_path):
     session = start_training(tmp_path / "run")
     session.wait_for_checkpoint()

@@ -1,6 +1,10 @@
 """Two processes in one run directory, and directories that disappear or are links."""
 
+import errno
+import fcntl
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +52,87 @@ def test_fresh_keeps_a_symbolic_link_and_renames_its_target(tmp_path):
     assert link.is_symlink()
     assert (target / "config.yaml").exists()
     assert (tmp_path / "target.old-1" / "config.yaml").exists()
+
+
+def begun(path):
+    """A run that holds the lock of its directory."""
+    run = RunDirectory(path)
+    run.claim(cartpole_config(), fresh=False)
+    run.create(cartpole_config(), fresh=False)
+    return run
+
+
+# --- the lock
+
+
+def test_files_may_be_deleted_from_a_directory_in_use(tmp_path):
+    """The lock is on the directory, not on a file in it."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").touch()  # of an earlier version
+    with begun(tmp_path / "run") as run:
+        for path in (tmp_path / "run").iterdir():
+            path.unlink()
+        with RunDirectory(tmp_path / "run") as other:
+            other.claim(cartpole_config(), fresh=False)  # it is empty, so it could become a new run
+            with pytest.raises(RunDirectoryError, match="another process is training in"):
+                other.create(cartpole_config(), fresh=False)
+        run.save(checkpoint_of(100), keep=1)
+    assert (tmp_path / "run" / "checkpoints" / "step_000000100").exists()
+
+
+def test_a_lock_file_of_an_earlier_version_does_not_count(tmp_path):
+    begun(tmp_path / "run").__exit__()
+    descriptor = os.open(tmp_path / "run" / ".lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with begun(tmp_path / "run") as run:
+        run.save(checkpoint_of(100), keep=1)
+    os.close(descriptor)
+
+
+def test_a_directory_that_was_replaced_by_another_is_not_written_to(tmp_path):
+    with begun(tmp_path / "run") as run:
+        (tmp_path / "run").rename(tmp_path / "moved")
+        shutil.copytree(tmp_path / "moved", tmp_path / "run")
+        with pytest.raises(RunDirectoryError, match="was moved or deleted during training"):
+            run.save(checkpoint_of(100), keep=1)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("error", [errno.EBADF, errno.EINVAL, errno.ENOLCK])
+def test_where_directories_cannot_be_locked_a_file_is(error, tmp_path, monkeypatch):
+    """As on NFS."""
+    lock = fcntl.flock
+
+    def lock_files_only(descriptor, operation):
+        if Path(f"/proc/self/fd/{descriptor}").is_dir():
+            raise OSError(error, os.strerror(error))
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_files_only)
+    with begun(tmp_path / "run") as run, RunDirectory(tmp_path / "run") as other:
+        with pytest.raises(RunDirectoryError, match="another process is training in"):
+            other.claim(cartpole_config(), fresh=False)
+        run.save(checkpoint_of(100), keep=1)
+    begun(tmp_path / "run").__exit__()
+
+
+# --- links of others
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "tensorboard"])
+def test_a_run_is_not_written_through_a_link_in_its_directory(name, tmp_path):
+    """It may lead to the checkpoints of another run, the oldest of which would be deleted."""
+    begun(tmp_path / "run").__exit__()
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "precious")
+    with RunDirectory(tmp_path / "run") as run, pytest.raises(RunDirectoryError, match=rf"{name} is a symbolic link"):
+        run.claim(cartpole_config(), fresh=False)
+    assert not any((tmp_path / "precious").iterdir())
+
+
+def test_videos_are_not_written_through_a_link(tmp_path):
+    (tmp_path / "run").mkdir()
+    assert RunDirectory(tmp_path / "run").videos == tmp_path / "run" / "videos"
+    (tmp_path / "run" / "videos").symlink_to(tmp_path)
+    with pytest.raises(RunDirectoryError, match="videos is a symbolic link"):
+        _ = RunDirectory(tmp_path / "run").videos

@@ -72,9 +72,12 @@ def echo(text: str) -> None:
 
 
 def inform(text: str) -> None:
-    """Print progress on standard error, so that standard output has only results. Ignores errors."""
+    """Print progress on standard error, so that standard output has only results. Ignores errors.
+
+    All lines but the first are indented, so that nothing quoted looks like a message of its own.
+    """
     try:
-        click.echo(printable(abridged(text)), err=True)
+        click.echo(printable(abridged(text)).replace("\n", "\n  "), err=True)
     except OSError:
         discard(sys.stderr)
 

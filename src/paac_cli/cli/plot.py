@@ -6,6 +6,7 @@ import click
 
 from paac_cli.cli.options import UserPath
 from paac_cli.cli.output import print_result
+from paac_cli.text import one_line
 
 
 @click.command()
@@ -35,4 +36,4 @@ def plot(runs: tuple[Path, ...], out: Path | None) -> None:
     if out.suffix.lower() not in FORMATS:
         raise RunDirectoryError(f"--out {out}: unknown image format; use a name that ends in {either(FORMATS)}")
     plot_runs(list(runs), out)
-    print_result(str(out))
+    print_result(one_line(str(out)))

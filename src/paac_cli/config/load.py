@@ -14,7 +14,7 @@ from paac_cli.config.algorithms import TRUSTED
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.config.trust import ANY_CODE, require_trusted
 from paac_cli.errors import ConfigError
-from paac_cli.text import shorten
+from paac_cli.text import one_line, shorten
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -192,7 +192,7 @@ def _explain(source: str, flags: Mapping[str, str], error: ValidationError) -> s
 
 def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, FieldInfo]) -> tuple[str, str]:
     """The subject of one error, e.g. `key = value`, and what is wrong with it; either may be empty."""
-    key, value, context = ".".join(keys), item["input"], item.get("ctx", {})
+    key, value, context = one_line(".".join(keys)), item["input"], item.get("ctx", {})
     match item["type"]:
         case "extra_forbidden":
             hint = nearest(keys[-1], fields) or f"; valid keys: {', '.join(fields)}"

@@ -24,7 +24,7 @@ from paac_cli.files import make_directory, replace_synced
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.runs.metrics_csv import read_rows
 from paac_cli.runs.run_directory import CONFIG
-from paac_cli.text import printable, shorten
+from paac_cli.text import one_line, shorten
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -117,7 +117,7 @@ def _require_comparable(curves: list[Curve]) -> None:
 
 def _plain(text: str) -> str:
     """`text` on one line, without control characters; dollar signs, which start formulas in Matplotlib, are escaped."""
-    return shorten(printable(text, keep="")).replace("$", r"\$")
+    return shorten(one_line(text)).replace("$", r"\$")
 
 
 def _draw_references(axes: Axes, config: RunConfig) -> None:

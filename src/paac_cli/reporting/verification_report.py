@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from paac_cli.events import Approximate, Event, ReplayDiverged
 from paac_cli.machine import machine
 from paac_cli.runs.runtime import Runtime
-from paac_cli.text import counted
+from paac_cli.text import counted, one_line
 from paac_cli.training.verification import reasons_to_differ
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _reasons(event: Event) -> tuple[str, ...]:
 
 def format_verification(report: dict[str, Any]) -> str:
     """A `verification_report` as text."""
-    return "\n".join(_lines(report))
+    return "\n".join(map(one_line, _lines(report)))
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
