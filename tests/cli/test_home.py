@@ -3,7 +3,9 @@
 import shutil
 
 import pytest
-from expectations import assert_one_error, files_below
+from expectations import assert_one_error
+
+from short_runs import contents
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def test_every_argument_and_option_that_is_a_path_expands_it(run, home, invoke, 
     assert (home / "x.gif").exists()
     assert_one_error(invoke("verify", "~/nothing"), str(home / "nothing"))
     assert_one_error(invoke("bench", "sampler", "--preset=~/nothing.yaml"), "no such file: ~/nothing.yaml")
-    assert {path.parts[0] for path in files_below(tmp_path)} == {"home"}
+    assert {path.parts[0] for path in contents(tmp_path)} == {"home"}
 
 
 def test_a_directory_of_that_name_and_unknown_users_are_paths_like_others(home, invoke, tmp_path):
