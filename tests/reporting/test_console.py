@@ -44,3 +44,14 @@ def test_a_row_without_finished_games_has_no_mean_return(printed):
 
 def test_events_are_printed_as_their_text(printed):
     assert printed(lambda console: console.log(Alert("[red]low[/red]"))) == "Warning: [red]low[/red]\n"
+
+
+def test_events_cannot_control_the_terminal(printed):
+    assert (
+        printed(lambda console: console.log(Alert("\x1b]0;owned\a :smile:"))) == "Warning: \\x1b]0;owned\\x07 :smile:\n"
+    )
+
+
+def test_a_time_that_no_calendar_holds_is_a_question_mark(printed):
+    """A slow environment and a large `total_steps`."""
+    assert "at most ? left" in printed(lambda console: console.write(-(10**15), ROW | {"time/fps": 1e-3}))

@@ -191,6 +191,11 @@ def test_events_are_not_written_to_a_pipe_or_through_a_symbolic_link(tmp_path):
     assert [line.split()[1] for line in (tmp_path / "events.log").read_text().splitlines()] == ["one", "two"]
 
 
+def test_events_are_readable_in_any_terminal_and_written_in_any_locale(tmp_path):
+    EventLog(tmp_path / "events.log")(Info("größe \x1b[2J\x9b \udcff"))
+    assert (tmp_path / "events.log").read_bytes().endswith("größe \\x1b[2J\\x9b \\xff\n".encode())
+
+
 def test_a_run_that_starts_over_leaves_no_duplicate_points_in_tensorboard(tmp_path):
     """It was killed before its first checkpoint."""
     for value in (1.0, 2.0):

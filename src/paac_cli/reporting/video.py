@@ -1,6 +1,7 @@
 """Writes video files frame by frame, so that memory does not grow with their length."""
 
 import contextlib
+import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -36,11 +37,17 @@ _SMALL = 300  # maximum height and width in pixels of frames that are enlarged
 
 
 def check_video_path(path: Path) -> None:
-    """Raises VideoError if `path` is a directory, or no video format can be written for its suffix."""
+    """Raises VideoError if no video can be written to `path`, as far as that can be known before playing."""
     if path.is_dir():
         raise VideoError(f"{path} cannot be written: it is a directory")
     if path.suffix.lower() not in _FORMATS:
         raise VideoError(f"{path}: unknown video format; use a name that ends in {either([*_FORMATS])}")
+    try:
+        parent = next(parent for parent in path.absolute().parents if parent.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise VideoError(f"{path} cannot be written: {parent} is not a directory that you may write to")
+    except OSError as error:
+        raise VideoError(f"{path} cannot be written: {error}") from error
     codec = _FORMATS[path.suffix.lower()].codec
     if codec not in av.codecs_available:
         others = either([suffix for suffix in _FORMATS if suffix != path.suffix.lower()])
