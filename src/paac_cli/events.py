@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from paac_cli.text import one_line
+
 
 @dataclass(frozen=True)
 class Info:
@@ -31,7 +33,7 @@ class Approximate:
     reasons: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"Approximate: {'; '.join(self.reasons)}"
+        return f"Approximate: {'; '.join(map(one_line, self.reasons))}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,35 @@ class RestartFailed:
         return f"Restarting again: {self.failure}"
 
 
-Event = Info | Alert | Approximate | ReplayDiverged | WorkerRestarted | RestartFailed
+@dataclass(frozen=True)
+class LongGame:
+    """A game is so long that the log of its actions is a burden. Reported once."""
+
+    env: int
+    steps: int
+
+    def __str__(self) -> str:
+        return (
+            f"Warning: environment {self.env} has played {self.steps:,} steps of one game. Every checkpoint holds all "
+            "actions of the current games, and a run that resumes, or a worker that is restarted, replays them all; "
+            "let the environment truncate its games, e.g. with --set env.kwargs.max_episode_steps=10000"
+        )
+
+
+@dataclass(frozen=True)
+class CloseFailed:
+    """`close` of environments raised an error, or hung and was interrupted."""
+
+    problems: dict[int, str]  #: index of an environment -> what went wrong, e.g. "raised ValueError: no lock"
+
+    def __str__(self) -> str:
+        parts = []
+        for text in dict.fromkeys(self.problems.values()):
+            envs = sorted(env for env, other in self.problems.items() if other == text)
+            parts.append(f"of environment{'s' if len(envs) > 1 else ''} {', '.join(map(str, envs))} {text}")
+        return f"Warning: close() {'; close() '.join(parts)}"
+
+
+Event = Info | Alert | Approximate | ReplayDiverged | WorkerRestarted | RestartFailed | LongGame | CloseFailed
 Log = Callable[[Event], None]  #: takes each event as it happens
 Warn = Callable[[str], None]  #: takes the text of a warning, before a run has an event log

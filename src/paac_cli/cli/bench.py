@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import FiniteRange, add_cwd_to_path, json_option, overrides_from_flags
+from paac_cli.cli.options import FiniteRange, add_cwd_to_path_for, json_option, overrides_from_flags
 from paac_cli.cli.output import inform, print_event, print_report
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def bench(
         raise click.UsageError(
             "--sweep is for `paac bench sampler` and `paac bench train`: the learner alone has no workers"
         )
-    add_cwd_to_path()
     path = find_preset(preset)
     overrides = parse_assignments(assignments) | overrides_from_flags(flag_values, _FLAGS)
+    add_cwd_to_path_for(path, overrides)
     if sweep:
         from paac_cli.bench.sweep import sweep_configs
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import UserPath, action_options, json_option, last_option, trust_option
+from paac_cli.cli.options import UserPath, action_options, json_option, last_option, playing_options, trust_option
 from paac_cli.cli.output import print_report, warn
 
 
@@ -13,11 +13,21 @@ from paac_cli.cli.output import print_report, warn
 @click.argument("checkpoint", type=UserPath())
 @click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Number of whole games.")
 @action_options
+@playing_options
 @last_option
 @trust_option
 @json_option
 def evaluate(
-    checkpoint: Path, episodes: int, greedy: bool, seed: int, last: bool, trusted: Container[str], as_json: bool
+    checkpoint: Path,
+    episodes: int,
+    greedy: bool,
+    seed: int,
+    num_envs: int,
+    max_steps: int | None,
+    worker_timeout: float | None,
+    last: bool,
+    trusted: Container[str],
+    as_json: bool,
 ) -> None:
     """Play games with a trained agent and report the raw scores.
 
@@ -30,16 +40,19 @@ def evaluate(
       paac eval runs/pong-seed1
       paac eval runs/pong-seed1 --last --episodes 100 --greedy --json
     """
-    from paac_cli.cli.playing import play_games
+    from paac_cli.cli.playing import PlayLimits, play_games
     from paac_cli.reporting.scores import format_scores, score_report
     from paac_cli.runs.run_directory import find_policy
 
     path, trained = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
-    played = play_games(trained, episodes=episodes, greedy=greedy, seed=seed)
+    limits = PlayLimits(num_envs, max_steps, worker_timeout)
+    played = play_games(trained, limits, episodes=episodes, greedy=greedy, seed=seed)
     report = score_report(played.config, played.games) | {
         "checkpoint": str(path),
         "steps": trained.counters.steps,
         "actions": "greedy" if greedy else "sampled",
         "seed": seed,
     }
+    if max_steps is not None:
+        report |= {"max_steps": max_steps, "truncated": sum(game.is_truncated for game in played.games)}
     print_report(report, format_scores, as_json=as_json)

@@ -38,9 +38,22 @@ trust_option = click.option(
 
 
 def add_cwd_to_path() -> None:
-    """Let Python import a user's `module:Class` from the current directory."""
+    """Let Python import a user's `module:Class` from the current directory, after all other directories."""
     with contextlib.suppress(FileNotFoundError):  # it has been deleted
-        sys.path.append(str(Path.cwd()))
+        if (here := str(Path.cwd())) not in sys.path:
+            sys.path.append(here)
+
+
+def add_cwd_to_path_for(preset: Path, overrides: Mapping[str, Any]) -> None:
+    """`add_cwd_to_path` if the file `preset` or the `overrides` name third-party code. Raises ConfigError.
+
+    Otherwise nothing that lies in the current directory may be imported.
+    """
+    from paac_cli.config import yaml_io
+    from paac_cli.config.trust import code_references
+
+    if code_references(dict(overrides)) or code_references(yaml_io.read(preset)):
+        add_cwd_to_path()
 
 
 def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,6 +69,21 @@ def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default=0,
         show_default=True,
         help="Seed of the games and of sampled actions.",
+    )(command)
+
+
+def playing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --num-envs, --max-steps and --worker-timeout to `command`."""
+    command = worker_timeout_option(command)
+    command = click.option(
+        "--max-steps", type=click.IntRange(1), metavar="N", help="Truncate games after N steps.  [default: never]"
+    )(command)
+    return click.option(
+        "--num-envs",
+        type=click.IntRange(1, 16),
+        default=16,
+        show_default=True,
+        help="Environments at the same time, at most. The games are the same for any number.",
     )(command)
 
 
@@ -81,6 +109,15 @@ class FiniteRange(click.FloatRange):
             self.fail(f"{value} is not finite", param, ctx)
         return number
 
+
+#: Replaces the timeout of the run's config.
+worker_timeout_option = click.option(
+    "--worker-timeout",
+    type=FiniteRange(1, 10**6),
+    metavar="SECONDS",
+    help="Seconds without progress after which an environment counts as hung.  "
+    "[default: sampling.worker_timeout of the run]",
+)
 
 #: Keys whose flags are parsed as YAML, so that they accept e.g. 5_000_000 and auto.
 _PARSED_AS_YAML = ("training.total_steps", "sampling.num_workers")

@@ -1,15 +1,42 @@
 """Plays games with a trained policy, for `paac eval` and `paac record`."""
 
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from paac_cli.cli.output import print_event
+from paac_cli.cli.output import inform, print_event
+from paac_cli.text import counted
 from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
-    from paac_cli.config.schema import RunConfig
+    from paac_cli.config.schema import RunConfig, SamplingConfig
     from paac_cli.runs.checkpoint import TrainedPolicy
     from paac_cli.spec import EnvSpec
-    from paac_cli.training.evaluation import EvaluatedGame
+    from paac_cli.training.evaluation import EvaluatedGame, PlayStatus
+
+_LINE_EVERY = 10.0  # seconds between lines of progress if there is no terminal
+_HINT_AFTER = 20.0  # seconds without the end of a game until there is a hint
+_HINT = (
+    "No game has ended yet; the longest has {:,} steps. If games of this environment may never end, truncate them with "
+    "--max-steps N"
+)
+
+
+class PlayLimits(NamedTuple):
+    """What the user has set with `playing_options`."""
+
+    num_envs: int
+    max_steps: int | None
+    worker_timeout: float | None
+
+    def applied_to(self, sampling: "SamplingConfig") -> "SamplingConfig":
+        """The run's `sampling` with the timeout that the user has set."""
+        if self.worker_timeout is None:
+            return sampling
+        return sampling.model_copy(update={"worker_timeout": self.worker_timeout})
 
 
 class PlayedGames(NamedTuple):
@@ -20,32 +47,83 @@ class PlayedGames(NamedTuple):
     games: "list[EvaluatedGame]"
 
 
-def play_games(trained: "TrainedPolicy", *, episodes: int, greedy: bool, seed: int) -> PlayedGames:
-    """Play `episodes` games with `trained`. Shows a progress bar if standard error is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+def play_games(trained: "TrainedPolicy", limits: PlayLimits, *, episodes: int, greedy: bool, seed: int) -> PlayedGames:
+    """Play `episodes` games with `trained`, and show progress on standard error."""
     from paac_cli.sampling.describe import describe
 
     config = trained.config
-    spec = describe(config.env, config.sampling)
+    sampling = limits.applied_to(config.sampling)
+    spec = describe(config.env, sampling)
 
     import_tensorflow()
     from paac_cli.algorithms.agent import make_agent
     from paac_cli.training.device import choose_device
-    from paac_cli.training.evaluation import evaluation_pool, play
+    from paac_cli.training.evaluation import BATCH, evaluation_pool, play
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
+        _directory_kept(),
         evaluation_pool(
-            config.env, spec, episodes=episodes, seed=seed, log=print_event, info_keys=config.info_keys
+            config.env,
+            spec,
+            episodes=episodes,
+            seed=seed,
+            log=print_event,
+            sampling=sampling,
+            num_envs=limits.num_envs,
+            max_steps=limits.max_steps,
+            info_keys=config.info_keys,
         ) as pool,
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        _progress(episodes, may_never_end=limits.max_steps is None) as show,
     ):
         choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing
         agent = make_agent(config, spec, trained.policy)
         agent.policy.assign(trained.policy)
-        task = bar.add_task("games", total=episodes)
-        games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_game=lambda: bar.advance(task))
+        rows = min(BATCH, episodes)
+        games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, rows=rows, on_step=show)
     return PlayedGames(config, spec, games)
+
+
+@contextlib.contextmanager
+def _directory_kept() -> Iterator[None]:
+    """Restore the current directory at the end: a user's algorithm or torso may change it, and a path be relative."""
+    try:
+        here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # it cannot be read
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+@contextlib.contextmanager
+def _progress(episodes: int, *, may_never_end: bool) -> "Iterator[Callable[[PlayStatus], None]]":
+    """Show progress: a bar on a terminal, a line every ten seconds elsewhere; and a hint if no game ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("games", total=episodes)
+        begin = time.monotonic()
+        next_line, hint_at = begin + _LINE_EVERY, begin + _HINT_AFTER if may_never_end else math.inf
+
+        def show(status: "PlayStatus") -> None:
+            nonlocal next_line, hint_at
+            now = time.monotonic()
+            if status.games != bar.tasks[task].completed:
+                bar.update(task, completed=status.games)
+            if now >= hint_at:
+                hint_at = math.inf
+                if status.games == 0:
+                    bar.console.print(_HINT.format(status.longest), soft_wrap=True, highlight=False, markup=False)
+            if now >= next_line:
+                next_line = now + _LINE_EVERY
+                bar.update(task, description=f"{status.steps:,} steps, games")
+                if not console.is_terminal:
+                    inform(f"{status.steps:,} steps, {status.games:,} of {counted(episodes, 'game')}")
+
+        yield show

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RUNS, FiniteRange, UserPath, action_options, last_option, trust_option
+from paac_cli.cli.options import RUNS, FiniteRange, UserPath, action_options, last_option, playing_options, trust_option
 from paac_cli.cli.output import print_result, warn
 
 
@@ -25,6 +25,7 @@ from paac_cli.cli.output import print_result, warn
 @click.option("--fps", type=FiniteRange(1, 1000), help="Frames per second.  [default: real time]")
 @click.option("--overlay", is_flag=True, help="Add a panel with the score, the value and the action probabilities.")
 @action_options
+@playing_options
 @last_option
 @trust_option
 def record(
@@ -36,6 +37,9 @@ def record(
     overlay: bool,
     greedy: bool,
     seed: int,
+    num_envs: int,
+    max_steps: int | None,
+    worker_timeout: float | None,
     last: bool,
     trusted: Container[str],
 ) -> None:
@@ -50,7 +54,7 @@ def record(
       paac record
       paac record pong.mp4 --checkpoint runs/pong-seed1 --overlay
     """
-    from paac_cli.cli.playing import play_games
+    from paac_cli.cli.playing import PlayLimits, play_games
     from paac_cli.reporting.video import check_video_path
     from paac_cli.runs.run_directory import find_policy, newest_run
     from paac_cli.sampling.describe import require_filmable
@@ -61,9 +65,11 @@ def record(
         check_video_path(video)
     path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
     video = video or _default_video(path, seed)
-    require_filmable(trained.config.env, trained.config.sampling, needs_frame_rate=fps is None)
+    limits = PlayLimits(num_envs, max_steps, worker_timeout)
+    sampling = limits.applied_to(trained.config.sampling)
+    require_filmable(trained.config.env, sampling, needs_frame_rate=fps is None)
 
-    played = play_games(trained, episodes=episodes, greedy=greedy, seed=seed)
+    played = play_games(trained, limits, episodes=episodes, greedy=greedy, seed=seed)
 
     from paac_cli.reporting.recorder import record_games
 
@@ -76,9 +82,13 @@ def record(
         fps=rate,
         action_names=played.spec.action.names,
         overlay=overlay,
+        timeout=sampling.worker_timeout,
         max_frames=None if seconds is None else max(1, round(seconds * rate)),
     )
-    scores = ", ".join(f"{game.score:g}" for game in played.games)
+    scores = ", ".join(
+        f"{game.score:g}{f' (truncated after {game.length:,} steps)' if game.is_truncated else ''}"
+        for game in played.games
+    )
     print_result(f"{video}: raw return {scores}, checkpoint {path}, seed {seed}")
 
 

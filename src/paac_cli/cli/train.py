@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, UserPath, add_cwd_to_path, overrides_from_flags
+from paac_cli.cli.options import RUNS, UserPath, add_cwd_to_path_for, overrides_from_flags
 from paac_cli.cli.output import echo, print_event, print_result, warn
 from paac_cli.errors import REQUEUE
 from paac_cli.text import counted, shell_quoted
@@ -81,12 +81,13 @@ def train(
     from paac_cli.config.presets import find_preset
 
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
-    add_cwd_to_path()
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides |= parse_assignments(assignments) | from_flags
     flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
-    config = load_run(find_preset(preset), overrides, flags)
+    path = find_preset(preset)
+    add_cwd_to_path_for(path, overrides)
+    config = load_run(path, overrides, flags)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     _run(config, run_dir or _default_directory(preset, substitutes, config.seed), fresh)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paac_cli.cli.options import UserPath, json_option, trust_option
+from paac_cli.cli.options import UserPath, json_option, trust_option, worker_timeout_option
 from paac_cli.cli.output import inform, print_event, print_report, warn
 from paac_cli.text import clock
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=UserPath())
 @click.option("--from-start", is_flag=True, help="Retrain the whole run, not only its last interval.")
+@worker_timeout_option
 @trust_option
 @json_option
-def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) -> None:
+def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: Container[str], as_json: bool) -> None:
     """Verify that a run is a function of its config and its seed.
 
     RUN is a run directory, which is not changed. The interval between its last two checkpoints is retrained with other
@@ -56,6 +57,8 @@ def verify(run: Path, from_start: bool, trusted: Container[str], as_json: bool) 
         for config in segment_configs(interval):
             if retrained is not None and retrained.counters.steps == steps.stop:
                 break  # a single rollout cannot be stopped half-way
+            if worker_timeout is not None:
+                config = config.with_sampling(worker_timeout=worker_timeout)
             segments.append(_train(config, copy, retrained, stop))
             if stop:
                 inform("Stopped: nothing has been verified")

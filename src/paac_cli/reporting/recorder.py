@@ -1,6 +1,8 @@
 """Records videos of evaluated games by replaying them."""
 
 import contextlib
+import itertools
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.errors import VideoError
+from paac_cli.errors import VideoError, WorkerError
 from paac_cli.reporting.video import VideoWriter, enlarge
-from paac_cli.training.evaluation import replay
+from paac_cli.sampling.child_process import WorkerFailedError
+from paac_cli.sampling.replay_frames import ReplayedStep, replay_frames
+from paac_cli.seeding import episode_seed
 
 if TYPE_CHECKING:
     from paac_cli.training.evaluation import EvaluatedGame
@@ -19,27 +23,6 @@ if TYPE_CHECKING:
 _PANEL_WIDTH = 240
 _GREY, _WHITE, _BLUE = (150, 150, 150), (240, 240, 240), (90, 170, 250)  # RGB
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-
-class _VideoIsComplete(Exception):  # noqa: N818 (not an error; it ends the replay early)
-    """The video has its maximum number of frames."""
-
-
-class _Camera:
-    """Writes each frame of a game to a video, next to a panel if there is one."""
-
-    def __init__(self, video: VideoWriter, max_frames: int | None) -> None:
-        self._video = video
-        self._frames_left = max_frames
-        self.panel: NDArray[np.uint8] | None = None
-
-    def __call__(self, frame: NDArray[np.uint8]) -> None:
-        if self._frames_left == 0:
-            raise _VideoIsComplete
-        frame = enlarge(frame, self._video.scale)
-        self._video.write(frame if self.panel is None else _beside(frame, self.panel))
-        if self._frames_left is not None:
-            self._frames_left -= 1
 
 
 def record_games(
@@ -51,28 +34,50 @@ def record_games(
     fps: float,
     action_names: tuple[str, ...],
     overlay: bool,
+    timeout: float,
     max_frames: int | None = None,
 ) -> None:
     """Write every frame of `games` to `path`, or only the first `max_frames`.
 
-    seed: of the evaluation in which the games were played. overlay: add a panel with the score, the value and the
-    action probabilities. Raises VideoError.
+    The environment lives in a process of its own. seed: of the evaluation in which the games were played. overlay: add
+    a panel with the score, the value and the action probabilities. timeout: seconds that a step may take.
+
+    Raises VideoError, and WorkerError if the environment fails.
     """
-    with VideoWriter(path, fps) as video, contextlib.suppress(_VideoIsComplete):
-        camera = _Camera(video, max_frames)
-        for number, game in enumerate(games):
-            title = f"game {number + 1}/{len(games)}" if len(games) > 1 else ""
+    with VideoWriter(path, fps) as video:
+        names = action_names if overlay else None
+        with contextlib.closing(_frames(config, games, seed, video.scale, names, timeout)) as frames:
+            for frame in itertools.islice(frames, max_frames):
+                video.write(frame)
 
-            def show(index: int, score: float, game: "EvaluatedGame" = game, title: str = title) -> None:
-                if overlay:
-                    camera.panel = _panel(game, index, score, title, action_names)
 
-            score = replay(config, game, seed, camera, show)
-            if score != game.score:
-                raise VideoError(
-                    f"game {number + 1} diverged on replay: its score was {game.score:g} in the evaluation and "
-                    f"{score:g} in the video, so the environment uses a random generator that its seed does not control"
-                )
+def _frames(
+    config: EnvConfig,
+    games: "list[EvaluatedGame]",
+    seed: int,
+    scale: int,
+    action_names: tuple[str, ...] | None,
+    timeout: float,
+) -> Generator[NDArray[np.uint8], None, None]:
+    """Every frame of `games`, enlarged, and next to a panel if there are `action_names`. Raises as `record_games`."""
+    for number, game in enumerate(games, 1):
+        title, score = f"game {number}/{len(games)}" if len(games) > 1 else "", 0.0
+        try:
+            for step in replay_frames(config, game.actions, episode_seed(seed, game.env, game.episode), timeout):
+                score = step.score
+                panel = _panel(game, step, title, action_names) if action_names is not None else None
+                for frame in step.frames:
+                    large = enlarge(frame, scale)
+                    yield large if panel is None else _beside(large, panel)
+        except WorkerFailedError as error:
+            raise WorkerError(f"game {number} cannot be replayed for the video: its environment {error}") from None
+        except WorkerError as error:
+            raise WorkerError(f"game {number} cannot be replayed for the video:\n{error}") from None
+        if score != game.score:
+            raise VideoError(
+                f"game {number} diverged on replay: its score was {game.score:g} in the evaluation and "
+                f"{score:g} in the video, so the environment uses a random generator that its seed does not control"
+            )
 
 
 def _beside(frame: NDArray[np.uint8], panel: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -82,8 +87,9 @@ def _beside(frame: NDArray[np.uint8], panel: NDArray[np.uint8]) -> NDArray[np.ui
     return np.hstack([frame, np.vstack([panel, filler])])
 
 
-def _panel(game: "EvaluatedGame", index: int, score: float, title: str, names: tuple[str, ...]) -> NDArray[np.uint8]:
-    """[height, _PANEL_WIDTH, 3] RGB: score, value and action probabilities at step `index`."""
+def _panel(game: "EvaluatedGame", step: ReplayedStep, title: str, names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """[height, _PANEL_WIDTH, 3] RGB: score, value and action probabilities before `step`."""
+    index, score = step.step, step.score_before
     panel = np.zeros((150 + 28 * len(names), _PANEL_WIDTH, 3), np.uint8)
 
     def write(text: str, x: int, y: int, colour: tuple[int, int, int], size: float = 0.5) -> None:

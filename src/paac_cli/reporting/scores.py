@@ -7,7 +7,7 @@ import numpy as np
 
 from paac_cli.config.schema import IS_SUCCESS, RunConfig, format_rules
 from paac_cli.reporting.reference_scores import published_scores
-from paac_cli.text import counted
+from paac_cli.text import counted, one_line
 from paac_cli.timestep import INFO
 
 if TYPE_CHECKING:
@@ -48,7 +48,11 @@ def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[st
 
 
 def format_scores(report: dict[str, Any]) -> str:
-    """A `score_report` as text. The caller must have added `checkpoint`, `steps`, `actions` and `seed`."""
+    """A `score_report` as text.
+
+    The caller must have added `checkpoint`, `steps`, `actions` and `seed`; and `max_steps` and `truncated`, if games
+    were truncated after a number of steps.
+    """
     rules = format_rules(report["protocol"], report["mode"], report["difficulty"])
     lines = [
         f"{report['checkpoint']}, {report['steps']:,} steps",
@@ -57,6 +61,8 @@ def format_scores(report: dict[str, Any]) -> str:
         f"median {report['median']:.2f}, min {report['min']:g}, max {report['max']:g}, "
         f"mean length {report['mean_length']:.0f} steps",
     ]
+    if "truncated" in report:
+        lines.append(f"{counted(report['truncated'], 'game')} truncated after {report['max_steps']:,} steps")
     if "success_rate" in report:
         lines.append(f"success rate {report['success_rate']:.1%}")
     lines += [f"{name} {value:g} (mean)" for name, value in report.items() if name.startswith(INFO)]
@@ -66,4 +72,4 @@ def format_scores(report: dict[str, Any]) -> str:
             f"human {report['human']:g}); PAAC paper, network {report['paper_network']}, rule set paac2017: "
             f"{report['paper']:g}"
         )
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))

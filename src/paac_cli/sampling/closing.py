@@ -26,7 +26,7 @@ def close_all(envs: Mapping[int, Env], timeout: float, on_next: Callable[[int], 
             with _time_limit(timeout):
                 env.close()
         except _TimeLimitError:
-            problems[n] = f"took longer than {timeout:g} s and was interrupted"
+            problems[n] = f"took longer than {timeout:g} s (sampling.close_timeout), and was interrupted"
             timeout = min(timeout, _REST)
         except BaseException as error:  # third-party code may raise anything
             problems[n] = f"raised {describe_error(error)}"

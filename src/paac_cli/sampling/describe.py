@@ -9,11 +9,14 @@ from paac_cli.sampling.child_process import WorkerFailedError
 from paac_cli.sampling.isolated import isolated
 from paac_cli.spec import Determinism, EnvSpec
 
+_CLOSE_TIMEOUT = 5.0  # seconds for an environment that has played no game, and so has nothing to save
+
 
 def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
     """The spec of the environment `config.id`. Raises EnvironmentSpecError, also if making it crashes or hangs.
 
-    The environment is closed before the function returns: it may own a port or a device that the first worker needs.
+    The environment is closed, or its process killed, before the function returns: it may own a port or a device that
+    the first worker needs.
     """
     if config.is_atari:  # no third-party code; and the fork server would take long to load the emulator
         return describe_env(config)
@@ -24,6 +27,7 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
             raise EnvironmentSpecError(f"{config.id} cannot be made: the process that made it {error}") from None
         except WorkerError as error:
             raise EnvironmentSpecError(f"{config.id} cannot be made:\n{error}") from None
+        run.finish(min(sampling.close_timeout, _CLOSE_TIMEOUT))
         return spec
 
 

@@ -5,6 +5,7 @@ actions restores that state bit for bit. The sum of the rewards and a digest of 
 """
 
 import hashlib
+import math
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -33,6 +34,7 @@ class WorkerState(NamedTuple):
 
     slot: int  #: of the latest observation
     histories: dict[int, EnvHistory]  #: by index of the environment
+    first_seed: int = 0  #: environment n plays the games of environment `first_seed + n`
 
 
 def digest(obs: NDArray) -> int:
@@ -47,7 +49,7 @@ class ActionLog:
     """
 
     def __init__(self, num_envs: int, action: ActionSpec) -> None:
-        self._action = action
+        self._action, self._packed_size = action, max(math.prod(action.shape) * action.dtype.itemsize, 1)
         self._episodes = [0] * num_envs
         self._actions = [bytearray() for _ in range(num_envs)]  # packed: a game may have 27,000 steps
         self._reward_sum = np.zeros(num_envs)
@@ -89,6 +91,12 @@ class ActionLog:
         self._marked_reward_sum = self._reward_sum.copy()
         self._ended_since_mark = {}
 
+    def longest_at_mark(self) -> tuple[int, int]:
+        """(row, steps) of the longest game at the latest `mark`."""
+        lengths = [length for _, length in self._marked]
+        row = max(range(len(lengths)), key=lengths.__getitem__)
+        return row, lengths[row] // self._packed_size
+
     def at_mark(self) -> Self:
         """A copy of the log as it was at the latest `mark`."""
         log = type(self)(len(self._actions), self._action)
@@ -128,17 +136,18 @@ class Histories:
         self._actions, self._active, self._ended = (block[name][rows] for name in ("actions", "active", "ended"))
         self._envs, self._slots, self._action, self._seed = envs, slots, action, seed
         self._log = ActionLog(len(envs), action)
+        self._first_seed = 0
         self._expected: NDArray[np.uint64] | None = None  # [N] digests to which the environments are being restored
 
-    def reset(self) -> None:
-        """Every environment is about to start its first game."""
-        self._log = ActionLog(len(self._envs), self._action)
+    def reset(self, first_seed: int = 0) -> None:
+        """Every environment is about to start its first game. first_seed: as in `WorkerState`."""
+        self._log, self._first_seed = ActionLog(len(self._envs), self._action), first_seed
         self._expected = np.full(len(self._envs), UNKNOWN, np.uint64)
 
     def load(self, arrays: dict[str, NDArray]) -> None:
         """Every environment is about to be restored to what `to_arrays` gave. Raises CheckpointError if it differs."""
         check_arrays(arrays, len(self._envs), self._action)
-        self._log = ActionLog.from_arrays(arrays, self._action)
+        self._log, self._first_seed = ActionLog.from_arrays(arrays, self._action), 0
         self._expected = arrays["obs_digest"]
 
     def finish_restore(self) -> None:
@@ -148,6 +157,11 @@ class Histories:
     def mark(self) -> None:
         """A rollout begins. `to_arrays(at_mark=True)` goes back to here."""
         self._log.mark()
+
+    def longest_at_mark(self) -> tuple[int, int]:
+        """(environment, steps) of the longest game at the latest `mark`."""
+        row, steps = self._log.longest_at_mark()
+        return self._envs.start + row, steps
 
     def record_step(self) -> None:
         """Record the step that is now in the current slot."""
@@ -169,7 +183,7 @@ class Histories:
         for env in envs:
             row = env - self._envs.start
             histories[env] = self._log[row]._replace(obs_digests=self._digests(row))
-        return WorkerState(self._slots.current, histories)
+        return WorkerState(self._slots.current, histories, self._first_seed)
 
     def is_unplayed(self, env: int) -> bool:
         """Whether environment `env` has played no step of its current game."""
@@ -177,7 +191,8 @@ class Histories:
 
     def name_game(self, env: int, game: int) -> str:
         """The game of index `game` of environment `env`, human-readable."""
-        return f"game {game} (seed {integer_seed(episode_seed(self._seed, env, game))}) of environment {env}"
+        seed = integer_seed(episode_seed(self._seed, self._first_seed + env, game))
+        return f"game {game} (seed {seed}) of environment {env}"
 
     def describe(self, env: int, game: int) -> str:
         """What environment `env` is doing in its game of index `game`, human-readable."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import PaacError, WorkerError
-from paac_cli.sampling.child_process import ChildProcess
+from paac_cli.sampling.child_process import ChildProcess, WorkerFailedError
 from paac_cli.sampling.traces import format_error
 
 _CHECK_EVERY = 1.0  # seconds
@@ -32,6 +32,12 @@ class IsolatedRun:
         """What it yields next, until its end. Raises as `receive` does."""
         while not isinstance(value := receive(self._child, timeout), _End):
             yield value
+
+    def finish(self, timeout: float) -> None:
+        """Let it run to its end, if that takes no longer than `timeout` seconds. What it raises is ignored."""
+        with contextlib.suppress(PaacError, WorkerFailedError):
+            for _ in self.values(timeout):
+                pass
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.events import Log, ReplayDiverged
+from paac_cli.events import Log, LongGame, ReplayDiverged
 from paac_cli.machine import core_for_each
 from paac_cli.sampling.history import Histories
 from paac_cli.sampling.layout import allocate
@@ -26,6 +26,8 @@ from paac_cli.sampling.worker_process import Timeouts
 from paac_cli.sampling.workers import Workers
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
+
+LONG_GAME = 1_000_000  #: steps of a game that is warned of
 
 
 class Region(NamedTuple):
@@ -54,6 +56,7 @@ class WorkerPool:
         log: Log,
         stopping: Callable[[], bool] = lambda: False,
         info_keys: tuple[str, ...] = (),
+        max_steps: int | None = None,
         region: Region | None = None,
         budget: RestartBudget | None = None,
     ) -> None:
@@ -61,7 +64,8 @@ class WorkerPool:
 
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
         info_keys: numbers of `info` that `TimeStep.episodes` reports.
-        log: receives WorkerRestarted, RestartFailed, ReplayDiverged, and Alerts of environments that cannot be closed.
+        max_steps: agent steps after which a game is truncated.
+        log: receives WorkerRestarted, RestartFailed, ReplayDiverged, LongGame and CloseFailed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
         region, budget: for several pools on one block of memory, and with one count of restarts.
 
@@ -72,7 +76,7 @@ class WorkerPool:
             block = allocate(spec, sampling.num_envs, workers, rollout_length, info_keys)
             region = Region(block, range(sampling.num_envs), range(workers))
         self.num_envs, self.num_workers = len(region.envs), len(region.workers)
-        self.rollout_length = rollout_length
+        self.rollout_length, self.max_steps, self.action = rollout_length, max_steps, spec.action
         self.has_diverged = False  #: whether an environment has diverged on replay
         self._region, self._log = region, log
         self._budget = RestartBudget(sampling.max_restarts) if budget is None else budget
@@ -84,7 +88,9 @@ class WorkerPool:
         self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed)
         self._workers = Workers(
             [
-                WorkerTask(index, envs, env_config, seed, region.block, core, sampling.close_timeout, info_keys)
+                WorkerTask(
+                    index, envs, env_config, seed, region.block, core, sampling.close_timeout, info_keys, max_steps
+                )
                 for index, envs, core in zip(
                     region.workers,
                     split_evenly(region.envs, self.num_workers),
@@ -97,7 +103,7 @@ class WorkerPool:
             budget=self._budget,
             log=log,
         )
-        self._is_loading, self._is_stepping = True, False
+        self._is_loading, self._is_stepping, self._has_warned = True, False, False
         self._latest: TimeStep | None = None
 
     def __enter__(self) -> Self:
@@ -108,9 +114,12 @@ class WorkerPool:
     ) -> None:
         self.close()
 
-    def reset(self) -> TimeStep:
-        """Start the first game of every environment. Raises as `step` does."""
-        self._histories.reset()
+    def reset(self, first_seed: int = 0) -> TimeStep:
+        """Start the first game of every environment. Raises as `step` does.
+
+        first_seed: environment n plays the games that environment `first_seed + n` of a larger pool would play.
+        """
+        self._histories.reset(first_seed)
         return self._restore_workers()
 
     def step(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> TimeStep:
@@ -175,6 +184,7 @@ class WorkerPool:
         """Begin a rollout with the next step. `send` does it when the previous rollout is complete."""
         self._slots.begin_rollout()
         self._histories.mark()
+        self._warn_of_long_game()
 
     def snapshot(self, *, of_last_rollout: bool = False) -> dict[str, NDArray]:
         """All that `restore` needs to bring every environment back to its present state.
@@ -206,6 +216,12 @@ class WorkerPool:
         """End all workers, whatever their state. May be called twice."""
         self._workers.close()
         self._region.block.close()
+
+    def _warn_of_long_game(self) -> None:
+        env, steps = self._histories.longest_at_mark()
+        if steps >= LONG_GAME and not self._has_warned:
+            self._has_warned = True
+            self._log(LongGame(env, steps))
 
     def _restore_workers(self) -> TimeStep:
         """Let the workers bring their environments to the end of their histories; the result is in slot 0."""

@@ -8,9 +8,11 @@ import numpy as np
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Action, Env
 from paac_cli.envs.make import make_env
+from paac_cli.envs.placeholders import Copy
 from paac_cli.sampling.closing import CloseProblems, close_all
 from paac_cli.sampling.history import EnvHistory, WorkerState, digest
 from paac_cli.sampling.layout import ABANDONED, ENDED, NO_ENV
+from paac_cli.sampling.limited_env import LimitedEnv
 from paac_cli.sampling.shared_block import SharedBlock
 from paac_cli.seeding import episode_seed
 
@@ -26,6 +28,7 @@ class WorkerTask(NamedTuple):
     core: int | None  #: to which the worker is pinned; None: the system decides
     close_timeout: float  #: seconds that `close` of an environment may take
     info_keys: tuple[str, ...] = ()  #: numbers of `info` to report at the end of a game
+    max_steps: int | None = None  #: agent steps after which a game is truncated
 
     @property
     def name(self) -> str:
@@ -58,13 +61,15 @@ class WorkerEnvs:
         self._envs: dict[int, Env] = {}
         self._episodes = dict.fromkeys(task.envs, 0)  # index of the current game
         self._slot = 0  # of the latest observation
+        self._first_seed = 0  # environment n plays the games of environment `_first_seed + n`
         self._diverged: set[int] = set()  # environments whose game is truncated at the next step
 
     def make(self) -> None:
         """Make all environments."""
         for n in self._task.envs:
             self._activity.enter(n, game=0)
-            self._envs[n] = make_env(self._task.env_config)
+            env, limit = make_env(self._task.env_config, copy=Copy(n, self._task.worker)), self._task.max_steps
+            self._envs[n] = env if limit is None else LimitedEnv(env, limit)
 
     def close(self) -> CloseProblems:
         """Close all environments, also if one of them raises or hangs."""
@@ -76,7 +81,7 @@ class WorkerEnvs:
 
     def restore(self, state: WorkerState) -> None:
         """Bring every environment to the end of its history."""
-        self._slot = state.slot
+        self._slot, self._first_seed = state.slot, state.first_seed
         for n, history in state.histories.items():
             self._replay(n, history)
 
@@ -86,7 +91,7 @@ class WorkerEnvs:
         obs, game_over, reward_sum = np.empty_like(row), False, 0.0
         self._episodes[n] = history.episode
         self._activity.enter(n, history.episode)
-        env.new_game(episode_seed(self._task.seed, n, history.episode), obs)
+        env.new_game(self._seed(n), obs)
         for action in history.actions:
             self._activity.enter(n, history.episode)
             outcome = env.step(action, obs)
@@ -158,4 +163,8 @@ class WorkerEnvs:
     def _begin_next_game(self, n: int) -> None:
         self._episodes[n] += 1
         self._activity.enter(n, self._episodes[n])
-        self._envs[n].new_game(episode_seed(self._task.seed, n, self._episodes[n]), self._block["obs"][self._slot, n])
+        self._envs[n].new_game(self._seed(n), self._block["obs"][self._slot, n])
+
+    def _seed(self, n: int) -> np.random.SeedSequence:
+        """The seed of the current game of environment `n`."""
+        return episode_seed(self._task.seed, self._first_seed + n, self._episodes[n])

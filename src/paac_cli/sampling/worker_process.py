@@ -120,7 +120,9 @@ class WorkerProcess:
         if self._is_closing:
             if self._silent < timeouts.close + _INTERRUPT_TIMEOUT:
                 return False
-            self.problems[env] = f"took longer than {timeouts.close:g} s, and its worker was killed"
+            self.problems[env] = (
+                f"took longer than {timeouts.close:g} s, and its worker was killed (sampling.close_timeout)"
+            )
         elif self._unanswered < (_STOP_TIMEOUT if timeouts.stopping() else _BUSY_TIMEOUT):
             return False
         elif env != NO_ENV and not timeouts.stopping():

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from paac_cli.events import Alert, Log
+from paac_cli.events import CloseFailed, Log
 from paac_cli.sampling.child_process import kill_all
-from paac_cli.sampling.closing import CloseProblems
 from paac_cli.sampling.history import Histories
 from paac_cli.sampling.limits import raise_open_files_limit
 from paac_cli.sampling.recovery import RestartableWorker, RestartBudget
@@ -60,7 +59,7 @@ class Workers:
     def close(self) -> None:
         """End all workers, whatever their state, and all that they have started. May be called twice.
 
-        Logs what went wrong in closing environments.
+        Logs CloseFailed if environments could not be closed.
         """
         processes = [worker.process for worker in self._workers]
         self._workers = []
@@ -72,7 +71,7 @@ class Workers:
             kill_all([process.child for process in processes])
         problems = {env: text for process in processes for env, text in process.problems.items()}
         if problems:
-            self._log(Alert(_describe(problems)))
+            self._log(CloseFailed(problems))
 
 
 def _await_ends(processes: Sequence[WorkerProcess], timeouts: Timeouts) -> None:
@@ -81,12 +80,3 @@ def _await_ends(processes: Sequence[WorkerProcess], timeouts: Timeouts) -> None:
         waiting = [process for process in waiting if not process.has_ended(CHECK_EVERY / len(waiting), timeouts)]
     for process in processes:
         process.child.join(_EXIT_TIMEOUT)
-
-
-def _describe(problems: CloseProblems) -> str:
-    """One line for all environments."""
-    parts = []
-    for text in dict.fromkeys(problems.values()):
-        envs = sorted(env for env, other in problems.items() if other == text)
-        parts.append(f"of environment{'s' if len(envs) > 1 else ''} {', '.join(map(str, envs))} {text}")
-    return f"close() {'; '.join(parts)}. sampling.close_timeout is the time that it may take"

@@ -3,21 +3,18 @@
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import EnvConfig, SamplingConfig
-from paac_cli.envs.env import FrameHook
-from paac_cli.envs.make import make_env
 from paac_cli.events import Log
 from paac_cli.learning.predictor import Prediction
 from paac_cli.sampling.pool import WorkerPool
-from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec
-from paac_cli.timestep import INFO
+from paac_cli.timestep import INFO, TimeStep
 
 #: Batch size of every evaluation, for any number of games. The action noise and the rounding of a row depend on the
 #: batch size; because it is fixed, game `i` is the same in every evaluation.
@@ -35,6 +32,7 @@ class EvaluatedGame(NamedTuple):
     values: NDArray  #: [L] float32, the agent's value estimate before each action
     probabilities: NDArray  #: [L, A] float32, or [L, 0] if an action is not one discrete choice
     info: Mapping[str, float] = MappingProxyType({})  #: numbers of `info` in the last step, by key
+    is_truncated: bool = False  #: whether it ended at `max_steps` of the pool
 
 
 class _PredictionLog:
@@ -60,11 +58,35 @@ class _PredictionLog:
 
 
 def evaluation_pool(
-    config: EnvConfig, spec: EnvSpec, *, episodes: int, seed: int, log: Log, info_keys: tuple[str, ...] = ()
+    config: EnvConfig,
+    spec: EnvSpec,
+    *,
+    episodes: int,
+    seed: int,
+    log: Log,
+    sampling: SamplingConfig | None = None,
+    num_envs: int = BATCH,
+    max_steps: int | None = None,
+    info_keys: tuple[str, ...] = (),
 ) -> WorkerPool:
-    """A pool for an evaluation of `episodes` games; a context manager. info_keys: numbers of `info` to report."""
-    sampling = SamplingConfig(num_envs=min(BATCH, episodes))
-    return WorkerPool(config, spec, sampling, rollout_length=1, seed=seed, log=log, info_keys=info_keys)
+    """A pool for an evaluation of `episodes` games; a context manager.
+
+    sampling: its timeouts. num_envs: environments at most, 1 to `BATCH`; does not change the games. max_steps: agent
+    steps after which a game is truncated. info_keys: numbers of `info` to report.
+    """
+    sizes = {"num_envs": min(num_envs, BATCH, episodes), "num_workers": "auto", "overlap": False}
+    sampling = (sampling or SamplingConfig()).model_copy(update=sizes)
+    return WorkerPool(
+        config, spec, sampling, rollout_length=1, seed=seed, log=log, info_keys=info_keys, max_steps=max_steps
+    )
+
+
+class PlayStatus(NamedTuple):
+    """How far an evaluation has come."""
+
+    steps: int  #: of all games
+    games: int  #: that have ended
+    longest: int  #: steps of the longest game that has not ended
 
 
 def play(
@@ -74,51 +96,64 @@ def play(
     episodes: int,
     seed: int,
     greedy: bool,
-    on_game: Callable[[], None] = lambda: None,
+    rows: int | None = None,
+    on_step: Callable[[PlayStatus], None] = lambda _: None,
 ) -> list[EvaluatedGame]:
     """Play `episodes` games on a pool of `evaluation_pool`; returns them in a fixed order.
 
     Row `n` of `N` plays games n, n + N, n + 2N, ... The number of games per row is fixed in advance; otherwise short
-    games would be overrepresented. on_game: called after each game.
+    games would be overrepresented. rows: N, at most `BATCH`; as many as the pool has environments if None. If it has
+    fewer, some rows are played after the others, and every game is the same. on_step: called after each step.
     """
-    remaining = np.array([len(range(row, episodes, pool.num_envs)) for row in range(pool.num_envs)])
-    step, clock = pool.reset(), 0
-    obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
-    logs = [_PredictionLog() for _ in remaining]
-    info_keys = [name.removeprefix(INFO) for name in step.episodes.dtype.names or () if name.startswith(INFO)]
-    games: list[EvaluatedGame] = []
-    while remaining.any():
-        obs[: pool.num_envs] = step.obs
-        prediction = agent.predict(obs, seed=seed, step=clock, greedy=greedy)
-        for row in np.flatnonzero(remaining):
-            logs[row].add(prediction, int(row))
-        step = pool.step(prediction.action[: pool.num_envs], active=remaining > 0)
-        clock += 1
-        for row, episode, score, length, *info in step.episodes.tolist():
-            numbers = {key: number for key, number in zip(info_keys, info, strict=True) if not math.isnan(number)}
-            actions, values, probabilities = logs[row].last(length, prediction)
-            games.append(EvaluatedGame(score, length, row, episode, actions, values, probabilities, numbers))
-            logs[row] = _PredictionLog()
-            remaining[row] -= 1
-            on_game()
-    return sorted(games, key=lambda game: (game.episode, game.env))
+    num_rows, evaluation = rows or pool.num_envs, _Evaluation(agent, pool, seed, greedy, on_step)
+    for first in range(0, num_rows, pool.num_envs):
+        some = range(first, min(first + pool.num_envs, num_rows))
+        evaluation.play_rows(first, [len(range(row, episodes, num_rows)) for row in some])
+    return sorted(evaluation.games, key=lambda game: (game.episode, game.env))
 
 
-def replay(
-    config: EnvConfig, game: EvaluatedGame, seed: int, on_frame: FrameHook, on_step: Callable[[int, float], None]
-) -> float:
-    """Replay `game` in this process, for a video; returns its score.
+class _Evaluation:
+    """Plays games of some rows after another."""
 
-    on_frame: called with every frame; on_step: called with (index, score so far) before every step.
-    """
-    env = make_env(config, on_frame)
-    try:
-        obs = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
-        on_step(0, 0.0)
-        env.new_game(episode_seed(seed, game.env, game.episode), obs)
-        for index, action in enumerate(game.actions):
-            on_step(index, env.score)
-            env.step(action, obs)
-        return env.score
-    finally:
-        env.close()
+    def __init__(
+        self, agent: Agent, pool: WorkerPool, seed: int, greedy: bool, on_step: Callable[[PlayStatus], None]
+    ) -> None:
+        self._agent, self._pool, self._on_step = agent, pool, on_step
+        self._seed, self._greedy = seed, greedy
+        self._steps = 0
+        self.games: list[EvaluatedGame] = []
+
+    def play_rows(self, first: int, episodes: list[int]) -> None:
+        """Play `episodes[k]` games in row `first + k`, for all k, with environment k of the pool."""
+        pool, rows = self._pool, slice(first, first + len(episodes))
+        step, clock = pool.reset(first_seed=first), 0
+        remaining = np.array([*episodes, *[0] * (pool.num_envs - len(episodes))])
+        obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
+        actions = np.zeros((pool.num_envs, *pool.action.shape), pool.action.dtype)
+        logs, lengths = [_PredictionLog() for _ in remaining], np.zeros(pool.num_envs, np.int64)
+        while remaining.any():
+            obs[rows] = step.obs[: len(episodes)]
+            prediction = self._agent.predict(obs, seed=self._seed, step=clock, greedy=self._greedy)
+            actions[: len(episodes)] = prediction.action[rows]
+            active = remaining > 0
+            for env in np.flatnonzero(active).tolist():
+                logs[env].add(prediction, first + env)
+            step = pool.step(actions, active)
+            clock, lengths = clock + 1, lengths + active
+            self._steps += int(active.sum())
+            for env, *game in step.episodes.tolist():
+                evaluated = _evaluated(first + env, game, step, logs[env], prediction)
+                is_limit = evaluated.length == pool.max_steps and not step.terminated[env]
+                self.games.append(evaluated._replace(is_truncated=is_limit))
+                logs[env], lengths[env] = _PredictionLog(), 0
+                remaining[env] -= 1
+            self._on_step(PlayStatus(self._steps, len(self.games), int(lengths.max())))
+
+
+def _evaluated(row: int, game: list[Any], step: TimeStep, log: _PredictionLog, prediction: Prediction) -> EvaluatedGame:
+    """game: the fields of `step.episodes` after the index of the environment."""
+    episode, score, length, *info = game
+    keys = [name.removeprefix(INFO) for name in step.episodes.dtype.names or () if name.startswith(INFO)]
+    numbers = {key: number for key, number in zip(keys, info, strict=True) if not math.isnan(number)}
+    actions, values, probabilities = log.last(length, prediction)
+    return EvaluatedGame(score, length, row, episode, actions, values, probabilities, numbers)

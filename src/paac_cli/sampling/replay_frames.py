@@ -1,0 +1,46 @@
+"""Replays a game in a process of its own and gives its frames."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.make import make_env
+from paac_cli.sampling.isolated import isolated
+
+
+class ReplayedStep(NamedTuple):
+    """One step of a replayed game; or, as the first one, its reset, with the index of the first step."""
+
+    step: int  #: index
+    frames: list[NDArray[np.uint8]]  #: rendered during the step, each [height, width, 3] RGB
+    score_before: float
+    score: float  #: after the step
+
+
+def replay_frames(
+    config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, timeout: float
+) -> Iterator[ReplayedStep]:
+    """Replay `actions` [L, ...] of the game with this seed: L + 1 values. timeout: seconds that one of them may take.
+
+    Raises WorkerFailedError if the process dies or hangs, WorkerError with the traceback if the environment raises, and
+    VideoError if it renders no RGB images.
+    """
+    with isolated(_replay, config, actions, seed, env_config=config) as run:
+        yield from run.values(timeout)
+
+
+def _replay(config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence) -> Iterator[ReplayedStep]:
+    frames: list[NDArray[np.uint8]] = []
+    env = make_env(config, lambda frame: frames.append(frame.copy()))
+    obs = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
+    env.new_game(seed, obs)
+    yield ReplayedStep(0, frames, 0.0, env.score)
+    for index, action in enumerate(actions):
+        frames.clear()
+        score_before = env.score
+        env.step(action, obs)
+        yield ReplayedStep(index, frames, score_before, env.score)
+    env.close()
