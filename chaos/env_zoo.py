@@ -23,7 +23,7 @@ CASES = (*ENV_CASES, *read_cases("registration.sh"))
 def run(*, seed: int = 1, cases: str = "") -> TrialResult:
     """Run `cases`, names separated by commas; all if empty. seed: unused, all cases are fixed."""
     return run_zoo(
-        "misbehaving environments: the expected exit code and message, no traceback of paac, nothing left behind",
+        "misbehaving environments: the expected exit code and message, no traceback of paac, nothing left",
         CASES,
         cases,
     )

@@ -24,7 +24,7 @@ def run(*, seed: int = 1, cases: str = "") -> TrialResult:
         with Session(_FINISHED, finished) as session:
             session.wait_until_finished(_TIMEOUT)
         return run_zoo(
-            "commands under odd conditions: the expected exit code and message, no traceback of paac, nothing left behind",
+            "commands under odd conditions: the expected exit code and message, no traceback of paac, nothing left",
             CASES,
             cases,
             finished,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from multiprocessing.connection import Connection
+from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 from chaos.zoo.case import Outcome, ends_well
@@ -77,6 +78,14 @@ class UsesSpawn(Toy):
         process.join()
 
 
+@case(ends_well())
+class LeavesSharedMemory(Toy):
+    """Creates shared memory, and never unlinks it."""
+
+    def construct(self) -> None:
+        self.memory = SharedMemory(create=True, size=1000)
+
+
 @case(ends_well(), "train && play")
 class StartsSimulator(Toy):
     """Starts a program, and ends it in close()."""
@@ -97,7 +106,7 @@ class ForgetsSimulator(StartsSimulator):
         pass
 
 
-@case(ends_well("SIGKILL"), "train && play")
+@case(ends_well("Restarted", "SIGKILL"), "train --set env.fresh_per_episode=false")
 class KillsItselfBesideSimulator(ForgetsSimulator):
     """Is killed once in a game, while its simulator runs."""
 

@@ -47,6 +47,13 @@ class RaisesUnprintable(RaisesInConstructor):
     error = _Unprintable()
 
 
+@case(fails(2, "cannot be made", "long"))
+class RaisesHugeTextInConstructor(RaisesInConstructor):
+    """Raises an exception with a megabyte of text in its constructor."""
+
+    error = ValueError("long\n" * 200_000)
+
+
 @case(fails(2, "cannot be made", "red"))
 class RaisesEscapes(RaisesInConstructor):
     """Raises an exception with codes for the terminal in its text."""

@@ -22,7 +22,7 @@ class NeverEnds(Toy):
 
 
 @case(
-    Outcome((130,), ("--max-steps",)), "train && timeout --signal INT --preserve-status 45 paac eval run --trust-code"
+    Outcome((1, 130), ("--max-steps",)), "train && timeout --signal INT --preserve-status 45 paac eval run --trust-code"
 )
 class NeverEndsWithoutLimit(NeverEnds):
     """Never ends a game; `paac eval` without a limit shows progress and a hint until Ctrl-C."""

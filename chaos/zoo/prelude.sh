@@ -1,6 +1,7 @@
 # Begins the script of every case. `train` takes a few seconds; $ENV names its environment. $RUN is a finished run of
 # CartPole. Each case has a directory and a mount namespace of its own.
 set -o pipefail
+[ $UNSHARED = no ] || mount --bind "$SHM" /dev/shm
 ENV=CartPole-v1
 TRAIN=(paac train --preset cartpole --num-envs 2 --num-workers 2 --total-steps 320 --device cpu --run-dir run
   --set algorithm.num_steps=8 --set training.log_every=64 --set training.checkpoint_every=160

@@ -22,7 +22,6 @@ _PRELUDE = Path(__file__).with_name("prelude.sh").read_text()
 _LANES = 2  # cases at a time
 _END_TIMEOUT = 8.0  # seconds after which no process of a case may be left
 _SKIPPED = 77  # exit code of a case that this machine does not allow
-_SHARED_MEMORY = Path("/dev/shm")
 _MARK = "PAAC_ZOO_CASE"  # environment variable that marks the processes of a case, also those of other sessions
 _OUR_TRACEBACK = re.compile(r'File "[^"]*paac_cli/[^"]*", line \d+, in ')
 _TERMINAL_CODE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u202a-\u202e]")
@@ -56,17 +55,17 @@ def run_case(case: Case, work: Path, run: Path | None = None) -> str | None:
 
     Returns what differs from its expected outcome, "skipped: ..." if this machine does not allow it, otherwise None.
     """
-    here, temporary = work / case.name, work / f"{case.name}.tmp"
-    for directory in (here, temporary):
+    here, temporary, shared = work / case.name, work / f"{case.name}.tmp", work / f"{case.name}.shm"
+    for directory in (here, temporary, shared):
         directory.mkdir()
-    mark, shared_memory, begin = secrets.token_hex(8), _shared_memory(), time.monotonic()
-    variables = _environment(run) | {"TMPDIR": str(temporary), _MARK: mark}
+    mark, begin = secrets.token_hex(8), time.monotonic()
+    variables = _environment(run) | {"TMPDIR": str(temporary), "SHM": str(shared), _MARK: mark}
     with (work / f"{case.name}.out").open("w+b") as output, _started(case, here, variables, output) as process:
         code: int | None = None
         problems: list[str] = []
         try:
             code = process.wait(case.expected.seconds)
-            problems = [*_leftovers(mark, shared_memory, temporary, here)]
+            problems = [*_leftovers(mark, (temporary, shared), here)]
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -84,7 +83,10 @@ def run_case(case: Case, work: Path, run: Path | None = None) -> str | None:
 
 
 def _started(case: Case, here: Path, variables: dict[str, str], output: object) -> subprocess.Popen[bytes]:
-    """The process of `case`, in a session of its own, and in a mount namespace of its own where that is allowed."""
+    """The process of `case`, in a session of its own.
+
+    Where that is allowed, it has its own mounts: the script may mount file systems, and $SHM stands for /dev/shm.
+    """
     unshare = ["unshare", "--mount"] if _may_unshare() else []
     return subprocess.Popen(
         [*unshare, "bash", "-c", _PRELUDE + case.script],
@@ -125,15 +127,17 @@ def _differences(case: Case, code: int | None, text: str) -> Iterator[str]:
         yield f"{lines} lines of output, expected at most {expected.lines}"
 
 
-def _leftovers(mark: str, shared_memory: set[str], temporary: Path, here: Path) -> Iterator[str]:
-    """What remains of a case after its end."""
-    wait_for(lambda: not _processes(mark) and not _shared_memory() - shared_memory, _END_TIMEOUT)
+def _leftovers(mark: str, empty: tuple[Path, ...], here: Path) -> Iterator[str]:
+    """What remains of a case after its end. empty: its directories that must be empty then."""
+
+    def files() -> list[Path]:
+        return sorted(path for directory in empty for path in directory.iterdir())
+
+    wait_for(lambda: not _processes(mark) and not files(), _END_TIMEOUT)
     for pid, command in _processes(mark).items():
         yield f"process {pid} is still alive: {command[:80]}"
-    for name in sorted(_shared_memory() - shared_memory):
-        yield f"left in {_SHARED_MEMORY}: {name}"
-    for path in sorted([*temporary.iterdir(), *here.rglob("*.partial")]):
-        yield f"left behind: {path.name}"
+    for path in [*files(), *sorted(here.rglob("*.partial"))]:
+        yield f"left behind: {path.relative_to(here.parent)}"
 
 
 def _processes(mark: str) -> dict[int, str]:
@@ -152,10 +156,6 @@ def _kill(mark: str) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
-
-
-def _shared_memory() -> set[str]:
-    return {path.name for path in _SHARED_MEMORY.iterdir()} if _SHARED_MEMORY.is_dir() else set()
 
 
 def _environment(run: Path | None) -> dict[str, str]:

@@ -76,7 +76,7 @@ def outcome_of(script, expected, tmp_path):
         (
             'echo x >"$TMPDIR/left"; touch .paac-1.partial',
             ends_well(),
-            "left behind: .paac-1.partial; left behind: left",
+            "left behind: a-case.tmp/left; left behind: a-case/.paac-1.partial",
         ),
         ("exec sleep 100", ends_well(seconds=0.3), "still running after 0.3 s"),
         ("skip 'needs a printer'", ends_well(), "skipped: needs a printer"),

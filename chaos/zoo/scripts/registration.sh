@@ -253,8 +253,8 @@ train
 cat >my_envs.py <<'END'
 import gymnasium, os, sys, time
 from chaos.zoo.toy import Toy
-from gymnasium.wrappers import RecordEpisodeStatistics, TimeAwareObservation
-gymnasium.register('Mine-v0', lambda **k: RecordEpisodeStatistics(TimeAwareObservation(Toy(**k))))
+from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward
+gymnasium.register('Mine-v0', lambda **k: RecordEpisodeStatistics(TransformReward(Toy(**k), lambda reward: 2 * reward)))
 END
 ENV=my_envs:Mine-v0
 train && play
