@@ -3,6 +3,7 @@
 `RUDE_CONFIG` of an action in `ACTIONS` makes one that does it in its constructor, in `reset`, `step` or `close`.
 """
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,23 @@ from gymnasium import spaces
 from paac_cli.config.schema import EnvConfig
 from paac_cli.spec import EnvSpec, discrete_action
 
-SPEC = EnvSpec((2,), np.dtype(np.int64), discrete_action(("0", "1")), 30.0)
+SPEC = EnvSpec((1,), np.dtype(np.int64), discrete_action(("0", "1")), 30.0)
 _SIMULATOR = "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); time.sleep(1000)"
 
 
 def start_simulator(pids: str, **options: Any) -> subprocess.Popen:
     """Start a program that appends its process id to the file `pids`, and wait until it has."""
-    path = Path(pids)
-    before = path.read_text() if path.exists() else ""
-    program = subprocess.Popen([sys.executable, "-c", _SIMULATOR, pids], **options)
-    while not path.exists() or path.read_text() == before:
+    with _longer(Path(pids)):
+        return subprocess.Popen([sys.executable, "-c", _SIMULATOR, pids], **options)
+
+
+@contextlib.contextmanager
+def _longer(path: Path) -> Iterator[None]:
+    """At the end of the block, wait until the file has become longer."""
+    before = path.stat().st_size if path.exists() else 0
+    yield
+    while not path.exists() or path.stat().st_size == before:
         time.sleep(0.01)
-    return program
 
 
 def _daemonize(pids: str) -> None:
@@ -43,15 +50,14 @@ def _daemonize(pids: str) -> None:
 
 
 def _fork(pids: str, new_session: bool = False) -> None:
-    if os.fork() == 0:
-        if new_session:
-            os.setsid()
-        with Path(pids).open("a") as file:
-            file.write(f"{os.getpid()}\n")
-        time.sleep(1000)
-        os._exit(0)
-    while not Path(pids).exists():
-        time.sleep(0.01)
+    with _longer(Path(pids)):
+        if os.fork() == 0:
+            if new_session:
+                os.setsid()
+            with Path(pids).open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            time.sleep(1000)
+            os._exit(0)
 
 
 def _double(connection: Any) -> None:
@@ -127,9 +133,9 @@ ACTIONS = {
 
 
 class Rude(gymnasium.Env):
-    """The observation is [process id, steps]; the reward is 1, and a game never ends."""
+    """The observation is the number of steps so far; the reward is 1, and a game never ends."""
 
-    observation_space = spaces.Box(0, 2**40, (2,), np.int64)
+    observation_space = spaces.Box(0, 2**40, (1,), np.int64)
     action_space = spaces.Discrete(2)
 
     def __init__(
@@ -171,7 +177,7 @@ class Rude(gymnasium.Env):
             ACTIONS[name](*arguments)
 
     def _obs(self) -> np.ndarray:
-        return np.array([os.getpid(), self._steps])
+        return np.array([self._steps])
 
 
 gymnasium.register("Rude-v0", entry_point="rude_envs:Rude", disable_env_checker=True)

@@ -57,6 +57,7 @@ def _children() -> list[int]:
     return found
 
 
+os.setpgid(0, 0)  # a kill of the learner's process group leaves this process time to end the others
 signal.signal(_LEARNER_ENDED, _end)
 _prctl = ctypes.CDLL(None).prctl
 _prctl(_PR_SET_PDEATHSIG, _LEARNER_ENDED)

@@ -42,6 +42,7 @@ class WorkerProcess:
         self._activity: NDArray = task.block["activity"][task.worker : task.worker + 1]
         self._last_heartbeats = 0
         self._unanswered = self._silent = 0.0  # seconds without an answer, seconds without a heartbeat
+        self._has_loaded = False  # whether it has made its environments
         self._is_closing = False  # whether it has begun to close its environments
         self.problems: CloseProblems = {}  #: what went wrong at its end
         self._poll = select.poll()  # both: a child of the worker may keep the worker's end of the pipe open
@@ -54,6 +55,7 @@ class WorkerProcess:
 
     def send(self, command: bytes, argument: object = None) -> None:
         """Never fails: if the worker is dead, `answers_within` reports it."""
+        self._has_loaded = True  # commands are sent only then
         with contextlib.suppress(OSError):
             os.write(self._connection.fileno(), command)
             if argument is not None:
@@ -125,7 +127,7 @@ class WorkerProcess:
             )
         elif self._unanswered < (_STOP_TIMEOUT if timeouts.stopping() else _BUSY_TIMEOUT):
             return False
-        elif env != NO_ENV and not timeouts.stopping():
+        elif self._has_loaded and env != NO_ENV and not timeouts.stopping():
             self.problems[env] = "was not called: its worker was busy and was killed"
         return True
 
