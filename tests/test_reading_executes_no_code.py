@@ -25,8 +25,14 @@ MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "she
 CALLS = {"eval", "exec", "compile", "__import__", "load_model", "load_weights", "unsafe_load", "full_load", "loadtxt"}
 #: Calls that are allowed only in these modules: to import code that the user named, and to read pipes of paac.
 ONLY_IN = {
-    "import_module": {"cli/main.py", "algorithms/agent.py", "config/algorithms.py", "networks/keras_torso.py"},
-    "recv": {"sampling/worker.py", "bench/env_costs.py"},
+    "import_module": {
+        "cli/main.py",
+        "algorithms/agent.py",
+        "config/algorithms.py",
+        "envs/registry.py",
+        "networks/keras_torso.py",
+    },
+    "recv": {"sampling/worker.py", "sampling/worker_process.py", "sampling/isolated.py", "bench/env_costs.py"},
     # yaml.load with a safe loader; the others are functions of paac
     "load": {"config/yaml_io.py", "runs/newest.py", "sampling/pool.py"},
     "open_code": set(),

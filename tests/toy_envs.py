@@ -133,7 +133,7 @@ class UnseededReward(Counting):
 
     def step(self, action: int):
         obs, _, *rest = super().step(action)
-        return obs, float(os.urandom(1)[0]), *rest
+        return obs, float(int.from_bytes(os.urandom(3))), *rest
 
 
 class GlobalRandomState(Counting):

@@ -12,7 +12,7 @@ INFO = "info/"  #: prefix of further fields: numbers that the environment's `inf
 
 
 def episode_dtype(info_keys: Sequence[str] = ()) -> np.dtype:
-    """EPISODE_DTYPE with a float64 field `info/<key>` for each key; NaN where `info` had no number for it."""
+    """EPISODE_DTYPE with a float64 field `info/<key>` for each key; NaN where `info` holds none."""
     return np.dtype([*EPISODE_DTYPE.descr, *((f"{INFO}{key}", np.float64) for key in info_keys)])
 
 

@@ -93,7 +93,7 @@ def test_overlap_is_refused_for_an_algorithm_that_learns_within_a_rollout(paac, 
 
 def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
     shutil.copy(Path(__file__).parents[1] / "reinforce.py", tmp_path / "mine.py")
-    arguments = ["--preset", "cartpole", "--algorithm", "mine:Reinforce", "--total-steps", 60_000]
+    arguments = ["--preset", "cartpole", "--algorithm", "mine:Reinforce", "--total-steps", 100_000]
     result = paac("train", *arguments, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     run = tmp_path / "runs" / "cartpole-mine-Reinforce-seed1"
@@ -102,8 +102,8 @@ def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
     evaluated = paac("eval", run, "--episodes", 16, "--json", "--trust-code", cwd=tmp_path)
     report = json.loads(evaluated.stdout)
     assert report["mean"] > 100  # random play: 22
-    again = paac("train", *arguments[:-1], 64_000, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
-    assert "Resuming at step 60,416" in again.stdout
+    again = paac("train", *arguments[:-1], 104_000, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
+    assert "Resuming at step 100,352" in again.stdout
 
 
 def test_training_sampling_runs_and_envs_name_no_algorithm():
