@@ -60,7 +60,7 @@ powerless() {  # SCRIPT: without the right of root to write everywhere
 }
 as_nobody() {  # SCRIPT: as a user without rights
   local user=(setpriv --reuid=65534 --clear-groups)
-  [ $UID = 0 ] && "${user[@]}" paac --version >/dev/null 2>&1 || skip "needs root and a Python for everybody"
+  [ $UID = 0 ] && "${user[@]}" bash -c "paac --version" >/dev/null 2>&1 || skip "needs root and a Python for everybody"
   chmod 777 .
   with_functions "${user[@]}" "$1"
 }
