@@ -26,3 +26,10 @@ def test_paac_plot_imports_no_tensorflow(tmp_path):
 @pytest.mark.parametrize("module", ["console", "plot", "scores", "verification_report", "video"])
 def test_reports_import_no_tensorflow(module):
     assert "tensorflow" not in modules_after(f"import paac_cli.reporting.{module}")
+
+
+def test_plots_need_no_valid_backend_from_the_user(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "no-such")
+    assert "matplotlib.backends.backend_agg" in modules_after(
+        "import paac_cli.reporting.plot as plot; plot.plt.figure()"
+    )

@@ -125,7 +125,7 @@ class Ppo:
         self._act = graph_function(self._act_graph, config)
         self._prepare = graph_function(self._prepare_graph, config)
         self._update = graph_function(self._update_graph, config)
-        self._adapt_rate = tf.function(self._adapt_rate_graph)
+        self._adapt_rate = tf.function(self._adapt_rate_graph, autograph=False)
         self.predict = Predictor(self._network.play)
 
     def act(self, step: TimeStep) -> NDArray:

@@ -22,7 +22,7 @@ class Predictor:
         self, play: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
     ) -> None:
         """play: (observations [B, ...], seed [2] int64, greedy [] bool) -> the fields of a `Prediction` as tensors."""
-        self._play = tf.function(play)
+        self._play = tf.function(play, autograph=False)
 
     def __call__(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
         key = tf.constant([seed, step], tf.int64)

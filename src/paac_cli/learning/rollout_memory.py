@@ -43,7 +43,7 @@ class RolloutMemory:
         self._actions = np.zeros((num_steps, num_envs, *action.shape), action.dtype)
         self._final_values = np.zeros((num_steps, num_envs), np.float32)
         self._kept: dict[tuple[int, int], Sequence[tf.Tensor]] = {}  # (t, first environment) -> tensors [N, ...]
-        self._values = tf.function(values)
+        self._values = tf.function(values, autograph=False)
         self._tensor = TensorAliases()
 
     def obs(self, step: TimeStep) -> tf.Tensor:

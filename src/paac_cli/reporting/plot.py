@@ -1,14 +1,17 @@
 """Plots learning curves: mean raw return over steps, one line per run."""
 
+import os
 import warnings
 from array import array
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+os.environ["MPLBACKEND"] = "Agg"  # before the import, which fails if the user's value is not a backend
+
 import matplotlib
 
-matplotlib.use("Agg")
+matplotlib.use("Agg")  # it may have been imported before
 
 import matplotlib.pyplot as plt
 import numpy as np
