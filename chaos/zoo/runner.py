@@ -151,11 +151,16 @@ def _processes(mark: str) -> dict[int, str]:
 
 
 def _kill(mark: str) -> None:
-    while alive := _processes(mark):
+    """Kill the processes that have inherited `mark`, also those that they start meanwhile."""
+
+    def all_dead() -> bool:
+        alive = _processes(mark)
         for pid in alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
+        return not alive
+
+    wait_for(all_dead, _END_TIMEOUT)  # one that waits for a disk may need longer
 
 
 def _environment(run: Path | None) -> dict[str, str]:
