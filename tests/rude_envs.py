@@ -114,7 +114,8 @@ ACTIONS = {
     "os exit": lambda: os._exit(3),
     "crash": lambda: ctypes.string_at(0),
     "hang": _sleep,
-    "hang in C": lambda: ctypes.PyDLL(None).sleep(1000),
+    "sleep": time.sleep,
+    "hang in C": lambda: sum(range(10**13)),
     "signals": _change_signals,
     "umask": lambda: os.umask(0o777),
     "print": _print,
@@ -144,15 +145,17 @@ class Rude(gymnasium.Env):
         reset: list[Any] | None = None,
         step: list[Any] | None = None,
         close: list[Any] | None = None,
+        closed: str | None = None,
         only: str | None = None,
-        env_index: str = "0",
+        env_index: str = "{env_index}",
         render_mode: str | None = None,
     ) -> None:
-        """made, reset, step, close: name of an action and its arguments. only: index of the one that does it in
-        `close`; the others touch `closed-<index>` beside the file that `touch` names.
+        """made, reset, step, close: name of an action and its arguments, for each call.
+
+        closed: a file that `close` creates first. only: the indices of the environments that do something.
         """
         self._actions = {"reset": reset, "step": step, "close": close}
-        self._only, self._env_index = only, env_index
+        self._closed, self._is_one = closed, only is None or env_index in only
         self._steps = 0
         self._do(made)
 
@@ -168,11 +171,12 @@ class Rude(gymnasium.Env):
         return self._obs(), 1.0, False, False, {}
 
     def close(self) -> None:
-        if self._only is None or self._env_index in self._only:
-            self._do(self._actions["close"])
+        if self._closed is not None:
+            Path(self._closed).touch()
+        self._do(self._actions["close"])
 
     def _do(self, action: list[Any] | None) -> None:
-        if action is not None:
+        if action is not None and self._is_one:
             name, *arguments = action
             ACTIONS[name](*arguments)
 
@@ -184,5 +188,5 @@ gymnasium.register("Rude-v0", entry_point="rude_envs:Rude", disable_env_checker=
 
 
 def rude(**when: Any) -> EnvConfig:
-    """Its config. when: `made`, `reset`, `step` or `close` -> action and arguments."""
-    return EnvConfig(id="rude_envs:Rude-v0", kwargs=when, fresh_per_episode=False)
+    """Its config. when: arguments of `Rude`."""
+    return EnvConfig(id="rude_envs:Rude-v0", kwargs={"env_index": "{env_index}", **when}, fresh_per_episode=False)

@@ -1,8 +1,10 @@
 """Workers that die or hang are restarted, and the results do not change."""
 
 import itertools
+import multiprocessing.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +36,7 @@ from pools import (
     record,
     seconds_until_ended,
 )
+from rude_envs import SPEC, rude
 from toy_envs import Counting, config_of, spec_of
 
 FATAL = ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT"]
@@ -136,6 +139,7 @@ def test_a_hung_worker_is_restarted_after_the_timeout(fault, call, tmp_path):
     assert_same_play(records, play_in_process(config_of(Counting, length=5), actions)[1])
     (event,) = events
     assert event.failure.cause == "hung for 6 s"
+    assert "; if its environment needs more time, raise sampling.worker_timeout: --set" in str(event)
     assert "environment" in event.failure.activity
     assert ("_inject_fault" in event.failure.stacks) == (fault != "SIGSTOP")  # a stopped process cannot write stacks
 
@@ -209,6 +213,23 @@ def test_an_environment_that_always_crashes_ends_the_run_with_all_failures():
     assert message.count(f"worker 0 (environments 0-2): killed by SIGABRT {activity}") == 3
 
 
+@pytest.mark.parametrize(("action", "times"), [("os exit", 2), ("crash", 3)])
+@pytest.mark.parametrize("call", ["made", "reset", "step"])
+def test_a_worker_that_fails_in_the_same_place_is_not_restarted_for_ever(call, action, times):
+    """An exit repeats itself for certain; a crash may be due to a lack of memory."""
+    events = []
+    with open_pool(rude(**{call: [action]}), SPEC, num_workers=1, log=events.append) as pool:
+        with pytest.raises(WorkerError) as caught:
+            pool.reset()
+            pool.step(np.zeros(3, int))
+        assert pool.restarts == times
+    cause = "ended with exit code 3" if action == "os exit" else "killed by SIGSEGV"
+    place = {"made": "while making environment 0", "reset": "at the start of game 0", "step": "in step 1 (action 0)"}
+    message = str(caught.value)
+    assert f"worker 0 (environments 0-2) failed {times} times in the same place, and is not restarted" in message
+    assert f"{cause} {place[call]}" in message
+
+
 def test_restarts_are_counted_over_an_hour(monkeypatch):
     times = iter([0.0, 1800.0, 3700.0, 5500.0, 5600.0])
     monkeypatch.setattr(recovery, "time", SimpleNamespace(monotonic=lambda: next(times)))
@@ -230,6 +251,17 @@ def test_a_worker_that_dies_is_noticed_at_once_even_if_its_child_keeps_the_pipe_
         assert pool.step(np.zeros(3, int)).obs[:, 1].tolist() == [1, 1, 1]
         assert time.monotonic() - start < 5
     assert events[0].failure.cause == "killed by SIGKILL"
+
+
+def test_the_socket_of_the_fork_server_may_be_deleted():
+    """As by a program that cleans /tmp during a long run."""
+    events = []
+    with open_counting(ends="never", log=events.append) as pool:
+        pool.reset()
+        shutil.rmtree(multiprocessing.util.get_temp_dir())
+        os.kill(pool.pids[0], signal.SIGKILL)
+        assert pool.step(np.zeros(3, int)).obs[:, 1].tolist() == [1, 1, 1]
+    assert len(events) == 1
 
 
 def test_the_fork_server_may_die():

@@ -52,7 +52,12 @@ def add_cwd_to_path_for(preset: Path, overrides: Mapping[str, Any]) -> None:
     from paac_cli.config import yaml_io
     from paac_cli.config.trust import code_references
 
-    if code_references(dict(overrides)) or code_references(yaml_io.read(preset)):
+    settings = []
+    for key, value in overrides.items():
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        settings.append(value)
+    if any(code_references(data) for data in (*settings, yaml_io.read(preset))):
         add_cwd_to_path()
 
 

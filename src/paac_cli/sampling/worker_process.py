@@ -123,7 +123,7 @@ class WorkerProcess:
             if self._silent < timeouts.close + _INTERRUPT_TIMEOUT:
                 return False
             self.problems[env] = (
-                f"took longer than {timeouts.close:g} s, and its worker was killed (sampling.close_timeout)"
+                f"took longer than {timeouts.close:g} s (sampling.close_timeout), and its worker was killed"
             )
         elif self._unanswered < (_STOP_TIMEOUT if timeouts.stopping() else _BUSY_TIMEOUT):
             return False
