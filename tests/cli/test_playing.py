@@ -6,6 +6,9 @@ from pathlib import Path
 import av
 import pytest
 
+import paac_cli.sampling.describe
+from paac_cli.cli import playing
+from paac_cli.errors import EnvironmentSpecError
 from short_runs import checkpoint_names
 
 # --- eval
@@ -50,6 +53,47 @@ def test_eval_takes_the_best_the_last_or_a_given_checkpoint(trained, invoke):
     assert one["steps"] == int(first.removeprefix("step_"))
     best = evaluate(invoke, trained, "--episodes", 1)["checkpoint"]
     assert Path(best).name.startswith("best_")
+
+
+def test_eval_plays_the_same_games_on_any_number_of_environments(trained, invoke):
+    expected = evaluate(invoke, trained, "--episodes", 18)
+    assert evaluate(invoke, trained, "--episodes", 18, "--num-envs", 5) == expected
+
+
+def test_eval_truncates_games_that_are_longer_than_the_limit_and_reports_it(trained, invoke):
+    report = evaluate(invoke, trained, "--episodes", 4, "--max-steps", 5)
+    assert (report["max_steps"], report["truncated"], report["scores"]) == (5, 4, [5.0] * 4)
+    result = invoke("eval", trained, "--episodes", 4, "--max-steps", 5)
+    assert "4 games truncated after 5 steps\n" in result.stdout
+
+
+def test_eval_shows_progress_without_a_terminal_and_a_hint_while_no_game_ends(trained, invoke, monkeypatch):
+    monkeypatch.setattr(playing, "_LINE_EVERY", 0.0)
+    monkeypatch.setattr(playing, "_HINT_AFTER", 0.0)
+    result = invoke("eval", trained, "--json", "--episodes", 2)
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("No game has ended yet; the longest has 1 steps. ")
+    assert lines[0].endswith("--max-steps N")
+    assert lines[1] == "2 steps, 0 of 2 games"
+    assert lines[-1].endswith(" steps, 2 of 2 games")
+    assert sum("--max-steps" in line for line in lines) == 1
+    assert json.loads(result.stdout)["episodes"] == 2
+    assert "--max-steps" not in invoke("eval", trained, "--episodes", 1, "--max-steps", 500).stderr
+
+
+@pytest.mark.parametrize(("more", "seconds"), [([], 60.0), (["--worker-timeout", "7"], 7.0)])
+@pytest.mark.parametrize("command", ["eval", "record"])
+def test_playing_has_the_timeout_of_the_run_or_of_the_user(command, more, seconds, trained, invoke, monkeypatch):
+    given = []
+
+    def describe(config, sampling):
+        given.append(sampling.worker_timeout)
+        raise EnvironmentSpecError("enough is known")
+
+    monkeypatch.setattr(paac_cli.sampling.describe, "describe", describe)
+    arguments = [trained] if command == "eval" else ["video.mp4", "--checkpoint", trained]
+    assert invoke(command, *arguments, *more).stderr == "Error: enough is known\n"
+    assert given == [seconds]
 
 
 def test_the_text_of_eval_has_the_numbers_of_its_json(trained, invoke):
@@ -105,6 +149,12 @@ def test_a_video_of_several_games_contains_all_of_them(trained, invoke, tmp_path
     scores = evaluate(invoke, trained, "--episodes", 3)["scores"]
     assert invoke("record", "video.mp4", "--checkpoint", trained, "--episodes", 3).exit_code == 0
     assert decode(tmp_path / "video.mp4")[0] == sum(scores) + 3
+
+
+def test_a_video_says_which_games_were_truncated(trained, invoke, tmp_path):
+    result = invoke("record", "video.mp4", "--checkpoint", trained, "--max-steps", 6)
+    assert "raw return 6 (truncated after 6 steps), checkpoint" in result.stdout
+    assert decode(tmp_path / "video.mp4")[0] == 7
 
 
 def test_a_video_without_a_path_is_saved_in_the_run(trained_copy, invoke):

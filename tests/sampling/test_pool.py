@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from paac_cli.config.schema import EnvConfig
+from paac_cli.events import LongGame
 from paac_cli.machine import available_cores
+from paac_cli.sampling import pool as pool_module
 from paac_cli.sampling.partition import split_evenly
 from pools import (
     BREAKOUT,
@@ -190,3 +192,26 @@ def test_reset_of_a_used_pool_starts_the_first_games_again():
         assert len(again.episodes) == 0
         assert not again.terminated.any()
         assert np.array_equal(again.obs, first["obs"])
+
+
+def test_a_pool_can_play_the_games_of_other_environments():
+    """So that an evaluation plays the same games on fewer environments."""
+    with open_counting(length=2) as pool:
+        for first_seed in (0, 3, 13):
+            seeds = [counting_seed(first_seed + env, 0) for env in range(3)]
+            assert pool.reset(first_seed).obs[:, 0].tolist() == seeds
+            for _ in range(2):
+                step = pool.step(np.array([1, 2, 3]))
+            assert step.obs[:, 0].tolist() == [counting_seed(first_seed + env, 1) for env in range(3)]
+
+
+def test_a_very_long_game_is_reported_once(monkeypatch):
+    monkeypatch.setattr(pool_module, "LONG_GAME", 10)
+    events = []
+    with open_counting(ends="never", rollout_length=4, log=events.append) as pool:
+        pool.reset()
+        for step in range(30):
+            assert events == ([LongGame(env=1, steps=12)] if step > 12 else [])
+            pool.step(np.zeros(3, int), active=np.array([step > 1, True, step > 2]))
+    assert "environment 1 has played 12 steps of one game" in str(events[0])
+    assert "max_episode_steps" in str(events[0])

@@ -4,9 +4,13 @@ import os
 import signal
 
 import numpy as np
+import pytest
 
+from paac_cli.config.schema import SamplingConfig
+from paac_cli.errors import WorkerError
 from paac_cli.learning.predictor import Prediction
-from paac_cli.training.evaluation import evaluation_pool, play
+from paac_cli.training.evaluation import BATCH, PlayStatus, evaluation_pool, play
+from rude_envs import SPEC, rude
 from toy_envs import Counting, UnseededObservation, config_of, spec_of
 
 
@@ -52,3 +56,70 @@ def test_a_game_that_diverged_on_replay_is_not_part_of_the_next():
     assert after_divergence
     assert [(game.length, len(game.actions), len(game.values)) for game in games] == [(5, 5, 5)] * 2
     assert [game.values.tolist() for game in after_divergence] == [[4, 5, 6, 7, 8]] * len(after_divergence)
+
+
+class NoisyAgent:
+    """Its actions depend on the observation, the row, the step and the seed, as those of a policy do."""
+
+    def predict(self, obs, *, seed, step, greedy):
+        rows = np.arange(len(obs))
+        action = (obs.sum(axis=1) + 7 * rows + 3 * step + seed) % 4
+        return Prediction(action, rows.astype(np.float32), np.zeros((len(obs), 0), np.float32))
+
+
+def noisy_games(num_envs, episodes, **options):
+    """What games of `Counting` with 5 steps are, on a pool with `num_envs` environments."""
+    config, statuses = config_of(Counting, length=5), []
+    pool = evaluation_pool(
+        config, spec_of(Counting), episodes=episodes, seed=1, log=print, num_envs=num_envs, **options
+    )
+    with pool:
+        assert pool.num_envs == min(num_envs, episodes)
+        rows = min(BATCH, episodes)
+        games = play(NoisyAgent(), pool, episodes=episodes, seed=1, greedy=False, rows=rows, on_step=statuses.append)
+    return [(game.env, game.episode, game.score, game.length, game.actions.tolist()) for game in games], statuses
+
+
+@pytest.mark.parametrize("episodes", [3, 20])
+def test_games_are_the_same_on_any_number_of_environments(episodes):
+    expected, _ = noisy_games(BATCH, episodes)
+    assert [game[:2] for game in expected] == [(index % BATCH, index // BATCH) for index in range(episodes)]
+    assert len({str(game[4]) for game in expected}) > 2
+    for num_envs in (1, 2, 5):
+        assert noisy_games(num_envs, episodes)[0] == expected
+
+
+def test_no_more_environments_are_made_than_asked_for(tmp_path):
+    config = rude(made=["touch", str(tmp_path / "{env_index}")])
+    with evaluation_pool(config, SPEC, episodes=7, seed=1, log=print, num_envs=2, max_steps=3) as pool:
+        games = play(NoisyAgent(), pool, episodes=7, seed=1, greedy=False, rows=7)
+    assert [(game.env, game.length, game.is_truncated) for game in games] == [(row, 3, True) for row in range(7)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+
+
+def test_games_are_truncated_at_the_limit_and_say_so():
+    for limit, length, is_truncated in ((3, 3, True), (5, 5, False), (6, 5, False)):
+        config = config_of(Counting, length=5)
+        with evaluation_pool(config, spec_of(Counting), episodes=2, seed=1, log=print, max_steps=limit) as pool:
+            games = play(CyclicAgent(), pool, episodes=4, seed=1, greedy=False)
+        assert [(game.length, len(game.actions), game.is_truncated) for game in games] == [
+            (length, length, is_truncated)
+        ] * 4
+        first = games[0]
+        assert first.score == sum(100 * action + step for step, action in enumerate(first.actions.tolist(), 1))
+
+
+def test_progress_is_counted_in_steps_and_games():
+    _, statuses = noisy_games(2, 3)
+    assert statuses[0] == PlayStatus(steps=2, games=0, longest=1)
+    assert statuses[4] == PlayStatus(steps=10, games=2, longest=0)
+    assert statuses[-1] == PlayStatus(steps=15, games=3, longest=0)
+
+
+def test_the_timeouts_of_the_run_apply():
+    sampling = SamplingConfig(num_envs=64, num_workers=3, worker_timeout=1, max_restarts=0)
+    config = rude(step=["hang"])
+    with evaluation_pool(config, SPEC, episodes=1, seed=1, log=print, sampling=sampling) as pool:
+        pool.reset()
+        with pytest.raises(WorkerError, match="hung for 1 s in step 1"):
+            pool.step(np.zeros(1, int))
