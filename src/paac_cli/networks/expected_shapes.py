@@ -33,4 +33,17 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
     if array is None:
         raise CheckpointError(f"the checkpoint does not fit its config: {name} is missing")
     if array.shape != shape:
-        raise CheckpointError(f"the checkpoint does not fit its config: {name} is {array.shape}, not {shape}")
+        raise CheckpointError(f"{_reason(name, array.shape, shape)}: {name} is {array.shape}, not {shape}")
+
+
+def _reason(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """Why the array `name` has another shape than the network that the config and the environment describe.
+
+    If a layer, and no layer before it, differs in its inputs alone, the observations have changed; if a head, whose
+    outputs follow from the actions, differs in its outputs alone, the actions have.
+    """
+    if len(found) == len(wanted) > 1 and found[-1] == wanted[-1]:
+        return "the environment's observations have another shape than when the checkpoint was saved"
+    if found[:-1] == wanted[:-1] and not name.startswith("torso"):
+        return "the environment has other actions than when the checkpoint was saved"
+    return "the checkpoint does not fit its config"
