@@ -189,7 +189,7 @@ def test_a_missing_gpu_is_reported_with_the_devices_that_tensorflow_found(paac, 
 def test_a_file_cannot_be_or_hold_a_run_directory(invoke, tmp_path):
     (tmp_path / "file").write_text("precious")
     for run_dir in ("file/run", "file"):
-        assert_one_error(invoke(*CARTPOLE, "--run-dir", run_dir), f"run directory {run_dir} cannot be used")
+        assert_one_error(invoke(*CARTPOLE, "--run-dir", run_dir), f"run directory {tmp_path / run_dir} cannot be used")
     assert contents(tmp_path) == {Path("file"): b"precious"}
 
 
