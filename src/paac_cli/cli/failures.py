@@ -1,6 +1,7 @@
 """Failures that are not bugs of paac: each is one message without a traceback, and an exit code."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -55,6 +56,9 @@ def reported(context: click.Context) -> Iterator[None]:
     except BrokenPipeError:  # the reader of standard output has ended, e.g. `| head`
         discard(sys.stdout)
         context.exit(1)
+    except KeyboardInterrupt:  # Ctrl-C, in a command that has nothing to save
+        inform("Stopped")
+        context.exit(128 + signal.SIGINT)
     except (click.exceptions.Exit, click.exceptions.Abort, click.ClickException):
         raise
     except Exception as error:

@@ -105,6 +105,14 @@ class UserPath(click.Path):
         return Path(os.fsdecode(path))
 
 
+def absolute(path: Path) -> Path:
+    """`path` as an absolute one, which stays true if a user's algorithm or torso changes the current directory."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:  # the current directory has been deleted
+        return path
+
+
 class FiniteRange(click.FloatRange):
     """A range of finite numbers: rejects infinity and NaN."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, UserPath, add_cwd_to_path_for, overrides_from_flags
+from paac_cli.cli.options import RUNS, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
 from paac_cli.cli.output import echo, print_event, print_result, warn
 from paac_cli.errors import REQUEUE
 from paac_cli.text import counted, shell_quoted
@@ -105,7 +105,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
 
-    with RunDirectory(directory) as run_dir:
+    with RunDirectory(absolute(directory)) as run_dir:
         run_dir.claim(config, fresh=fresh)
         checkpoint = None if fresh else run_dir.latest(config, warn)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
@@ -113,7 +113,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
             option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
             print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
             return
-        exit_code = _train(config, run_dir, fresh, checkpoint, progress)
+        exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress)
     if progress.steps:
         goal = ", goal reached" if progress.goal_reached else ""
         echo(f"{_format_progress(progress)}{goal}, saved in {directory}")
@@ -125,9 +125,17 @@ def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
 
 
 def _train(
-    config: "RunConfig", run_dir: "RunDirectory", fresh: bool, checkpoint: "Checkpoint | None", progress: "Progress"
+    config: "RunConfig",
+    run_dir: "RunDirectory",
+    directory: Path,
+    fresh: bool,
+    checkpoint: "Checkpoint | None",
+    progress: "Progress",
 ) -> int:
-    """Train; returns the exit code. Nothing is written before workers and agent have loaded."""
+    """Train; returns the exit code. Nothing is written before workers and agent have loaded.
+
+    directory: that of `run_dir`, as the user gave it.
+    """
     from paac_cli.config.advice import advice
     from paac_cli.events import Info
     from paac_cli.reporting.console import ConsoleSink
@@ -162,7 +170,7 @@ def _train(
             tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
             for table in tables:
                 closing.callback(table.close)
-            log(Info(_headline(config, run_dir.path, pool.num_workers, loaded.device, start)))
+            log(Info(_headline(config, directory, pool.num_workers, loaded.device, start)))
             here = runtime(deterministic=config.training.deterministic)
             sinks = console, *tables
             training = Training(
