@@ -130,6 +130,7 @@ ACTIONS = {
     "spawn pool": lambda: _use_pool("spawn"),
     "forkserver pool": lambda: _use_pool("forkserver"),
     "touch": lambda path: Path(path).touch(),
+    "all": lambda *names: [ACTIONS[name]() for name in names],
 }
 
 
@@ -184,6 +185,21 @@ class Rude(gymnasium.Env):
         return np.array([self._steps])
 
 
+class NeedsSimulator(Rude):
+    """Every step fails once its simulator has ended."""
+
+    def __init__(self, pids: str, render_mode: str | None = None) -> None:
+        super().__init__()
+        self._simulator = start_simulator(pids)
+
+    def step(self, action: int):
+        time.sleep(0.001)
+        if self._simulator.poll() is not None:
+            raise ConnectionError("the simulator has ended")
+        return super().step(action)
+
+
+gymnasium.register("NeedsSimulator-v0", entry_point="rude_envs:NeedsSimulator", disable_env_checker=True)
 gymnasium.register("Rude-v0", entry_point="rude_envs:Rude", disable_env_checker=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import PaacError, StoppedError, WorkerError
-from paac_cli.events import Approximate, Info, Log
+from paac_cli.events import Alert, Approximate, Info, Log
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
@@ -79,7 +79,10 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
     except StoppedError:
         pass  # a stop waits neither for a hung worker nor for a slow rollout
     except WorkerError as error:
-        failure = error
+        if training.stop:  # a stop signal to all processes may also end programs that environments need
+            training.log(Alert(f"while the run was stopping, {error}"))
+        else:
+            failure = error
     if training.stop:
         saving = "saving a checkpoint. Press Ctrl-C again to exit at once without saving"
         training.log(Info(f"Stopping: {saving if session.has_unsaved_steps else 'there is nothing to save'}"))
