@@ -57,6 +57,15 @@ def abridged(text: str) -> str:
     return re.sub(r"\S{400,}", lambda word: shorten(word[0]), text)
 
 
+def describe_error(error: BaseException, length: int = 500) -> str:
+    """Type and text of an error of third-party code, in one line. The text alone may be empty or unclear."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "(its text cannot be made)"
+    return f"{type(error).__name__}: {shorten(text, length)}" if text else type(error).__name__
+
+
 def _escape(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # how Python represents a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"

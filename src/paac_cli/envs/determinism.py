@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.gym import GymEnv
-from paac_cli.envs.registry import describe_error
 from paac_cli.errors import EnvOutputError
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import Determinism
+from paac_cli.text import describe_error
 
 _STEPS = 200  # of each game that is played
 _SECONDS_PER_GAME = 0.2  # after which the first game is not played on

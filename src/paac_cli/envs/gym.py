@@ -14,12 +14,12 @@ from paac_cli.envs.carried_state import is_known_to_carry_state
 from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.images import describe_images
 from paac_cli.envs.preprocess import open_checked, with_images_converted
-from paac_cli.envs.registry import describe_error
 from paac_cli.envs.rendering import frames_per_second, require_frame_rate, to_rgb
 from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
 from paac_cli.errors import EnvironmentSpecError, VideoError
 from paac_cli.seeding import integer_seed
 from paac_cli.spec import EnvSpec
+from paac_cli.text import describe_error
 
 # pygame, which renders the classic-control environments, must not look for a display.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")

@@ -9,8 +9,9 @@ from gymnasium import wrappers
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.images import ChannelsLastEnv, has_channels_first, require_images
-from paac_cli.envs.registry import describe_error, make_registered
+from paac_cli.envs.registry import make_registered
 from paac_cli.errors import EnvironmentSpecError
+from paac_cli.text import describe_error
 
 
 def open_checked(config: EnvConfig, render_mode: str | None) -> CheckedEnv:

@@ -13,6 +13,7 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.guard import GuardedEnv
 from paac_cli.errors import EnvironmentSpecError, PaacError
+from paac_cli.text import describe_error
 
 
 def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
@@ -60,12 +61,6 @@ def find_registered(env_id: str) -> Registration:
             f"{env_id}: module {module!r} registers no environment {name!r}{nearest(name, gymnasium.registry)}"
         )
     return found
-
-
-def describe_error(error: BaseException) -> str:
-    """Type and message of an error of third-party code, which alone may be empty or unclear."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class _Guarded:

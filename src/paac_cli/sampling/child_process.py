@@ -15,6 +15,7 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.sampling.child import SHOW_STACKS, run_child
 from paac_cli.sampling.descendants import kill_group, kill_marked
 from paac_cli.sampling.fork_server import fork_server, start
+from paac_cli.sampling.traces import shorten_stacks
 
 _DEATH_TIMEOUT = 5.0  # seconds from the end of a process's pipe to the end of the process
 _STACKS_TIMEOUT = 0.5  # seconds that a hung process has to write the stacks of its threads
@@ -105,7 +106,7 @@ class ChildProcess:
         text = b""
         while self._stacks_pipe.poll(timeout) and (more := os.read(self._stacks_pipe.fileno(), _PIPE_BYTES)):
             text += more
-        return text.decode(errors="replace").strip()
+        return shorten_stacks(text.decode(errors="replace"))
 
     def kill(self) -> None:
         """Kill it and what it has started, whatever their state, and wait until they are dead. May be called twice."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 from paac_cli.envs.env import Env
+from paac_cli.text import describe_error
 
 CloseProblems = dict[int, str]  #: index of an environment -> what went wrong, e.g. "raised ValueError: no lock"
 
-_LONGEST = 300  # characters of the text of an exception
 _REST = 1.0  # seconds for each other environment of a worker after one has hung
 _REPEAT = 0.5  # seconds between interrupts, if an environment catches them
 
@@ -31,15 +31,6 @@ def close_all(envs: Mapping[int, Env], timeout: float, on_next: Callable[[int], 
         except BaseException as error:  # third-party code may raise anything
             problems[n] = f"raised {describe_error(error)}"
     return problems
-
-
-def describe_error(error: BaseException) -> str:
-    """Class and text of an exception, in one line."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:
-        text = "(its text cannot be made)"
-    return f"{type(error).__name__}: {text[:_LONGEST]}" if text else type(error).__name__
 
 
 class _TimeLimitError(BaseException):

@@ -20,6 +20,11 @@ def format_error(error: BaseException) -> str:
     return _shorten("".join(trace.format()))
 
 
+def shorten_stacks(text: str) -> str:
+    """Stacks as `faulthandler` writes them, without the frames of Python's import system and with limited length."""
+    return _shorten("\n".join(line for line in text.strip().splitlines() if '"<frozen importlib' not in line))
+
+
 def _remove_callers(trace: traceback.TracebackException | None) -> None:
     """Remove the frames above the first one that is not of `_CALLERS`, also from the errors that led to this one."""
     if trace is None:
