@@ -35,7 +35,7 @@ FORBIDDEN = {
     r"[Ll]ost workers?|workers? (was|were) lost|[Ll]oss of a worker": "worker died, hung or failed",
     r"[Ss]omebody('s)?": "rewrite; third-party, user-defined",
     r"surroundings": "runtime",
-    r"leash": "parent_death",
+    r"leash": "server_setup",
     r"[Pp]atience": "timeout",
 }
 

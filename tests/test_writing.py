@@ -35,7 +35,7 @@ ALLOWED = {
         "mkdir": "the directory of its sockets",
         "TemporaryDirectory": "the same, with an unpredictable name",
     },
-    "sampling/parent_death.py": {"rmtree": "the directory of its sockets"},
+    "sampling/server_setup.py": {"rmtree": "the directory of its sockets"},
     "training/loop.py": {"save": "of `RunDirectory`"},
 }
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import toy_envs
-from paac_cli.sampling.worker import STOP_SIGNALS
+from paac_cli.sampling.child import STOP_SIGNALS
 from short_runs import QUICK, checkpoint_names, final_state, logged_steps, metrics_rows, steps_in
 
 # --- workers

@@ -307,7 +307,7 @@ def test_the_fork_server_ends_with_the_learner_even_during_its_imports(tmp_path)
 import multiprocessing.forkserver, signal
 
 if __name__ == "__main__":
-    multiprocessing.forkserver.set_forkserver_preload(["paac_cli.sampling.parent_death", "slow_import"])
+    multiprocessing.forkserver.set_forkserver_preload(["paac_cli.sampling.server_setup", "slow_import"])
     multiprocessing.forkserver.ensure_running()
     print(multiprocessing.forkserver._forkserver._forkserver_pid, flush=True)
     signal.pause()

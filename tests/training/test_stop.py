@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from paac_cli.sampling.worker import STOP_SIGNALS
+from paac_cli.sampling.child import STOP_SIGNALS
 from paac_cli.training import stop as stop_module
 from paac_cli.training.stop import StopRequest
 

@@ -28,7 +28,7 @@ from paac_cli.envs.make import make_env
 from paac_cli.envs.rules import FRAME_SKIP
 from paac_cli.errors import PaacError, WorkerError
 from paac_cli.machine import available_cores
-from paac_cli.sampling.child_process import ChildProcess, WorkerFailedError, kill_all
+from paac_cli.sampling.child_process import ChildFailedError, ChildProcess, kill_all
 from paac_cli.sampling.isolated import receive, send_result
 from paac_cli.seeding import episode_seed
 
@@ -109,7 +109,7 @@ class _Meters:
                 process.connection.send((activity, seconds))
         try:
             return [receive(process, seconds + self._timeout) for process in self._processes]
-        except WorkerFailedError as error:
+        except ChildFailedError as error:
             raise WorkerError(f"a process that measures {self._env.id} failed: {error}") from None
         except PaacError as error:
             raise WorkerError(f"a process that measures {self._env.id} failed:\n{error}") from error

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import VideoError, WorkerError
 from paac_cli.reporting.video import VideoWriter, enlarge
-from paac_cli.sampling.child_process import WorkerFailedError
+from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.replay_frames import ReplayedStep, replay_frames
 from paac_cli.seeding import episode_seed
 
@@ -69,7 +69,7 @@ def _frames(
                 for frame in step.frames:
                     large = enlarge(frame, scale)
                     yield large if panel is None else _beside(large, panel)
-        except WorkerFailedError as error:
+        except ChildFailedError as error:
             raise WorkerError(f"game {number} cannot be replayed for the video: its environment {error}") from None
         except WorkerError as error:
             raise WorkerError(f"game {number} cannot be replayed for the video:\n{error}") from None

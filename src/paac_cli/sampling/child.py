@@ -90,12 +90,12 @@ def _print_to_standard_error() -> None:
     Printing never fails: if nobody reads standard error any more, the text is discarded.
     """
     os.dup2(2, 1)
-    output = io.BufferedWriter(_ForgivingFile())
+    output = io.BufferedWriter(_StderrOrNull())
     sys.stdout = sys.stderr = io.TextIOWrapper(output, "utf-8", "backslashreplace", line_buffering=True)
     sys.__stdout__ = sys.__stderr__ = sys.stderr  # type: ignore[misc]
 
 
-class _ForgivingFile(io.FileIO):
+class _StderrOrNull(io.FileIO):
     """Standard error, or nothing once that cannot be written."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ _HANG_ADVICE = (
 )
 
 
-class WorkerFailedError(Exception):
+class ChildFailedError(Exception):
     """A process died or hangs."""
 
     def __init__(self, cause: str, stacks: str, *, is_exit: bool = False, advice: str = "") -> None:
@@ -85,7 +85,7 @@ class ChildProcess:
         """Wait for its death, at most `seconds`."""
         wait([self.death], seconds)
 
-    def has_died(self) -> WorkerFailedError:
+    def death_error(self) -> ChildFailedError:
         """The error that says how it died."""
         self._process.join(_DEATH_TIMEOUT)
         code = self._process.exitcode
@@ -93,13 +93,13 @@ class ChildProcess:
             cause = "closed its pipe without ending"
         else:
             cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return WorkerFailedError(cause, self._read_stacks(), is_exit=code is not None and code >= 0)
+        return ChildFailedError(cause, self._read_stacks(), is_exit=code is not None and code >= 0)
 
-    def hangs(self, seconds: float) -> WorkerFailedError:
+    def hang_error(self, seconds: float) -> ChildFailedError:
         """The error that says that it has not answered for `seconds`; without stacks if the process is stopped."""
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self.death, SHOW_STACKS)
-        return WorkerFailedError(f"hung for {seconds:g} s", self._read_stacks(_STACKS_TIMEOUT), advice=_HANG_ADVICE)
+        return ChildFailedError(f"hung for {seconds:g} s", self._read_stacks(_STACKS_TIMEOUT), advice=_HANG_ADVICE)
 
     def _read_stacks(self, timeout: float = 0.0) -> str:
         """What it has written to its pipe for stacks; waits up to `timeout` seconds for more."""

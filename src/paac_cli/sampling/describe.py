@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.make import check_env, check_rendering, describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerError
-from paac_cli.sampling.child_process import WorkerFailedError
+from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.isolated import isolated
 from paac_cli.spec import Determinism, EnvSpec
 
@@ -23,7 +23,7 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
     with isolated(_describe, config, env_config=config) as run:
         try:
             spec: EnvSpec = next(run.values(sampling.worker_timeout))
-        except WorkerFailedError as error:
+        except ChildFailedError as error:
             raise EnvironmentSpecError(f"{config.id} cannot be made: the process that made it {error}") from None
         except WorkerError as error:
             raise EnvironmentSpecError(f"{config.id} cannot be made:\n{error}") from None
@@ -41,7 +41,7 @@ def require_filmable(config: EnvConfig, sampling: SamplingConfig, *, needs_frame
     with isolated(_require_filmable, config, needs_frame_rate, env_config=config) as run:
         try:
             list(run.values(sampling.worker_timeout))
-        except WorkerFailedError as error:
+        except ChildFailedError as error:
             raise VideoError(f"{config.id} cannot be rendered: the process that tried it {error}") from None
         except WorkerError as error:
             raise VideoError(f"{config.id} cannot be rendered:\n{error}") from None
@@ -57,7 +57,7 @@ def find_determinism(config: EnvConfig, sampling: SamplingConfig) -> Determinism
     with isolated(_check_determinism, config, env_config=config) as run:
         try:
             found: Determinism = next(run.values(sampling.worker_timeout))
-        except WorkerFailedError as error:
+        except ChildFailedError as error:
             return Determinism("unknown", f"the check failed: {error.cause}")
         except PaacError as error:
             return Determinism("unknown", f"the check failed: {str(error).strip().splitlines()[-1]}")

@@ -23,7 +23,7 @@ from paac_cli.sampling.child import STOP_SIGNALS
 from paac_cli.sampling.safe_path import safe_path
 
 _START_ATTEMPTS = 5
-_LONGEST_ADDRESS = 107  # bytes of the path of a socket
+_MAX_SOCKET_PATH = 107  # bytes of the path of a socket
 _SOCKET = "pymp-12345678/listener-12345678"  # the path of multiprocessing's socket, in the directory for it
 _SHORT_DIRECTORIES = ("/tmp", "/var/tmp", "/dev/shm")
 
@@ -35,7 +35,7 @@ def fork_server(config: EnvConfig) -> ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     environment = "envs.atari" if config.is_atari else "envs.gym"
-    modules = ("sampling.parent_death", "sampling.worker", environment)
+    modules = ("sampling.server_setup", "sampling.worker", environment)
     context.set_forkserver_preload([f"paac_cli.{name}" for name in modules])
     return context
 
@@ -122,7 +122,7 @@ def _prepare_socket_directory() -> None:
         "worker processes need a directory for their sockets, and no directory can be used:\n  "
         + "\n  ".join(reasons)
         + "\nSet TMPDIR to a directory that can be written, with a path of at most "
-        f"{_LONGEST_ADDRESS - len(_SOCKET) - 1} bytes"
+        f"{_MAX_SOCKET_PATH - len(_SOCKET) - 1} bytes"
     )
 
 
@@ -137,8 +137,8 @@ def _usual_directory() -> str | None:
 def _problem_with(directory: str) -> str | None:
     """Why there can be no socket in `directory`; None if there can be one."""
     length = len(os.fsencode(os.path.join(directory, _SOCKET)))  # noqa: PTH118 (bytes of the path as it is)
-    if length > _LONGEST_ADDRESS:
-        return f"its path is {length - _LONGEST_ADDRESS} bytes too long"
+    if length > _MAX_SOCKET_PATH:
+        return f"its path is {length - _MAX_SOCKET_PATH} bytes too long"
     try:
         with tempfile.TemporaryDirectory(prefix="pymp-", dir=directory) as path, socket.socket(socket.AF_UNIX) as one:
             one.bind(str(Path(path) / "socket"))

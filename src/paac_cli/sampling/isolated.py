@@ -9,7 +9,7 @@ from typing import Any
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import PaacError, WorkerError
-from paac_cli.sampling.child_process import ChildProcess, WorkerFailedError
+from paac_cli.sampling.child_process import ChildFailedError, ChildProcess
 from paac_cli.sampling.traces import format_error
 
 _CHECK_EVERY = 1.0  # seconds
@@ -35,7 +35,7 @@ class IsolatedRun:
 
     def finish(self, timeout: float) -> None:
         """Let it run to its end, if that takes no longer than `timeout` seconds. What it raises is ignored."""
-        with contextlib.suppress(PaacError, WorkerFailedError):
+        with contextlib.suppress(PaacError, ChildFailedError):
             for _ in self.values(timeout):
                 pass
 
@@ -57,19 +57,19 @@ def receive(child: ChildProcess, timeout: float) -> Any:
     """The next result that `send_result` sends in `child`, within `timeout` seconds.
 
     Raises what it raised there: a PaacError as it is, and any other as a WorkerError with the traceback. Raises
-    WorkerFailedError if the process dies or does not answer.
+    ChildFailedError if the process dies or does not answer.
     """
     for _ in range(math.ceil(timeout / _CHECK_EVERY)):  # counts checks: a clock would include a Ctrl-Z of this process
         if ready := wait([child.connection, child.death], _CHECK_EVERY):
             break
     else:
-        raise child.hangs(timeout)
+        raise child.hang_error(timeout)
     if child.connection not in ready and not child.connection.poll():
-        raise child.has_died()
+        raise child.death_error()
     try:
         error, value = child.connection.recv()
     except (EOFError, OSError):
-        raise child.has_died() from None
+        raise child.death_error() from None
     if error is not None:
         raise error
     return value

@@ -114,7 +114,7 @@ class OverlappedPool:
         self._halves[half].send(actions, active)
 
     def receive(self, half: int) -> TimeStep:
-        """The step of one half. Half 0 is received first."""
+        """The step of one half. Half 0 must be received first; then `latest` is the step of both."""
         step = self._halves[half].receive()
         truncated = np.flatnonzero(step.truncated)
         if len(truncated):

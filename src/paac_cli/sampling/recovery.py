@@ -9,7 +9,7 @@ from collections import deque
 
 from paac_cli.errors import WorkerError
 from paac_cli.events import Log, RestartFailed, WorkerFailure, WorkerRestarted
-from paac_cli.sampling.child_process import WorkerFailedError
+from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.history import Histories
 from paac_cli.sampling.layout import NO_ENV
 from paac_cli.sampling.worker import RESTORE
@@ -87,7 +87,7 @@ class RestartableWorker:
         """
         try:
             return self._answers_within(seconds)
-        except WorkerFailedError as error:
+        except ChildFailedError as error:
             self._recover(error)
             return False
 
@@ -102,18 +102,18 @@ class RestartableWorker:
         except WorkerError as error:
             raise WorkerError(f"{self._task.name} failed {self._activity()}:\n{error}") from None
 
-    def _recover(self, error: WorkerFailedError) -> None:
+    def _recover(self, error: ChildFailedError) -> None:
         begin = time.monotonic()
         failure = self._end_failed(error)
         while True:
             try:
                 self._restart()
-            except WorkerFailedError as again:
+            except ChildFailedError as again:
                 self._log(RestartFailed(self._end_failed(again)))
             else:
                 return self._log(WorkerRestarted(failure, time.monotonic() - begin))
 
-    def _end_failed(self, error: WorkerFailedError) -> WorkerFailure:
+    def _end_failed(self, error: ChildFailedError) -> WorkerFailure:
         """Kill what is left of the process and count a restart. Raises WorkerError if that is one too many."""
         self._process.child.kill()
         failure = WorkerFailure(self._task.name, error.cause, self._activity(), error.stacks, error.advice)

@@ -25,7 +25,7 @@ def replay_frames(
 ) -> Iterator[ReplayedStep]:
     """Replay `actions` [L, ...] of the game with this seed: L + 1 values. timeout: seconds that one of them may take.
 
-    Raises WorkerFailedError if the process dies or hangs, WorkerError with the traceback if the environment raises, and
+    Raises ChildFailedError if the process dies or hangs, WorkerError with the traceback if the environment raises, and
     VideoError if it renders no RGB images.
     """
     with isolated(_replay, config, actions, seed, env_config=config) as run:

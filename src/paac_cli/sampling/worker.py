@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection
 import cv2
 import numpy as np
 
-from paac_cli.sampling.child import STOP_SIGNALS as STOP_SIGNALS
 from paac_cli.sampling.traces import format_error
 from paac_cli.sampling.worker_envs import Activity, WorkerEnvs, WorkerTask
 from paac_cli.seeding import episode_seed, integer_seed

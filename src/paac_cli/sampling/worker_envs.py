@@ -120,14 +120,14 @@ class WorkerEnvs:
         for n in self._task.envs:
             self._activity.enter(n, self._episodes[n])
             if not active[n]:
-                self._rest(n)
+                self._hold(n)
             elif n in self._diverged:
                 self._abandon(n)
             else:
                 self._advance(n, actions[n])
         self._block["busy"][self._task.worker] += time.perf_counter() - begin
 
-    def _rest(self, n: int) -> None:
+    def _hold(self, n: int) -> None:
         """Environment `n` does not play this step and keeps its state."""
         block, slot = self._block, self._slot
         block["obs"][slot, n] = block["obs"][slot - 1, n]
@@ -138,7 +138,7 @@ class WorkerEnvs:
         """Truncate the game of environment `n` at the latest observation, without a reward and without a score."""
         block, slot = self._block, self._slot
         self._diverged.discard(n)
-        self._rest(n)
+        self._hold(n)
         block["truncated"][slot, n] = True
         block["final_obs"][n] = block["obs"][slot - 1, n]
         block["ended"][n] = ABANDONED

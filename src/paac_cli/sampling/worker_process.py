@@ -64,7 +64,7 @@ class WorkerProcess:
     def answers_within(self, seconds: float, timeouts: Timeouts) -> bool:
         """Whether the worker finishes its command within `seconds`. If not, this counts as `CHECK_EVERY` seconds.
 
-        Raises WorkerFailedError if the worker is dead or hung; WorkerError with the traceback if an environment raised;
+        Raises ChildFailedError if the worker is dead or hung; WorkerError with the traceback if an environment raised;
         StoppedError if the run was asked to stop and the worker does not answer.
         """
         events = self._poll.poll(seconds * 1000)
@@ -73,18 +73,18 @@ class WorkerProcess:
             if timeouts.stopping() and self._unanswered > _STOP_TIMEOUT:
                 raise StoppedError(f"{self.child.name} did not answer after the run was asked to stop")
             if self._silent >= timeouts.hang:
-                raise self.child.hangs(timeouts.hang)
+                raise self.child.hang_error(timeouts.hang)
             return False
         self._unanswered = self._silent = 0.0
         if all(descriptor == self.child.death for descriptor, _ in events) and not self._connection.poll():
-            raise self.child.has_died()
+            raise self.child.death_error()
         try:
             answer = os.read(self._connection.fileno(), 1)
             message = self._connection.recv_bytes().decode() if answer == ERROR else ""
         except (EOFError, OSError):
             answer = b""
         if answer == b"":
-            raise self.child.has_died()
+            raise self.child.death_error()
         if answer == ERROR:
             raise WorkerError(message)
         return True
@@ -113,7 +113,7 @@ class WorkerProcess:
             if answer == CLOSED:
                 self.problems |= self._connection.recv()
         if self._is_closing and answer == b"":
-            self.problems[int(self._activity["env"][0])] = f"ended its process ({self.child.has_died().cause})"
+            self.problems[int(self._activity["env"][0])] = f"ended its process ({self.child.death_error().cause})"
         self._is_closing = self._is_closing or answer == CLOSING
         return answer in (CLOSED, b"")
 

@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from paac_cli.errors import REQUEUE
-from paac_cli.sampling.worker import STOP_SIGNALS
+from paac_cli.sampling.child import STOP_SIGNALS
 
 _URGENT_AFTER = 3.0  # seconds that the current rollout may still take after the signal
 
