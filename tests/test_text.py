@@ -1,12 +1,13 @@
 """Text of others on its way to a terminal."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paac_cli.text import printable, shell_quoted, shorten
+from paac_cli.text import printable, reason, shell_quoted, shorten
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,12 @@ def test_a_shell_reads_back_what_was_quoted(text):
 def test_long_texts_are_shortened():
     assert shorten("x" * 200) == "x" * 200
     assert shorten("x" * 201) == "x" * 200 + "..."
+
+
+def test_the_reason_of_an_error_names_a_file_only_if_the_message_does_not():
+    error = PermissionError(13, "Permission denied", "run/x")
+    assert reason(error, Path("run/x")) == "Permission denied"
+    assert reason(error, Path("run")) == reason(error) == "Permission denied: run/x"
+    assert reason(OSError(28, "No space left on device")) == "No space left on device"
+    assert reason(ValueError("not a table")) == "not a table"
+    assert reason(OSError("closed")) == "closed"

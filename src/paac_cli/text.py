@@ -1,10 +1,12 @@
 """Formatting that several messages share."""
 
+import os
 import re
 import shlex
 import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 #: Unicode categories of characters that a terminal obeys or does not show: controls, invisible formatting (such as a
 #: change of direction), bytes that are not UTF-8, line and paragraph separators.
@@ -64,6 +66,17 @@ def describe_error(error: BaseException, length: int = 500) -> str:
     except Exception:
         text = "(its text cannot be made)"
     return f"{type(error).__name__}: {shorten(text, length)}" if text else type(error).__name__
+
+
+def reason(error: Exception, named: Path | None = None) -> str:
+    """Why a file cannot be used, e.g. "Permission denied": without the error number that `OSError` puts before it.
+
+    named: the file that the message around it names. The file of `error` is added if it is another one.
+    """
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    file = None if error.filename is None else Path(os.fsdecode(error.filename))
+    return error.strerror if file in (None, named) else f"{error.strerror}: {file}"
 
 
 def _escape(character: str) -> str:

@@ -6,12 +6,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from paac_cli.cli.main import main
+from paac_cli.config.algorithms import BuiltInConfig
 
 HEAVY = ("tensorflow", "matplotlib", "gymnasium", "ale_py")
 
@@ -174,3 +176,9 @@ def test_the_lower_packages_import_neither_tensorflow_nor_click():
     )
     assert {"gymnasium", "ale_py"} <= modules
     assert modules.isdisjoint({"tensorflow", "matplotlib", "click"})
+
+
+def test_the_help_of_train_names_every_algorithm():
+    option = next(one for one in COMMANDS["train",].params if one.name == "algorithm")
+    names = [config.model_fields["name"].default for config in get_args(BuiltInConfig)]
+    assert all(f"{name}," in option.help for name in names)

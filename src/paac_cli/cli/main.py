@@ -11,6 +11,7 @@ import click
 from paac_cli import __version__
 from paac_cli.cli.failures import printable_usage_errors, reported
 from paac_cli.cli.output import flush, inform, prepare_standard_streams
+from paac_cli.text import reason
 
 # One thread for NumPy's linear algebra, here and in the workers. More threads would spin while idle and compete with
 # workers that load emulators; initialising the weights then took seconds.
@@ -35,7 +36,7 @@ class _LazyGroup(click.Group):
         try:
             return super().main(*args, **kwargs)
         except OSError as error:  # while Click prints help or a usage error
-            inform(f"Error: standard output cannot be written: {error}")
+            inform(f"Error: standard output cannot be written: {reason(error)}")
             sys.exit(2)
         finally:
             for stream in (sys.stdout, sys.stderr):

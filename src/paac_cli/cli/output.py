@@ -15,7 +15,7 @@ import click
 
 from paac_cli.errors import OutputError
 from paac_cli.events import Event
-from paac_cli.text import abridged, printable
+from paac_cli.text import abridged, printable, reason
 
 
 def prepare_standard_streams() -> None:
@@ -60,7 +60,7 @@ def _print_exactly(text: str, *, nl: bool) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"standard output cannot be written: {error}") from error
+        raise OutputError(f"standard output cannot be written: {reason(error)}") from error
 
 
 def echo(text: str) -> None:

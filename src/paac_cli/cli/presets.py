@@ -69,6 +69,7 @@ def copy(name: str, file: Path) -> None:
     from paac_cli.config.presets import read_preset
     from paac_cli.errors import ConfigError
     from paac_cli.files import create_synced, make_directory
+    from paac_cli.text import reason
 
     text = read_preset(name)
     if file.suffix not in (".yaml", ".yml"):
@@ -79,15 +80,15 @@ def copy(name: str, file: Path) -> None:
     except FileExistsError:
         raise ConfigError(f"{file} already exists; choose another name or delete it first") from None
     except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error}") from error
+        raise ConfigError(f"{file} cannot be written: {reason(error, file)}") from error
     print_result(f"{file} written; train with `paac train --preset {shell_quoted(str(file))}`")
 
 
 @presets.command()
-@click.argument("file", type=UserPath())
+@click.argument("preset")
 @trust_option
-def validate(file: Path, trusted: Container[str]) -> None:
-    """Validate the preset FILE and print it with all defaults.
+def validate(preset: str, trusted: Container[str]) -> None:
+    """Validate PRESET, a .yaml file or a name, and print it with all defaults.
 
     To validate the settings of a third-party algorithm, its code must be imported, which needs --trust-code.
 
@@ -98,8 +99,10 @@ def validate(file: Path, trusted: Container[str]) -> None:
     """
     from paac_cli.config import yaml_io
     from paac_cli.config.load import load_config, third_party_algorithm, to_yaml
+    from paac_cli.config.presets import find_preset
     from paac_cli.config.trust import require_trusted
 
+    file = find_preset(preset)
     data = yaml_io.read(file)
     if name := third_party_algorithm(data):
         require_trusted({"algorithm": {"name": name}}, str(file), trusted)

@@ -203,10 +203,10 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
             return f"{key} is missing", ""
         case "union_tag_invalid":
             value, expected = context["tag"], context["expected_tags"]
-            message = f"input should be one of {expected}"
+            message = f"must be one of {expected}"
         case _:
             expected = str(context.get("expected", ""))
-            message = item["msg"].removeprefix("Value error, ")
+            message = item["msg"].removeprefix("Value error, ").replace("Input should ", "must ")
             message = message[:1].lower() + message[1:]
     if isinstance(value, str):
         message += nearest(value, re.findall(r"'([^']+)'", expected))

@@ -14,7 +14,7 @@ import yaml
 
 from paac_cli.errors import ConfigError
 from paac_cli.files import read_regular
-from paac_cli.text import printable
+from paac_cli.text import printable, reason
 
 MAX_BYTES = 50_000
 MAX_DEPTH = 32
@@ -131,7 +131,7 @@ def read_text(path: Path) -> str:
     try:
         return read_regular(path, MAX_BYTES).decode().replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError(f"{path}: cannot be read: {reason(error, path)}") from error
 
 
 def read(path: Path) -> Any:

@@ -27,7 +27,7 @@ from paac_cli.files import make_directory, replace_synced
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.runs.metrics_csv import read_rows
 from paac_cli.runs.run_directory import CONFIG
-from paac_cli.text import one_line, shorten
+from paac_cli.text import one_line, reason, shorten
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -54,7 +54,7 @@ def read_curve(run: Path) -> Curve:
             f"{run} has no metrics.csv to plot; give a run directory, e.g. runs/pong-seed1"
         ) from error
     except (OSError, ValueError, KeyError) as error:
-        raise RunDirectoryError(f"{run} has no metrics to plot: {error}") from error
+        raise RunDirectoryError(f"{run} has no metrics to plot: {reason(error)}") from error
     if not steps:
         raise RunDirectoryError(
             f"{run} has no metrics to plot yet; the first row is written after training.log_every steps"
@@ -85,7 +85,7 @@ def plot_runs(runs: list[Path], out: Path) -> None:
         make_directory(out.parent)
         replace_synced(out, [image])
     except (OSError, ValueError) as error:  # ValueError: the range of the numbers is too large for an axis
-        raise RunDirectoryError(f"{out} cannot be written: {error}") from error
+        raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}") from error
 
 
 def _draw(curves: list[Curve], image_format: str) -> bytes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from paac_cli.errors import VideoError
 from paac_cli.files import make_directory, replacement
-from paac_cli.text import either
+from paac_cli.text import either, reason
 
 
 class _Format(NamedTuple):
@@ -47,7 +47,7 @@ def check_video_path(path: Path) -> None:
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
             raise VideoError(f"{path} cannot be written: {parent} is not a directory that you may write to")
     except OSError as error:
-        raise VideoError(f"{path} cannot be written: {error}") from error
+        raise VideoError(f"{path} cannot be written: {reason(error, path)}") from error
     codec = _FORMATS[path.suffix.lower()].codec
     if codec not in av.codecs_available:
         others = either([suffix for suffix in _FORMATS if suffix != path.suffix.lower()])
@@ -71,7 +71,7 @@ class VideoWriter:
             file = self._file.enter_context(replacement(path))
             self._container = av.open(file, "w", format=path.suffix.lower().removeprefix("."))
         except OSError as error:
-            raise VideoError(f"{path} cannot be written: {error}") from error
+            raise VideoError(f"{path} cannot be written: {reason(error, path)}") from error
         self._stream: av.VideoStream | None = None
         self._palette: av.filter.Graph | None = None
 
@@ -111,7 +111,7 @@ class VideoWriter:
                 self._stream = self._open_stream(height, width)
             self._encode(self._stream, frame[:height, :width])
         except (OSError, FFmpegError) as error:
-            raise VideoError(f"{self._path} cannot be written: {error}") from error
+            raise VideoError(f"{self._path} cannot be written: {reason(error, self._path)}") from error
         self._written += 1
 
     def _open_stream(self, height: int, width: int) -> av.VideoStream:

@@ -36,6 +36,7 @@ from paac_cli.files import make_directory, sync_directory
 from paac_cli.runs.arrays import Arrays, read_arrays, write_arrays
 from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 from paac_cli.runs.runtime import Runtime
+from paac_cli.text import reason
 from paac_cli.timestep import INFO
 
 _POLICY = "policy"
@@ -140,7 +141,7 @@ def _named(directory: Path) -> list[Path]:
         if isinstance(error, FileNotFoundError | NotADirectoryError) and not directory.exists():
             return []
         # With an empty list the run would start over.
-        raise CheckpointError(f"{directory} cannot be listed: {error}") from error
+        raise CheckpointError(f"{directory} cannot be listed: {reason(error, directory)}") from error
 
 
 def _order(path: Path) -> tuple[int, bool]:

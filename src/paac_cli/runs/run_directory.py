@@ -25,6 +25,7 @@ from paac_cli.runs.checkpoint import (
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import MANIFEST
 from paac_cli.runs.newest import load_newest
+from paac_cli.text import reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 
@@ -56,7 +57,7 @@ class RunDirectory:
                 )
             self._acquire()
         except OSError as error:
-            raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
+            raise RunDirectoryError(f"run directory {self.path} cannot be used: {reason(error, self.path)}") from error
         if fresh and self.path.resolve() in (Path.cwd(), *Path.cwd().parents):
             raise RunDirectoryError(
                 f"--fresh would move {self.path.resolve()} away, but it contains the current directory; "
@@ -82,7 +83,7 @@ class RunDirectory:
                 raise RunDirectoryError(f"another process has begun a run in {self.path}; choose another --run-dir")
             replace_synced(self.path / CONFIG, [to_yaml(config).encode()])
         except OSError as error:
-            raise RunDirectoryError(f"run directory {self.path} cannot be used: {error}") from error
+            raise RunDirectoryError(f"run directory {self.path} cannot be used: {reason(error, self.path)}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +116,7 @@ class RunDirectory:
             save_checkpoint(self.checkpoints, checkpoint, keep)
         except OSError as error:
             raise RunDirectoryError(
-                f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {error}; "
+                f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {reason(error)}; "
                 f"earlier checkpoints in {self.checkpoints} are unchanged"
             ) from error
 
@@ -185,7 +186,7 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
         is_checkpoint = (path / MANIFEST).exists()
         is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
+        raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
     if is_checkpoint:
         return path, load_policy(path, trusted)
     if not is_run:

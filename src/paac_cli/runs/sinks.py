@@ -22,7 +22,7 @@ from paac_cli.errors import RunDirectoryError
 from paac_cli.events import Alert, Event, Info, Log
 from paac_cli.files import append, append_at, make_directory, replace_synced
 from paac_cli.runs.metrics_csv import read_rows, to_lines
-from paac_cli.text import printable
+from paac_cli.text import printable, reason
 
 _ROWS_AT_ONCE = 1000  # while a table is copied
 
@@ -67,7 +67,9 @@ class CsvSink:
                 if columns:
                     self._replace(columns, (row for row in rows if int(row["steps"]) <= resume_at))
         except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"{path} cannot be used: {error}; move it away to continue without it") from error
+            raise RunDirectoryError(
+                f"{path} cannot be used: {reason(error, path)}; move it away to continue without it"
+            ) from error
 
     def write(self, steps: int, row: Mapping[str, float]) -> None:
         self._waiting.append({"steps": str(steps)} | {name: f"{value:.6g}" for name, value in row.items()})
@@ -133,7 +135,7 @@ class TensorBoardSink:
             make_directory(directory)
             self._write_waiting()
         except OSError as error:
-            raise RunDirectoryError(f"{directory} cannot be used: {error}") from error
+            raise RunDirectoryError(f"{directory} cannot be used: {reason(error, directory)}") from error
 
     def write(self, steps: int, row: Mapping[str, float]) -> None:
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in row.items()]
@@ -167,9 +169,8 @@ class _RetryingWriter:
             write()
         except (OSError, ValueError) as error:
             if not self._failing:
-                self._log(
-                    Alert(f"{self._path} cannot be written: {error}. Training continues and keeps the rows in memory")
-                )
+                problem = f"{self._path} cannot be written: {reason(error, self._path)}"
+                self._log(Alert(f"{problem}. Training continues and keeps the rows in memory"))
             self._failing = True
         else:
             if self._failing:

@@ -16,6 +16,7 @@ from paac_cli.algorithms.agent import Agent
 from paac_cli.errors import LearningError
 from paac_cli.files import replace_synced
 from paac_cli.runs.arrays import Arrays, array_pieces
+from paac_cli.text import reason
 from paac_cli.timestep import TimeStep
 
 
@@ -39,7 +40,7 @@ def check_metrics(metrics: Mapping[str, float], agent: Agent, step: TimeStep, st
         replace_synced(path, array_pieces(arrays))
         replace_synced(path.with_suffix(".json"), [json.dumps(report, indent=2).encode()])
     except OSError as error:
-        saved = f"The batch cannot be written: {error}"
+        saved = f"The batch cannot be written: {reason(error)}"
     else:
         saved = f"The batch is saved in {path}"
     raise LearningError(f"{text}. This update is neither applied nor saved; earlier checkpoints remain valid. {saved}")

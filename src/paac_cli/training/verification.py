@@ -24,6 +24,7 @@ from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
 from paac_cli.sampling.partition import num_workers
+from paac_cli.text import reason
 from paac_cli.timestep import INFO
 from paac_cli.training.progress import window_size
 
@@ -157,7 +158,7 @@ def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[in
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise RunDirectoryError(f"{metrics_csv} cannot be read: {error}") from error
+        raise RunDirectoryError(f"{metrics_csv} cannot be read: {reason(error, metrics_csv)}") from error
 
 
 def _comparable(row: Row) -> Row:
