@@ -55,7 +55,11 @@ def _spin() -> None:
 
 
 #: The ways in which a process can hang without a signal.
-HANGS = {"spin": _spin, "hold the GIL": lambda: ctypes.PyDLL(None).sleep(1000)}
+HANGS = {
+    "spin": _spin,
+    "hold the GIL": lambda: ctypes.PyDLL(None).sleep(1000),
+    "wait for a signal": lambda: ctypes.PyDLL(None).pause(),
+}
 
 
 def _inject_fault(script: Script, call: str, step: int = 1) -> None:
@@ -67,7 +71,7 @@ def _inject_fault(script: Script, call: str, step: int = 1) -> None:
         except FileExistsError:
             return
     if script.fault in HANGS:
-        HANGS[script.fault]()
+        return HANGS[script.fault]()
     os.kill(os.getpid(), getattr(signal, script.fault))
 
 

@@ -248,6 +248,13 @@ def test_the_error_of_an_unsupported_action_space_names_it(name):
         ActionTranslator(ACTION_SPACES[name], "Toy-v0")
 
 
+def test_a_bound_of_an_action_that_is_nan_is_rejected():
+    space = spaces.Box(-1, 1, (2,))
+    space.high[1] = np.nan
+    with pytest.raises(EnvironmentSpecError, match=r"^Toy-v0: a bound of the action space Box\(.*\) is NaN$"):
+        ActionTranslator(space, "Toy-v0")
+
+
 @pytest.mark.parametrize("space", [spaces.MultiDiscrete([]), spaces.Box(-1, 1, (0, 2)), spaces.Box(-1, 1, (2, 0))])
 def test_an_action_without_elements_is_rejected(space):
     with pytest.raises(EnvironmentSpecError, match=r"is not supported; .* of at least one element$"):

@@ -127,7 +127,13 @@ def test_games_whose_emulator_states_cannot_be_restored_are_replayed_exactly(env
 
 @pytest.mark.parametrize(
     ("fault", "call"),
-    [("SIGSTOP", "step"), ("spin", "made"), ("hold the GIL", "reset"), ("hold the GIL", "step")],
+    [
+        ("SIGSTOP", "step"),
+        ("spin", "made"),
+        ("hold the GIL", "reset"),
+        ("hold the GIL", "step"),
+        ("wait for a signal", "step"),
+    ],
 )
 def test_a_hung_worker_is_restarted_after_the_timeout(fault, call, tmp_path):
     events = []
@@ -140,7 +146,7 @@ def test_a_hung_worker_is_restarted_after_the_timeout(fault, call, tmp_path):
     (event,) = events
     assert event.failure.cause == "hung for 6 s"
     assert "; if its environment needs more time, raise sampling.worker_timeout: --set" in str(event)
-    assert "environment" in event.failure.activity
+    assert "of environment" in event.failure.activity or call == "made"
     assert ("_inject_fault" in event.failure.stacks) == (fault != "SIGSTOP")  # a stopped process cannot write stacks
 
 
@@ -169,6 +175,7 @@ def test_a_worker_may_crash_in_any_call(call, tmp_path):
     (event,) = events
     assert event.failure.cause == "killed by SIGSEGV"
     assert "_inject_fault" in event.failure.stacks  # of the thread that crashed
+    assert "paac_cli/" not in event.failure.stacks
 
 
 @pytest.mark.parametrize("delay", [0.0, 2.0])

@@ -71,6 +71,8 @@ class ActionTranslator:
             size = int(np.prod(space.shape))
             self.spec = ActionSpec((size,), (2,) * size)
         elif isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and 0 not in space.shape:
+            if np.isnan([space.low, space.high]).any():
+                raise EnvironmentSpecError(f"{env_id}: a bound of the action space {space} is NaN")
             self.spec = ActionSpec((int(np.prod(space.shape)),), ())
             with np.errstate(all="ignore"):
                 centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2

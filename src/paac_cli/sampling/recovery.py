@@ -126,7 +126,7 @@ class RestartableWorker:
         place = failure.cause, failure.activity
         self._repeats = self._repeats + 1 if place == self._last_place else 1
         self._last_place = place
-        in_env = self._task.block["activity"]["env"][self._task.worker] != NO_ENV
+        in_env = self._process.activity[0] != NO_ENV
         limit = _MAX_EXITS if is_exit else _MAX_CRASHES
         if in_env and self._repeats >= limit and failure.cause not in _FROM_OUTSIDE:
             raise WorkerError(
@@ -152,7 +152,7 @@ class RestartableWorker:
 
     def _activity(self) -> str:
         """What the process is, or was last, doing, human-readable."""
-        env, game, _ = self._task.block["activity"][self._task.worker].tolist()
+        env, game = self._process.activity
         if env == NO_ENV:
             return "while starting" if self._executing == _START else "between two commands"
         if self._executing == _START:

@@ -53,6 +53,11 @@ class WorkerProcess:
     def pid(self) -> int:
         return self.child.pid
 
+    @property
+    def activity(self) -> tuple[int, int]:
+        """What it is doing, or was when it failed: environment, or NO_ENV, and index of its game."""
+        return int(self._activity["env"][0]), int(self._activity["game"][0])
+
     def send(self, command: bytes, argument: object = None) -> None:
         """Never fails: if the worker is dead, `answers_within` reports it."""
         self._has_loaded = True  # commands are sent only then
@@ -73,6 +78,7 @@ class WorkerProcess:
             if timeouts.stopping() and self._unanswered > _STOP_TIMEOUT:
                 raise StoppedError(f"{self.child.name} did not answer after the run was asked to stop")
             if self._silent >= timeouts.hang:
+                self._activity = self._activity.copy()  # a signal that asks for stacks may also wake the worker
                 raise self.child.hang_error(timeouts.hang)
             return False
         self._unanswered = self._silent = 0.0
@@ -113,12 +119,12 @@ class WorkerProcess:
             if answer == CLOSED:
                 self.problems |= self._connection.recv()
         if self._is_closing and answer == b"":
-            self.problems[int(self._activity["env"][0])] = f"ended its process ({self.child.death_error().cause})"
+            self.problems[self.activity[0]] = f"ended its process ({self.child.death_error().cause})"
         self._is_closing = self._is_closing or answer == CLOSING
         return answer in (CLOSED, b"")
 
     def _must_be_killed(self, timeouts: Timeouts) -> bool:
-        env = int(self._activity["env"][0])
+        env, _ = self.activity
         if self._is_closing:
             if self._silent < timeouts.close + _INTERRUPT_TIMEOUT:
                 return False
