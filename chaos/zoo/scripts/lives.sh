@@ -69,7 +69,7 @@ rm -rf run; wait $pid
 ### parent-moved: the directory above is moved during a training
 # exit 0 or 2
 mkdir a; cd a; training
-mv ../a ../b; wait $pid; code=$?; test -d ../b/run/checkpoints && exit $code
+mv ../a ../b; wait $pid; code=$?; test -s ../b/run/metrics.csv && exit $code
 
 ### metrics-deleted: metrics.csv is deleted during a training
 # exit 0
