@@ -1,6 +1,7 @@
 """Measure this project and others side by side: `make bench`.
 
     python benchmarks/compare.py [--only GROUP] [--rounds 5] [--seconds 8] [--report-only]
+    python benchmarks/compare.py --against REV     # only this version beside the commit REV of its repository
 
 In every round each contestant of a group runs once, alone, in an order that rotates. Writes benchmarks.md and
 benchmarks.json to results/; groups that are not measured keep their previous numbers. Exits with 1 if a target is
@@ -17,10 +18,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from comparison.contestants import DURATION_FACTORS, GROUPS, Contestant, Measurement, Setting
+from comparison.contestants import DURATION_FACTORS, GROUPS, Contestant, Measurement, Setting, beside
 from comparison.environments import Environments, environments_directory
 from comparison.processes import MeasurementError
 from comparison.report import SPEED, benchmarks_page, missed_targets
+from comparison.revisions import Revision
+from comparison.targets import EARLIER
 from origin import origin
 from paac_cli.machine import available_cores
 
@@ -30,16 +33,22 @@ def main() -> int:
     numbers = options.out / "benchmarks.json"
     groups = json.loads(numbers.read_text()) if numbers.exists() else {}
     if not options.report_only:
-        environments, cores = Environments(environments_directory()), available_cores()
+        environments = Environments(environments_directory())
         warn_of_load()
-        chosen = options.only or list(GROUPS)
+        contestants = dict(GROUPS)
+        if options.against:
+            revision = Revision(options.against, environments_directory())
+            contestants[EARLIER] = beside(revision)
+        chosen = options.only or ([EARLIER] if options.against else list(GROUPS))
         made = origin(shlex.join(["python", "benchmarks/compare.py", *sys.argv[1:]]))
-        prepare([contestant for name in chosen for contestant in GROUPS[name]], environments)
+        prepare([contestant for name in chosen for contestant in contestants[name]], environments)
         for name in [] if options.prepare else chosen:
             print(f"== {name}", flush=True)
-            setting = Setting(options.seconds * DURATION_FACTORS.get(name, 1.0), cores, environments)
-            rounds = measure(GROUPS[name], options.rounds, setting)
+            setting = Setting(options.seconds * DURATION_FACTORS.get(name, 1.0), environments)
+            rounds = measure(contestants[name], options.rounds, setting)
             groups[name] = {"origin": made | {"seconds": setting.seconds}, "rounds": rounds}
+            if name == EARLIER:
+                groups[name]["revision"] = revision.commit
             numbers.parent.mkdir(parents=True, exist_ok=True)
             numbers.write_text(json.dumps(groups, indent=1) + "\n")
     if options.prepare:
@@ -56,7 +65,9 @@ def main() -> int:
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=list(GROUPS), help="measure only this group; repeatable")
+    names = [*GROUPS, EARLIER]
+    parser.add_argument("--only", action="append", choices=names, help="measure only this group; repeatable")
+    parser.add_argument("--against", metavar="REV", help="measure the group 'earlier': this version and the commit REV")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--seconds", type=float, default=8.0, help="seconds of measurement per contestant and round; half for scaling"
@@ -67,6 +78,8 @@ def parse_options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds must be >= 1 and --seconds > 0")
+    if EARLIER in (options.only or []) and not options.against:
+        parser.error(f"--only {EARLIER} needs --against REV")
     return options
 
 

@@ -1,7 +1,7 @@
 """The contestants of each group, and the commands that measure them."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from comparison import footprint
 from comparison.environments import BENCHMARKS, Environments
 from comparison.footprint import PAAC_EXECUTABLE
 from comparison.processes import output_as_json
-from comparison.targets import PAAC, SCALING
+from comparison.revisions import Revision
+from comparison.targets import PAAC, SCALING, earlier
 
 NUM_ENVS = 32
+CHEAP_ENVS = 16  # where a step of an environment takes microseconds
 _TIMEOUT = 400.0  # seconds in addition to those of the measurement
 
 Measurement = dict[str, Any]  #: name of a figure -> value, or {"failed": reason}
@@ -23,7 +25,6 @@ class Setting:
     """The conditions of a measurement."""
 
     seconds: float  #: duration of the measurement of one contestant in one round
-    cores: int  #: number of cores that this process may use
     environments: Environments  #: the virtual environments of other projects
 
 
@@ -36,32 +37,52 @@ class Contestant:
     environment: str | None = None  #: name of the virtual environment in which it runs; None: that of this project
 
 
-def paac_bench(part: str, *assignments: str, num_envs: int = NUM_ENVS, name: str = PAAC) -> Contestant:
-    """`paac bench PART` on Pong under the rule set `baselines`. assignments: further arguments of `--set`."""
-    settings = ("env.protocol=baselines", *assignments)
+@dataclass(frozen=True)
+class Bench:
+    """Arguments of `paac bench`."""
 
-    def measure(setting: Setting) -> Measurement:
-        command: list[str | Path] = [PAAC_EXECUTABLE, "bench", part, "--preset", "pong"]
-        command += [word for assignment in settings for word in ("--set", assignment)]
-        sizes = {"--num-envs": num_envs, "--num-workers": setting.cores, "--seconds": setting.seconds}
-        command += [str(word) for item in sizes.items() for word in item]
-        return output_as_json([*command, "--json"], setting.seconds + _TIMEOUT)
+    part: str
+    preset: str = "pong"
+    assignments: tuple[str, ...] = ("env.protocol=baselines",)  #: arguments of `--set`
+    num_envs: int = NUM_ENVS
 
-    return Contestant(name, measure)
+    def contestant(self, name: str = PAAC, executable: Sequence[str | Path] = (PAAC_EXECUTABLE,)) -> Contestant:
+        """This measurement by `executable`, the `paac` of this or another version."""
+
+        def measure(setting: Setting) -> Measurement:
+            command = [*executable, "bench", self.part, "--preset", self.preset]
+            command += [word for assignment in self.assignments for word in ("--set", assignment)]
+            command += ["--num-envs", str(self.num_envs), "--seconds", str(setting.seconds), "--json"]
+            return output_as_json(command, setting.seconds + _TIMEOUT)
+
+        return Contestant(name, measure)
 
 
-def paac_training(torso: str, *assignments: str, precision: str = "float32", **options: Any) -> Contestant:
-    """`paac bench train`: A2C with 5 steps per update, without the observation normalisation of the preset `pong`."""
-    network = [f"network.torso={torso}", "network.normalize_obs=false", f"network.precision={precision}"]
-    return paac_bench("train", "algorithm.num_steps=5", *network, *assignments, **options)
+def sampler(*assignments: str) -> Bench:
+    """The sampler alone, on Pong under the rule set `baselines`."""
+    return Bench("sampler", assignments=("env.protocol=baselines", *assignments))
 
 
-def peer(name: str, script: str, environment: str | None, *arguments: str) -> Contestant:
+def training(torso: str, *assignments: str, precision: str = "float32", num_envs: int = NUM_ENVS) -> Bench:
+    """A2C with 5 steps per update on Pong, without the observation normalisation of the preset `pong`."""
+    network = (f"network.torso={torso}", "network.normalize_obs=false", f"network.precision={precision}")
+    settings = ("env.protocol=baselines", "algorithm.num_steps=5", *network, *assignments)
+    return Bench("train", assignments=settings, num_envs=num_envs)
+
+
+def ppo(env_id: str) -> Bench:
+    """PPO with two hidden layers of 64 units on an environment that takes little time."""
+    settings = ("algorithm.num_steps=128", "algorithm.num_epochs=4", "algorithm.num_minibatches=4")
+    network = ("network.hidden_sizes=[64, 64]", "network.precision=float32")
+    return Bench("train", "ppo/cartpole", (f"env.id={env_id}", *settings, *network), num_envs=CHEAP_ENVS)
+
+
+def peer(name: str, script: str, environment: str | None, *arguments: str, num_envs: int = NUM_ENVS) -> Contestant:
     """A script in `peers/`, which measures another project. environment: as in `Contestant`."""
 
     def measure(setting: Setting) -> Measurement:
         python = setting.environments.python(environment) if environment else sys.executable
-        sizes = ["--num-envs", str(NUM_ENVS), "--seconds", str(setting.seconds)]
+        sizes = ["--num-envs", str(num_envs), "--seconds", str(setting.seconds)]
         command: list[str | Path] = [python, BENCHMARKS / "peers" / script, *sizes, *arguments]
         return output_as_json(command, setting.seconds + _TIMEOUT, isolated=True)
 
@@ -71,6 +92,15 @@ def peer(name: str, script: str, environment: str | None, *arguments: str) -> Co
 def keras(network: str) -> Contestant:
     """A plain A2C in Keras. It runs in this project's environment, with the same TensorFlow and ale-py as paac."""
     return peer("Keras A2C", "keras_a2c.py", None, "--network", network)
+
+
+def sb3_ppo(env_id: str) -> list[Contestant]:
+    """PPO of Stable-Baselines3 with each of its vector environments, with the settings of `ppo`."""
+    vec_envs = {"SB3 PPO, DummyVecEnv": "dummy", "SB3 PPO, SubprocVecEnv": "subproc"}
+    return [
+        peer(name, "sb3_ppo.py", "sb3", "--vec-env", vec_env, "--env", env_id, num_envs=CHEAP_ENVS)
+        for name, vec_env in vec_envs.items()
+    ]
 
 
 def response(name: str, *arguments: str, exit_code: int = 0) -> Contestant:
@@ -87,26 +117,28 @@ DURATION_FACTORS = {SCALING: 0.5}
 
 GROUPS: dict[str, list[Contestant]] = {
     "sampling": [
-        paac_bench("sampler"),
-        paac_bench("sampler", "sampling.overlap=true", name="paac, overlap"),
+        sampler().contestant(),
+        sampler("sampling.overlap=true").contestant("paac, overlap"),
         peer("AtariVectorEnv", "atari_vector_env.py", "farama"),
         peer("EnvPool", "envpool_sampling.py", "envpool"),
         peer("AsyncVectorEnv", "async_vector_env.py", "farama"),
         peer("bare emulator", "bare_emulator.py", "farama"),
     ],
     "nips": [
-        paac_training("nips"),
-        paac_training("nips", precision="auto", name="paac, precision auto"),
-        paac_training("nips", "env.id=ALE/Breakout-v5", name="paac, Breakout"),
+        training("nips").contestant(),
+        training("nips", precision="auto").contestant("paac, precision auto"),
+        training("nips", "env.id=ALE/Breakout-v5").contestant("paac, Breakout"),
         keras("nips"),
     ],
     "nature": [
-        paac_training("nature"),
-        paac_training("nature", precision="auto", name="paac, precision auto"),
+        training("nature").contestant(),
+        training("nature", precision="auto").contestant("paac, precision auto"),
         peer("SB3 A2C, SubprocVecEnv", "sb3_a2c.py", "sb3", "--vec-env", "subproc"),
         peer("SB3 A2C, DummyVecEnv", "sb3_a2c.py", "sb3", "--vec-env", "dummy"),
     ],
-    SCALING: [paac_training("nips", num_envs=n, name=f"{n} environments") for n in (16, 32, 64, 128, 256)],
+    "cartpole": [ppo("CartPole-v1").contestant(), *sb3_ppo("CartPole-v1")],
+    "pendulum": [ppo("Pendulum-v1").contestant(), *sb3_ppo("Pendulum-v1")],
+    SCALING: [training("nips", num_envs=n).contestant(f"{n} environments") for n in (16, 32, 64, 128, 256)],
     "small": [
         response("paac --help", "--help"),
         response("paac presets list", "presets", "list"),
@@ -116,3 +148,23 @@ GROUPS: dict[str, list[Contestant]] = {
         Contestant("memory", lambda _: footprint.memory(NUM_ENVS, num_workers=2)),
     ],
 }
+
+#: What is compared with an earlier version.
+_WORKLOADS: dict[str, Bench] = {
+    "sampling": sampler(),
+    "nips": training("nips"),
+    "nature": training("nature"),
+    "ppo/pong": Bench("train", "ppo/pong", ("network.precision=float32",)),
+    "nstep_q/pong": Bench("train", "nstep_q/pong", ("network.precision=float32",)),
+    "PPO, CartPole": ppo("CartPole-v1"),
+    "PPO, Pendulum": ppo("Pendulum-v1"),
+}
+
+
+def beside(revision: Revision) -> list[Contestant]:
+    """Every workload, measured with this version and then with `revision`."""
+    return [
+        contestant
+        for name, bench in _WORKLOADS.items()
+        for contestant in (bench.contestant(name), bench.contestant(earlier(name), revision.command))
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from comparison.figures import Round, Spread, failures, fastest, figures, ratios, scaling_verdict, spread
-from comparison.targets import PAAC, SCALING, TARGETS, Target
+from comparison.targets import EARLIER, PAAC, SCALING, TARGETS, Target, earlier
 
 Group = Mapping[str, Any]  #: `origin`: how the numbers were made; `rounds`: what was measured
 
@@ -14,18 +14,22 @@ TITLES = {
     "sampling": "Sampling only, random actions",
     "nips": "Complete training, nips network",
     "nature": "Complete training, nature network",
+    "cartpole": "Complete training, PPO on CartPole",
+    "pendulum": "Complete training, PPO on Pendulum",
     SCALING: "Complete training, nips network, by number of environments",
+    EARLIER: "This version and an earlier one",
     "small": "Response time, start-up and memory",
 }
 _HEAD = """# Benchmarks
 
 `make bench` made this page. In every round each contestant runs once, alone, in an order that rotates from round to
 round. Ratios are taken within a round. The tables show the median of the rounds, with minimum and maximum beside it;
-targets apply to the median. A step is one agent step of one environment, which is four emulator frames. All contestants
-play 32 environments of Pong on the CPU, each after a warm-up that does not count, with the rule set `baselines` as far
-as they support it. Complete training is A2C with 5 steps per update in float32; paac also runs with
-`network.precision: auto`, which is bfloat16 on processors that support it. `benchmarks/peers` documents what each
-contestant does and where it differs. The raw numbers are in `benchmarks.json`.
+targets apply to the median. A step is one agent step of one environment; in Pong it is four emulator frames. All
+contestants run on the CPU, each after a warm-up that does not count. Unless a title says otherwise they play 32
+environments of Pong, with the rule set `baselines` as far as they support it, and complete training is A2C with 5 steps
+per update in float32; paac also runs with `network.precision: auto`, which is bfloat16 on processors that support it.
+PPO on CartPole and Pendulum runs 16 environments, 128 steps per update, and 4 epochs of 4 minibatches.
+`benchmarks/peers` documents what each contestant does and where it differs. The raw numbers are in `benchmarks.json`.
 """
 
 
@@ -57,6 +61,8 @@ def table_rows(group: str, rounds: Sequence[Round]) -> list[Row]:
     if group == SCALING:
         return list(_scaling_rows(rounds))
     targets = [target for target in TARGETS if target.group == group]
+    if group == EARLIER:
+        return list(_earlier_rows(targets, rounds))
     single = [_figure_row(target, rounds) for target in targets if not target.against]
     return (list(_contestant_rows(targets, rounds)) if group != "small" else []) + single
 
@@ -98,6 +104,16 @@ def _scaling_rows(rounds: Sequence[Round]) -> Iterator[Row]:
         yield row._replace(met=met)
 
 
+def _earlier_rows(targets: Sequence[Target], rounds: Sequence[Round]) -> Iterator[Row]:
+    """Every workload with this version, with the ratio to the earlier one."""
+    by_workload = {target.contestant: target for target in targets}
+    for workload in [name for name in rounds[0] if earlier(name) in rounds[0]]:
+        now, before = (figures(rounds, name, SPEED) for name in (workload, earlier(workload)))
+        ratio, target = spread(ratios(now, before)), by_workload.get(workload)
+        row = Row(workload, *_cells(spread(now.values()), "steps/s"), *_cells(ratio, "x"))
+        yield row._replace(target=target.bound, met=_met(target, ratio)) if target else row
+
+
 def _figure_row(target: Target, rounds: Sequence[Round]) -> Row:
     found = spread(figures(rounds, target.contestant, target.key).values())
     label = target.label or target.contestant
@@ -121,7 +137,7 @@ def _cells(found: Spread | None, unit: str) -> tuple[str, str]:
 
 def _section(name: str, group: Group) -> str:
     rounds = group["rounds"]
-    ratio = "this / fastest above" if name == SCALING else f"{PAAC} / this"
+    ratio = {SCALING: "this / fastest above", EARLIER: f"this / {group.get('revision')}"}.get(name, f"{PAAC} / this")
     notes = [f"- {line}" for line in failures(rounds)]
     parts = [f"## {TITLES[name]}", table(table_rows(name, rounds), ratio)]
     return "\n\n".join([*parts, *(["\n".join(notes)] if notes else []), _origin(group["origin"], rounds)]) + "\n"
