@@ -9,6 +9,17 @@ from typing import Any
 
 from paac_cli.control_groups import CGROUPS, PROC, cpu_quota
 
+#: Flag in /proc/cpuinfo -> name.
+_VECTOR_EXTENSIONS = {
+    "avx": "AVX",
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_bf16": "AVX-512 BF16",
+    "amx_bf16": "AMX BF16",
+    "asimd": "NEON",
+    "sve": "SVE",
+}
+
 
 def available_cores(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
     """Number of cores that this process can use: those it may run on, or fewer if a container limits its CPU time.
@@ -44,11 +55,23 @@ def processor() -> str:
     return _proc_value("model name", "/proc/cpuinfo") or platform.machine()
 
 
+def vector_extensions() -> list[str]:
+    """The processor's instructions that decide how fast networks compute, e.g. `["AVX2", "AVX-512"]`."""
+    flags = {*_proc_value("flags", "/proc/cpuinfo").split(), *_proc_value("Features", "/proc/cpuinfo").split()}
+    return [name for flag, name in _VECTOR_EXTENSIONS.items() if flag in flags]
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16."""
+    return not {"AVX-512 BF16", "AMX BF16"}.isdisjoint(vector_extensions())
+
+
 def machine() -> dict[str, Any]:
     """The machine, as result files describe it: processor, cores, memory, kernel and Python version."""
     kilobytes = _proc_value("MemTotal", "/proc/meminfo").removesuffix(" kB")
     return {
         "processor": processor(),
+        "vector_extensions": vector_extensions(),
         "cores": available_cores(),
         "memory": f"{int(kilobytes) * 1024 / 1e9:.0f} GB" if kilobytes else "unknown",
         "kernel": platform.release().partition("-")[0],

@@ -1,7 +1,5 @@
 """Networks in bfloat16."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,11 +34,3 @@ def test_bfloat16_gives_nearly_the_same_outputs_and_gradients_in_float32(torso, 
         length = np.linalg.norm(one) * np.linalg.norm(other)
         assert np.vdot(one, other) / length > 0.95
         assert np.linalg.norm(one) == pytest.approx(np.linalg.norm(other), rel=0.2)
-
-
-@pytest.mark.parametrize(("flags", "name"), [("fpu avx512_bf16 sse", "bfloat16"), ("fpu avx512f", "float32")])
-def test_precision_auto_is_resolved_by_the_processors_flags_when_the_config_is_made(monkeypatch, flags, name):
-    monkeypatch.setattr(Path, "read_text", lambda _: f"processor: 0\nflags\t\t: {flags}\n")
-    config = NetworkConfig(torso="nips", precision="auto")
-    assert config.precision == name
-    assert NetworkConfig.model_validate(config.model_dump()).precision == name

@@ -125,7 +125,7 @@ class Ppo:
         self._act = graph_function(self._act_graph, config)
         self._prepare = graph_function(self._prepare_graph, config)
         self._update = graph_function(self._update_graph, config)
-        self._adapt_rate = tf.function(self._adapt_rate_graph, autograph=False)
+        self._adapt_rate = graph_function(self._adapt_rate_graph, config)
         self.predict = Predictor(self._network.play)
 
     def act(self, step: TimeStep) -> NDArray:
@@ -151,7 +151,7 @@ class Ppo:
             if settings.stops_at_kl is not None and float(metrics["train/approx_kl"]) > _STOP_AT * settings.stops_at_kl:
                 break
         if settings.adapts_to_kl is not None:
-            self._adapt_rate(metrics["train/approx_kl"], settings.adapts_to_kl)
+            self._adapt_rate(metrics["train/approx_kl"])
         self._obs_statistics.update(step.rollout.obs)
         return metrics
 
@@ -207,8 +207,10 @@ class Ppo:
         grad_norm = self._optimizer.step(tape, loss, learning_rate)
         return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}
 
-    def _adapt_rate_graph(self, kl: tf.Tensor, target: float) -> None:
-        """Divide the learning rate by 1.5 if `kl` [] > 2 * `target`; multiply it by 1.5 if `kl` < `target` / 2."""
+    def _adapt_rate_graph(self, kl: tf.Tensor) -> None:
+        """Divide the learning rate by 1.5 if `kl` [] > 2 * target_kl; multiply it by 1.5 if `kl` < target_kl / 2."""
+        target = self._settings.adapts_to_kl
+        assert target is not None
         rate = tf.where(kl > 2.0 * target, self._adapted_rate / _RATE_FACTOR, self._adapted_rate)
         rate = tf.where(kl < 0.5 * target, self._adapted_rate * _RATE_FACTOR, rate)
         self._adapted_rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._settings.max_learning_rate))

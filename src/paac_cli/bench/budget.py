@@ -18,6 +18,7 @@ with the CPU time of
     train     the sum of both (on a GPU: of the emulator and of what the cores do for the GPU)
 """
 
+import os
 import platform
 from importlib.metadata import version
 from typing import Any
@@ -25,7 +26,7 @@ from typing import Any
 from paac_cli import __version__
 from paac_cli.bench.cycle import Window, median_window
 from paac_cli.bench.measurement import Measurement
-from paac_cli.machine import available_cores
+from paac_cli.machine import available_cores, processor, vector_extensions
 from paac_cli.text import counted
 
 
@@ -46,6 +47,10 @@ def budget_report(measured: Measurement) -> dict[str, Any]:
         "protocol": measured.config.env.protocol,
         "algorithm": measured.config.algorithm.name if has_learner else None,
         "torso": measured.config.network.torso if has_learner else None,
+        "processor": processor(),
+        "vector_extensions": vector_extensions(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default") if has_learner else None,
+        "precision": measured.config.network.precision if has_learner else None,
         "num_envs": measured.config.sampling.num_envs,
         "num_workers": measured.num_workers,
         "cores": cores,
@@ -58,6 +63,7 @@ def budget_report(measured: Measurement) -> dict[str, Any]:
         "share_of_bound": None if bound is None else round(window.steps_per_second / bound, 4),
         "budget_us": {part: round(us, 2) for part, us in budget.items()},
         "cpu_us": _costs_alone(measured),
+        "arithmetic": _arithmetic(measured, window),
         "learner_share": round((window.act + window.learn) / window.seconds, 4) if measured.device else None,
         "worker_idle_share": None if idle is None else round(idle, 4),
         "waiting_share": None if idle is None else round(idle * window.env / window.seconds, 4),
@@ -92,6 +98,19 @@ def _costs_alone(measured: Measurement) -> dict[str, float]:
     if measured.network_us is not None:
         alone["network"] = measured.network_us
     return {part: round(us, 2) for part, us in alone.items()}
+
+
+def _arithmetic(measured: Measurement, window: Window) -> dict[str, float] | None:
+    """The products and convolutions of a step: how many, how long they take at least, and how much longer it takes."""
+    found = measured.arithmetic
+    if found is None:
+        return None
+    return {
+        "mflop": round(found.flop / 1e6, 3),
+        "gflops": round(found.flop_per_second / 1e9, 1),
+        "us": round(found.us, 2),
+        "times_as_long": round(1e6 * (window.act + window.learn) / window.steps / found.us, 2) if found.us else 0.0,
+    }
 
 
 def _limit(measured: Measurement, budget: dict[str, float], window: Window, cores: int) -> tuple[str, str]:

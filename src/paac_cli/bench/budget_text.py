@@ -35,6 +35,11 @@ def _header(report: dict[str, Any]) -> Iterator[str]:
     device = f", learner on {report['device']}" if report["device"] else ""
     yield f"{report['what']}: {report['env']}{rules}{learner}"
     yield f"{counted(report['num_envs'], 'environment')}{workers}, {counted(report['cores'], 'core')}{device}"
+    extensions = f" ({', '.join(report['vector_extensions'])})" if report["vector_extensions"] else ""
+    yield f"{report['processor']}{extensions}"
+    if report["device"]:
+        onednn = {"1": "on", "0": "off"}.get(report["onednn"], report["onednn"])
+        yield f"torsos in {report['precision']}, TensorFlow with oneDNN {onednn}"
 
 
 def _table(report: dict[str, Any]) -> Iterator[str]:
@@ -57,6 +62,11 @@ def _speed(report: dict[str, Any]) -> Iterator[str]:
         yield f"{'reached':14}{report['share_of_bound']:.0%} of the bound"
     alone = ", ".join(f"{part} {us:,.0f}" for part, us in report["cpu_us"].items())
     yield f"{'alone':14}CPU us per step: {alone}"
+    if report["arithmetic"] is not None:
+        found = report["arithmetic"]
+        speed = f"at the {found['gflops']:,.0f} GFLOPS of a matrix product"
+        yield f"{'arithmetic':14}{found['mflop']:,.1f} MFLOP per step: {found['us']:,.1f} us {speed}"
+        yield f"{'':14}acting and updating take {found['times_as_long']:.1f} times as long"
     if report["device"]:
         yield f"{'learner':14}busy {report['learner_share']:.0%} of the time, on {report['device']}"
     if report["worker_idle_share"] is not None:

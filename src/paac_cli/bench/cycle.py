@@ -54,6 +54,7 @@ class Cycle:
         self._player, self._pool, self._rollout_length = player, pool, rollout_length
         pool.reset()
         self._updates = 0
+        self.steps = 0  #: agent steps so far
 
     def measure(self, seconds: float, *, learns: bool) -> list[Window]:
         """`WINDOWS` windows of about `seconds` in total, after an unmeasured warm-up.
@@ -88,5 +89,6 @@ class Cycle:
                 for step, metrics in interact(self._player, cast("Pool", self._pool), self._rollout_length, stopwatch):
                     self._updates += metrics is not None
                     steps += len(step.reward)
+                    self.steps += len(step.reward)
             (elapsed, spent), cpu, busy = stopwatch.read(), time.process_time() - cpu, self._pool.busy.mean() - busy
             yield Window(steps, elapsed, spent["act"], spent["env"], spent["learn"], cpu, float(busy))

@@ -10,6 +10,18 @@ from paac_cli.config.schema import RunConfig
 Workload = Literal["sampler", "learner", "train"]
 
 
+class Arithmetic(NamedTuple):
+    """The products and convolutions of a learner. FLOP: floating-point operations."""
+
+    flop: float  #: per step
+    flop_per_second: float  #: of a product of two large matrices, in the number format of the torsos
+
+    @property
+    def us(self) -> float:
+        """Microseconds per step, if they were as fast as that product."""
+        return 1e6 * self.flop / self.flop_per_second
+
+
 class Measurement(NamedTuple):
     """A workload, its measured windows, and the costs of its parts measured alone."""
 
@@ -19,6 +31,7 @@ class Measurement(NamedTuple):
     num_workers: int | None = None  #: None for the learner alone
     costs: EnvCosts | None = None  #: of the environments alone; None for the learner alone
     network_us: float | None = None  #: CPU microseconds per step of acting and learning alone; None for the sampler
+    arithmetic: Arithmetic | None = None  #: of the learner; None for the sampler
     device: str | None = None  #: of the learner, e.g. "CPU"; None for the sampler
 
     @property

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from paac_cli.bench.cycle import Cycle
 from paac_cli.bench.env_costs import EnvCosts, env_costs
-from paac_cli.bench.measurement import Measurement, Workload, cpu_us
+from paac_cli.bench.measurement import Arithmetic, Measurement, Workload, cpu_us
 from paac_cli.bench.stand_ins import RandomPlayer, RecordedPool
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Alert, Info, Log
@@ -55,7 +55,17 @@ class Bench:
             self._log(Info(f"Measuring {self._workload} with {where}"))
             cycle = Cycle(player, pool, config.algorithm.rollout_length)
             windows = cycle.measure(self._seconds, learns=network_us is not None)
-            return Measurement(self._workload, config, windows, pool.num_workers, self._costs, network_us, self._device)
+            learner = self._learner_alone.get(num_envs)
+            return Measurement(
+                self._workload,
+                config,
+                windows,
+                pool.num_workers,
+                self._costs,
+                network_us,
+                learner.arithmetic if learner else None,
+                self._device,
+            )
 
     def _measure_learner(self, config: RunConfig, seconds: float) -> "tuple[Agent, Measurement]":
         """A new agent, and the measurement of the learner alone.
@@ -63,19 +73,28 @@ class Bench:
         Each pool needs a new agent, because an agent keeps views of its pool's memory.
         """
         import_tensorflow()
+        import tensorflow as tf
+
         from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import choose_device
+        from paac_cli.bench.arithmetic import flop_so_far, matrix_flop_per_second
+        from paac_cli.learning.graphs import GraphFunction
+        from paac_cli.training.device import choose_device, resolve_precision
 
         gc.collect()  # frees the previous agent and with it the memory of its pool
         if self._device is None:
             self._device = choose_device(config.training.device, deterministic=config.training.deterministic)
+        config = resolve_precision(config)
         agent, num_envs = make_agent(config, self._spec), config.sampling.num_envs
         if num_envs not in self._learner_alone:
             pool = RecordedPool.record(config, self._spec, self._log)
             self._log(Info(f"Measuring the learner alone, for {counted(num_envs, 'environment')}, on {self._device}"))
-            windows = Cycle(agent, pool, config.algorithm.rollout_length).measure(seconds, learns=True)
+            cycle = Cycle(agent, pool, config.algorithm.rollout_length)
+            windows = cycle.measure(seconds, learns=True)
+            functions = [value for value in vars(agent).values() if isinstance(value, GraphFunction)]
+            dtype = tf.as_dtype(config.network.precision)
+            arithmetic = Arithmetic(flop_so_far(functions) / cycle.steps, matrix_flop_per_second(dtype))
             self._learner_alone[num_envs] = Measurement(
-                "learner", config, windows, network_us=cpu_us(windows), device=self._device
+                "learner", config, windows, network_us=cpu_us(windows), arithmetic=arithmetic, device=self._device
             )
         return agent, self._learner_alone[num_envs]
 

@@ -5,7 +5,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -101,16 +100,7 @@ EpsilonAnnealSteps = Annotated[
 # --- networks
 
 
-def _resolve_auto(precision: str) -> str:
-    """Replace `auto` by a number format, which the run then keeps on every machine where it resumes."""
-    if precision != "auto":
-        return precision
-    flags = re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    is_native = bool(flags) and not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags[0].split())
-    return "bfloat16" if is_native else "float32"
-
-
-Precision = Annotated[Literal["auto", "float32", "bfloat16"], AfterValidator(_resolve_auto)]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 _MODULE_FUNCTION = r"\w+(\.\w+)*:\w+"
 

@@ -121,8 +121,8 @@ class NetworkConfig(ConfigModel):
         Precision,
         Field(
             description="number format in which torsos compute; weights, losses and optimisers are float32; auto = "
-            "bfloat16 if the machine that starts the run has bfloat16 instructions, otherwise float32; not for a "
-            "keras.Model"
+            "bfloat16 if the processor or GPU on which a run starts has instructions for it, otherwise float32; not "
+            "for a keras.Model"
         ),
     ] = "float32"
 
@@ -220,13 +220,20 @@ class RunConfig(ConfigModel):
 
     def resuming(self, run: "RunConfig") -> "RunConfig":
         """This config for resuming a run with the config `run`, which has a value for settings that are `auto` here."""
-        if self.env.fresh_per_episode != "auto":
-            return self
-        return self.with_env(fresh_per_episode=run.env.fresh_per_episode)
+        config = self
+        if config.env.fresh_per_episode == "auto":
+            config = config.with_env(fresh_per_episode=run.env.fresh_per_episode)
+        if config.network.precision == "auto":
+            config = config.with_network(precision=run.network.precision)
+        return config
 
     def with_env(self, **settings: Any) -> "RunConfig":
         """This config with other `settings` in the section `env`."""
         return self.model_copy(update={"env": self.env.model_copy(update=settings)})
+
+    def with_network(self, **settings: Any) -> "RunConfig":
+        """This config with other `settings` in the section `network`."""
+        return self.model_copy(update={"network": self.network.model_copy(update=settings)})
 
     def with_sampling(self, **settings: Any) -> "RunConfig":
         """This config with other `settings` in the section `sampling`."""

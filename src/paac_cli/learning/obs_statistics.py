@@ -5,6 +5,7 @@ from typing import Protocol
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from paac_cli.learning.graphs import GraphFunction
 from paac_cli.learning.rollout_memory import merge_time
 
 #: Only every eighth observation is used: consecutive observations are nearly equal, and statistics take time.
@@ -28,7 +29,7 @@ class ObsStatistics:
     def __init__(self, network: ObservingNetwork, *, enabled: bool) -> None:
         """enabled: whether the network normalises observations."""
         self._enabled = enabled
-        self._observe = tf.function(lambda obs: network.observe(merge_time(obs)), autograph=False)
+        self._observe = GraphFunction(lambda obs: network.observe(merge_time(obs)))
 
     def update(self, obs: NDArray | tf.Tensor) -> None:
         """obs: [T+1, N, ...], the observations of a rollout; in a graph a tensor, otherwise an array."""

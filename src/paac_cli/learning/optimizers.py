@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RAdamConfig, RmsPropConfig
+from paac_cli.learning.graphs import call_if
 
 
 def _slots(variables: Sequence[tf.Variable], name: str, initial: float) -> list[tf.Variable]:
@@ -162,7 +163,7 @@ class CheckedOptimizer:
         gradients, norm = clipped_gradients(tape, loss, self._weights, self._max_grad_norm)
         all_finite = self._all_finite & tf.math.is_finite(loss) & tf.math.is_finite(norm)
         self._all_finite.assign(all_finite)
-        tf.cond(all_finite, lambda: self._optimizer.apply(gradients, learning_rate), lambda: None)
+        call_if(all_finite, lambda: self._optimizer.apply(gradients, learning_rate))
         return tf.where(all_finite, norm, math.nan)
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from paac_cli.learning.graphs import GraphFunction
+
 
 class Prediction(NamedTuple):
     """The actions of a policy for `B` observations, and its estimates."""
@@ -22,9 +24,9 @@ class Predictor:
         self, play: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
     ) -> None:
         """play: (observations [B, ...], seed [2] int64, greedy [] bool) -> the fields of a `Prediction` as tensors."""
-        self._play = tf.function(play, autograph=False)
+        self._play = GraphFunction(play)
 
     def __call__(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
         key = tf.constant([seed, step], tf.int64)
-        action, value, probability = self._play(tf.convert_to_tensor(obs), key, tf.constant(greedy))
+        action, value, probability = self._play(obs, key, tf.constant(greedy))
         return Prediction(action.numpy(), value.numpy(), probability.numpy())

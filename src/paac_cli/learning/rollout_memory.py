@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.learning.aliases import TensorAliases
+from paac_cli.learning.graphs import GraphFunction
 from paac_cli.spec import ActionSpec
 from paac_cli.timestep import TimeStep
 
@@ -43,7 +44,7 @@ class RolloutMemory:
         self._actions = np.zeros((num_steps, num_envs, *action.shape), action.dtype)
         self._final_values = np.zeros((num_steps, num_envs), np.float32)
         self._kept: dict[tuple[int, int], Sequence[tf.Tensor]] = {}  # (t, first environment) -> tensors [N, ...]
-        self._values = tf.function(values, autograph=False)
+        self._values = GraphFunction(values)
         self._tensor = TensorAliases()
 
     def obs(self, step: TimeStep) -> tf.Tensor:

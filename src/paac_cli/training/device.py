@@ -7,12 +7,13 @@ from importlib.metadata import version
 import tensorflow as tf
 
 from paac_cli import __version__
-from paac_cli.config.schema import Device
+from paac_cli.config.schema import Device, RunConfig
 from paac_cli.errors import DeviceError
-from paac_cli.machine import available_cores, processor
+from paac_cli.machine import available_cores, multiplies_bfloat16, processor
 from paac_cli.runs.runtime import Runtime
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
+_GPUS_WITH_BFLOAT16 = (8, 0)  # compute capability from which on: Ampere
 
 
 def choose_device(device: Device, *, deterministic: bool = True) -> str:
@@ -45,6 +46,19 @@ def device_in_use() -> str:
     """The chosen device: "CPU", or the name of the GPU."""
     gpus = tf.config.get_visible_devices("GPU")
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")) if gpus else "CPU"
+
+
+def resolve_precision(config: RunConfig) -> RunConfig:
+    """`config` with a number format in place of `network.precision: auto`. Call `choose_device` first."""
+    if config.network.precision != "auto":
+        return config
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        is_native = capability >= _GPUS_WITH_BFLOAT16
+    else:
+        is_native = multiplies_bfloat16()
+    return config.with_network(precision="bfloat16" if is_native else "float32")
 
 
 def runtime(*, deterministic: bool) -> Runtime:

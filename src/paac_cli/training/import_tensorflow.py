@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from paac_cli.errors import DependencyError
-from paac_cli.machine import available_cores, has_cpu_quota, memory_limit
+from paac_cli.machine import available_cores, has_cpu_quota, memory_limit, vector_extensions
 
 _MAX_CAPTURED = 1 << 20  # bytes
 
@@ -20,6 +20,7 @@ def import_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
+    prefer_onednn()
     try:
         if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
             _import()
@@ -31,6 +32,16 @@ def import_tensorflow() -> None:
         raise DependencyError(f"TensorFlow cannot be imported: {_essence(error)}{memory_limit()}") from error
     if has_cpu_quota():
         _limit_threads(available_cores())
+
+
+def prefer_onednn() -> None:
+    """Let TensorFlow use oneDNN unless the user has decided. Call it before TensorFlow is imported.
+
+    By itself TensorFlow does so only on processors with AVX-512, but with AVX2 it is faster, too: see
+    docs/performance.md.
+    """
+    if "AVX2" in vector_extensions():
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def _import() -> None:

@@ -49,8 +49,9 @@ def load_training(
     with make_pool(config, spec, log, stopping) as pool:
         import_tensorflow()
         from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import choose_device
+        from paac_cli.training.device import choose_device, resolve_precision
 
         policy = checkpoint.policy if checkpoint else None
         device = choose_device(config.training.device, deterministic=config.training.deterministic)
+        config = resolve_precision(config)
         yield Loaded(config, found, spec, pool, make_agent(config, spec, policy), device)

@@ -1,0 +1,93 @@
+"""Functions as graphs that are called with little overhead."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from paac_cli.learning.graphs import GraphFunction, call_if
+
+
+class Pair(NamedTuple):
+    first: tf.Tensor
+    second: list[tf.Tensor]
+
+
+def test_arguments_and_results_keep_their_structure():
+    def function(pair: Pair, factors: dict[str, tf.Tensor]) -> tuple[Pair, dict[str, tf.Tensor], None]:
+        z, a = pair.first * factors["z"], pair.second[0] + factors["a"]
+        return Pair(z, [a, z]), {"z": z, "a": a}, None
+
+    graph = GraphFunction(function)
+    pair = Pair(np.float32([1, 2]), [np.float32([10, 20])])
+    for _ in range(2):
+        result, by_name, nothing = graph(pair, {"z": tf.constant(3.0), "a": tf.constant(5.0)})
+        assert isinstance(result, Pair)
+        assert nothing is None
+        assert list(by_name) == ["z", "a"]
+        assert by_name["z"].numpy().tolist() == result.first.numpy().tolist() == [3, 6]
+        assert by_name["a"].numpy().tolist() == result.second[0].numpy().tolist() == [15, 25]
+        assert result.second[1].numpy().tolist() == [3, 6]
+
+
+def test_it_is_traced_once_for_each_shape_and_dtype():
+    traces = []
+
+    def double(x: tf.Tensor) -> tf.Tensor:
+        traces.append((x.shape, x.dtype))
+        return x + x
+
+    graph = GraphFunction(double)
+    for x in (np.zeros(2, np.float32), tf.zeros(2), np.zeros(3, np.float32), np.zeros(2, np.int64), tf.zeros(3)):
+        assert graph(x).shape == x.shape
+    assert traces == [([2], tf.float32), ([3], tf.float32), ([2], tf.int64)]
+    assert [calls for _, calls in graph.calls()] == [2, 2, 1]
+
+
+def test_variables_are_updated_in_order():
+    variable = tf.Variable(1.0)
+
+    def update(x: tf.Tensor) -> tf.Tensor:
+        variable.assign(variable * 2.0)
+        before = tf.identity(variable)
+        variable.assign_add(x)
+        return before
+
+    graph = GraphFunction(update)
+    assert [float(graph(tf.constant(3.0))) for _ in range(3)] == [2.0, 10.0, 26.0]
+    assert float(variable) == 29.0
+
+
+def test_a_call_in_another_graph_becomes_a_part_of_it():
+    variable = tf.Variable(0)
+
+    def increment() -> None:
+        variable.assign_add(1)
+
+    inner = GraphFunction(increment)
+    outer = GraphFunction(lambda: inner())
+    assert outer() is None
+    assert int(variable) == 1
+    assert inner.calls() == []
+
+
+def test_a_function_is_called_only_if_a_condition_is_true():
+    variable = tf.Variable([0.0, 0.0])
+
+    def function(condition: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        def add() -> None:
+            variable.assign_add(2.0 * x)
+
+        call_if(condition, add)
+        return tf.identity(variable)
+
+    for graph in (GraphFunction(function), GraphFunction(function, jit_compile=True), tf.function(function)):
+        variable.assign([0.0, 0.0])
+        assert graph(tf.constant(False), tf.constant([1.0, 2.0])).numpy().tolist() == [0, 0]
+        assert graph(tf.constant(True), tf.constant([1.0, 2.0])).numpy().tolist() == [2, 4]
+
+
+def test_xla_compiles_to_the_same_result():
+    x = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    results = [GraphFunction(lambda x: tf.tanh(x) @ tf.transpose(x), jit_compile=jit)(x) for jit in (False, True)]
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
