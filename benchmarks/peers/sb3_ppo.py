@@ -1,6 +1,6 @@
 """Complete training: Stable-Baselines3's PPO with its default network, two hidden layers of 64 units, on the CPU.
 
-16 environments, 128 steps per update, 4 epochs of 4 minibatches: the settings of `PPO_SETTINGS` in
+16 environments, 128 steps per update, 4 epochs of 4 minibatches: those of `ppo` in
 `comparison/contestants.py`. Policy and value have a network each, as is its default; paac's share one.
 """
 
