@@ -62,7 +62,7 @@ class ImageSpec(NamedTuple):
 
 
 class EnvSpec(NamedTuple):
-    """The observations, actions and frame rate of an environment."""
+    """The observations, actions and speed of an environment."""
 
     obs_shape: tuple[int, ...]
     obs_dtype: np.dtype
@@ -71,6 +71,7 @@ class EnvSpec(NamedTuple):
     frame_stack: int = 1  #: consecutive frames on the last axis of an observation, the newest last
     parts: tuple[ObsPart, ...] = ()  #: entries of a Dict or Tuple observation, in the order of the vector
     images: tuple[ImageSpec, ...] = ()  #: all images in an observation
+    step_seconds: float | None = None  #: what a step took when it was tried; None if that is not known
 
 
 class Determinism(NamedTuple):

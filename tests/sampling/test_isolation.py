@@ -18,7 +18,7 @@ from pools import open_pool, seconds_until_ended
 from rude_envs import SPEC, rude
 
 TESTS = Path(rude_envs.__file__).parent
-QUICK = SamplingConfig(worker_timeout=2, close_timeout=1)
+QUICK = SamplingConfig(worker_timeout=2, close_timeout=1, num_workers=1)
 
 
 def state_of_this_process():

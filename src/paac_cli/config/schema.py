@@ -23,7 +23,7 @@ class SamplingConfig(ConfigModel):
         PositiveInt | Literal["auto"],
         Field(
             description="worker processes that step the environments, 1 to num_envs (with overlap: num_envs / 2); "
-            "auto = one per available core; does not change the result"
+            "auto = one per available core, or fewer if the environments are fast; does not change the result"
         ),
     ] = "auto"
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.envs.make import check_env, check_rendering, describe_env, make_env
+from paac_cli.envs.speed import try_steps
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerError
 from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.isolated import isolated
 from paac_cli.spec import Determinism, EnvSpec
 
-_CLOSE_TIMEOUT = 5.0  # seconds for an environment that has played no game, and so has nothing to save
+_CLOSE_TIMEOUT = 5.0  # seconds for an environment that has hardly played, and so has nothing to save
+_STEPS_TIMEOUT = 10.0  # seconds to try how long a step takes
 
 
 def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
@@ -20,13 +22,19 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
     """
     if config.is_atari:  # no third-party code; and the fork server would take long to load the emulator
         return describe_env(config)
-    with isolated(_describe, config, env_config=config) as run:
+    tries_steps = sampling.num_workers == "auto"  # which depends on what a step takes
+    with isolated(_describe, config, tries_steps, env_config=config) as run:
         try:
             spec: EnvSpec = next(run.values(sampling.worker_timeout))
         except ChildFailedError as error:
             raise EnvironmentSpecError(f"{config.id} cannot be made: the process that made it {error}") from None
         except WorkerError as error:
             raise EnvironmentSpecError(f"{config.id} cannot be made:\n{error}") from None
+        if tries_steps:
+            try:
+                spec = spec._replace(step_seconds=next(run.values(min(sampling.worker_timeout, _STEPS_TIMEOUT))))
+            except (PaacError, ChildFailedError):  # the run will report it
+                return spec
         run.finish(min(sampling.close_timeout, _CLOSE_TIMEOUT))
         return spec
 
@@ -73,7 +81,9 @@ def _require_filmable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[Non
     yield
 
 
-def _describe(config: EnvConfig) -> Iterator[EnvSpec]:
+def _describe(config: EnvConfig, tries_steps: bool) -> Iterator[EnvSpec | float]:
     env = make_env(config)
     yield env.spec
+    if tries_steps:
+        yield try_steps(env)
     env.close()

@@ -49,7 +49,7 @@ class OverlappedPool:
         info_keys: tuple[str, ...] = (),
     ) -> None:
         """Arguments and errors are those of `WorkerPool`. `sampling.num_envs` must be even."""
-        workers_per_half = num_workers(sampling)
+        workers_per_half = num_workers(sampling, spec)
         self.num_envs, self.num_workers = sampling.num_envs, 2 * workers_per_half
         self.rollout_length = rollout_length
         self._action = spec.action

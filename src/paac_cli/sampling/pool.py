@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.events import Log, LongGame, ReplayDiverged
-from paac_cli.machine import core_for_each
+from paac_cli.machine import available_cores, core_for_each, has_cpu_quota
 from paac_cli.sampling.history import Histories
 from paac_cli.sampling.layout import allocate
 from paac_cli.sampling.partition import num_workers, split_evenly
@@ -27,6 +27,7 @@ from paac_cli.sampling.workers import Workers
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
+SPIN = 0.0005  #: seconds for which learner and workers wait actively, if each process can have a core
 LONG_GAME = 1_000_000  #: steps of a game that is warned of
 
 
@@ -72,7 +73,7 @@ class WorkerPool:
         Raises ConfigError if memory or open files do not suffice, WorkerError if workers cannot be started.
         """
         if region is None:
-            workers = num_workers(sampling)
+            workers = num_workers(sampling, spec)
             block = allocate(spec, sampling.num_envs, workers, rollout_length, info_keys)
             region = Region(block, range(sampling.num_envs), range(workers))
         self.num_envs, self.num_workers = len(region.envs), len(region.workers)
@@ -86,10 +87,20 @@ class WorkerPool:
         self._views = StepViews(region.block, region.envs)
         self._slots = Slots(rollout_length)
         self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed)
+        spin = SPIN if len(region.block["busy"]) < available_cores() and not has_cpu_quota() else 0.0
         self._workers = Workers(
             [
                 WorkerTask(
-                    index, envs, env_config, seed, region.block, core, sampling.close_timeout, info_keys, max_steps
+                    index,
+                    envs,
+                    env_config,
+                    seed,
+                    region.block,
+                    core,
+                    sampling.close_timeout,
+                    info_keys,
+                    max_steps,
+                    spin,
                 )
                 for index, envs, core in zip(
                     region.workers,
@@ -102,6 +113,7 @@ class WorkerPool:
             timeouts=Timeouts(sampling.worker_timeout, stopping, sampling.close_timeout),
             budget=self._budget,
             log=log,
+            spin=spin,
         )
         self._is_loading, self._is_stepping, self._has_warned = True, False, False
         self._latest: TimeStep | None = None

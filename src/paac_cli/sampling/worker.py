@@ -7,6 +7,8 @@ and text only with an error. The worker ends when the learner's end of the pipe 
 import contextlib
 import os
 import random
+import select
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
@@ -65,7 +67,7 @@ def _serve(connection: Connection, task: WorkerTask) -> None:
             envs.make()
         activity.leave()
         os.write(connection.fileno(), READY)
-        while (command := _next_command(connection, envs)) not in (CLOSE, b""):
+        while (command := _next_command(connection, envs, task.spin)) not in (CLOSE, b""):
             state = connection.recv() if command == RESTORE else None
             with _errors_sent(connection):
                 envs.step() if state is None else envs.restore(state)
@@ -84,20 +86,25 @@ def _close(connection: Connection, envs: WorkerEnvs) -> None:
         connection.send(problems)
 
 
-def _next_command(connection: Connection, envs: WorkerEnvs) -> bytes:
-    """Wait for a command and prepare later games meanwhile. Empty if the learner has ended."""
+def _next_command(connection: Connection, envs: WorkerEnvs, spin: float) -> bytes:
+    """Wait for a command and prepare later games meanwhile. Empty if the learner has ended.
+
+    spin: seconds to wait actively, because waking this process would take tens of microseconds.
+    """
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
+
+    def is_readable() -> bool:
+        """Whether the learner has sent something or has ended."""
+        return bool(readable.poll(0))
+
     with _errors_sent(connection):
-        while not _is_readable(connection) and envs.prepare():
+        while not is_readable() and envs.prepare():
             pass
+    deadline = time.perf_counter() + spin
+    while time.perf_counter() < deadline and not is_readable():
+        os.sched_yield()
     return os.read(connection.fileno(), 1)
-
-
-def _is_readable(connection: Connection) -> bool:
-    """Whether the learner has sent something or has ended."""
-    try:
-        return connection.poll()
-    except OSError:
-        return True
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ class WorkerTask(NamedTuple):
     close_timeout: float  #: seconds that `close` of an environment may take
     info_keys: tuple[str, ...] = ()  #: numbers of `info` to report at the end of a game
     max_steps: int | None = None  #: agent steps after which a game is truncated
+    spin: float = 0.0  #: seconds to wait actively for a command
 
     @property
     def name(self) -> str:

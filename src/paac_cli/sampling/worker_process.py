@@ -66,6 +66,10 @@ class WorkerProcess:
             if argument is not None:
                 self._connection.send(argument)
 
+    def has_sent(self) -> bool:
+        """Whether it has sent something, or is dead."""
+        return bool(self._poll.poll(0))
+
     def answers_within(self, seconds: float, timeouts: Timeouts) -> bool:
         """Whether the worker finishes its command within `seconds`. If not, this counts as `CHECK_EVERY` seconds.
 

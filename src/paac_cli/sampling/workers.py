@@ -1,5 +1,7 @@
 """All workers of a pool: they receive each command together, and all answers are awaited."""
 
+import os
+import time
 from collections.abc import Sequence
 
 from paac_cli.events import CloseFailed, Log
@@ -24,13 +26,16 @@ class Workers:
         timeouts: Timeouts,
         budget: RestartBudget,
         log: Log,
+        spin: float = 0.0,
     ) -> None:
         """Start the workers and return while they load; the first `await_all` waits for them.
+
+        spin: seconds to wait actively for answers, which needs a core.
 
         Raises ConfigError if the system does not allow enough open files.
         """
         raise_open_files_limit(len(tasks))
-        self._timeouts, self._log = timeouts, log
+        self._timeouts, self._log, self._spin = timeouts, log, spin
         self._workers = [
             RestartableWorker(task, process, histories, timeouts=timeouts, budget=budget, log=log)
             for task, process in zip(tasks, start_workers(tasks, timeouts.hang), strict=True)
@@ -52,9 +57,18 @@ class Workers:
         Raises WorkerError if an environment raised or too many workers failed; StoppedError if the run was asked to
         stop and a worker does not answer.
         """
+        if self._spin:
+            self._spin_until_ready()
         waiting = self._workers
         while waiting:  # checks each in turn, so that a worker that hangs does not hide one that is dead
             waiting = [worker for worker in waiting if not worker.has_answered(CHECK_EVERY / len(waiting))]
+
+    def _spin_until_ready(self) -> None:
+        """Wait actively, at most for `spin` seconds, because waking this process would take tens of microseconds."""
+        deadline = time.perf_counter() + self._spin
+        for worker in self._workers:
+            while not worker.process.has_sent() and time.perf_counter() < deadline:
+                os.sched_yield()
 
     def close(self) -> None:
         """End all workers, whatever their state, and all that they have started. May be called twice.

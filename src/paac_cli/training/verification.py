@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationError
 from paac_cli.events import Warn
+from paac_cli.machine import available_cores
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
 from paac_cli.runs.metrics_csv import depends_on_clock, read_rows
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
-from paac_cli.sampling.partition import num_workers
 from paac_cli.text import reason
 from paac_cli.timestep import INFO
 from paac_cli.training.progress import window_size
@@ -119,7 +119,7 @@ def segment_configs(interval: Interval) -> list[RunConfig]:
 
 def _other_numbers_of_workers(config: RunConfig) -> tuple[int, int]:
     """One worker more than the run has, and half as many, within the limits of `sampling`."""
-    usual = num_workers(config.sampling)
+    usual = available_cores() if config.sampling.num_workers == "auto" else config.sampling.num_workers
     return min(usual + 1, config.sampling.max_workers), max(usual // 2, 1)
 
 
