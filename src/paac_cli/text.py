@@ -1,10 +1,11 @@
 """Formatting that several messages share."""
 
+import difflib
 import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def reason(error: Exception, named: Path | None = None) -> str:
         return str(error)
     file = None if error.filename is None else Path(os.fsdecode(error.filename))
     return error.strerror if file in (None, named) else f"{error.strerror}: {file}"
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
+    """ "; did you mean a, b?" with the `known` words closest to `word`; empty if none is close."""
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), folded, n=count, cutoff=0.5)
+    return f"; did you mean {', '.join(folded[name] for name in close)}?" if close else ""
 
 
 def _escape(character: str) -> str:

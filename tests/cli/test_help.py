@@ -124,10 +124,12 @@ def imported_by(*args):
         ["plot", "--help"],
         ["bench", "--help"],
         ["presets", "--help"],
+        ["presets", "list"],
+        ["presets", "show", "pong"],
     ],
     ids=" ".join,
 )
-def test_help_imports_nothing_heavy(args):
+def test_help_and_presets_import_nothing_heavy(args):
     imported = imported_by(*args)
     assert "click" in imported
     assert imported.isdisjoint({*HEAVY, "pydantic", "numpy", "rich"})
@@ -136,8 +138,6 @@ def test_help_imports_nothing_heavy(args):
 @pytest.mark.parametrize(
     "args",
     [
-        ["presets", "list"],
-        ["presets", "show", "pong"],
         ["presets", "show", "pogn"],
         ["train", "--preset", "pogn"],
         ["train", "--preset", "pong", "--set", "algorithm.gama=1"],
@@ -145,7 +145,7 @@ def test_help_imports_nothing_heavy(args):
     ],
     ids=" ".join,
 )
-def test_presets_and_config_errors_import_nothing_heavy(args):
+def test_config_errors_import_nothing_heavy(args):
     assert imported_by(*args).isdisjoint(HEAVY)
 
 

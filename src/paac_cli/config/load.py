@@ -1,6 +1,5 @@
 """Load a preset with overrides as a validated `RunConfig`, with errors that name source, key, value and fix."""
 
-import difflib
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from paac_cli.config.algorithms import TRUSTED
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.config.trust import ANY_CODE, require_trusted
 from paac_cli.errors import ConfigError
-from paac_cli.text import one_line, shorten
+from paac_cli.text import nearest, one_line, shorten
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -136,13 +135,6 @@ def load_run(
     if "env.id" not in overrides or has_own_goal or env_of_preset in (None, config.env.id):
         return config
     return config.model_copy(update={"training": config.training.model_copy(update={"stop_when": None})})
-
-
-def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
-    """ "; did you mean a, b?" with the `known` words closest to `word`; empty if none is close."""
-    folded = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), folded, n=count, cutoff=0.5)
-    return f"; did you mean {', '.join(folded[name] for name in close)}?" if close else ""
 
 
 def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[str, Any]:

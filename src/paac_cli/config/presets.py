@@ -5,9 +5,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from paac_cli.config import yaml_io
-from paac_cli.config.load import nearest
 from paac_cli.errors import ConfigError
-from paac_cli.text import shorten
+from paac_cli.text import nearest, shorten
 
 
 def presets_directory() -> Path:

@@ -11,12 +11,12 @@ import numpy as np
 from ale_py import Action as Button
 from ale_py import ALEInterface, LoggerMode, roms
 
-from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, discrete_action
+from paac_cli.text import nearest
 
 #: ROMs of the ale-py package without a single-player mode: `loadROM` would terminate the process.
 _UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})

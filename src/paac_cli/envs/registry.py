@@ -8,12 +8,11 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec as Registration
 from gymnasium.envs.registration import find_highest_version, get_env_id, load_env_creator, parse_env_id
 
-from paac_cli.config.load import nearest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.guard import GuardedEnv
 from paac_cli.errors import EnvironmentSpecError, PaacError
-from paac_cli.text import describe_error
+from paac_cli.text import describe_error, nearest
 
 
 def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:

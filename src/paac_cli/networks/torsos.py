@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.config.load import nearest
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import Initializer
@@ -15,6 +14,7 @@ from paac_cli.networks.keras_torso import KerasTorso
 from paac_cli.networks.layers import ConvLayer, ConvSpec, DenseLayer, DenseSpec, ResidualSection, ResidualSpec
 from paac_cli.networks.normalizer import ObsNormalizer
 from paac_cli.spec import EnvSpec
+from paac_cli.text import nearest
 
 _TORSOS: dict[str, Sequence[ConvSpec | ResidualSpec | DenseSpec]] = {
     # Mnih et al. 2013; arch_nips of the PAAC paper
