@@ -10,6 +10,7 @@ import tensorflow as tf
 from corridor import ALGORITHMS, SPEC, corridor_for, make_config, run, set_state, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.errors import CheckpointError
+from paac_cli.learning.graphs import GraphFunction
 
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
@@ -43,10 +44,10 @@ def test_after_many_updates_every_graph_was_traced_once(name):
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config), 150)
     attributes = [*vars(agent).values(), *vars(agent.memory).values()]
-    functions = [value for value in attributes if hasattr(value, "experimental_get_tracing_count")]
+    functions = [value for value in attributes if isinstance(value, GraphFunction)]
     assert len(functions) >= 2
-    assert {function.experimental_get_tracing_count() for function in functions} <= {0, 1}
-    assert agent._update.experimental_get_tracing_count() == 1
+    assert {len(function.calls()) for function in functions} <= {0, 1}
+    assert len(agent._update.calls()) == 1
 
 
 @every_algorithm

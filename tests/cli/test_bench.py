@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from paac_cli.machine import available_cores
+from paac_cli.machine import available_cores, vector_extensions
 
 KEYS = {
     *("what", "env", "protocol", "algorithm", "torso", "num_envs", "num_workers", "cores", "device"),
+    *("processor", "vector_extensions", "onednn", "precision", "arithmetic"),
     *("seconds", "windows", "steps_per_second", "spread", "bound_steps_per_second", "share_of_bound"),
     *(
         "budget_us",
@@ -41,6 +42,10 @@ def assert_consistent(report, parts):
     """`report` has these parts of the budget, and they add up to the time of a step."""
     assert report.keys() == KEYS
     assert report["cores"] == available_cores()
+    assert report["vector_extensions"] == vector_extensions()
+    if report["arithmetic"] is not None:
+        assert report["arithmetic"]["us"] > 0
+        assert report["arithmetic"]["times_as_long"] > 1
     assert list(report["budget_us"]) == parts
     assert sum(report["budget_us"].values()) == pytest.approx(1e6 / report["steps_per_second"], rel=0.1)
     assert report["spread"][0] <= report["steps_per_second"] <= report["spread"][1]
@@ -67,7 +72,7 @@ def test_the_report_of_training_pong(bench):
 def test_the_report_of_a_sampler_has_no_learner(bench):
     report = json.loads(bench("sampler", *CARTPOLE, "--json"))
     assert_consistent(report, ["emulate", "wait"])
-    assert report["device"] is report["learner_share"] is report["algorithm"] is None
+    assert report["device"] is report["learner_share"] is report["algorithm"] is report["arithmetic"] is None
     assert report["limited_by"] in ("environment", "waiting")
 
 
