@@ -153,9 +153,11 @@ def _origin(origin: Mapping[str, Any], rounds: Sequence[Round]) -> str:
     versions.pop("python", None)
     packages = "".join(f", {package} {' and '.join(sorted(found))}" for package, found in sorted(versions.items()))
     machine = origin["machine"]
+    extensions = ", ".join(machine.get("vector_extensions", ()))
+    processor = f"{machine['processor']} ({extensions})" if extensions else machine["processor"]
     return (
         f"`{origin['command']}` at commit {origin['commit']}, {origin['date']}. {len(rounds)} rounds of "
         f"{origin['seconds']:g} s each. Load before: {origin['load']:.1f}. {machine['cores']} cores of "
-        f"{machine['processor']}, {machine['memory']} of memory, Linux {machine['kernel']}, Python {machine['python']}"
+        f"{processor}, {machine['memory']} of memory, Linux {machine['kernel']}, Python {machine['python']}"
         f"{packages}."
     )

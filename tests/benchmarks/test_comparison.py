@@ -26,7 +26,14 @@ ORIGIN = {
     "date": "2026-01-02",
     "seconds": 8.0,
     "load": 0.25,
-    "machine": {"processor": "A CPU", "cores": 2, "memory": "8 GB", "kernel": "6.1", "python": "3.11.7"},
+    "machine": {
+        "processor": "A CPU",
+        "vector_extensions": ["AVX", "AVX2"],
+        "cores": 2,
+        "memory": "8 GB",
+        "kernel": "6.1",
+        "python": "3.11.7",
+    },
 }
 
 
@@ -107,7 +114,7 @@ def test_a_failure_is_reported_with_its_reason_and_counts_as_a_missed_target():
     assert "| EnvPool | failed |  |  |  | >= 1.3x | failed |" in page
     assert "| AtariVectorEnv | 100 steps/s | 100 to 100 | 1.20x | 1.20 to 1.20 | >= 1.1x | yes |" in page
     assert "at commit abc1234, 2026-01-02" in page
-    assert "2 cores of A CPU" in page
+    assert "2 cores of A CPU (AVX, AVX2), 8 GB" in page
     assert "sampling: EnvPool" in missed_targets(groups)
     assert "sampling: AtariVectorEnv" not in missed_targets(groups)
 
