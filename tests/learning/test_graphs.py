@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from paac_cli.learning.graphs import GraphFunction, call_if
@@ -85,6 +86,24 @@ def test_a_function_is_called_only_if_a_condition_is_true():
         variable.assign([0.0, 0.0])
         assert graph(tf.constant(False), tf.constant([1.0, 2.0])).numpy().tolist() == [0, 0]
         assert graph(tf.constant(True), tf.constant([1.0, 2.0])).numpy().tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_loops_and_branches_are_executed(nested):
+    def function(x: tf.Tensor) -> tf.Tensor:
+        doubled = tf.while_loop(lambda y: tf.reduce_sum(y) < 100.0, lambda y: (2.0 * y,), (x,))[0]
+        return tf.cond(tf.reduce_sum(x) > 2.0, lambda: doubled, lambda: -doubled)
+
+    graph = GraphFunction(tf.function(function, autograph=False) if nested else function)
+    assert graph(tf.constant([1.0, 2.0])).numpy().tolist() == [64, 128]
+    assert graph(tf.constant([1.0, 0.0])).numpy().tolist() == [-128, 0]
+
+
+def test_a_recurrent_model_in_keras_is_executed():
+    tf.keras.utils.set_random_seed(0)
+    model = tf.keras.Sequential([tf.keras.Input((5, 3)), tf.keras.layers.LSTM(4)])
+    x = tf.random.normal((2, 5, 3))
+    np.testing.assert_allclose(GraphFunction(lambda x: model(x))(x), model(x), rtol=1e-5)
 
 
 def test_xla_compiles_to_the_same_result():

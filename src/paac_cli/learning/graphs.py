@@ -18,6 +18,7 @@ class _Traced(NamedTuple):
     captured: list[tf.Tensor]  #: the variables that it uses
     dtypes: list[tf.DType]  #: of its outputs
     structure: Any  #: of its outputs
+    executor: str  #: what executes its operations; empty: TensorFlow's usual executor
 
 
 class GraphFunction:
@@ -39,8 +40,6 @@ class GraphFunction:
         self._function, self._jit_compile = function, jit_compile
         self._traced: dict[Signature, _Traced] = {}
         self._calls: Counter[Signature] = Counter()
-        # The executor for one thread cannot wait for a GPU.
-        self._executor = "" if tf.config.get_visible_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
 
     def __call__(self, *arguments: Any) -> Any:
         """Call it with tensors or arrays. In the graph of another function it becomes a part of that graph."""
@@ -53,7 +52,7 @@ class GraphFunction:
             traced = self._traced[signature] = self._trace(arguments)
         self._calls[signature] += 1
         outputs = tf.raw_ops.StatefulPartitionedCall(
-            args=[*inputs, *traced.captured], Tout=traced.dtypes, f=traced.graph, executor_type=self._executor
+            args=[*inputs, *traced.captured], Tout=traced.dtypes, f=traced.graph, executor_type=traced.executor
         )
         return _pack(traced.structure, iter(outputs or ()))
 
@@ -66,7 +65,18 @@ class GraphFunction:
         function = tf.function(self._function, autograph=False, jit_compile=self._jit_compile or None)
         graph = function.get_concrete_function(*specs)
         dtypes = [tensor.dtype for tensor in graph.outputs]
-        return _Traced(graph, list(graph.captured_inputs), dtypes, graph.structured_outputs)
+        return _Traced(graph, list(graph.captured_inputs), dtypes, graph.structured_outputs, _executor_for(graph.graph))
+
+
+def _executor_for(graph: tf.Graph) -> str:
+    """The executor for one thread, where it can be used: it can neither wait for a GPU nor execute loops and branches.
+
+    A model in Keras may have loops, e.g. over time.
+    """
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    has_control_flow = any(node.attr["_lower_using_switch_merge"].b for node in nodes)
+    return "" if has_control_flow or tf.config.get_visible_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
 
 
 def _pack(structure: Any, tensors: Iterator[tf.Tensor]) -> Any:
@@ -86,7 +96,7 @@ def _pack(structure: Any, tensors: Iterator[tf.Tensor]) -> Any:
 def call_if(condition: tf.Tensor, function: Callable[[], None]) -> None:
     """In a graph: call `function`, which returns nothing, if `condition` [] bool is true.
 
-    TensorFlow rewrites a `tf.cond` to operations that a `GraphFunction` cannot run; not so this one.
+    A `tf.cond` is rewritten to operations that the executor for one thread cannot execute; not so this one.
     """
     then = tf.function(function, autograph=False).get_concrete_function()
     inputs = list(then.captured_inputs)
