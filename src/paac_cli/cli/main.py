@@ -10,7 +10,7 @@ import click
 
 import paac_cli
 from paac_cli.cli.failures import printable_usage_errors, reported
-from paac_cli.cli.output import flush, inform, prepare_standard_streams, print_result
+from paac_cli.cli.output import flush, inform, prepare_standard_streams
 from paac_cli.text import reason
 
 # One thread for NumPy's linear algebra, here and in the workers. More threads would spin while idle and compete with
@@ -64,7 +64,7 @@ class _LazyGroup(click.Group):
 def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     """As `click.version_option`, which would look up the version for every command; that takes 20 to 70 ms."""
     if wanted:
-        print_result(f"paac, version {paac_cli.__version__}")
+        click.echo(f"paac, version {paac_cli.__version__}")
         context.exit()
 
 
