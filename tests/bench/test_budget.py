@@ -7,7 +7,7 @@ from paac_cli.bench import budget
 from paac_cli.bench.budget import budget_report
 from paac_cli.bench.budget_text import format_budget
 from paac_cli.bench.env_costs import EnvCosts
-from paac_cli.bench.measurement import Measurement
+from paac_cli.bench.measurement import Arithmetic, Measurement
 
 
 @pytest.fixture(autouse=True)
@@ -99,14 +99,18 @@ def test_the_largest_part_limits_the_speed(config, costs, env, limited_by):
     assert f"{limited_by} limits the speed: it takes" in report["sentence"].lower()
 
 
-def test_the_text_of_a_report_fits_into_80_columns():
+def test_the_text_of_a_report_fits_into_80_columns(monkeypatch):
     measured = window(act=1.0, env=1.5, learn=1.5, busy=1.2)
+    learner = {"network_us": 300.0, "arithmetic": Arithmetic(5e9, 1.25e12), "device": "CPU"}
+    monkeypatch.setattr(budget, "processor", lambda: "AMD EPYC 9354P 32-Core Processor with a long name")
     reports = [
-        budget_report(Measurement("train", PONG, [measured], 2, PONG_COSTS, network_us=300.0, device="CPU")),
-        budget_report(Measurement("learner", PONG, [measured], network_us=300.0, device="CPU")),
+        budget_report(Measurement("train", PONG, [measured], 2, PONG_COSTS, **learner)),
+        budget_report(Measurement("learner", PONG, [measured], **learner)),
         budget_report(Measurement("sampler", CART_POLE, [window(env=0.2, busy=0.05)], 2, CART_POLE_COSTS)),
     ]
     for report in reports:
         assert max(map(len, format_budget(report).splitlines())) <= 80
     assert "  emulate       100.0     25%   4 frames of the bare emulator" in format_budget(reports[0])
     assert "62% of the bound" in format_budget(reports[0])
+    assert reports[0]["arithmetic"] == {"mflop": 5000.0, "gflops": 1250.0, "us": 4000.0, "times_as_long": 0.06}
+    assert "5,000.0 MFLOP per step: 4,000.0 us at 1,250 GFLOPS" in format_budget(reports[0])

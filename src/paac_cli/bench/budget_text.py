@@ -36,7 +36,7 @@ def _header(report: dict[str, Any]) -> Iterator[str]:
     yield f"{report['what']}: {report['env']}{rules}{learner}"
     yield f"{counted(report['num_envs'], 'environment')}{workers}, {counted(report['cores'], 'core')}{device}"
     extensions = f" ({', '.join(report['vector_extensions'])})" if report["vector_extensions"] else ""
-    yield f"{report['processor']}{extensions}"
+    yield from textwrap.wrap(f"{report['processor']}{extensions}", 79)
     if report["device"]:
         onednn = {"1": "on", "0": "off"}.get(report["onednn"], report["onednn"])
         yield f"torsos in {report['precision']}, TensorFlow with oneDNN {onednn}"
@@ -64,9 +64,8 @@ def _speed(report: dict[str, Any]) -> Iterator[str]:
     yield f"{'alone':14}CPU us per step: {alone}"
     if report["arithmetic"] is not None:
         found = report["arithmetic"]
-        speed = f"at the {found['gflops']:,.0f} GFLOPS of a matrix product"
-        yield f"{'arithmetic':14}{found['mflop']:,.1f} MFLOP per step: {found['us']:,.1f} us {speed}"
-        yield f"{'':14}acting and updating take {found['times_as_long']:.1f} times as long"
+        yield f"{'arithmetic':14}{found['mflop']:,.1f} MFLOP per step: {found['us']:,.1f} us at {found['gflops']:,.0f} GFLOPS,"
+        yield f"{'':14}as of one matrix product; it takes {found['times_as_long']:.1f} times as long"
     if report["device"]:
         yield f"{'learner':14}busy {report['learner_share']:.0%} of the time, on {report['device']}"
     if report["worker_idle_share"] is not None:
