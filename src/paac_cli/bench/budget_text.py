@@ -64,7 +64,8 @@ def _speed(report: dict[str, Any]) -> Iterator[str]:
     yield f"{'alone':14}CPU us per step: {alone}"
     if report["arithmetic"] is not None:
         found = report["arithmetic"]
-        yield f"{'arithmetic':14}{found['mflop']:,.1f} MFLOP per step: {found['us']:,.1f} us at {found['gflops']:,.0f} GFLOPS,"
+        least = f"{found['us']:,.1f} us at {found['gflops']:,.0f} GFLOPS,"
+        yield f"{'arithmetic':14}{found['mflop']:,.1f} MFLOP per step: {least}"
         yield f"{'':14}as of one matrix product; it takes {found['times_as_long']:.1f} times as long"
     if report["device"]:
         yield f"{'learner':14}busy {report['learner_share']:.0%} of the time, on {report['device']}"
