@@ -1,4 +1,4 @@
-"""Deep reinforcement-learning with many environments stepped in parallel by one learner, in lock-step."""
+"""Deep reinforcement learning with many environments stepped in parallel by one learner, in lock-step."""
 
 
 def __getattr__(name: str) -> str:

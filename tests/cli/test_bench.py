@@ -60,6 +60,7 @@ def test_the_report_of_training_pong(bench):
     report = json.loads(bench("train", "--num-envs", "4", "--num-workers", "2", "--seconds", "0.5", "--json"))
     assert_consistent(report, ["emulate", "preprocess", "wait", "act", "learn"])
     assert (report["env"], report["num_envs"], report["num_workers"]) == ("ALE/Pong-v5", 4, 2)
+    assert report["precision"] in ("float32", "bfloat16")  # the preset's `auto` is decided
     alone = report["cpu_us"]
     least = alone["emulate"] + alone["network"]
     assert report["bound_steps_per_second"] == pytest.approx(report["cores"] * 1e6 / least, rel=0.01)

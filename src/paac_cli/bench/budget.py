@@ -18,7 +18,6 @@ with the CPU time of
     train     the sum of both (on a GPU: of the emulator and of what the cores do for the GPU)
 """
 
-import os
 import platform
 from importlib.metadata import version
 from typing import Any
@@ -28,6 +27,7 @@ from paac_cli.bench.cycle import Window, median_window
 from paac_cli.bench.measurement import Measurement
 from paac_cli.machine import available_cores, processor, vector_extensions
 from paac_cli.text import counted
+from paac_cli.training.import_tensorflow import onednn_setting
 
 
 def budget_report(measured: Measurement) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def budget_report(measured: Measurement) -> dict[str, Any]:
         "torso": measured.config.network.torso if has_learner else None,
         "processor": processor(),
         "vector_extensions": vector_extensions(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default") if has_learner else None,
+        "onednn": onednn_setting() if has_learner else None,
         "precision": measured.config.network.precision if has_learner else None,
         "num_envs": measured.config.sampling.num_envs,
         "num_workers": measured.num_workers,

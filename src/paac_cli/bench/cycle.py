@@ -89,6 +89,6 @@ class Cycle:
                 for step, metrics in interact(self._player, cast("Pool", self._pool), self._rollout_length, stopwatch):
                     self._updates += metrics is not None
                     steps += len(step.reward)
-                    self.steps += len(step.reward)
+            self.steps += steps
             (elapsed, spent), cpu, busy = stopwatch.read(), time.process_time() - cpu, self._pool.busy.mean() - busy
             yield Window(steps, elapsed, spent["act"], spent["env"], spent["learn"], cpu, float(busy))

@@ -43,10 +43,10 @@ class Bench:
             return self._measure_learner(config, self._seconds)[1]
         num_envs = config.sampling.num_envs
         player: Player = RandomPlayer(self._spec.action, num_envs, config.seed)
-        network_us = None
+        alone: Measurement | None = None
         if self._workload == "train":  # first, because it raises ConfigError if network and environment do not fit
             player, alone = self._measure_learner(config, self._seconds / 2)
-            network_us = alone.network_us
+            config = config.with_network(precision=alone.config.network.precision)
         if self._costs is None:
             self._log(Info("Measuring the environments alone"))
             self._costs = env_costs(config, self._seconds)
@@ -54,17 +54,16 @@ class Bench:
             where = f"{counted(num_envs, 'environment')} on {counted(pool.num_workers, 'worker')}"
             self._log(Info(f"Measuring {self._workload} with {where}"))
             cycle = Cycle(player, pool, config.algorithm.rollout_length)
-            windows = cycle.measure(self._seconds, learns=network_us is not None)
-            learner = self._learner_alone.get(num_envs)
+            windows = cycle.measure(self._seconds, learns=alone is not None)
             return Measurement(
                 self._workload,
                 config,
                 windows,
-                pool.num_workers,
-                self._costs,
-                network_us,
-                learner.arithmetic if learner else None,
-                self._device,
+                num_workers=pool.num_workers,
+                costs=self._costs,
+                network_us=alone.network_us if alone else None,
+                arithmetic=alone.arithmetic if alone else None,
+                device=self._device,
             )
 
     def _measure_learner(self, config: RunConfig, seconds: float) -> "tuple[Agent, Measurement]":

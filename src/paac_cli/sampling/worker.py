@@ -62,12 +62,14 @@ class _EnvFailedError(Exception):
 def _serve(connection: Connection, task: WorkerTask) -> None:
     activity = Activity(task)
     envs = WorkerEnvs(task, activity)
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
     try:
         with _errors_sent(connection):
             envs.make()
         activity.leave()
         os.write(connection.fileno(), READY)
-        while (command := _next_command(connection, envs, task.spin)) not in (CLOSE, b""):
+        while (command := _next_command(connection, readable, envs, task.spin)) not in (CLOSE, b""):
             state = connection.recv() if command == RESTORE else None
             with _errors_sent(connection):
                 envs.step() if state is None else envs.restore(state)
@@ -86,13 +88,12 @@ def _close(connection: Connection, envs: WorkerEnvs) -> None:
         connection.send(problems)
 
 
-def _next_command(connection: Connection, envs: WorkerEnvs, spin: float) -> bytes:
+def _next_command(connection: Connection, readable: select.poll, envs: WorkerEnvs, spin: float) -> bytes:
     """Wait for a command and prepare later games meanwhile. Empty if the learner has ended.
 
+    readable: polls `connection`.
     spin: seconds to wait actively, because waking this process would take tens of microseconds.
     """
-    readable = select.poll()
-    readable.register(connection.fileno(), select.POLLIN)
 
     def is_readable() -> bool:
         """Whether the learner has sent something or has ended."""

@@ -55,7 +55,7 @@ class WorkerProcess:
 
     @property
     def activity(self) -> tuple[int, int]:
-        """What it is doing, or was when it failed: environment, or NO_ENV, and index of its game."""
+        """The environment that it steps, or NO_ENV, and the index of its game; if it hung: at that moment."""
         return int(self._activity["env"][0]), int(self._activity["game"][0])
 
     def send(self, command: bytes, argument: object = None) -> None:

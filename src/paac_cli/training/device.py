@@ -11,6 +11,7 @@ from paac_cli.config.schema import Device, RunConfig
 from paac_cli.errors import DeviceError
 from paac_cli.machine import available_cores, multiplies_bfloat16, processor
 from paac_cli.runs.runtime import Runtime
+from paac_cli.training.import_tensorflow import onednn_setting
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
 _GPUS_WITH_BFLOAT16 = (8, 0)  # compute capability from which on: Ampere
@@ -76,5 +77,5 @@ def runtime(*, deterministic: bool) -> Runtime:
         deterministic=deterministic or device == "CPU",
         tensorflow_threads=str(threads) if threads not in (0, cores) else "as cores",
         xla_flags=xla_flags or "by default",
-        onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default"),
+        onednn=onednn_setting(),
     )

@@ -10,6 +10,7 @@ from paac_cli.errors import DependencyError
 from paac_cli.machine import available_cores, has_cpu_quota, memory_limit, vector_extensions
 
 _MAX_CAPTURED = 1 << 20  # bytes
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
 def import_tensorflow() -> None:
@@ -41,7 +42,12 @@ def prefer_onednn() -> None:
     docs/performance.md.
     """
     if "AVX2" in vector_extensions():
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+        os.environ.setdefault(_ONEDNN, "1")
+
+
+def onednn_setting() -> str:
+    """What decides whether TensorFlow uses oneDNN: TF_ENABLE_ONEDNN_OPTS, or "by default"."""
+    return os.environ.get(_ONEDNN, "by default")
 
 
 def _import() -> None:
