@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import UserPath, action_options, json_option, last_option, playing_options, trust_option
+from paac_cli.cli.options import (
+    PlayLimits,
+    UserPath,
+    action_options,
+    json_option,
+    last_option,
+    playing_options,
+    trust_option,
+)
 from paac_cli.cli.output import print_report, warn
 
 
@@ -22,9 +30,7 @@ def evaluate(
     episodes: int,
     greedy: bool,
     seed: int,
-    num_envs: int,
-    max_steps: int | None,
-    worker_timeout: float | None,
+    limits: PlayLimits,
     last: bool,
     trusted: Container[str],
     as_json: bool,
@@ -40,12 +46,11 @@ def evaluate(
       paac eval runs/pong-seed1
       paac eval runs/pong-seed1 --last --episodes 100 --greedy --json
     """
-    from paac_cli.cli.playing import PlayLimits, play_games
+    from paac_cli.cli.playing import play_games
     from paac_cli.reporting.scores import format_scores, score_report
     from paac_cli.runs.run_directory import find_policy
 
     path, trained = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
-    limits = PlayLimits(num_envs, max_steps, worker_timeout)
     played = play_games(trained, limits, episodes=episodes, greedy=greedy, seed=seed)
     report = score_report(played.config, played.games) | {
         "checkpoint": str(path),
@@ -53,6 +58,6 @@ def evaluate(
         "actions": "greedy" if greedy else "sampled",
         "seed": seed,
     }
-    if max_steps is not None:
-        report |= {"max_steps": max_steps, "truncated": sum(game.is_truncated for game in played.games)}
+    if limits.max_steps is not None:
+        report |= {"max_steps": limits.max_steps, "truncated": sum(game.is_truncated for game in played.games)}
     print_report(report, format_scores, as_json=as_json)

@@ -1,14 +1,18 @@
 """Options that several commands share."""
 
 import contextlib
+import functools
 import math
 import os
 import sys
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+if TYPE_CHECKING:
+    from paac_cli.config.schema import SamplingConfig
 
 RUNS = Path("runs")  #: parent of the default run directories
 
@@ -77,19 +81,38 @@ def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+class PlayLimits(NamedTuple):
+    """What the user has set with `playing_options`."""
+
+    num_envs: int
+    max_steps: int | None
+    worker_timeout: float | None
+
+    def applied_to(self, sampling: "SamplingConfig") -> "SamplingConfig":
+        """The run's `sampling` with the timeout that the user has set."""
+        if self.worker_timeout is None:
+            return sampling
+        return sampling.model_copy(update={"worker_timeout": self.worker_timeout})
+
+
 def playing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --num-envs, --max-steps and --worker-timeout to `command`."""
-    command = worker_timeout_option(command)
-    command = click.option(
+    """Add --num-envs, --max-steps and --worker-timeout to `command`, which gets them as `limits`."""
+
+    @functools.wraps(command)
+    def with_limits(*, num_envs: int, max_steps: int | None, worker_timeout: float | None, **options: Any) -> Any:
+        return command(limits=PlayLimits(num_envs, max_steps, worker_timeout), **options)
+
+    with_timeout = worker_timeout_option(with_limits)
+    with_steps = click.option(
         "--max-steps", type=click.IntRange(1), metavar="N", help="Truncate games after N steps.  [default: never]"
-    )(command)
+    )(with_timeout)
     return click.option(
         "--num-envs",
         type=click.IntRange(1, 16),
         default=16,
         show_default=True,
         help="Environments at the same time, at most. The games are the same for any number.",
-    )(command)
+    )(with_steps)
 
 
 class UserPath(click.Path):

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from paac_cli.cli.options import PlayLimits
 from paac_cli.cli.output import inform, print_event
 from paac_cli.text import counted
 from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
-    from paac_cli.config.schema import RunConfig, SamplingConfig
+    from paac_cli.config.schema import RunConfig
     from paac_cli.runs.checkpoint import TrainedPolicy
     from paac_cli.spec import EnvSpec
     from paac_cli.training.evaluation import EvaluatedGame, PlayStatus
@@ -23,20 +24,6 @@ _HINT = (
     "No game has ended yet; the longest has {:,} steps. If games of this environment may never end, truncate them with "
     "--max-steps N"
 )
-
-
-class PlayLimits(NamedTuple):
-    """What the user has set with `playing_options`."""
-
-    num_envs: int
-    max_steps: int | None
-    worker_timeout: float | None
-
-    def applied_to(self, sampling: "SamplingConfig") -> "SamplingConfig":
-        """The run's `sampling` with the timeout that the user has set."""
-        if self.worker_timeout is None:
-            return sampling
-        return sampling.model_copy(update={"worker_timeout": self.worker_timeout})
 
 
 class PlayedGames(NamedTuple):

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RUNS, FiniteRange, UserPath, action_options, last_option, playing_options, trust_option
+from paac_cli.cli.options import (
+    RUNS,
+    FiniteRange,
+    PlayLimits,
+    UserPath,
+    action_options,
+    last_option,
+    playing_options,
+    trust_option,
+)
 from paac_cli.cli.output import print_result, warn
 
 
@@ -37,9 +46,7 @@ def record(
     overlay: bool,
     greedy: bool,
     seed: int,
-    num_envs: int,
-    max_steps: int | None,
-    worker_timeout: float | None,
+    limits: PlayLimits,
     last: bool,
     trusted: Container[str],
 ) -> None:
@@ -54,7 +61,7 @@ def record(
       paac record
       paac record pong.mp4 --checkpoint runs/pong-seed1 --overlay
     """
-    from paac_cli.cli.playing import PlayLimits, play_games
+    from paac_cli.cli.playing import play_games
     from paac_cli.reporting.video import check_video_path
     from paac_cli.runs.run_directory import find_policy, newest_run
     from paac_cli.sampling.describe import require_filmable
@@ -65,7 +72,6 @@ def record(
         check_video_path(video)
     path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
     video = video or _default_video(path, seed)
-    limits = PlayLimits(num_envs, max_steps, worker_timeout)
     sampling = limits.applied_to(trained.config.sampling)
     require_filmable(trained.config.env, sampling, needs_frame_rate=fps is None)
 
