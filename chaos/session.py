@@ -37,6 +37,7 @@ class Process(NamedTuple):
 
     pid: int
     parent: int
+    name: str  #: as `top` shows it
     command: str
 
     @property
@@ -139,10 +140,11 @@ class Session:
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # the process has just ended
-                state, parent, _, session = (path / "stat").read_text().rpartition(")")[2].split()[:4]
+                start, _, end = (path / "stat").read_text().rpartition(")")
+                state, parent, _, session = end.split()[:4]
                 if int(session) == self.pid and state != "Z":
                     command = (path / "cmdline").read_text().replace("\0", " ")
-                    found.append(Process(int(path.name), int(parent), command))
+                    found.append(Process(int(path.name), int(parent), start.partition("(")[2], command))
         return found
 
     def children(self) -> set[int]:
@@ -150,10 +152,10 @@ class Session:
         return {process.pid for process in self.processes()} - {self.pid}
 
     def workers(self) -> list[Process]:
-        """The worker processes: the children of the fork server, which is a child of the learner."""
+        """The worker processes. The fork server has other children too: they look at an environment before the run."""
         processes = self.processes()
         servers = {process.pid for process in processes if process.parent == self.pid}
-        return [process for process in processes if process.parent in servers]
+        return [each for each in processes if each.parent in servers and each.name.startswith("paac worker")]
 
     def remaining_processes(self, seconds: float = 5.0) -> list[Process]:
         """The processes that are still alive after `seconds`; returns as soon as there are none."""

@@ -1,5 +1,7 @@
 """A pool of real workers returns what its environments return when they are stepped in one process."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,13 @@ def test_auto_starts_one_worker_per_core_but_not_more_than_environments():
 
 
 # Slots and rollouts
+
+
+def test_top_shows_which_process_is_which_worker():
+    with open_pool(CART_POLE, num_envs=3, num_workers=2) as pool:
+        pool.reset()
+        names = [Path(f"/proc/{pid}/comm").read_text() for pid in pool.pids]
+    assert names == ["paac worker 0\n", "paac worker 1\n"]
 
 
 def test_every_row_is_its_own_environment_and_its_own_step():

@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -36,7 +37,10 @@ def run_child(
     """
     os.setpgid(0, 0)
     os.environ[MARK] = mark
-    multiprocessing.current_process().daemon = False  # environments may start processes of their own
+    process = multiprocessing.current_process()
+    process.daemon = False  # environments may start processes of their own
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_bytes(f"paac {process.name}".encode())  # what `top` and `ps` show, up to 15 bytes
     _ignore_stop_signals()
     faulthandler.enable(stacks_pipe.fileno())
     faulthandler.register(SHOW_STACKS, stacks_pipe.fileno())
