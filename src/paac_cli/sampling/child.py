@@ -16,7 +16,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -25,6 +24,7 @@ from paac_cli.sampling.descendants import MARK
 #: These signals have no effect on the processes of environments. They may be sent to all processes of a run, and the
 #: learner decides. A program that an environment starts reacts to them as usual.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_PR_SET_NAME = 15  # prctl(2): the name that `top` and `ps` show, at most 15 bytes
 SHOW_STACKS = signal.SIGUSR2  #: makes a process write the stacks of its threads
 
 
@@ -39,8 +39,8 @@ def run_child(
     os.environ[MARK] = mark
     process = multiprocessing.current_process()
     process.daemon = False  # environments may start processes of their own
-    with contextlib.suppress(OSError):
-        Path("/proc/self/comm").write_bytes(f"paac {process.name}".encode())  # what `top` and `ps` show, up to 15 bytes
+    short_name = process.name.partition(" (")[0]  # without what it contains
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, f"paac {short_name}".encode())
     _ignore_stop_signals()
     faulthandler.enable(stacks_pipe.fileno())
     faulthandler.register(SHOW_STACKS, stacks_pipe.fileno())

@@ -36,7 +36,7 @@ class WorkerProcess:
         """Start it and return while it loads. send_timeout: seconds after which `send` gives up if it does not read."""
         task.block["activity"]["env"][task.worker] = NO_ENV  # until the worker itself writes it
         self.child = ChildProcess(
-            run_worker, task, name=f"worker {task.worker}", env_config=task.env_config, send_timeout=send_timeout
+            run_worker, task, name=task.name, env_config=task.env_config, send_timeout=send_timeout
         )
         self._connection = self.child.connection
         self._activity: NDArray = task.block["activity"][task.worker : task.worker + 1]
