@@ -181,7 +181,7 @@ def test_command_lines_parse(page):
     for line in command_lines(page.read_text()):
         command, name, words = find_command(shlex.split(line))
         try:
-            command.make_context(name, words)
+            command.make_context(name, words, parent=main.make_context("paac", [], resilient_parsing=True))
         except (click.UsageError, AssertionError) as error:
             pytest.fail(f"{page.name}: paac {line}: {error}")
 
@@ -355,7 +355,7 @@ def test_the_table_of_the_algorithms_metrics():
     listed = {code_in(cells[0])[0]: cells[2] for cells in rows}
     found = {}
     for name in ALGORITHMS:
-        text = (SOURCE / "algorithms" / f"{name}.py").read_text()
+        text = "".join((SOURCE / module).read_text() for module in (f"algorithms/{name}.py", "learning/optimizers.py"))
         for metric in re.findall(r'"(train/\w+)"', text):
             found.setdefault(metric, set()).add(name)
     assert {

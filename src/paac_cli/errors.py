@@ -68,6 +68,12 @@ class StoppedError(PaacError):
     """The user asked the run to stop, and it does so without waiting for a hung worker or a slow rollout."""
 
 
+class ClusterError(PaacError):
+    """The processes that train one run together do not fit each other, or one of them is gone."""
+
+    exit_code = 1
+
+
 class WorkerError(PaacError):
     """A worker process raised an exception or died; the message holds its traceback or exit code."""
 

@@ -15,17 +15,18 @@ OLD_LOGITS = np.log([[0.5, 0.5], [0.5, 0.5], [0.2, 0.8]]).astype(np.float32)
 ACTION = np.array([0, 0, 1], np.int32)
 
 
-def batch_of(advantage, value=(1.0, 2.0, 3.0)):
-    log_prob = OLD_LOGITS[np.arange(3), ACTION]
-    arrays = (np.zeros((3, 1), np.float32), ACTION, log_prob, np.float32(value), np.float32(advantage))
-    return PpoBatch(*map(tf.constant, arrays))
+OLD_VALUE = np.array([1.0, 2.0, 3.0], np.float32)
+LOG_PROB = OLD_LOGITS[np.arange(3), ACTION]
+BATCH = PpoBatch(*map(tf.constant, (np.zeros((3, 1), np.float32), ACTION, LOG_PROB, OLD_VALUE)))
 
 
 def loss_of(logits, value, advantage, **options):
-    """`ppo_loss` of `batch_of(advantage)`; `options` replace plain coefficients."""
-    coefficients = {"ent_coef": 0.0, "vf_coef": 0.5, "clip_coef": 0.2, "clip_value": None, "normalize_advantage": False}
+    """`ppo_loss` of `BATCH`; `options` replace plain coefficients."""
+    coefficients = {"ent_coef": 0.0, "vf_coef": 0.5, "clip_coef": 0.2, "clip_value": None}
     logits, value = tf.convert_to_tensor(logits), tf.convert_to_tensor(value)
-    return ppo_loss(Categorical(2), logits, value, batch_of(advantage), **coefficients | options)
+    advantage = tf.constant(advantage)
+    target = advantage + OLD_VALUE
+    return ppo_loss(Categorical(2), logits, value, BATCH, advantage, target, **coefficients | options)
 
 
 def test_loss_by_hand():
@@ -46,20 +47,20 @@ def test_loss_by_hand():
 def test_a_value_change_beyond_clip_value_does_not_lower_the_loss():
     # Targets 3, 1, 3. The first value moved towards its target beyond 1.2 and counts as 1.2; the second moved away.
     value, advantage = [2.5, 2.5, 3.1], [2.0, -1.0, 0.0]
-    _, metrics = loss_of(OLD_LOGITS, value, advantage, clip_value=0.2, normalize_advantage=True)
+    _, metrics = loss_of(OLD_LOGITS, value, advantage, clip_value=0.2)
     assert metrics["train/value_loss"].numpy() == pytest.approx((1.8**2 + 1.5**2 + 0.1**2) / 3, rel=1e-5)
     # With a unit of 10 values may move by 0.2 * 10.
-    _, metrics = loss_of(OLD_LOGITS, value, advantage, clip_value=0.2, normalize_advantage=True, value_unit=10.0)
+    _, metrics = loss_of(OLD_LOGITS, value, advantage, clip_value=0.2, value_unit=10.0)
     assert metrics["train/value_loss"].numpy() == pytest.approx((0.05**2 + 0.15**2 + 0.01**2) / 3, rel=1e-5)
 
 
 def test_the_first_step_of_an_update_has_the_gradient_of_paac():
     logits, value = tf.Variable(OLD_LOGITS), tf.Variable([1.0, 2.0, 3.0])
     advantage = [2.0, -1.0, 0.5]
-    coefficients = {"ent_coef": 0.02, "vf_coef": 0.3, "normalize_advantage": False}
+    coefficients = {"ent_coef": 0.02, "vf_coef": 0.3}
     with tf.GradientTape(persistent=True) as tape:
         ppo, _ = loss_of(logits, value, advantage, clip_coef=1e6, **coefficients)
-        arrays = (logits, value, tf.constant(ACTION), tf.constant(advantage))
+        arrays = (logits, value, tf.constant(ACTION), tf.constant(advantage), OLD_VALUE + advantage)
         paac, _ = paac_loss(Categorical(2), *arrays, loss_scale=1.0, **coefficients)
     for variable in (logits, value):
         np.testing.assert_allclose(tape.gradient(ppo, variable), tape.gradient(paac, variable), rtol=1e-5, atol=1e-7)

@@ -33,7 +33,7 @@ COMMANDS = dict(commands())
 
 def test_the_commands_are_these():
     assert {path for path in COMMANDS if len(path) == 1} == {
-        (name,) for name in ("train", "eval", "record", "verify", "plot", "bench", "presets")
+        (name,) for name in ("train", "launch", "eval", "record", "verify", "plot", "bench", "presets")
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
 
@@ -77,7 +77,7 @@ def test_help_ends_with_examples_of_the_command_which_click_can_parse(path):
     assert parsed
     for args in parsed:
         assert tuple(args[: len(path)]) == path
-        command, context = main, click.Context(main, info_name="paac")
+        command, context = main, main.make_context("paac", [], resilient_parsing=True)
         while isinstance(command, click.Group):
             name, command, args = command.resolve_command(context, args)
             context = click.Context(command, parent=context, info_name=name)

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from paac_cli.config.optimizers import AdamConfig, RAdamConfig, RmsPropConfig
-from paac_cli.learning.optimizers import CheckedOptimizer, clipped_gradients, make_optimizer
+from paac_cli.learning.optimizers import CheckedOptimizer, make_optimizer
+from paac_cli.learning.process_group import ProcessGroup
 
 
 def test_rmsprop_by_hand_with_epsilon_inside_the_root_and_an_initial_mean_square_of_one():
@@ -89,10 +90,14 @@ def test_unused_weights_get_a_gradient_of_zero_and_the_others_are_clipped_togeth
     used, unused = tf.Variable([3.0, 4.0]), tf.Variable([7.0])
     with tf.GradientTape() as tape:
         loss = 0.5 * tf.reduce_sum(tf.square(used))
-    gradients, norm = clipped_gradients(tape, loss, [used, unused], 1.0)
-    assert norm.numpy() == pytest.approx(5.0)
-    np.testing.assert_allclose(gradients[0], [0.6, 0.8], rtol=1e-6)
-    np.testing.assert_array_equal(gradients[1], [0.0])
+    config = RmsPropConfig(decay=1.0 - 1e-7, epsilon=1.0)  # gradient descent
+    optimizer = CheckedOptimizer(config, [used, unused], 1.0, ProcessGroup(1))
+    metrics = optimizer.step(tape, loss, tf.constant(1.0), {"train/loss": loss})
+    assert {name: value.numpy() for name, value in metrics.items()} == pytest.approx(
+        {"train/loss": 12.5, "train/grad_norm": 5.0, "train/learning_rate": 1.0}
+    )
+    np.testing.assert_allclose(used, [3.0 - 0.6, 4.0 - 0.8], rtol=1e-6)
+    np.testing.assert_array_equal(unused, [7.0])
 
 
 OPTIMIZERS = {"rmsprop": RmsPropConfig(momentum=0.9), "adam": AdamConfig(), "radam": RAdamConfig()}
@@ -108,13 +113,13 @@ OPTIMIZERS = {"rmsprop": RmsPropConfig(momentum=0.9), "adam": AdamConfig(), "rad
 def test_after_the_first_loss_or_gradient_that_is_not_finite_nothing_changes_any_more(name, jit_compile, bad):
     """The loss is the scaled sum of the weights, plus a constant that does not change the gradient."""
     weight = tf.Variable([1.0, 2.0, 3.0, 4.0], name="w")
-    optimizer = CheckedOptimizer(OPTIMIZERS[name], [weight], 1.0)
+    optimizer = CheckedOptimizer(OPTIMIZERS[name], [weight], 1.0, ProcessGroup(1))
 
     @tf.function(jit_compile=jit_compile)
     def step(scale, constant):
         with tf.GradientTape() as tape:
             loss = scale * tf.reduce_sum(weight) + constant
-        return optimizer.step(tape, loss, tf.constant(0.1))
+        return optimizer.step(tape, loss, tf.constant(0.1), {})["train/grad_norm"]
 
     def state():
         return [variable.numpy().copy() for variable in (weight, *optimizer.slots)]

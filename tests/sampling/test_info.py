@@ -13,7 +13,7 @@ from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.reporting.scores import format_scores, score_report
 from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 from paac_cli.sampling.pool import WorkerPool
-from paac_cli.timestep import Rollout, TimeStep, episode_dtype
+from paac_cli.timestep import episode_dtype
 from paac_cli.training.evaluation import EvaluatedGame
 from paac_cli.training.progress import Progress
 from toy_envs import Counting, InfoNumbers, config_of, spec_of
@@ -21,12 +21,10 @@ from toy_envs import Counting, InfoNumbers, config_of, spec_of
 KEYS = ("is_success", "steps", "missing", "text")
 
 
-def step_with(*games, num_envs=2):
-    """A time step in which `games` ended, each (score, is_success, distance)."""
-    empty = np.zeros(num_envs)
+def episodes_of(*games):
+    """Games that ended, each (score, is_success, distance)."""
     rows = [(0, 0, score, 10, success, distance) for score, success, distance in games]
-    episodes = np.array(rows, episode_dtype(("is_success", "distance")))
-    return TimeStep(empty, empty, empty, empty, empty, episodes, 1, Rollout(empty, empty, empty, empty))
+    return np.array(rows, episode_dtype(("is_success", "distance")))
 
 
 @pytest.mark.parametrize(
@@ -71,17 +69,17 @@ def test_an_environment_without_numbers_in_info_reports_none():
 def test_means_are_over_the_games_that_report_a_number():
     progress = Progress(None, info_keys=("is_success", "distance"))
     assert progress.info_means == {}
-    progress.add(step_with((1.0, math.nan, math.nan)))
+    progress.add(2, episodes_of((1.0, math.nan, math.nan)))
     assert progress.info_means == {}
-    progress.add(step_with((1.0, 1.0, 4.0), (2.0, 0.0, math.nan)))
+    progress.add(2, episodes_of((1.0, 1.0, 4.0), (2.0, 0.0, math.nan)))
     assert progress.info_means == {"rollout/success_rate": 0.5, "info/distance": 4.0}
-    progress.add(step_with(*[(0.0, 1.0, 2.0)] * 100))
+    progress.add(2, episodes_of(*[(0.0, 1.0, 2.0)] * 100))
     assert progress.info_means == {"rollout/success_rate": 1.0, "info/distance": 2.0}
 
 
 def test_progress_resumes_with_the_numbers_of_earlier_games():
     first = Progress(None, info_keys=("is_success", "distance"))
-    first.add(step_with((1.0, 1.0, math.nan), (2.0, 0.0, 3.0)))
+    first.add(2, episodes_of((1.0, 1.0, math.nan), (2.0, 0.0, 3.0)))
     checkpoint = checkpoint_of(0, progress=first.to_arrays())
     again = Progress(None, checkpoint, ("is_success", "distance"))
     assert again.info_means == first.info_means
@@ -90,16 +88,16 @@ def test_progress_resumes_with_the_numbers_of_earlier_games():
 
 def test_a_key_that_is_added_on_resume_counts_from_there():
     first = Progress(None)
-    first.add(step_with((1.0, 1.0, 5.0), (2.0, 0.0, 3.0)))
+    first.add(2, episodes_of((1.0, 1.0, 5.0), (2.0, 0.0, 3.0)))
     again = Progress(None, checkpoint_of(0, progress=first.to_arrays()), ("is_success", "distance"))
-    again.add(step_with((1.0, 1.0, 7.0)))
+    again.add(2, episodes_of((1.0, 1.0, 7.0)))
     assert again.info_means == {"rollout/success_rate": 1.0, "info/distance": 7.0}
     assert again.to_arrays()["info/distance"].shape == again.to_arrays()["scores"].shape
 
 
 def test_without_numbers_a_checkpoint_has_no_array_for_them():
     progress = Progress(None, info_keys=("is_success",))
-    progress.add(step_with((1.0, math.nan, math.nan)))
+    progress.add(2, episodes_of((1.0, math.nan, math.nan)))
     assert progress.to_arrays().keys() == {"scores", "lengths"}
 
 

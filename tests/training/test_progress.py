@@ -6,54 +6,52 @@ import numpy as np
 
 from checkpoints import checkpoint_of
 from paac_cli.config.schema import StopWhen
-from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
+from paac_cli.timestep import EPISODE_DTYPE
 from paac_cli.training.loop import Due
 from paac_cli.training.progress import Progress
 
 
-def step_with(scores, num_envs=4):
-    empty = np.zeros(num_envs)
-    episodes = np.array([(0, 0, score, 10) for score in scores], EPISODE_DTYPE)
-    return TimeStep(empty, empty, empty, empty, empty, episodes, 1, Rollout(empty, empty, empty, empty))
+def games(scores):
+    return np.array([(0, 0, score, 10) for score in scores], EPISODE_DTYPE)
 
 
 def test_steps_are_summed_over_environments():
     progress = Progress(None)
     for _ in range(3):
-        progress.add(step_with([]))
+        progress.add(4, games([]))
     assert progress.steps == 12
     assert math.isnan(progress.mean_return)
 
 
 def test_the_mean_is_over_the_last_hundred_games():
     progress = Progress(None)
-    progress.add(step_with([1000.0] * 50))
-    progress.add(step_with([1.0] * 60))
+    progress.add(4, games([1000.0] * 50))
+    progress.add(4, games([1.0] * 60))
     assert progress.mean_return == (40 * 1000 + 60) / 100
     assert progress.episodes == 110
 
 
 def test_there_is_no_score_before_a_hundred_games():
     progress = Progress(None)
-    progress.add(step_with([5.0] * 99))
+    progress.add(4, games([5.0] * 99))
     assert progress.score is None
-    progress.add(step_with([5.0]))
+    progress.add(4, games([5.0]))
     assert progress.score == 5.0
 
 
 def test_stop_when_counts_its_own_number_of_games():
     progress = Progress(StopWhen(mean_return=10, episodes=150))
-    progress.add(step_with([0.0] * 50))
-    progress.add(step_with([10.0] * 149))
+    progress.add(4, games([0.0] * 50))
+    progress.add(4, games([10.0] * 149))
     assert not progress.goal_reached
-    progress.add(step_with([10.0]))
+    progress.add(4, games([10.0]))
     assert progress.goal_reached
     assert not Progress(StopWhen(mean_return=-1, episodes=1)).goal_reached
 
 
 def test_progress_resumes_from_a_checkpoint():
     first = Progress(None)
-    first.add(step_with([float(score) for score in range(130)]))
+    first.add(4, games([float(score) for score in range(130)]))
     checkpoint = checkpoint_of(0, progress=first.to_arrays())._replace(counters=first.counters)
     second = Progress(None, checkpoint)
     assert (second.mean_return, second.mean_length, second.counters) == (

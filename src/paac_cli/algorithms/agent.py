@@ -13,6 +13,7 @@ from paac_cli.timestep import TimeStep
 
 if TYPE_CHECKING:  # the loop imports this module before TensorFlow is loaded
     from paac_cli.learning.predictor import Prediction
+    from paac_cli.learning.process_group import ProcessGroup
 
 #: Name as in TensorBoard -> scalar `tf.Tensor`. Converting a metric to a float waits for the device. The loop does so
 #: once per update, and stops the run if a metric is not finite.
@@ -76,9 +77,15 @@ class Agent(Protocol):
         """
 
 
-def make_agent(config: RunConfig, spec: EnvSpec, policy: Mapping[str, NDArray] | None = None) -> Agent:
+def make_agent(
+    config: RunConfig,
+    spec: EnvSpec,
+    policy: Mapping[str, NDArray] | None = None,
+    group: "ProcessGroup | None" = None,
+) -> Agent:
     """Make the agent that `config.algorithm` names. Imports TensorFlow.
 
+    group: the processes that train together; None if this one is alone. Others need a config with `supports_ranks`.
     policy: the arrays of a checkpoint, if `agent.policy` is going to be assigned them. Then a network that they do not
     fit is not built, however large `config` makes it.
 
@@ -87,6 +94,8 @@ def make_agent(config: RunConfig, spec: EnvSpec, policy: Mapping[str, NDArray] |
     """
     module, _, class_name = (config.algorithm.implementation or config.algorithm.name).partition(":")
     implementation = getattr(import_module(module), class_name)
+    assert group is None or config.algorithm.supports_ranks
+    options = {} if group is None else {"group": group}
     with expecting(None if ":" in config.algorithm.name else policy):  # third-party code may name arrays otherwise
-        agent: Agent = implementation(config, spec)
+        agent: Agent = implementation(config, spec, **options)
     return agent

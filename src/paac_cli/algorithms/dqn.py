@@ -27,6 +27,7 @@ from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import OBS_STATS_EVERY, ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
+from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
@@ -85,10 +86,11 @@ class Dqn:
         self._network, self._target = (
             QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling) for _ in range(2)
         )
+        group = ProcessGroup(self._num_envs)
         self._optimizer = CheckedOptimizer(
-            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
-        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
+        self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
         buffer = ReplayBuffer(
             spec,
             self._num_envs,
@@ -167,13 +169,8 @@ class Dqn:
             value = select_q(self._network(stack_frames(batch.frames)), batch.action)
             loss, metrics = dqn_loss(value, target, batch.weight)
         learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
-        grad_norm = self._optimizer.step(tape, loss, learning_rate)
-        return {
-            **metrics,
-            "train/epsilon": self._epsilon,
-            "train/grad_norm": grad_norm,
-            "train/learning_rate": learning_rate,
-        }, target - value
+        metrics["train/epsilon"] = self._epsilon
+        return self._optimizer.step(tape, loss, learning_rate, metrics), target - value
 
 
 def stack_frames(frames: tf.Tensor) -> tf.Tensor:

@@ -31,8 +31,8 @@ from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
-from paac_cli.learning.returns import advantages
-from paac_cli.learning.reward_normalizer import RewardNormalizer
+from paac_cli.learning.process_group import ProcessGroup
+from paac_cli.learning.returns import AdvantageEstimator
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
@@ -52,23 +52,30 @@ def nstep_q_loss(q: tf.Tensor, action: tf.Tensor, target: tf.Tensor) -> tuple[tf
 class NstepQ:
     """The n-step Q-learning agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
-    def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
+    def __init__(self, config: RunConfig, spec: EnvSpec, group: ProcessGroup | None = None) -> None:
         assert isinstance(config.algorithm, NstepQConfig)
         self._settings = settings = config.algorithm
-        self._seed, num_envs = config.seed, config.sampling.num_envs
+        group = group or ProcessGroup(config.sampling.num_envs)
+        self._seed, self._group = config.seed, group
         self._network = QNetwork(config.network, spec, weights_generator(config.seed))
         self._target: QNetwork | None = None
         if settings.target_update_steps:
             self._target = QNetwork(config.network, spec, weights_generator(config.seed))
         self._optimizer = CheckedOptimizer(
-            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
-        self._rewards = RewardNormalizer(num_envs, settings.gamma, enabled=settings.normalize_reward)
-        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
-        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._bootstrap_value)
+        # R - v is the lambda-weighted sum of the TD errors of v, which is the generalised advantage estimate.
+        self._estimate = AdvantageEstimator(
+            group,
+            gamma=settings.gamma,
+            gae_lambda=settings.q_lambda,
+            normalize_reward=settings.normalize_reward,
+        )
+        self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
+        self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._bootstrap_value)
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, self.memory.steps, *self._rewards.variables],
+            [*self._optimizer.slots, self.memory.steps, *self._estimate.variables],
             target=self._target.variables if self._target else (),
         )
         self._act = graph_function(self._act_graph, config)
@@ -85,12 +92,13 @@ class NstepQ:
         if rollout is None:
             return None
         settings, steps = self._settings, int(self.memory.steps)
+        size = settings.num_steps * self._group.num_envs
         obs, action, target = self._prepare(rollout)
         metrics: Metrics = {}
         for epoch in minibatches(
             self._seed,
             steps,
-            size=rollout.reward.size,
+            size=size,
             num_epochs=settings.num_epochs,
             num_minibatches=settings.num_minibatches,
         ):
@@ -98,7 +106,7 @@ class NstepQ:
                 metrics = self._update(obs, action, target, rows)
         self._obs_statistics.update(step.rollout.obs)
         if self._target is not None:
-            steps_before = steps - rollout.reward.size
+            steps_before = steps - size
             if steps // settings.target_update_steps > steps_before // settings.target_update_steps:
                 copy_variables(self._network.variables, self._target.variables)
         return metrics
@@ -113,8 +121,9 @@ class NstepQ:
     def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Actions [N], and v(s) [N] of the states in which they are taken. obs: [N, ...]."""
         q = self._network(obs)
-        actions = epsilon_greedy(q, self._epsilon, noise_seed(self._seed, self.memory.steps))
-        self.memory.steps.assign_add(obs.shape[0])
+        seed = noise_seed(self._seed, self.memory.steps)
+        actions = self._group.sample(lambda rows: epsilon_greedy(rows, self._epsilon, seed), q)
+        self.memory.steps.assign_add(self._group.count(obs.shape[0]))
         if self._target is not None:
             q = self._target(obs)
         return actions, select_q(q, actions) if self._settings.rule == "sarsa" else tf.reduce_max(q, axis=1)
@@ -128,36 +137,23 @@ class NstepQ:
         return (1.0 - self._epsilon) * best + self._epsilon * tf.reduce_mean(q, axis=1)
 
     def _prepare_graph(self, rollout: RolloutBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Observations, actions and returns of all transitions of a rollout, each [T * N, ...]."""
+        """Observations, actions and returns of the own transitions of a rollout, each [T * n, ...]."""
         (value,) = rollout.kept
-        reward = self._rewards(rollout.reward, rollout.terminated | rollout.truncated)
-        value = tf.reshape(value, reward.shape)
-        # R - v is the lambda-weighted sum of the TD errors of v, which is the generalised advantage estimate.
-        advantage = advantages(
-            reward=reward,
-            value=value,
-            bootstrap=self._bootstrap_value(rollout.obs[-1]),
-            final_value=rollout.final_value,
-            terminated=rollout.terminated,
-            truncated=rollout.truncated,
-            gamma=self._settings.gamma,
-            gae_lambda=self._settings.q_lambda,
-        )
-        return merge_time(rollout.obs[:-1]), merge_time(rollout.action), merge_time(advantage + value)
+        advantage, value = self._estimate(rollout, value, self._bootstrap_value(rollout.obs[-1]))
+        target = self._group.own_envs(advantage + value)
+        return merge_time(rollout.obs[:-1]), merge_time(rollout.action), merge_time(target)
 
     def _update_graph(
         self, obs: tf.Tensor, action: tf.Tensor, target: tf.Tensor, rows: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """One optimiser step on the minibatch that consists of `rows` [B] of the arrays. Returns the metrics."""
-        settings = self._settings
-        obs, action, target = (tf.gather(array, rows) for array in (obs, action, target))
+        """One optimiser step on the minibatch that consists of `rows` [B] of all transitions. Returns the metrics.
+
+        obs, action, target: of the own transitions.
+        """
+        settings, own = self._settings, self._group.own_rows(rows)
+        obs, action, target = (tf.gather(array, own.local) for array in (obs, action, target))
         with tf.GradientTape() as tape:
             loss, metrics = nstep_q_loss(self._network(obs), action, target)
         learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
-        grad_norm = self._optimizer.step(tape, loss, learning_rate)
-        return {
-            **metrics,
-            "train/epsilon": self._epsilon,
-            "train/grad_norm": grad_norm,
-            "train/learning_rate": learning_rate,
-        }
+        metrics["train/epsilon"] = self._epsilon
+        return self._optimizer.step(tape, loss, learning_rate, metrics, own.share)

@@ -19,8 +19,8 @@ from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
-from paac_cli.learning.returns import advantages, explained_variance, normalized
-from paac_cli.learning.reward_normalizer import RewardNormalizer
+from paac_cli.learning.process_group import ProcessGroup
+from paac_cli.learning.returns import AdvantageEstimator, explained_variance, normalized
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
 from paac_cli.learning.schedules import linear_schedule
 from paac_cli.learning.variables import Variables
@@ -38,20 +38,16 @@ def paac_loss(
     value: tf.Tensor,
     action: tf.Tensor,
     advantage: tf.Tensor,
+    target: tf.Tensor,
     *,
     ent_coef: tf.Tensor | float,
     vf_coef: float,
     loss_scale: float,
-    normalize_advantage: bool,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The loss [] of a batch, and its diagnostics.
 
-    parameters: [B, P] of the policy; value: [B], V(s); action: [B, ...]; advantage: [B], A, estimated with `value`.
+    parameters: [B, P] of the policy; value: [B], V(s); action: [B, ...]; advantage: [B], A; target: [B], R.
     """
-    target = tf.stop_gradient(value + advantage)
-    explained = explained_variance(advantage, target)
-    if normalize_advantage:
-        advantage = normalized(advantage)
     entropy = tf.reduce_mean(distribution.entropy(parameters))
     policy_loss = -tf.reduce_mean(distribution.log_prob(parameters, action) * advantage)
     value_loss = tf.reduce_mean(tf.square(target - value))
@@ -60,26 +56,31 @@ def paac_loss(
         "train/policy_loss": policy_loss,
         "train/value_loss": value_loss,
         "train/entropy": entropy,
-        "train/explained_variance": explained,
     }
 
 
 class Paac:
     """The PAAC agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
-    def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
+    def __init__(self, config: RunConfig, spec: EnvSpec, group: ProcessGroup | None = None) -> None:
         assert isinstance(config.algorithm, PaacConfig)
         self._settings = settings = config.algorithm
-        self._seed, num_envs = config.seed, config.sampling.num_envs
+        group = group or ProcessGroup(config.sampling.num_envs)
+        self._seed, self._group = config.seed, group
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed))
         self._optimizer = CheckedOptimizer(
-            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
-        self._rewards = RewardNormalizer(num_envs, settings.gamma, enabled=settings.normalize_reward)
-        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
-        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._network.values)
+        self._estimate = AdvantageEstimator(
+            group,
+            gamma=settings.gamma,
+            gae_lambda=settings.gae_lambda,
+            normalize_reward=settings.normalize_reward,
+        )
+        self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
+        self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._network.values)
         self.policy = Variables(self._network.variables)
-        self.learner = Variables([*self._optimizer.slots, self.memory.steps, *self._rewards.variables])
+        self.learner = Variables([*self._optimizer.slots, self.memory.steps, *self._estimate.variables])
         self._act = graph_function(self._act_graph, config)
         self._update = graph_function(self._update_graph, config)
         self.predict = Predictor(self._network.play)
@@ -96,39 +97,35 @@ class Paac:
         """Actions [N, ...], and the products that the update reuses. obs: [N, ...]."""
         with collecting_products() as products:
             parameters, _ = self._network(obs)
-        actions = self._network.distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
-        self.memory.steps.assign_add(obs.shape[0])
+        seed = noise_seed(self._seed, self.memory.steps)
+        actions = self._group.sample(lambda rows: self._network.distribution.sample(rows, seed), parameters)
+        self.memory.steps.assign_add(self._group.count(obs.shape[0]))
         return actions, products
 
     def _update_graph(self, batch: RolloutBatch) -> dict[str, tf.Tensor]:
         """One optimiser step on a rollout. Returns the metrics."""
-        settings, steps = self._settings, self.memory.steps
-        reward = self._rewards(batch.reward, batch.terminated | batch.truncated)
+        settings, steps, group = self._settings, self.memory.steps, self._group
         bootstrap = self._network.values(batch.obs[-1])
         with tf.GradientTape() as tape, reusing_products(batch.kept):
             parameters, value = self._network(merge_time(batch.obs[:-1]))
-            advantage = advantages(
-                reward=reward,
-                value=tf.reshape(tf.stop_gradient(value), reward.shape),
-                bootstrap=bootstrap,
-                final_value=batch.final_value,
-                terminated=batch.terminated,
-                truncated=batch.truncated,
-                gamma=settings.gamma,
-                gae_lambda=settings.gae_lambda,
-            )
+            advantage, old_value = self._estimate(batch, tf.stop_gradient(value), bootstrap)
+            target = old_value + advantage
+            explained = explained_variance(advantage, target)
+            if settings.normalize_advantage:
+                advantage = normalized(advantage)
             loss, metrics = paac_loss(
                 self._network.distribution,
                 parameters,
                 value,
                 merge_time(batch.action),
-                merge_time(advantage),
+                merge_time(group.own_envs(advantage)),
+                merge_time(group.own_envs(target)),
                 ent_coef=linear_schedule(settings.ent_coef, settings.ent_anneal_steps, steps),
                 vf_coef=settings.vf_coef,
                 loss_scale=settings.loss_scale,
-                normalize_advantage=settings.normalize_advantage,
             )
         learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, steps)
-        grad_norm = self._optimizer.step(tape, loss, learning_rate)
+        metrics["train/explained_variance"] = explained
+        metrics = self._optimizer.step(tape, loss, learning_rate, metrics, len(group.envs) / group.num_envs)
         self._obs_statistics.update(batch.obs)
-        return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}
+        return metrics

@@ -24,8 +24,8 @@ from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
-from paac_cli.learning.returns import advantages, explained_variance, normalized
-from paac_cli.learning.reward_normalizer import RewardNormalizer
+from paac_cli.learning.process_group import ProcessGroup
+from paac_cli.learning.returns import AdvantageEstimator, Estimates, explained_variance, normalized
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
 from paac_cli.learning.schedules import linear_schedule
 from paac_cli.learning.variables import Variables
@@ -48,7 +48,6 @@ class PpoBatch(NamedTuple):
     action: tf.Tensor  #: [B, ...]
     log_prob: tf.Tensor  #: [B] float32, log pi_old(a|s)
     value: tf.Tensor  #: [B] float32, V_old(s)
-    advantage: tf.Tensor  #: [B] float32
 
 
 def ppo_loss(
@@ -56,24 +55,21 @@ def ppo_loss(
     parameters: tf.Tensor,
     value: tf.Tensor,
     batch: PpoBatch,
+    advantage: tf.Tensor,
+    target: tf.Tensor,
     *,
     ent_coef: tf.Tensor | float,
     vf_coef: float,
     clip_coef: float,
     clip_value: float | None,
-    normalize_advantage: bool,
     value_unit: tf.Tensor | float = 1.0,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The loss [] of a batch, and its diagnostics.
 
-    parameters: [B, P] of the current policy; value: [B], V(s) now.
+    parameters: [B, P] of the current policy; value: [B], V(s) now; advantage: [B], A; target: [B], R.
     clip_value: moving a value further than this from V_old(s) does not lower the loss; None = no clipping.
     value_unit: [], the unit in which value errors and `clip_value` are measured.
     """
-    advantage, target = batch.advantage, batch.advantage + batch.value
-    explained = explained_variance(advantage, target)
-    if normalize_advantage:
-        advantage = normalized(advantage)
     log_ratio = distribution.log_prob(parameters, batch.action) - batch.log_prob
     ratio = tf.exp(log_ratio)
     clipped_ratio = tf.clip_by_value(ratio, 1.0 - clip_coef, 1.0 + clip_coef)
@@ -84,7 +80,6 @@ def ppo_loss(
         "train/policy_loss": policy_loss,
         "train/value_loss": value_loss,
         "train/entropy": entropy,
-        "train/explained_variance": explained,
         "train/approx_kl": tf.reduce_mean(ratio - 1.0 - log_ratio),  # Schulman 2020, "Approximating KL divergence"
         "train/clip_fraction": tf.reduce_mean(tf.cast(tf.abs(ratio - 1.0) > clip_coef, tf.float32)),
     }
@@ -105,22 +100,28 @@ def _value_loss(
 class Ppo:
     """The PPO agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
-    def __init__(self, config: RunConfig, spec: EnvSpec) -> None:
+    def __init__(self, config: RunConfig, spec: EnvSpec, group: ProcessGroup | None = None) -> None:
         assert isinstance(config.algorithm, PpoConfig)
         self._settings = settings = config.algorithm
-        self._seed, num_envs = config.seed, config.sampling.num_envs
+        group = group or ProcessGroup(config.sampling.num_envs)
+        self._seed, self._group = config.seed, group
         self._value_moments = RunningMoments((), "value_normalizer") if settings.normalize_value else None
         self._network = ActorCritic(config.network, spec, weights_generator(config.seed), self._value_moments)
         self._optimizer = CheckedOptimizer(
-            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm
+            settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
         self._adapted_rate = tf.Variable(settings.learning_rate, trainable=False, name="learning_rate")
-        self._rewards = RewardNormalizer(num_envs, settings.gamma, enabled=settings.normalize_reward)
-        self._obs_statistics = ObsStatistics(self._network, enabled=config.network.normalize_obs)
-        self.memory = RolloutMemory(settings.num_steps, num_envs, spec.action, self._network.values)
+        self._estimate = AdvantageEstimator(
+            group,
+            gamma=settings.gamma,
+            gae_lambda=settings.gae_lambda,
+            normalize_reward=settings.normalize_reward,
+        )
+        self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
+        self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._network.values)
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, self.memory.steps, self._adapted_rate, *self._rewards.variables]
+            [*self._optimizer.slots, self.memory.steps, self._adapted_rate, *self._estimate.variables]
         )
         self._act = graph_function(self._act_graph, config)
         self._prepare = graph_function(self._prepare_graph, config)
@@ -137,17 +138,17 @@ class Ppo:
         if rollout is None:
             return None
         settings = self._settings
-        batch = self._prepare(rollout)
+        batch, estimates = self._prepare(rollout)
         metrics: Metrics = {}
         for epoch in minibatches(
             self._seed,
             int(self.memory.steps),
-            size=rollout.reward.size,
+            size=settings.num_steps * self._group.num_envs,
             num_epochs=settings.num_epochs,
             num_minibatches=settings.num_minibatches,
         ):
             for rows in epoch:
-                metrics = self._update(batch, rows)
+                metrics = self._update(batch, estimates, rows)
             if settings.stops_at_kl is not None and float(metrics["train/approx_kl"]) > _STOP_AT * settings.stops_at_kl:
                 break
         if settings.adapts_to_kl is not None:
@@ -159,33 +160,33 @@ class Ppo:
         """Actions [N, ...], their log-probabilities [N], and values [N]. obs: [N, ...]."""
         parameters, value = self._network(obs)
         distribution = self._network.distribution
-        actions = distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
-        self.memory.steps.assign_add(obs.shape[0])
+        seed = noise_seed(self._seed, self.memory.steps)
+        actions = self._group.sample(lambda rows: distribution.sample(rows, seed), parameters)
+        self.memory.steps.assign_add(self._group.count(obs.shape[0]))
         return actions, distribution.log_prob(parameters, actions), value
 
-    def _prepare_graph(self, rollout: RolloutBatch) -> PpoBatch:
-        """All transitions of a rollout with their advantages. Copies the observations to the device, once."""
-        log_prob, value = rollout.kept
-        reward = self._rewards(rollout.reward, rollout.terminated | rollout.truncated)
-        advantage = advantages(
-            reward=reward,
-            value=tf.reshape(value, reward.shape),
-            bootstrap=self._network.values(rollout.obs[-1]),
-            final_value=rollout.final_value,
-            terminated=rollout.terminated,
-            truncated=rollout.truncated,
-            gamma=self._settings.gamma,
-            gae_lambda=self._settings.gae_lambda,
-        )
-        advantage = merge_time(advantage)
-        if self._value_moments is not None:
-            self._value_moments.update(advantage + value)
-        return PpoBatch(merge_time(rollout.obs[:-1]), merge_time(rollout.action), log_prob, value, advantage)
+    def _prepare_graph(self, rollout: RolloutBatch) -> tuple[PpoBatch, Estimates]:
+        """The own transitions [T * n] of a rollout, and the estimates [T * N] of all.
 
-    def _update_graph(self, batch: PpoBatch, rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One optimiser step on the minibatch that consists of `rows` [B] of `batch`. Returns the metrics."""
+        Copies the observations to the device, once.
+        """
+        log_prob, value = rollout.kept
+        estimates = self._estimate(rollout, value, self._network.values(rollout.obs[-1]))
+        estimates = Estimates(*map(merge_time, estimates))
+        if self._value_moments is not None:
+            self._value_moments.update(estimates.advantage + estimates.value)
+        return PpoBatch(merge_time(rollout.obs[:-1]), merge_time(rollout.action), log_prob, value), estimates
+
+    def _update_graph(self, batch: PpoBatch, estimates: Estimates, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One optimiser step on the minibatch that consists of `rows` [B] of all transitions. Returns the metrics."""
         settings, steps = self._settings, self.memory.steps
-        batch = PpoBatch(*(tf.gather(array, rows) for array in batch))
+        own = self._group.own_rows(rows)
+        batch = PpoBatch(*(tf.gather(array, own.local) for array in batch))
+        advantage, old_value = (tf.gather(array, rows) for array in estimates)
+        target = advantage + old_value
+        explained = explained_variance(advantage, target)
+        if settings.normalize_advantage:
+            advantage = normalized(advantage)
         with tf.GradientTape() as tape:
             parameters, value = self._network(batch.obs)
             loss, metrics = ppo_loss(
@@ -193,19 +194,20 @@ class Ppo:
                 parameters,
                 value,
                 batch,
+                own.of(advantage),
+                own.of(target),
                 ent_coef=linear_schedule(settings.ent_coef, settings.ent_anneal_steps, steps),
                 vf_coef=settings.vf_coef,
                 clip_coef=settings.clip_coef,
                 clip_value=settings.clip_value,
-                normalize_advantage=settings.normalize_advantage,
                 value_unit=1.0 if self._value_moments is None else self._value_moments.deviation,
             )
         if settings.adapts_to_kl is not None:
             learning_rate = tf.convert_to_tensor(self._adapted_rate)
         else:
             learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, steps)
-        grad_norm = self._optimizer.step(tape, loss, learning_rate)
-        return {**metrics, "train/grad_norm": grad_norm, "train/learning_rate": learning_rate}
+        metrics["train/explained_variance"] = explained
+        return self._optimizer.step(tape, loss, learning_rate, metrics, own.share)
 
     def _adapt_rate_graph(self, kl: tf.Tensor) -> None:
         """Divide the learning rate by 1.5 if `kl` [] > 2 * target_kl; multiply it by 1.5 if `kl` < target_kl / 2."""

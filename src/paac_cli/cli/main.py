@@ -10,7 +10,7 @@ import click
 
 import paac_cli
 from paac_cli.cli.failures import printable_usage_errors, reported
-from paac_cli.cli.output import flush, inform, prepare_standard_streams
+from paac_cli.cli.output import flush_all, inform, prepare_standard_streams
 from paac_cli.text import reason
 
 # One thread for NumPy's linear algebra, here and in the workers. More threads would spin while idle and compete with
@@ -19,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _COMMANDS = {
     "train": "paac_cli.cli.train:train",
+    "launch": "paac_cli.cli.launch:launch",
     "eval": "paac_cli.cli.evaluate:evaluate",
     "record": "paac_cli.cli.record:record",
     "verify": "paac_cli.cli.verify:verify",
@@ -38,9 +39,13 @@ class _LazyGroup(click.Group):
         except OSError as error:  # while Click prints help or a usage error
             inform(f"Error: standard output cannot be written: {reason(error)}")
             sys.exit(2)
+        except SystemExit as ending:
+            if _must_exit_at_once():
+                flush_all()
+                os._exit(ending.code if isinstance(ending.code, int) else 1)
+            raise
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                flush(stream)
+            flush_all()
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with printable_usage_errors():
@@ -61,6 +66,12 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
 
 
+def _must_exit_at_once() -> bool:
+    """Whether the end of the interpreter would wait for other ranks of the run."""
+    connection = sys.modules.get("paac_cli.training.connection")
+    return connection is not None and connection.is_open
+
+
 def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     """As `click.version_option`, which would look up the version for every command; that takes 20 to 70 ms."""
     if wanted:
@@ -74,7 +85,7 @@ def _print_version(context: click.Context, parameter: click.Parameter, wanted: b
 )
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
 def main(traceback: bool) -> None:
-    """Train deep reinforcement-learning agents fast, on one machine.
+    """Train deep reinforcement-learning agents fast.
 
     Worker processes step many environments in parallel. One learner chooses the actions of all of them in one batch
     and updates the network in lock-step with them.

@@ -92,12 +92,13 @@ def print_event(event: Event) -> None:
     inform(str(event))
 
 
-def flush(stream: TextIO) -> None:
-    """Write what `stream` still holds; if that fails, discard it. At exit, a failure would be reported."""
-    try:
-        stream.flush()
-    except (OSError, ValueError):
-        discard(stream)
+def flush_all() -> None:
+    """Write what the standard streams still hold; if that fails, discard it. At exit, a failure would be reported."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            discard(stream)
 
 
 def discard(stream: TextIO) -> None:

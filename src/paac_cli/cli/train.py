@@ -1,6 +1,7 @@
 """paac train"""
 
 import contextlib
+import os
 import signal
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from paac_cli.events import Event, Log
     from paac_cli.runs.checkpoint import Checkpoint
     from paac_cli.runs.run_directory import RunDirectory
+    from paac_cli.training.cluster import Cluster
     from paac_cli.training.progress import Progress
+    from paac_cli.training.ranks import Ranks
 
 #: Dotted config key -> the flag that sets it.
 _FLAGS = {
@@ -56,12 +59,20 @@ _FLAGS = {
     type=UserPath(),
     help="Run directory.  [default: runs/<preset>-seed<seed>; --algorithm and --env add their names]",
 )
+@click.option(
+    "--cluster",
+    metavar="HOST:PORT,...",
+    help="Train in several processes, the ranks of the run: their addresses, rank 0 first.",
+)
+@click.option("--rank", type=int, metavar="R", help="With --cluster: index of this process's address.")
 @click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed, not deleted.")
 def train(
     preset: str,
     assignments: tuple[str, ...],
     algorithm: str | None,
     run_dir: Path | None,
+    cluster: str | None,
+    rank: int | None,
     fresh: bool,
     **flag_values: Any,
 ) -> None:
@@ -79,6 +90,8 @@ def train(
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
+    from paac_cli.training.cluster import find_cluster
+    from paac_cli.training.ranks import ALONE
 
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
@@ -89,7 +102,37 @@ def train(
     add_cwd_to_path_for(path, overrides)
     config = load_run(path, overrides, flags)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
-    _run(config, run_dir or _default_directory(preset, substitutes, config.seed), fresh)
+    directory = run_dir or _default_directory(preset, substitutes, config.seed)
+    found = find_cluster(cluster, rank, os.environ)
+    ranks = ALONE if found is None else _join(found, config)
+    with ranks.explaining_failures():
+        _run(config, directory, fresh, ranks)
+
+
+def _join(cluster: "Cluster", config: "RunConfig") -> "Ranks":
+    """Wait for the other ranks."""
+    from paac_cli.errors import ConfigError
+    from paac_cli.training.cluster import TIMEOUT, wait_for_all
+    from paac_cli.training.loading import prepare_device
+    from paac_cli.training.ranks import Ranks
+
+    algorithm, size = config.algorithm, len(cluster.addresses)
+    if not algorithm.supports_ranks:
+        raise ConfigError(f"algorithm {algorithm.name} trains in one process, not in {size} ranks")
+    if config.sampling.overlap:
+        raise ConfigError("sampling.overlap is for one process, not for several ranks")
+    if config.sampling.num_envs < size:
+        raise ConfigError(
+            f"{size} ranks need at least as many environments; sampling.num_envs is {config.sampling.num_envs}"
+        )
+    prepare_device(config)
+    from paac_cli.training.connection import Connection
+
+    wait_for_all(cluster)
+    timeout = config.sampling.worker_timeout + TIMEOUT  # a rank may wait for a worker that hangs
+    ranks = Ranks(cluster.rank, size, Connection(cluster, timeout))
+    ranks.require_same(config)
+    return ranks
 
 
 def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
@@ -100,20 +143,27 @@ def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
     return RUNS / "-".join([name, *substitutes, f"seed{seed}"])
 
 
-def _run(config: "RunConfig", directory: Path, fresh: bool) -> None:
-    """Start or resume the run in `directory`, and print its result."""
+def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> None:
+    """Start or resume the run in `directory`, and print its result. Of several ranks, the first one does so."""
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
 
     with RunDirectory(absolute(directory)) as run_dir:
-        run_dir.claim(config, fresh=fresh)
-        checkpoint = None if fresh else run_dir.latest(config, warn)
+        checkpoint = None
+        if ranks.is_first:
+            run_dir.claim(config, fresh=fresh)
+            checkpoint = None if fresh else run_dir.latest(config, warn)
+        checkpoint = ranks.checkpoint_of_first(checkpoint, config)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
         if progress.steps >= config.training.total_steps or progress.goal_reached:
             option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
+            if not ranks.is_first:
+                return
             print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
             return
-        exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress)
+        exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks)
+    if not ranks.is_first:
+        click.get_current_context().exit(exit_code)
     if progress.steps:
         goal = ", goal reached" if progress.goal_reached else ""
         echo(f"{_format_progress(progress)}{goal}, saved in {directory}")
@@ -131,6 +181,7 @@ def _train(
     fresh: bool,
     checkpoint: "Checkpoint | None",
     progress: "Progress",
+    ranks: "Ranks",
 ) -> int:
     """Train; returns the exit code. Nothing is written before workers and agent have loaded.
 
@@ -150,33 +201,34 @@ def _train(
 
     with (
         StopRequest() as stop,
-        load_training(config, log, lambda: bool(stop), checkpoint) as loaded,
+        load_training(config, log, lambda: bool(stop), checkpoint, ranks) as loaded,
     ):
-        from paac_cli.runs.sinks import CsvSink, EventLog, TensorBoardSink
+        from paac_cli.runs.sinks import CsvSink, EventLog, MetricSink, TensorBoardSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training
         from paac_cli.training.loop import train as run_loop
 
         config, pool = loaded.config, loaded.pool
         stop.begin()
-        for text in advice(config, loaded.spec):
-            warn(text)
-        run_dir.create(config, fresh=fresh)
-        start = progress.steps
+        start, sinks = progress.steps, list[MetricSink]()
         with contextlib.ExitStack() as closing:
-            console = ConsoleSink(config.training.total_steps)
-            closing.callback(console.close)
-            logs += [console.log, EventLog(run_dir.events)]
-            tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
-            for table in tables:
-                closing.callback(table.close)
-            log(Info(_headline(config, directory, pool.num_workers, loaded.device, start)))
-            here = runtime(deterministic=config.training.deterministic)
-            sinks = console, *tables
+            if ranks.is_first:
+                for text in advice(config, loaded.spec):
+                    warn(text)
+                run_dir.create(config, fresh=fresh)
+                console = ConsoleSink(config.training.total_steps)
+                logs += [console.log, EventLog(run_dir.events)]
+                tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
+                sinks += [console, *tables]
+                for sink in (console, *tables):
+                    closing.callback(sink.close)
+                log(Info(_headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
+            here = runtime(deterministic=config.training.deterministic, ranks=ranks.size)
             training = Training(
-                config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism
+                config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism, ranks
             )
             run_loop(training, checkpoint)
+    ranks.finish()
     return stop.exit_code
 
 
@@ -185,9 +237,11 @@ def _format_progress(progress: "Progress") -> str:
     return f"{progress.steps:,} steps, {progress.episodes:,} games, {score}"
 
 
-def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int) -> str:
+def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int, ranks: int) -> str:
     rules = f" ({config.env.rules})" if config.env.rules else ""
     sampling = f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}"
+    if ranks > 1:
+        sampling += f" in each of {ranks} ranks"
     return (
         f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rules}, "
         f"{config.algorithm.name} with torso {config.network.torso}, {sampling}, learner on {device} in "

@@ -54,6 +54,8 @@ class AlgorithmConfig(ConfigModel):
     implementation: ClassVar[str] = ""
     #: Whether `act` also takes the TimeStep of one half of the environments, as `sampling.overlap` needs.
     supports_overlap: ClassVar[bool] = False
+    #: Whether the agent takes a `group`: processes that train together, each with a share of the environments.
+    supports_ranks: ClassVar[bool] = False
 
     name: Annotated[str, Field(description="paac, ppo, nstep_q, dqn, or module:Class of a third-party algorithm")]
 
@@ -75,7 +77,7 @@ class PaacConfig(AlgorithmConfig):
     """PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
 
     implementation = "paac_cli.algorithms.paac:Paac"
-    supports_overlap = True
+    supports_overlap = supports_ranks = True
 
     name: Annotated[Literal["paac"], Field(description="selects this algorithm")] = "paac"
     num_steps: NumSteps = 5
@@ -110,7 +112,7 @@ class PpoConfig(AlgorithmConfig):
     """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347)."""
 
     implementation = "paac_cli.algorithms.ppo:Ppo"
-    supports_overlap = True
+    supports_overlap = supports_ranks = True
 
     name: Annotated[Literal["ppo"], Field(description="selects this algorithm")] = "ppo"
     num_steps: NumSteps = 128
@@ -209,7 +211,7 @@ class NstepQConfig(AlgorithmConfig):
     """
 
     implementation = "paac_cli.algorithms.nstep_q:NstepQ"
-    supports_overlap = True
+    supports_overlap = supports_ranks = True
 
     name: Annotated[Literal["nstep_q"], Field(description="selects this algorithm")] = "nstep_q"
     rule: Annotated[

@@ -58,6 +58,11 @@ class SamplingConfig(ConfigModel):
         """The largest `num_workers`: each worker steps at least one environment."""
         return self.num_envs // 2 if self.overlap else self.num_envs
 
+    def for_part(self, num_envs: int) -> Self:
+        """The same for a process that has only `num_envs` of the environments."""
+        workers = self.num_workers if self.num_workers == "auto" else min(self.num_workers, num_envs)
+        return self.model_copy(update={"num_envs": num_envs, "num_workers": workers})
+
     @model_validator(mode="after")
     def _enough_envs(self) -> Self:
         if self.num_workers != "auto" and self.num_workers > self.num_envs:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
+from paac_cli.config.base import ConfigModel
 from paac_cli.errors import TrustError
 from paac_cli.text import shorten
 
@@ -44,6 +45,11 @@ def code_references(data: Any) -> list[CodeReference]:
         if ":" in text and (path[:2] != ("env", "kwargs") or _may_be_code(text)):
             found.append(CodeReference(_dotted(path), text))
     return found
+
+
+def code_names(config: ConfigModel) -> set[str]:
+    """`module:name` of all code that `config` may import."""
+    return {reference.name for reference in code_references(config.model_dump(mode="json"))}
 
 
 def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:

@@ -15,7 +15,7 @@ class _Traced(NamedTuple):
     """A graph for arguments of certain shapes and dtypes."""
 
     graph: tf.types.experimental.ConcreteFunction
-    captured: list[tf.Tensor]  #: the variables that it uses
+    captured: list[tf.Tensor] | None  #: the variables that it uses; None: they must be asked for at each call
     dtypes: list[tf.DType]  #: of its outputs
     structure: Any  #: of its outputs
     executor: str  #: what executes its operations; empty: TensorFlow's usual executor
@@ -51,8 +51,9 @@ class GraphFunction:
         if traced is None:
             traced = self._traced[signature] = self._trace(arguments)
         self._calls[signature] += 1
+        captured = traced.graph.captured_inputs if traced.captured is None else traced.captured
         outputs = tf.raw_ops.StatefulPartitionedCall(
-            args=[*inputs, *traced.captured], Tout=traced.dtypes, f=traced.graph, executor_type=traced.executor
+            args=[*inputs, *captured], Tout=traced.dtypes, f=traced.graph, executor_type=traced.executor
         )
         return _pack(traced.structure, iter(outputs or ()))
 
@@ -65,7 +66,23 @@ class GraphFunction:
         function = tf.function(self._function, autograph=False, jit_compile=self._jit_compile or None)
         graph = function.get_concrete_function(*specs)
         dtypes = [tensor.dtype for tensor in graph.outputs]
-        return _Traced(graph, list(graph.captured_inputs), dtypes, graph.structured_outputs, _executor_for(graph.graph))
+        is_collective = _has_collectives(graph.graph)  # each call of one has another number
+        captured = None if is_collective else list(graph.captured_inputs)
+        executor = "" if is_collective else _executor_for(graph.graph)
+        return _Traced(graph, captured, dtypes, graph.structured_outputs, executor)
+
+
+def _nodes(graph: tf.Graph) -> Iterator[Any]:
+    """All operations of a graph and of the functions that it calls."""
+    definition = graph.as_graph_def()
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
+
+
+def _has_collectives(graph: tf.Graph) -> bool:
+    """Whether a graph exchanges messages with other processes."""
+    return any(node.op.startswith("Collective") for node in _nodes(graph))
 
 
 def _executor_for(graph: tf.Graph) -> str:
@@ -73,9 +90,7 @@ def _executor_for(graph: tf.Graph) -> str:
 
     A model in Keras may have loops, e.g. over time.
     """
-    definition = graph.as_graph_def()
-    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-    has_control_flow = any(node.attr["_lower_using_switch_merge"].b for node in nodes)
+    has_control_flow = any(node.attr["_lower_using_switch_merge"].b for node in _nodes(graph))
     return "" if has_control_flow or tf.config.get_visible_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
 
 

@@ -6,7 +6,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.learning.graphs import GraphFunction
+from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.rollout_memory import merge_time
+from paac_cli.networks.normalizer import MomentsFunction
 
 #: Only every eighth observation is used: consecutive observations are nearly equal, and statistics take time.
 OBS_STATS_EVERY = 8
@@ -15,8 +17,8 @@ OBS_STATS_EVERY = 8
 class ObservingNetwork(Protocol):
     """A network that can normalise observations by their running statistics."""
 
-    def observe(self, obs: tf.Tensor) -> None:
-        """Update the statistics with `obs` [B, ...]."""
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
+        """Update the statistics with `obs` [B, ...], whose moments are computed by `moments`."""
 
 
 class ObsStatistics:
@@ -26,10 +28,10 @@ class ObsStatistics:
     did.
     """
 
-    def __init__(self, network: ObservingNetwork, *, enabled: bool) -> None:
+    def __init__(self, network: ObservingNetwork, group: ProcessGroup, *, enabled: bool) -> None:
         """enabled: whether the network normalises observations."""
         self._enabled = enabled
-        self._observe = GraphFunction(lambda obs: network.observe(merge_time(obs)))
+        self._observe = GraphFunction(lambda obs: network.observe(merge_time(obs), group.moments))
 
     def update(self, obs: NDArray | tf.Tensor) -> None:
         """obs: [T+1, N, ...], the observations of a rollout; in a graph a tensor, otherwise an array."""

@@ -7,12 +7,13 @@ In the equations, `g` is the gradient of a variable `x`, `lr` the learning rate,
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RAdamConfig, RmsPropConfig
 from paac_cli.learning.graphs import call_if
+from paac_cli.learning.process_group import ProcessGroup
 
 
 def _slots(variables: Sequence[tf.Variable], name: str, initial: float) -> list[tf.Variable]:
@@ -151,29 +152,37 @@ class CheckedOptimizer:
     last minibatch shows whether any minibatch was bad.
     """
 
-    def __init__(self, config: OptimizerConfig, weights: Sequence[tf.Variable], max_grad_norm: float) -> None:
+    def __init__(
+        self, config: OptimizerConfig, weights: Sequence[tf.Variable], max_grad_norm: float, group: ProcessGroup
+    ) -> None:
         """max_grad_norm: the largest global norm of the gradients that are applied."""
-        self._weights, self._max_grad_norm = weights, max_grad_norm
+        self._weights, self._max_grad_norm, self._group = weights, max_grad_norm, group
         self._optimizer = make_optimizer(config, weights)
         self._all_finite = tf.Variable(True, trainable=False, name="all_finite")  # all losses and norms so far
         self.slots = self._optimizer.slots
 
-    def step(self, tape: tf.GradientTape, loss: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
-        """Update the weights. Returns the gradient norm [] of `loss` [] before clipping; NaN if nothing was updated."""
-        gradients, norm = clipped_gradients(tape, loss, self._weights, self._max_grad_norm)
+    def step(
+        self,
+        tape: tf.GradientTape,
+        loss: tf.Tensor,
+        learning_rate: tf.Tensor,
+        metrics: Mapping[str, tf.Tensor],
+        share: tf.Tensor | float = 1.0,
+    ) -> dict[str, tf.Tensor]:
+        """Update the weights. Returns `metrics`, the learning rate, and the norm of the gradient before clipping.
+
+        The norm is NaN if nothing was updated. The gradient of a weight on which the loss does not depend is 0.
+
+        loss, metrics: [], means over the own rows of the batch. share: [], of the batch that these rows are.
+        """
+        gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        loss, *averages = self._group.average([loss, *metrics.values(), *gradients], share)
+        gradients, norm = tf.clip_by_global_norm(averages[len(metrics) :], self._max_grad_norm)
         all_finite = self._all_finite & tf.math.is_finite(loss) & tf.math.is_finite(norm)
         self._all_finite.assign(all_finite)
         call_if(all_finite, lambda: self._optimizer.apply(gradients, learning_rate))
-        return tf.where(all_finite, norm, math.nan)
-
-
-def clipped_gradients(
-    tape: tf.GradientTape, loss: tf.Tensor, weights: Sequence[tf.Variable], max_norm: float
-) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Gradients of `loss` [], clipped to the global norm `max_norm`, and their global norm [] before clipping.
-
-    The gradient of a weight on which the loss does not depend is 0.
-    """
-    gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    clipped, norm = tf.clip_by_global_norm(gradients, max_norm)
-    return clipped, norm
+        return {
+            **dict(zip(metrics, averages, strict=False)),
+            "train/grad_norm": tf.where(all_finite, norm, math.nan),
+            "train/learning_rate": learning_rate,
+        }

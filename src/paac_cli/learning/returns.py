@@ -3,7 +3,47 @@
 Legend: `T` steps, `N` environments; time-major.
 """
 
+from typing import NamedTuple
+
 import tensorflow as tf
+
+from paac_cli.learning.process_group import ProcessGroup
+from paac_cli.learning.reward_normalizer import RewardNormalizer
+from paac_cli.learning.rollout_memory import RolloutBatch
+
+
+class Estimates(NamedTuple):
+    """Of all `N` environments, also of those of other processes."""
+
+    advantage: tf.Tensor  #: [T, N] float32
+    value: tf.Tensor  #: [T, N] float32, with which the advantage was estimated
+
+
+class AdvantageEstimator:
+    """Estimates the advantages of a rollout from its rewards, which it normalises first if so configured."""
+
+    def __init__(self, group: ProcessGroup, *, gamma: float, gae_lambda: float, normalize_reward: bool) -> None:
+        self._group, self._gamma, self._gae_lambda = group, gamma, gae_lambda
+        self._rewards = RewardNormalizer(group.num_envs, gamma, enabled=normalize_reward)
+        self.variables = self._rewards.variables  #: the statistics of the rewards
+
+    def __call__(self, rollout: RolloutBatch, value: tf.Tensor, bootstrap: tf.Tensor) -> Estimates:
+        """value: V(s_t) of the own environments, [T, n] or [T * n] float32, held constant; bootstrap: [n], V(s_T)."""
+        value = tf.reshape(value, rollout.reward.shape)
+        reward, terminated, truncated, final_value, value, bootstrap = self._group.gather(
+            [rollout.reward, rollout.terminated, rollout.truncated, rollout.final_value, value, bootstrap[tf.newaxis]]
+        )
+        advantage = advantages(
+            reward=self._rewards(reward, terminated | truncated),
+            value=value,
+            bootstrap=bootstrap[0],
+            final_value=final_value,
+            terminated=terminated,
+            truncated=truncated,
+            gamma=self._gamma,
+            gae_lambda=self._gae_lambda,
+        )
+        return Estimates(advantage, value)
 
 
 def advantages(

@@ -7,7 +7,7 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
-from paac_cli.networks.normalizer import RunningMoments
+from paac_cli.networks.normalizer import MomentsFunction, RunningMoments, moments_of
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
@@ -63,9 +63,9 @@ class ActorCritic(tf.Module):
         probability = tf.nn.softmax(parameters) if best.shape.rank == 1 else parameters[:, :0]
         return tf.where(greedy, best, sampled), value, probability
 
-    def observe(self, obs: tf.Tensor) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
-        self._torso.observe(obs)
+        self._torso.observe(obs, moments)
 
     def _value_of(self, features: tf.Tensor) -> tf.Tensor:
         value = tf.squeeze(self._value(features), axis=1)

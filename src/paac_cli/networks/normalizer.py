@@ -1,10 +1,30 @@
 """Running mean and variance, and observations normalised by them."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import tensorflow as tf
 from numpy.typing import NDArray
 
 _EPSILON = 1e-5
 _CLIP = 5.0
+
+
+class Moments(NamedTuple):
+    """Of a batch of rows."""
+
+    count: tf.Tensor  #: [] float32, number of rows
+    mean: tf.Tensor  #: [...], the shape of a row
+    variance: tf.Tensor  #: [...]
+
+
+def moments_of(batch: tf.Tensor) -> Moments:
+    """batch: [B, ...] float32."""
+    return Moments(tf.cast(tf.shape(batch)[0], tf.float32), *tf.nn.moments(batch, axes=[0]))
+
+
+#: Computes the moments of a batch [B, ...], or of that and of the batches of other processes.
+MomentsFunction = Callable[[tf.Tensor], Moments]
 
 
 class RunningMoments(tf.Module):
@@ -16,10 +36,9 @@ class RunningMoments(tf.Module):
         self.mean = tf.Variable(tf.zeros(shape), trainable=False, name=f"{name}/mean")
         self.variance = tf.Variable(tf.ones(shape), trainable=False, name=f"{name}/variance")
 
-    def update(self, batch: tf.Tensor) -> None:
+    def update(self, batch: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Include `batch` [B, ...] float32."""
-        size = tf.cast(tf.shape(batch)[0], tf.float32)
-        mean, variance = tf.nn.moments(batch, axes=[0])
+        size, mean, variance = moments(batch)
         total = self._count + size
         delta = mean - self.mean
         squares = self.variance * self._count + variance * size + tf.square(delta) * self._count * size / total
@@ -49,9 +68,9 @@ class ObsNormalizer(tf.Module):
         gain = 1.0 / self._moments.deviation
         return tf.stop_gradient(_scale_and_clip(obs, gain * scale, self._moments.mean * gain, dtype))
 
-    def update(self, obs: tf.Tensor) -> None:
+    def update(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Include `obs` [B, ...] float32, already scaled, in the statistics."""
-        self._moments.update(obs)
+        self._moments.update(obs, moments)
 
 
 # Compiled into one pass over the batch instead of four: it takes 7 % of a learner's time on a CPU instead of 30 %.

@@ -7,6 +7,7 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
+from paac_cli.networks.normalizer import MomentsFunction, moments_of
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
@@ -53,9 +54,9 @@ class QNetwork(tf.Module):
         probability = (1.0 - epsilon) * best + epsilon / q.shape[1]
         return epsilon_greedy(q, epsilon, seed), tf.reduce_max(q, axis=1), probability
 
-    def observe(self, obs: tf.Tensor) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
-        self._torso.observe(obs)
+        self._torso.observe(obs, moments)
 
 
 def epsilon_greedy(q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

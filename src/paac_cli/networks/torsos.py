@@ -12,7 +12,7 @@ from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import Initializer
 from paac_cli.networks.keras_torso import KerasTorso
 from paac_cli.networks.layers import ConvLayer, ConvSpec, DenseLayer, DenseSpec, ResidualSection, ResidualSpec
-from paac_cli.networks.normalizer import ObsNormalizer
+from paac_cli.networks.normalizer import MomentsFunction, ObsNormalizer, moments_of
 from paac_cli.spec import EnvSpec
 from paac_cli.text import nearest
 
@@ -50,10 +50,10 @@ class Torso(tf.Module):
         features = [branch(*self._scaled(obs, branch.dtype)) for branch in self._branches]
         return tf.concat([tf.cast(part, tf.float32) for part in features], axis=1)
 
-    def observe(self, obs: tf.Tensor) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         if self._normalizer is not None:
-            self._normalizer.update(tf.cast(obs, tf.float32) * self._scale(obs))
+            self._normalizer.update(tf.cast(obs, tf.float32) * self._scale(obs), moments)
 
     def _scaled(self, obs: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, float]:
         """Observations [B, ...] in `dtype`, and the `input_scale` that the first layer has to apply to them."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load
 
 from paac_cli.files import open_regular, write_synced
 
@@ -66,6 +67,11 @@ def _chunks(array: NDArray) -> Iterator[bytes | memoryview]:
     else:
         for part in array:
             yield from _chunks(part)
+
+
+def arrays_from_bytes(data: bytes) -> Arrays:
+    """The arrays whose `array_pieces` make `data`."""
+    return dict(load(data))
 
 
 def read_arrays(path: Path, sha256: str) -> Arrays:

@@ -33,7 +33,7 @@ from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.files import make_directory, sync_directory
-from paac_cli.runs.arrays import Arrays, read_arrays, write_arrays
+from paac_cli.runs.arrays import Arrays, array_pieces, arrays_from_bytes, read_arrays, write_arrays
 from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 from paac_cli.runs.runtime import Runtime
 from paac_cli.text import reason
@@ -110,6 +110,23 @@ def load_policy(path: Path, trusted: Container[str] = ()) -> TrainedPolicy:
     """Only what playing needs, from a checkpoint or a best policy. Raises as `load_checkpoint` does."""
     manifest, config = _read_head(path, trusted)
     return TrainedPolicy(config, manifest.counters, manifest.score, _read_arrays(path, _POLICY, manifest))
+
+
+def to_messages(checkpoint: Checkpoint) -> list[bytes]:
+    """The checkpoint as a fixed number of messages to another process, which `from_messages` reads."""
+    parts = [b"".join(array_pieces(getattr(checkpoint, part))) for part in PARTS]
+    return [_manifest(checkpoint, {}).model_dump_json().encode(), *parts]
+
+
+def from_messages(messages: Sequence[bytes], trusted: Container[str]) -> Checkpoint:
+    """The checkpoint that `to_messages` made into `messages`. trusted: as for `load_checkpoint`."""
+    head, *parts = messages
+    manifest = Manifest.model_validate_json(head)
+    config = load_config(manifest.config, "the checkpoint of rank 0", trusted=trusted)
+    arrays = {part: arrays_from_bytes(data) for part, data in zip(PARTS, parts, strict=True)}
+    return Checkpoint(
+        config, manifest.counters, manifest.score, **arrays, runtime=manifest.runtime, approximate=manifest.approximate
+    )
 
 
 def list_checkpoints(directory: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Self
 
 from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
-from paac_cli.config.trust import code_references
+from paac_cli.config.trust import code_names
 from paac_cli.errors import CheckpointError, RunDirectoryError
 from paac_cli.events import Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
@@ -64,7 +64,7 @@ class RunDirectory:
                 "run the command from another directory"
             )
         if not fresh:
-            self._require_same(read_config(self.path / CONFIG, trusted=_code_of(config)), config)
+            self._require_same(read_config(self.path / CONFIG, trusted=code_names(config)), config)
             for directory in (self.checkpoints, self.tensorboard):
                 require_no_link(directory)
 
@@ -128,7 +128,7 @@ class RunDirectory:
         TrustError if a checkpoint references code that `config` does not.
         """
         list_paths = partial(list_checkpoints, self.checkpoints)
-        for _, checkpoint in load_newest(list_paths, partial(load_checkpoint, trusted=_code_of(config)), warn):
+        for _, checkpoint in load_newest(list_paths, partial(load_checkpoint, trusted=code_names(config)), warn):
             self._require_same(checkpoint.config, config)
             return checkpoint
         if list_paths():
@@ -235,7 +235,3 @@ def _last_save(run: Path) -> list[float]:
     with contextlib.suppress(CheckpointError):
         return [time for _, time in load_newest(list_paths, saved_at, lambda text: None)]
     return []
-
-
-def _code_of(config: RunConfig) -> set[str]:
-    return {reference.name for reference in code_references(config.model_dump(mode="json"))}

@@ -19,6 +19,7 @@ class Runtime(BaseModel):
     tensorflow_threads: str  #: threads per operation, or "as cores"
     xla_flags: str
     onednn: str  #: TF_ENABLE_ONEDNN_OPTS, or "by default"
+    ranks: PositiveInt = 1  #: processes that train together: they add gradients in another order than one does
 
 
 def approximate_reasons(
@@ -50,7 +51,7 @@ def _changes(before: Runtime, now: Runtime) -> Iterator[str]:
     for name, version in now.versions.items():
         if before.versions.get(name, version) != version:
             yield f"{name} was {before.versions[name]} and is {version}"
-    for name in ("processor", "cores", "device", "tensorflow_threads", "xla_flags", "onednn"):
+    for name in ("processor", "cores", "device", "tensorflow_threads", "xla_flags", "onednn", "ranks"):
         if getattr(before, name) != getattr(now, name):
             label = name.replace("_", " ")
             yield f"{label} was {getattr(before, name)} and is {getattr(now, name)}"

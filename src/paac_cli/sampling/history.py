@@ -130,24 +130,27 @@ class ActionLog:
 class Histories:
     """The histories of a pool's environments: what a checkpoint holds of them and what a restarted worker needs."""
 
-    def __init__(self, block: SharedBlock, envs: range, slots: Slots, action: ActionSpec, seed: int) -> None:
+    def __init__(
+        self, block: SharedBlock, envs: range, slots: Slots, action: ActionSpec, seed: int, first_env: int = 0
+    ) -> None:
+        """first_env: as of `WorkerPool`."""
         rows = slice(envs.start, envs.stop)
         self._obs, self._reward = block["obs"][:, rows], block["reward"][:, rows]
         self._actions, self._active, self._ended = (block[name][rows] for name in ("actions", "active", "ended"))
         self._envs, self._slots, self._action, self._seed = envs, slots, action, seed
         self._log = ActionLog(len(envs), action)
-        self._first_seed = 0
+        self._first_env = self._first_seed = first_env
         self._expected: NDArray[np.uint64] | None = None  # [N] digests to which the environments are being restored
 
     def reset(self, first_seed: int = 0) -> None:
         """Every environment is about to start its first game. first_seed: as in `WorkerState`."""
-        self._log, self._first_seed = ActionLog(len(self._envs), self._action), first_seed
+        self._log, self._first_seed = ActionLog(len(self._envs), self._action), self._first_env + first_seed
         self._expected = np.full(len(self._envs), UNKNOWN, np.uint64)
 
     def load(self, arrays: dict[str, NDArray]) -> None:
         """Every environment is about to be restored to what `to_arrays` gave. Raises CheckpointError if it differs."""
         check_arrays(arrays, len(self._envs), self._action)
-        self._log, self._first_seed = ActionLog.from_arrays(arrays, self._action), 0
+        self._log, self._first_seed = ActionLog.from_arrays(arrays, self._action), self._first_env
         self._expected = arrays["obs_digest"]
 
     def finish_restore(self) -> None:
@@ -192,7 +195,7 @@ class Histories:
     def name_game(self, env: int, game: int) -> str:
         """The game of index `game` of environment `env`, human-readable."""
         seed = integer_seed(episode_seed(self._seed, self._first_seed + env, game))
-        return f"game {game} (seed {seed}) of environment {env}"
+        return f"game {game} (seed {seed}) of environment {self._first_env + env}"
 
     def describe(self, env: int, game: int) -> str:
         """What environment `env` is doing in its game of index `game`, human-readable."""
@@ -206,6 +209,16 @@ class Histories:
         if self._expected is not None:
             return () if self._expected[row] == UNKNOWN else (int(self._expected[row]),)
         return tuple(digest(self._obs[slot, row]) for slot in self._slots.with_latest_obs)
+
+
+def own_histories(arrays: dict[str, NDArray], envs: range, num_envs: int) -> dict[str, NDArray]:
+    """The part of a snapshot of `num_envs` environments that is about `envs`."""
+    if len(envs) == num_envs:
+        return arrays
+    ends = np.cumsum(arrays["length"])
+    first, last = (int(ends[index - 1]) if index else 0 for index in (envs.start, envs.stop))
+    rows = slice(envs.start, envs.stop)
+    return {name: array[first:last] if name == "actions" else array[rows] for name, array in arrays.items()}
 
 
 def check_arrays(arrays: dict[str, NDArray], num_envs: int, action: ActionSpec) -> None:

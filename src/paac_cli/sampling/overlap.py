@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.events import Log
-from paac_cli.sampling.history import check_arrays
+from paac_cli.sampling.history import check_arrays, own_histories
 from paac_cli.sampling.layout import allocate
 from paac_cli.sampling.limits import raise_open_files_limit
 from paac_cli.sampling.partition import num_workers, split_evenly
@@ -164,11 +164,8 @@ class OverlappedPool:
     def restore(self, arrays: dict[str, NDArray]) -> TimeStep:
         """As `WorkerPool.restore`, of all environments."""
         check_arrays(arrays, self.num_envs, self._action)
-        middle = {name: self.num_envs // 2 for name in arrays}
-        middle["actions"] = int(arrays["length"][: self.num_envs // 2].sum())
-        first, second = self._halves
-        first.restore({name: array[: middle[name]] for name, array in arrays.items()})
-        second.restore({name: array[middle[name] :] for name, array in arrays.items()})
+        for half, envs in zip(self._halves, split_evenly(range(self.num_envs), 2), strict=True):
+            half.restore(own_histories(arrays, envs, self.num_envs))
         return self._merge()
 
     def close(self) -> None:

@@ -58,6 +58,7 @@ class WorkerPool:
         stopping: Callable[[], bool] = lambda: False,
         info_keys: tuple[str, ...] = (),
         max_steps: int | None = None,
+        first_env: int = 0,
         region: Region | None = None,
         budget: RestartBudget | None = None,
     ) -> None:
@@ -66,6 +67,7 @@ class WorkerPool:
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
         info_keys: numbers of `info` that `TimeStep.episodes` reports.
         max_steps: agent steps after which a game is truncated.
+        first_env: index of the first environment, if other processes have those before it.
         log: receives WorkerRestarted, RestartFailed, ReplayDiverged, LongGame and CloseFailed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
         region, budget: for several pools on one block of memory, and with one count of restarts.
@@ -86,7 +88,7 @@ class WorkerPool:
         self._actions, self._active = region.block["actions"][rows], region.block["active"][rows]
         self._views = StepViews(region.block, region.envs)
         self._slots = Slots(rollout_length)
-        self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed)
+        self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed, first_env)
         spin = SPIN if len(region.block["busy"]) < available_cores() and not has_cpu_quota() else 0.0
         self._workers = Workers(
             [
@@ -101,6 +103,7 @@ class WorkerPool:
                     info_keys,
                     max_steps,
                     spin,
+                    first_env,
                 )
                 for index, envs, core in zip(
                     region.workers,

@@ -31,11 +31,13 @@ class WorkerTask(NamedTuple):
     info_keys: tuple[str, ...] = ()  #: numbers of `info` to report at the end of a game
     max_steps: int | None = None  #: agent steps after which a game is truncated
     spin: float = 0.0  #: seconds to wait actively for a command
+    first_env: int = 0  #: the index of environment 0 among those of all processes that train together
 
     @property
     def name(self) -> str:
         """Human-readable."""
-        return f"worker {self.worker} (environments {self.envs.start}-{self.envs.stop - 1})"
+        first, last = self.first_env + self.envs.start, self.first_env + self.envs.stop - 1
+        return f"worker {self.worker} (environments {first}-{last})"
 
 
 class Activity:
@@ -83,7 +85,10 @@ class WorkerEnvs:
         """Make all environments."""
         for n in self._task.envs:
             self._activity.enter(n, game=0)
-            env, limit = make_env(self._task.env_config, copy=Copy(n, self._task.worker)), self._task.max_steps
+            env, limit = (
+                make_env(self._task.env_config, copy=Copy(self._task.first_env + n, self._task.worker)),
+                self._task.max_steps,
+            )
             self._envs[n] = env if limit is None else LimitedEnv(env, limit)
 
     def close(self) -> CloseProblems:

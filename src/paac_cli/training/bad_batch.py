@@ -20,8 +20,10 @@ from paac_cli.text import reason
 from paac_cli.timestep import TimeStep
 
 
-def check_metrics(metrics: Mapping[str, float], agent: Agent, step: TimeStep, steps: int, directory: Path) -> None:
-    """Raises LearningError if a metric of an update is not finite; the batch is then saved in `directory`.
+def check_metrics(
+    metrics: Mapping[str, float], agent: Agent, step: TimeStep, steps: int, directory: Path | None
+) -> None:
+    """Raises LearningError if a metric of an update is not finite; the batch is then saved in `directory`, if any.
 
     step: the time step at which `agent` made the update; steps: agent steps until then.
     """
@@ -32,18 +34,23 @@ def check_metrics(metrics: Mapping[str, float], agent: Agent, step: TimeStep, st
     found = find_cause(step, steps, batch)
     cause = f"Cause: {found}" if found else "A lower algorithm.learning_rate or algorithm.max_grad_norm may help"
     text = f"{name} is {metrics[name]} at step {steps:,}. {cause}"
-    path = directory / f"bad_batch_step_{steps:09d}.safetensors"
+    saved = ""
+    if directory is not None:
+        shown = {name: number if math.isfinite(number) else str(number) for name, number in metrics.items()}
+        path = directory / f"bad_batch_step_{steps:09d}.safetensors"
+        saved = _save(path, step, batch, {"error": text, "slot": step.slot, "metrics": shown})
+    raise LearningError(f"{text}. This update is neither applied nor saved; earlier checkpoints remain valid.{saved}")
+
+
+def _save(path: Path, step: TimeStep, batch: Arrays, report: dict[str, object]) -> str:
+    """Write the rollout and `batch` to `path`, and `report` beside it. Returns a sentence about the result."""
     arrays = {**step.rollout._asdict(), "final_obs": step.final_obs} | batch
-    shown = {name: number if math.isfinite(number) else str(number) for name, number in metrics.items()}
-    report = {"error": text, "slot": step.slot, "metrics": shown}
     try:
         replace_synced(path, array_pieces(arrays))
         replace_synced(path.with_suffix(".json"), [json.dumps(report, indent=2).encode()])
     except OSError as error:
-        saved = f"The batch cannot be written: {reason(error)}"
-    else:
-        saved = f"The batch is saved in {path}"
-    raise LearningError(f"{text}. This update is neither applied nor saved; earlier checkpoints remain valid. {saved}")
+        return f" The batch cannot be written: {reason(error)}"
+    return f" The batch is saved in {path}"
 
 
 def find_cause(step: TimeStep, steps: int, batch: Mapping[str, NDArray]) -> str | None:

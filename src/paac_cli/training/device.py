@@ -62,7 +62,7 @@ def resolve_precision(config: RunConfig) -> RunConfig:
     return config.with_network(precision="bfloat16" if is_native else "float32")
 
 
-def runtime(*, deterministic: bool) -> Runtime:
+def runtime(*, deterministic: bool, ranks: int = 1) -> Runtime:
     """The runtime of this process. Call `choose_device` first. deterministic: `training.deterministic`."""
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or tf.config.threading.get_intra_op_parallelism_threads()
     cores = available_cores()
@@ -78,4 +78,5 @@ def runtime(*, deterministic: bool) -> Runtime:
         tensorflow_threads=str(threads) if threads not in (0, cores) else "as cores",
         xla_flags=xla_flags or "by default",
         onednn=onednn_setting(),
+        ranks=ranks,
     )

@@ -11,6 +11,7 @@ from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import Pool, make_pool
 from paac_cli.spec import Determinism, EnvSpec
 from paac_cli.training.import_tensorflow import import_tensorflow
+from paac_cli.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent
@@ -29,13 +30,14 @@ class Loaded(NamedTuple):
 
 @contextlib.contextmanager
 def load_training(
-    config: RunConfig, log: Log, stopping: Callable[[], bool], checkpoint: Checkpoint | None
+    config: RunConfig, log: Log, stopping: Callable[[], bool], checkpoint: Checkpoint | None, ranks: Ranks = ALONE
 ) -> Iterator[Loaded]:
     """A context manager for the pool and the agent of `config`; at its end the workers end.
 
     The workers start first and load while TensorFlow is imported, which takes seconds. log: takes the events of the
     pool. stopping: whether the user has asked to stop; then the pool does not wait for hung workers.
     checkpoint: that will be restored, if there is one; without one, the environment is checked.
+    ranks: the processes that train together; the pool has the environments of this one.
 
     Raises CheckpointError if the weights of `checkpoint` do not fit the network.
     """
@@ -46,12 +48,28 @@ def load_training(
     if checkpoint is None and config.env.fresh_per_episode == "auto" and not config.env.is_atari:
         found = find_determinism(config.env, config.sampling)
         config = config.with_env(fresh_per_episode=found.verdict == "carries state")
-    with make_pool(config, spec, log, stopping) as pool:
-        import_tensorflow()
-        from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import choose_device, resolve_precision
+    if ranks.size > 1:
+        from paac_cli.training.device import device_in_use, resolve_precision
 
-        policy = checkpoint.policy if checkpoint else None
-        device = choose_device(config.training.device, deterministic=config.training.deterministic)
+        config = ranks.config_of_first(resolve_precision(config))
+    num_envs = config.sampling.num_envs
+    with make_pool(config, spec, log, stopping, ranks.share(num_envs)) as pool:
+        device = prepare_device(config) if ranks.size == 1 else device_in_use()
+        from paac_cli.algorithms.agent import make_agent
+        from paac_cli.training.device import resolve_precision
+
+        policy, group = checkpoint.policy if checkpoint else None, None
         config = resolve_precision(config)
-        yield Loaded(config, found, spec, pool, make_agent(config, spec, policy), device)
+        if ranks.connection is not None:
+            from paac_cli.learning.process_group import ProcessGroup
+
+            group = ProcessGroup(num_envs, ranks.share(num_envs), ranks.connection.total)
+        yield Loaded(config, found, spec, pool, make_agent(config, spec, policy, group), device)
+
+
+def prepare_device(config: RunConfig) -> str:
+    """Import TensorFlow and let it use the device of `config`; returns the device's name."""
+    import_tensorflow()
+    from paac_cli.training.device import choose_device
+
+    return choose_device(config.training.device, deterministic=config.training.deterministic)

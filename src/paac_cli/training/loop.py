@@ -13,6 +13,7 @@ from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
 from paac_cli.runs.sinks import MetricSink
+from paac_cli.sampling.history import own_histories
 from paac_cli.sampling.make import Pool
 from paac_cli.sampling.overlap import OverlappedPool, overlapped_rollout
 from paac_cli.sampling.player import Player
@@ -22,6 +23,7 @@ from paac_cli.timestep import TimeStep
 from paac_cli.training.bad_batch import check_metrics, check_weights
 from paac_cli.training.env_check import approximate_reason, information
 from paac_cli.training.progress import Progress
+from paac_cli.training.ranks import ALONE, Ranks, RankState
 from paac_cli.training.stop import StopRequest
 
 
@@ -59,6 +61,7 @@ class Training:
     log: Log
     stop: StopRequest
     determinism: Determinism | None = None  #: of the environment, if this session has checked it
+    ranks: Ranks = ALONE  #: the processes that train together
 
 
 def train(training: Training, resume_from: Checkpoint | None) -> None:
@@ -73,17 +76,19 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
     failure: WorkerError | None = None
     try:
         session.begin()
-        while not (training.stop or session.is_finished):
+        while not (session.is_stopping or session.is_finished):
             session.train_on_rollout()
             session.log_and_save_if_due()
     except StoppedError:
         pass  # a stop waits neither for a hung worker nor for a slow rollout
     except WorkerError as error:
+        if training.ranks.size > 1:
+            raise  # to save, the other ranks would be needed, which wait for this one
         if training.stop:  # a stop signal to all processes may also end programs that environments need
             training.log(Alert(f"while the run was stopping, {error}"))
         else:
             failure = error
-    if training.stop:
+    if session.is_stopping:
         saving = "saving a checkpoint. Press Ctrl-C again to exit at once without saving"
         training.log(Info(f"Stopping: {saving if session.has_unsaved_steps else 'there is nothing to save'}"))
     try:
@@ -104,6 +109,7 @@ class _Session:
     def __init__(self, training: Training, resume_from: Checkpoint | None) -> None:
         self._training, self._resume_from = training, resume_from
         config, steps = training.config, training.progress.steps
+        self._envs = training.ranks.share(config.sampling.num_envs)
         self._approximate = approximate_reasons(
             training.runtime,
             resume_from.runtime if resume_from else None,
@@ -118,6 +124,18 @@ class _Session:
         self._logged_at = self._saved_at = steps
         self._stopwatch = Stopwatch()
         self._start = 0.0
+        self._all = RankState()  # of all ranks, at the end of the latest rollout
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the run was asked to stop; with several ranks, whether all of them know that one was."""
+        training = self._training
+        return bool(training.stop) if training.ranks.size == 1 else bool(self._all.signal)
+
+    @property
+    def _own_state(self) -> RankState:
+        training = self._training
+        return RankState(training.stop.signal, training.pool.has_diverged, training.pool.restarts)
 
     @property
     def is_finished(self) -> bool:
@@ -140,30 +158,33 @@ class _Session:
         else:
             agent.policy.assign(checkpoint.policy)
             agent.learner.assign(checkpoint.learner)
-            pool.restore(checkpoint.sampling)
+            pool.restore(own_histories(checkpoint.sampling, self._envs, self._training.config.sampling.num_envs))
             checkpoint.learner.clear()  # unmaps a file, perhaps of gigabytes, that a later save deletes
         self._stopwatch = Stopwatch()
         self._start = time.perf_counter() - self._training.progress.seconds
 
     def train_on_rollout(self) -> None:
-        """Play one rollout and learn from it. Abandons the rollout when a stop becomes urgent.
+        """Play one rollout and learn from it. A single rank abandons the rollout when a stop becomes urgent.
 
         Raises WorkerError or StoppedError, and then `progress` is unchanged; or LearningError.
         """
         training, progress = self._training, self._training.progress
         length, played, updates = training.config.algorithm.rollout_length, [], []
+        num_envs, ranks = training.config.sampling.num_envs, training.ranks
         self._stopwatch.skip()
         for step, metrics in interact(training.agent, training.pool, length, self._stopwatch):
             played.append(step)
             if metrics is not None:
                 # Waits for the device, as the next `act` would.
                 updates.append({name: float(value) for name, value in metrics.items()})
-                now = progress.steps + len(played) * training.pool.num_envs
-                check_metrics(updates[-1], training.agent, step, now, training.run_dir.path)
-            if training.stop.is_urgent and len(played) < length:
+                now = progress.steps + len(played) * num_envs
+                check_metrics(updates[-1], training.agent, step, now, training.run_dir.path if ranks.is_first else None)
+            if training.stop.is_urgent and len(played) < length and ranks.size == 1:
                 raise StoppedError("the stop did not wait for the end of the rollout")
-        for step in played:
-            progress.add(step)
+        episodes, self._all = ranks.report(played, self._envs.start, self._own_state)
+        progress.add(len(played) * num_envs, episodes)
+        if self._all.signal:
+            training.stop.adopt(self._all.signal)
         progress.updates += len(updates)
         progress.metrics = updates[-1] if updates else progress.metrics
         progress.seconds = time.perf_counter() - self._start
@@ -198,7 +219,7 @@ class _Session:
             "time/time_elapsed": progress.seconds,
             "time/fps": steps / elapsed,
             **{f"time/{name}_share": seconds / elapsed for name, seconds in spent.items()},
-            "time/restarts": self._training.pool.restarts,
+            "time/restarts": self._all.restarts,
             **progress.metrics,
         }
 
@@ -207,7 +228,8 @@ class _Session:
         training, progress = self._training, self._training.progress
         policy = training.agent.policy.to_arrays()
         check_weights(policy, progress.steps)
-        if training.pool.has_diverged:
+        training.ranks.require_equal(policy)
+        if self._own_state.has_diverged or self._all.has_diverged:
             self._approximate = unique((*self._approximate, "an environment diverged on replay"))
         checkpoint = Checkpoint(
             config=training.config,
@@ -215,12 +237,13 @@ class _Session:
             score=progress.score,
             policy=policy,
             learner=training.agent.learner.to_arrays(),
-            sampling=training.pool.snapshot(of_last_rollout=True),
+            sampling=training.ranks.histories(training.pool.snapshot(of_last_rollout=True)),
             progress=progress.to_arrays(),
             runtime=training.runtime,
             approximate=self._approximate,
         )
-        training.run_dir.save(checkpoint, training.config.training.keep_checkpoints)
+        if training.ranks.is_first:
+            training.run_dir.save(checkpoint, training.config.training.keep_checkpoints)
         self._saved_at = progress.steps
 
 

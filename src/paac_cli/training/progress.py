@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from paac_cli.config.schema import IS_SUCCESS, StopWhen
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.manifest import Counters
-from paac_cli.timestep import INFO, TimeStep
+from paac_cli.timestep import INFO
 
 _METRICS = "metrics/"  # prefix of the names of metrics in a checkpoint
 WINDOW = 100  #: number of latest games in the reported mean return
@@ -50,15 +51,15 @@ class Progress:
             for name in (f"{INFO}{key}" for key in info_keys)
         }
 
-    def add(self, step: TimeStep) -> None:
-        """Count one step of all environments."""
-        self.steps += len(step.reward)
-        self.episodes += len(step.episodes)
-        self._scores.extend(step.episodes["score"].tolist())
-        self._lengths.extend(step.episodes["length"].tolist())
-        if len(step.episodes):
+    def add(self, steps: int, episodes: NDArray) -> None:
+        """Count agent steps of all environments, and the games that ended with them: [K] `episode_dtype`, in order."""
+        self.steps += steps
+        self.episodes += len(episodes)
+        self._scores.extend(episodes["score"].tolist())
+        self._lengths.extend(episodes["length"].tolist())
+        if len(episodes):
             for name, numbers in self._info.items():
-                numbers.extend(step.episodes[name].tolist())
+                numbers.extend(episodes[name].tolist())
 
     @property
     def mean_return(self) -> float:

@@ -55,6 +55,16 @@ class StopRequest:
         return self._signal is not None
 
     @property
+    def signal(self) -> int:
+        """The number of the first stop signal; 0 if there was none."""
+        return self._signal or 0
+
+    def adopt(self, number: int) -> None:
+        """Request a stop as if this process had got signal `number`, which another rank has got."""
+        if self._signal is None:
+            self._signal, self._since = number, time.monotonic()
+
+    @property
     def is_urgent(self) -> bool:
         """Whether to abandon the current rollout: batch systems kill soon after their first signal."""
         return self._signal is not None and time.monotonic() - self._since > _URGENT_AFTER

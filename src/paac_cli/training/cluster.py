@@ -1,0 +1,93 @@
+"""Which processes ("ranks") train one run together, as the command line or the environment describes them.
+
+TensorFlow's own variable TF_CONFIG describes a cluster, or `--cluster` and `--rank`, or the variables that Slurm sets.
+"""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from paac_cli.errors import ClusterError, ConfigError
+
+TIMEOUT = 60.0  #: seconds that a rank waits for the others
+
+JOB = "worker"  #: the name of the only job in TensorFlow's description of a cluster
+_POLL, _CONNECT_TIMEOUT = 0.1, 1.0  # seconds
+
+
+class Cluster(NamedTuple):
+    """The processes that train together, as one of them sees it."""
+
+    addresses: tuple[str, ...]  #: host:port of every rank
+    rank: int  #: of this process
+
+
+def find_cluster(addresses: str | None, rank: int | None, variables: Mapping[str, str]) -> Cluster | None:
+    """The cluster that the flags `--cluster` and `--rank` or else the environment `variables` describe; None if alone.
+
+    Raises ConfigError.
+    """
+    if addresses is not None or rank is not None:
+        if addresses is None or rank is None:
+            raise ConfigError("--cluster and --rank go together: --cluster HOST:PORT,HOST:PORT --rank 0")
+        return _checked(tuple(addresses.split(",")), rank, "--cluster")
+    if text := variables.get("TF_CONFIG"):
+        try:
+            described = json.loads(text)
+            jobs, task = described.get("cluster", {}), described.get("task", {})
+            everyone = (*jobs.get("chief", ()), *jobs.get(JOB, ()))
+            offset = len(jobs.get("chief", ())) if task.get("type") == JOB else 0
+            index = int(task.get("index", 0)) + offset
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ConfigError(f"TF_CONFIG is not a description of a cluster: {error}") from None
+        others = set(jobs) - {"chief", JOB}
+        if others:
+            raise ConfigError(f"TF_CONFIG has a job {sorted(others)[0]!r}; paac knows only chief and worker")
+        return _checked(everyone, index, "TF_CONFIG") if len(everyone) > 1 else None
+    return None
+
+
+def _checked(addresses: tuple[str, ...], rank: int, source: str) -> Cluster:
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            raise ConfigError(f"{source}: {address!r} is not HOST:PORT with a port from 1 to 65535")
+    if len(set(addresses)) < len(addresses):
+        raise ConfigError(f"{source} names an address twice: {', '.join(addresses)}")
+    if not 0 <= rank < len(addresses):
+        raise ConfigError(
+            f"{source} has {len(addresses)} addresses, so a rank is 0 to {len(addresses) - 1}, not {rank}"
+        )
+    return Cluster(addresses, rank)
+
+
+def wait_for_all(cluster: Cluster, timeout: float = TIMEOUT) -> None:
+    """Wait until every rank listens at its address, at most `timeout` seconds. Raises ClusterError.
+
+    TensorFlow itself would wait without an end, and without running any signal handler.
+    """
+    deadline, waiting = time.monotonic() + timeout, dict(enumerate(cluster.addresses))
+    own = waiting.pop(cluster.rank)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(socket.create_server(("", int(own.rpartition(":")[2]))))
+        except OSError as error:
+            raise ClusterError(f"rank {cluster.rank} cannot listen at {own}: {error.strerror}") from None
+        while waiting:
+            waiting = {rank: address for rank, address in waiting.items() if not _listens(address)}
+            if waiting and time.monotonic() > deadline:
+                missing = ", ".join(f"rank {rank} at {address}" for rank, address in waiting.items())
+                raise ClusterError(f"rank {cluster.rank} has waited {timeout:g} s in vain for {missing}")
+            time.sleep(_POLL)
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,82 @@
+"""The connection of a rank with the others, over which TensorFlow carries all messages.
+
+It is that of `tf.distribute.MultiWorkerMirroredStrategy`. Its sums have the same bits in every rank.
+"""
+
+import contextlib
+import faulthandler
+import functools
+import re
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from paac_cli.errors import ClusterError
+from paac_cli.training.cluster import JOB, TIMEOUT, Cluster
+
+#: Whether this process has connected with other ranks. Then only `os._exit` ends it: TensorFlow would wait for them,
+#: even if they are gone.
+is_open = False
+
+_TASK = re.compile(rf"/job:{JOB}/(?:replica:0/)?task:(\d+)")  # how TensorFlow names a rank in its messages
+_SERVICE = "CoordinationService"  # of TensorFlow; it runs in rank 0
+
+
+class Connection:
+    """A connection with all other ranks. They must call the same methods in the same order."""
+
+    def __init__(self, cluster: Cluster, timeout: float) -> None:
+        """Connect with the other ranks, which listen. Nothing may have been computed with TensorFlow before.
+
+        timeout: seconds that an exchange of messages may take. Raises ClusterError.
+        """
+        global is_open
+        is_open = True
+        self._rank = cluster.rank
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec({JOB: list(cluster.addresses)}), task_type=JOB, task_id=cluster.rank, rpc_layer="grpc"
+        )
+        options = tf.distribute.experimental.CommunicationOptions(
+            timeout_seconds=timeout,
+            implementation=tf.distribute.experimental.CommunicationImplementation.RING,
+        )
+        # TensorFlow waits without an end if another rank has gone since, and holds Python's lock meanwhile.
+        faulthandler.dump_traceback_later(TIMEOUT, exit=True)
+        try:
+            self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
+        except (tf.errors.OpError, RuntimeError) as error:
+            raise ClusterError(f"rank {cluster.rank} cannot connect with the others: {error}") from error
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def total(self, vector: tf.Tensor) -> tf.Tensor:
+        """The sum of a vector [K], K > 0, over all ranks. Fails as TensorFlow does."""
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, vector, axis=None)
+
+    def sum(self, array: NDArray) -> NDArray:
+        """The sum of an array, which is not empty, over all ranks. Raises ClusterError if a rank is gone."""
+        with self.explaining_failures():
+            return self._traced_total(tf.convert_to_tensor(array.reshape(-1))).numpy().reshape(array.shape)
+
+    @functools.cached_property
+    def _traced_total(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(self.total, autograph=False, reduce_retracing=True)
+
+    @contextlib.contextmanager
+    def explaining_failures(self) -> Iterator[None]:
+        """In this block an exchange of messages that fails is a ClusterError, which names the rank that is gone."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            text = str(error)
+            gone = sorted({int(rank) for rank in _TASK.findall(text)} - {self._rank})
+            if not gone and _SERVICE in text:
+                gone = [0]
+            if not gone and not isinstance(error, tf.errors.DeadlineExceededError):
+                raise
+            name = " and ".join(f"rank {rank}" for rank in gone) or "another rank"
+            raise ClusterError(
+                f"rank {self._rank} ends, because {name} does not answer any more: it was killed, is stopped, or "
+                "cannot be reached. The run can be resumed from its last checkpoint"
+            ) from error

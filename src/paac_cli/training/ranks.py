@@ -1,0 +1,165 @@
+"""The processes ("ranks") that train one run together, and their messages outside of graphs.
+
+Every rank plays a share of the environments, and all learn the same (see `learning/process_group.py`). The first one,
+rank 0, also writes the run directory.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paac_cli import __version__
+from paac_cli.config.load import load_config
+from paac_cli.config.schema import RunConfig
+from paac_cli.config.trust import code_names
+from paac_cli.errors import ClusterError
+from paac_cli.runs.checkpoint import PARTS, Checkpoint, from_messages, to_messages
+from paac_cli.sampling.partition import split_evenly
+from paac_cli.timestep import TimeStep
+
+if TYPE_CHECKING:
+    from paac_cli.training.connection import Connection
+
+
+class RankState(NamedTuple):
+    """The state of one rank, or of all of them together."""
+
+    signal: int = 0  #: number of the stop signal that it has got; 0 if none
+    has_diverged: bool = False  #: whether an environment has diverged on replay
+    restarts: int = 0  #: of workers, so far
+
+
+class RolloutReport(NamedTuple):
+    """What happened in a rollout in all ranks."""
+
+    episodes: NDArray  #: [K] `episode_dtype`, the games that ended, in order of time and environment
+    state: RankState
+
+
+class Ranks:
+    """By default one rank. All ranks must call the same methods in the same order."""
+
+    def __init__(self, rank: int = 0, size: int = 1, connection: "Connection | None" = None) -> None:
+        """connection: with the other ranks, if there are others."""
+        self.rank, self.size, self.connection = rank, size, connection
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank writes the run directory."""
+        return self.rank == 0
+
+    def explaining_failures(self) -> contextlib.AbstractContextManager[None]:
+        """As of the connection; if there is only one rank, it does nothing."""
+        return contextlib.nullcontext() if self.connection is None else self.connection.explaining_failures()
+
+    def require_equal(self, arrays: Mapping[str, NDArray]) -> None:
+        """Raise ClusterError, in every rank, if `arrays` are not the same in all of them, bit for bit."""
+        if self.size == 1:
+            return
+        hashed = hashlib.sha256()
+        for name, array in arrays.items():
+            hashed.update(name.encode() + array.tobytes())
+        digests = self.stack(np.frombuffer(hashed.digest(), np.int32))
+        if (digests != digests[0]).any():
+            raise ClusterError("the ranks have computed different weights, which must never happen")
+
+    def finish(self) -> None:
+        """Wait until all ranks have come here, and may end without disturbing another one."""
+        self.stack(np.array(0))
+        with contextlib.suppress(ClusterError):  # a rank that ends may interrupt the last exchange
+            self.stack(np.array(0))
+
+    def share(self, num_envs: int) -> range:
+        """The environments of this rank."""
+        return split_evenly(range(num_envs), self.size)[self.rank]
+
+    def stack(self, array: NDArray) -> NDArray:
+        """[size, ...]: `array` of every rank, of the same shape and dtype: float32, float64, int32 or int64."""
+        if self.size == 1:
+            return array[np.newaxis]
+        whole = np.zeros((self.size, *array.shape), array.dtype)
+        whole[self.rank] = array
+        return self._sum(whole)
+
+    def concatenate(self, array: NDArray) -> NDArray:
+        """[sum of K, ...]: `array` [K, ...] of every rank, of the same dtype; only K may differ."""
+        if self.size == 1:
+            return array
+        counts = self.stack(np.array(len(array)))
+        start = int(counts[: self.rank].sum())
+        whole = np.zeros((int(counts.sum()), *array.shape[1:]), array.dtype)
+        if not whole.size:
+            return whole
+        whole[start : start + len(array)] = array
+        packed = np.zeros(-(-whole.nbytes // 4) * 4, np.uint8)  # whole words of 32 bits, which are added as integers
+        packed[: whole.nbytes] = np.frombuffer(whole.tobytes(), np.uint8)
+        summed = self._sum(packed.view(np.int32)).view(np.uint8)[: whole.nbytes]
+        return np.frombuffer(summed.tobytes(), whole.dtype).reshape(whole.shape)
+
+    def from_first(self, data: bytes) -> bytes:
+        """What rank 0 gives."""
+        return self.concatenate(np.frombuffer(data if self.is_first else b"", np.uint8)).tobytes()
+
+    def require_same(self, config: RunConfig) -> None:
+        """Raise ClusterError, in every rank, if a rank has another version of paac or another config."""
+        text = f"{__version__} {config.model_dump_json()}"
+        digests = self.stack(np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32))
+        if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
+            names = ", ".join(map(str, others))
+            raise ClusterError(
+                "all ranks must have the same version of paac and the same settings and seed; different from rank 0: "
+                f"{names}"
+            )
+
+    def config_of_first(self, config: RunConfig) -> RunConfig:
+        """The config of rank 0, with what it has found for settings that are `auto`."""
+        if self.size == 1:
+            return config
+        text = self.from_first(config.model_dump_json().encode())
+        return load_config(json.loads(text), "the config of rank 0", trusted=code_names(config))
+
+    def checkpoint_of_first(self, checkpoint: Checkpoint | None, config: RunConfig) -> Checkpoint | None:
+        """What rank 0 has loaded. config: of the run, whose code is trusted."""
+        if self.size == 1:
+            return checkpoint
+        messages = to_messages(checkpoint) if checkpoint else [b""] * (1 + len(PARTS))
+        received = [self.from_first(message) for message in messages]
+        if self.is_first or not received[0]:
+            return checkpoint
+        return from_messages(received, code_names(config))
+
+    def report(self, played: Sequence[TimeStep], first_env: int, own: RankState) -> RolloutReport:
+        """What happened in a rollout in all ranks. played: its steps. first_env: index of the first own environment."""
+        episodes = [step.episodes for step in played]
+        if self.size == 1:
+            return RolloutReport(np.concatenate(episodes), own)
+        count = sum(map(len, episodes))
+        signals, diverged, restarts, counts = self.stack(np.array([*own, count], np.int64)).T
+        everywhere = RankState(int(signals.max()), bool(diverged.any()), int(restarts.sum()))
+        dtype = episodes[0].dtype
+        if not counts.any():
+            return RolloutReport(np.empty(0, dtype), everywhere)
+        dated = np.zeros(count, [("t", np.int64), ("env", np.int64), ("game", dtype)])
+        dated["t"] = np.repeat(np.arange(len(episodes)), [len(each) for each in episodes])
+        dated["game"] = np.concatenate(episodes)
+        dated["game"]["env"] += first_env
+        dated["env"] = dated["game"]["env"]
+        merged = self.concatenate(dated)
+        in_order = np.lexsort((merged["env"], merged["t"]))
+        return RolloutReport(merged["game"][in_order], everywhere)
+
+    def histories(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
+        """The `snapshot` of the pools of all ranks, from that of the own pool."""
+        return {name: self.concatenate(array) for name, array in arrays.items()}
+
+    def _sum(self, array: NDArray) -> NDArray:
+        assert self.connection is not None
+        return self.connection.sum(array)
+
+
+ALONE = Ranks()

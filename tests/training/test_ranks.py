@@ -1,0 +1,225 @@
+"""Several ranks train the run of one process, apart from the rounding of sums."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paac_cli.errors import ClusterError, ConfigError
+from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
+from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
+from paac_cli.training.launch import can_be_repeated
+from short_runs import final_state, metrics_rows
+
+UPDATES, NUM_ENVS, NUM_STEPS = 50, 5, 8
+#: An optimiser that does not amplify rounding: its steps are nearly proportional to the gradient.
+OPTIMIZER = "algorithm.optimizer={name: rmsprop, epsilon: 1.0}"
+RUN = [
+    *("--env", "CartPole-v1", "--num-envs", str(NUM_ENVS), "--total-steps", str(UPDATES * NUM_ENVS * NUM_STEPS)),
+    *("--set", f"algorithm.num_steps={NUM_STEPS}", "--set", OPTIMIZER, "--set", "training.stop_when=null"),
+    *("--set", "algorithm.learning_rate=0.01", "--set", "network.normalize_obs=true"),
+    *("--set", "training.log_every=40", "--set", "algorithm.normalize_reward=true", "--set", "training.device=cpu"),
+]
+#: Algorithm -> further settings. Minibatches are drawn from the experience of all ranks.
+ALGORITHMS = {
+    "paac": ["--set", "algorithm.normalize_advantage=true"],
+    "ppo": ["--set", "algorithm.num_epochs=2", "--set", "algorithm.num_minibatches=4"],
+    "nstep_q": ["--set", "algorithm.num_epochs=2", "--set", "algorithm.num_minibatches=4"],
+}
+
+
+def start(run_dir, *arguments, launcher=()):
+    """Start `paac LAUNCHER train` with everything that it prints in one pipe."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "paac_cli",
+            *launcher,
+            "train",
+            "--preset",
+            "cartpole",
+            "--run-dir",
+            run_dir,
+            *arguments,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process, code=0):
+    """What the process prints until it ends with `code`."""
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == code, output
+    return output
+
+
+def launch(ranks, run_dir, *arguments):
+    """Train in `ranks` ranks, or for 1 in a process that knows nothing of ranks."""
+    finish(start(run_dir, *arguments, launcher=["launch", "--ranks", str(ranks), "--"] if ranks > 1 else []))
+    return load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0])
+
+
+def children(pid):
+    """Process ids of the children of `pid`, in the order in which they were started."""
+    return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_ranks_with_uneven_shares_learn_what_one_process_learns(algorithm, tmp_path):
+    arguments = ["--algorithm", algorithm, *RUN, *ALGORITHMS[algorithm]]
+    one, two = (launch(ranks, tmp_path / str(ranks), *arguments) for ranks in (1, 2))
+    assert one.counters.updates == two.counters.updates > 0
+    assert one.counters.episodes == two.counters.episodes > 0
+    for name, array in one.sampling.items():
+        np.testing.assert_array_equal(two.sampling[name], array, err_msg=name)
+    for name in ("scores", "lengths"):
+        np.testing.assert_array_equal(two.progress[name], one.progress[name])
+    for part in ("policy", "learner"):
+        for name, array in getattr(one, part).items():
+            np.testing.assert_allclose(getattr(two, part)[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+    rows = [metrics_rows(tmp_path / name) for name in ("1", "2")]
+    for first, second in zip(*rows, strict=True):
+        for name in ("steps", "rollout/episodes", "rollout/ep_rew_mean"):
+            assert first[name] == second[name]
+        for name in ("train/grad_norm", "train/value_loss"):
+            assert float(first[name]) == pytest.approx(float(second[name]), rel=1e-3)
+
+
+LONG = [
+    *("--num-envs", "4", "--total-steps", "12800", "--set", "training.stop_when=null"),
+    *("--set", "training.checkpoint_every=1280", "--set", "training.log_every=1280", "--set", "training.device=cpu"),
+]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A run of two ranks."""
+    run_dir = tmp_path_factory.mktemp("ranks") / "run"
+    launch(2, run_dir, *LONG)
+    return run_dir
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGKILL, id="killed"),
+        pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.slow),  # is noticed after 10 s
+    ],
+)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_if_a_rank_fails_all_start_again_and_the_result_is_the_same(rank, number, undisturbed, tmp_path):
+    process = start(tmp_path / "run", *LONG, launcher=["launch", "--ranks", "2", "--"])
+    wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("step_*")))
+    os.kill(children(process.pid)[rank], number)
+    output = finish(process)
+    assert f"because rank {rank} does not answer any more" in output
+    assert f"Warning: rank {rank} was killed by SIGKILL. All ranks start again from the last checkpoint" in output
+    assert final_state(tmp_path / "run") == final_state(undisturbed)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 75)])
+def test_a_signal_to_one_rank_stops_all_with_a_checkpoint_that_any_number_of_ranks_resumes(number, code, tmp_path):
+    run_dir = tmp_path / "run"
+    process = start(run_dir, *LONG, launcher=["launch", "--ranks", "2", "--"])
+    wait_for(lambda: (run_dir / "metrics.csv").exists() and len(metrics_rows(run_dir)) > 0)
+    os.kill(children(process.pid)[1], number)
+    assert "saving a checkpoint" in finish(process, code)
+    saved = load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0])
+    assert 0 < saved.counters.steps < 12_800
+    output = finish(start(run_dir, *LONG))
+    assert f"Resuming at step {saved.counters.steps:,}" in output
+    assert "ranks was 2 and is 1" in output
+    assert load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0]).counters.steps >= 12_800
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_ranks_with_other_settings_are_refused_in_every_rank(tmp_path):
+    addresses = ",".join(f"127.0.0.1:{free_port()}" for _ in range(2))
+    ranks = [
+        start(tmp_path / "run", *LONG, "--seed", str(rank), "--cluster", addresses, "--rank", str(rank))
+        for rank in range(2)
+    ]
+    for process in ranks:
+        assert "the same settings and seed; different from rank 0: 1" in finish(process, code=1)
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_a_rank_that_never_comes_and_a_port_in_use_are_errors():
+    own, other = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    with pytest.raises(ClusterError, match=f"rank 1 has waited 0.2 s in vain for rank 0 at {other}"):
+        wait_for_all(Cluster((other, own), 1), timeout=0.2)
+    with socket.create_server(("", 0)) as server:
+        busy = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"rank 0 cannot listen at {busy}: Address already in use"):
+            wait_for_all(Cluster((busy, own), 0), timeout=0.2)
+
+
+def test_a_cluster_is_described_by_flags_or_by_tf_config():
+    expected = Cluster(("a:1", "b:2"), 1)
+    assert find_cluster("a:1,b:2", 1, {}) == expected
+    workers = '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}'
+    assert find_cluster(None, None, {"TF_CONFIG": workers}) == expected
+    with_chief = '{"cluster": {"chief": ["a:1"], "worker": ["b:2"]}, "task": {"type": "worker", "index": 0}}'
+    assert find_cluster(None, None, {"TF_CONFIG": with_chief}) == expected
+    assert find_cluster(None, None, {}) is None
+    assert find_cluster(None, None, {"TF_CONFIG": "{}"}) is None
+
+
+@pytest.mark.parametrize(
+    ("addresses", "rank", "variables", "message"),
+    [
+        ("a:1", None, {}, "go together"),
+        (None, 0, {}, "go together"),
+        ("a:1,b", 0, {}, "'b' is not HOST:PORT"),
+        ("a:1,b:99999", 0, {}, "is not HOST:PORT"),
+        ("a:1,a:1", 0, {}, "names an address twice"),
+        ("a:1,b:2", 2, {}, "a rank is 0 to 1, not 2"),
+        (None, None, {"TF_CONFIG": "{"}, "TF_CONFIG is not a description of a cluster"),
+        (None, None, {"TF_CONFIG": "[]"}, "TF_CONFIG is not a description of a cluster"),
+        (None, None, {"TF_CONFIG": '{"cluster": {"ps": ["a:1"], "worker": ["b:2"]}}'}, "has a job 'ps'"),
+    ],
+)
+def test_wrong_descriptions_of_a_cluster_are_config_errors(addresses, rank, variables, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        find_cluster(addresses, rank, variables)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--algorithm", "dqn"], "algorithm dqn trains in one process, not in 2 ranks"),
+        (["--num-envs", "1"], "2 ranks need at least as many environments"),
+        (["--num-envs", "4", "--set", "sampling.overlap=true"], "sampling.overlap is for one process"),
+    ],
+)
+def test_what_several_ranks_cannot_do_is_refused_at_once(arguments, message, tmp_path):
+    cluster = ["--cluster", "127.0.0.1:1,127.0.0.1:2", "--rank", "0"]
+    assert message in finish(start(tmp_path / "run", *arguments, *cluster), code=2)
+
+
+def test_only_ranks_that_were_killed_are_started_again():
+    assert can_be_repeated([1, -9])
+    assert not can_be_repeated([1, 1])  # e.g. the environment raised
+    assert not can_be_repeated([2, -9])
+    assert not can_be_repeated([143, -15])
