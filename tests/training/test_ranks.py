@@ -134,6 +134,21 @@ def test_if_a_rank_fails_all_start_again_and_the_result_is_the_same(rank, number
     assert final_state(tmp_path / "run") == final_state(undisturbed)
 
 
+def test_an_environment_that_fails_in_one_rank_ends_all_for_good(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+    pids, run_dir = tmp_path / "pids", tmp_path / "run"
+    env = ["--env", "rude_envs:NeedsSimulator-v0", "--set", f"env.kwargs={{pids: '{pids}-{{env_index}}'}}"]
+    quick = [*LONG, "--total-steps", "1000000", "--set", "env.fresh_per_episode=false"]
+    process = start(run_dir, *env, *quick, launcher=["launch", "--ranks", "2", "--"])
+    wait_for(lambda: (run_dir / "metrics.csv").exists())
+    os.kill(int(Path(f"{pids}-3").read_text().split()[-1]), signal.SIGKILL)
+    output = finish(process, code=1)
+    assert "rank 1: Error: worker 0 (environments 2-3) failed in step" in output
+    assert "ConnectionError: the simulator has ended" in output
+    assert "Error: rank 0 ends, because rank 1 does not answer any more" in output
+    assert "start again" not in output
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 75)])
 def test_a_signal_to_one_rank_stops_all_with_a_checkpoint_that_any_number_of_ranks_resumes(number, code, tmp_path):
     run_dir = tmp_path / "run"

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
@@ -39,10 +40,9 @@ class _LazyGroup(click.Group):
         except OSError as error:  # while Click prints help or a usage error
             inform(f"Error: standard output cannot be written: {reason(error)}")
             sys.exit(2)
-        except SystemExit as ending:
-            if _must_exit_at_once():
-                flush_all()
-                os._exit(ending.code if isinstance(ending.code, int) else 1)
+        except BaseException as ending:
+            if _is_connected_with_ranks():
+                _exit_at_once(ending)
             raise
         finally:
             flush_all()
@@ -66,10 +66,21 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
 
 
-def _must_exit_at_once() -> bool:
-    """Whether the end of the interpreter would wait for other ranks of the run."""
+def _is_connected_with_ranks() -> bool:
+    """Whether this process trains with others. Then the end of the interpreter would wait for them."""
     connection = sys.modules.get("paac_cli.training.connection")
     return connection is not None and connection.is_open
+
+
+def _exit_at_once(ending: BaseException) -> None:
+    """End the process as `ending` would do it, but without the end of the interpreter."""
+    code: Any = 1
+    if isinstance(ending, SystemExit):
+        code = ending.code or 0
+    else:
+        traceback.print_exception(ending)
+    flush_all()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:

@@ -70,7 +70,8 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
     Metrics and checkpoints are written only between rollouts, where the agent holds no partly used experience. So if an
     environment fails or a worker hangs during a rollout, that rollout is not saved.
 
-    Raises WorkerError after saving, LearningError without saving, and RunDirectoryError if saving fails.
+    Raises WorkerError after saving, LearningError without saving, and RunDirectoryError if saving fails. Of several
+    ranks, one alone cannot save: it raises what happened, and ClusterError ends the others.
     """
     session = _Session(training, resume_from)
     failure: WorkerError | None = None
@@ -79,11 +80,12 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
         while not (session.is_stopping or session.is_finished):
             session.train_on_rollout()
             session.log_and_save_if_due()
-    except StoppedError:
-        pass  # a stop waits neither for a hung worker nor for a slow rollout
+    except StoppedError:  # a stop waits neither for a hung worker nor for a slow rollout
+        if training.ranks.size > 1:
+            raise
     except WorkerError as error:
         if training.ranks.size > 1:
-            raise  # to save, the other ranks would be needed, which wait for this one
+            raise
         if training.stop:  # a stop signal to all processes may also end programs that environments need
             training.log(Alert(f"while the run was stopping, {error}"))
         else:
