@@ -180,6 +180,18 @@ def test_ranks_with_other_settings_are_refused_in_every_rank(tmp_path):
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
+def test_the_tasks_of_a_slurm_step_are_ranks(tmp_path, monkeypatch):
+    arguments = [*LONG, "--total-steps", "640"]
+    step = {"JOB_ID": os.getpid(), "STEP_NUM_TASKS": 2, "STEP_NODELIST": "localhost", "STEP_TASKS_PER_NODE": 2}
+    ranks = []
+    for rank in range(2):
+        for name, value in (step | {"PROCID": rank}).items():
+            monkeypatch.setenv(f"SLURM_{name}", str(value))
+        ranks.append(start(tmp_path / "run", *arguments))
+    assert "4 environments on 1 worker in each of 2 ranks" in finish(ranks[0])
+    assert finish(ranks[1]) == ""
+
+
 def test_a_rank_that_never_comes_and_a_port_in_use_are_errors():
     own, other = (f"127.0.0.1:{free_port()}" for _ in range(2))
     with pytest.raises(ClusterError, match=f"rank 1 has waited 0.2 s in vain for rank 0 at {other}"):

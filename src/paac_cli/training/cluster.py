@@ -26,7 +26,7 @@ class Cluster(NamedTuple):
 
 
 def find_cluster(addresses: str | None, rank: int | None, variables: Mapping[str, str]) -> Cluster | None:
-    """The cluster that the flags `--cluster` and `--rank` or else the environment `variables` describe; None if alone.
+    """The cluster that the flags `--cluster` and `--rank` or else TF_CONFIG in `variables` describe; None if alone.
 
     Raises ConfigError.
     """
@@ -48,6 +48,11 @@ def find_cluster(addresses: str | None, rank: int | None, variables: Mapping[str
             raise ConfigError(f"TF_CONFIG has a job {sorted(others)[0]!r}; paac knows only chief and worker")
         return _checked(everyone, index, "TF_CONFIG") if len(everyone) > 1 else None
     return None
+
+
+def is_in_slurm_step(variables: Mapping[str, str]) -> bool:
+    """Whether Slurm has started this process as one of several tasks of a step."""
+    return "SLURM_PROCID" in variables and variables.get("SLURM_STEP_NUM_TASKS", "1") != "1"
 
 
 def _checked(addresses: tuple[str, ...], rank: int, source: str) -> Cluster:
