@@ -15,7 +15,7 @@ import pytest
 from paac_cli.errors import ClusterError, ConfigError
 from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
-from paac_cli.training.launch import can_be_repeated
+from paac_cli.training.launch import Ended, can_be_repeated
 from short_runs import final_state, metrics_rows
 
 UPDATES, NUM_ENVS, NUM_STEPS = 50, 5, 8
@@ -130,7 +130,8 @@ def test_if_a_rank_fails_all_start_again_and_the_result_is_the_same(rank, number
     os.kill(children(process.pid)[rank], number)
     output = finish(process)
     assert f"because rank {rank} does not answer any more" in output
-    assert f"Warning: rank {rank} was killed by SIGKILL. All ranks start again from the last checkpoint" in output
+    how = "was killed by SIGKILL" if number == signal.SIGKILL else "was stopped"
+    assert f"Warning: rank {rank} {how}. All ranks start again from the last checkpoint; 2 restarts left" in output
     assert final_state(tmp_path / "run") == final_state(undisturbed)
 
 
@@ -194,7 +195,7 @@ def test_the_tasks_of_a_slurm_step_are_ranks(tmp_path, monkeypatch):
 
 def test_a_rank_that_never_comes_and_a_port_in_use_are_errors():
     own, other = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    with pytest.raises(ClusterError, match=f"rank 1 has waited 0.2 s in vain for rank 0 at {other}"):
+    with pytest.raises(ClusterError, match=f"rank 1 got no answer within 0.2 s from rank 0 at {other}"):
         wait_for_all(Cluster((other, own), 1), timeout=0.2)
     with socket.create_server(("", 0)) as server:
         busy = f"127.0.0.1:{server.getsockname()[1]}"
@@ -246,7 +247,9 @@ def test_what_several_ranks_cannot_do_is_refused_at_once(arguments, message, tmp
 
 
 def test_only_ranks_that_were_killed_are_started_again():
-    assert can_be_repeated([1, -9])
-    assert not can_be_repeated([1, 1])  # e.g. the environment raised
-    assert not can_be_repeated([2, -9])
-    assert not can_be_repeated([143, -15])
+    assert can_be_repeated([Ended(1), Ended(-9)])
+    assert can_be_repeated([Ended(1), Ended(-9, was_stopped=True)])
+    assert not can_be_repeated([Ended(1), Ended(1)])
+    assert not can_be_repeated([Ended(1), Ended(-9, was_slow=True)])
+    assert not can_be_repeated([Ended(2), Ended(-9)])
+    assert not can_be_repeated([Ended(143), Ended(-15)])

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from paac_cli.training.progress import Progress
     from paac_cli.training.ranks import Ranks
 
+_MAX_WAIT = 600.0  # seconds that a rank waits for a slower one, besides time for its workers
+
 #: Dotted config key -> the flag that sets it.
 _FLAGS = {
     "env.id": "--env",
@@ -118,26 +120,29 @@ def train(
 def _join(cluster: "Cluster", config: "RunConfig") -> "Ranks":
     """Wait for the other ranks."""
     from paac_cli.errors import ConfigError
-    from paac_cli.training.cluster import TIMEOUT, wait_for_all
+    from paac_cli.training.cluster import wait_for_all
     from paac_cli.training.loading import prepare_device
     from paac_cli.training.ranks import Ranks
 
     algorithm, size = config.algorithm, len(cluster.addresses)
     if not algorithm.supports_ranks:
         raise ConfigError(f"algorithm {algorithm.name} trains in one process, not in {size} ranks")
-    if config.sampling.overlap:
-        raise ConfigError("sampling.overlap is for one process, not for several ranks")
+    for key, is_set in (("sampling.overlap", config.sampling.overlap), ("jit_compile", config.training.jit_compile)):
+        if is_set:
+            raise ConfigError(f"{key} is for one process, not for several ranks")
     if config.sampling.num_envs < size:
         raise ConfigError(
             f"{size} ranks need at least as many environments; sampling.num_envs is {config.sampling.num_envs}"
         )
     prepare_device(config)
     from paac_cli.training.connection import Connection
+    from paac_cli.training.device import runtime
 
     wait_for_all(cluster)
-    timeout = config.sampling.worker_timeout + TIMEOUT  # a rank may wait for a worker that hangs
+    # Ranks that are gone are noticed within seconds; but one that is there may have to replace workers that hang.
+    timeout = _MAX_WAIT + 10 * config.sampling.worker_timeout
     ranks = Ranks(cluster.rank, size, Connection(cluster, timeout))
-    ranks.require_same(config)
+    ranks.require_same(config, runtime(deterministic=True).versions)
     return ranks
 
 
@@ -163,6 +168,7 @@ def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> N
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
         if progress.steps >= config.training.total_steps or progress.goal_reached:
             option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
+            ranks.finish()
             if not ranks.is_first:
                 return
             print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
@@ -194,7 +200,7 @@ def _train(
     directory: that of `run_dir`, as the user gave it.
     """
     from paac_cli.config.advice import advice
-    from paac_cli.events import Info
+    from paac_cli.events import Approximate, Info
     from paac_cli.reporting.console import ConsoleSink
     from paac_cli.training.loading import load_training
     from paac_cli.training.stop import StopRequest
@@ -202,13 +208,17 @@ def _train(
     logs: list[Log] = []
 
     def log(event: "Event") -> None:
+        if not ranks.is_first and isinstance(event, Info | Approximate):
+            return  # rank 0 says it
         for write in logs or [print_event]:
             write(event)
 
-    with (
-        StopRequest() as stop,
-        load_training(config, log, lambda: bool(stop), checkpoint, ranks) as loaded,
-    ):
+    with StopRequest() as stop, contextlib.ExitStack() as stack:
+        if ranks.size > 1:
+            stop.begin()  # no rank may leave alone, so all stop after the first rollout
+        loaded = stack.enter_context(
+            load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks)
+        )
         from paac_cli.runs.sinks import CsvSink, EventLog, MetricSink, TensorBoardSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training

@@ -19,8 +19,8 @@ Sum = Callable[[tf.Tensor], tf.Tensor]
 class OwnRows(NamedTuple):
     """Which of `B` rows of a rollout belong to environments of this process."""
 
-    local: tf.Tensor  #: [b], their indices among the rows [T * n] of this process
-    share: tf.Tensor | float  #: [], b / B
+    local: tf.Tensor  #: [b], their indices among the rows [T * n] of this process; never empty
+    share: tf.Tensor | float  #: [], b / B; 0 if there is none, and then the one row here stands for nothing
     positions: tf.Tensor | None  #: [b], their indices among the `B` rows; None: all of them
 
     def of(self, array: tf.Tensor) -> tf.Tensor:
@@ -66,14 +66,18 @@ class ProcessGroup:
         t, env = rows // self.num_envs, rows % self.num_envs
         positions = tf.where((env >= self.envs.start) & (env < self.envs.stop))[:, 0]
         local = tf.gather(t * len(self.envs) + env - self.envs.start, positions)
-        return OwnRows(local, tf.shape(positions)[0] / tf.shape(rows)[0], positions)
+        share = tf.shape(positions)[0] / tf.shape(rows)[0]
+        # Convolutions fail without any row. A share of 0 discards what is computed from this one.
+        missing = tf.maximum(1 - tf.shape(positions)[0], 0)
+        local = tf.concat([local, tf.zeros([missing], local.dtype)], axis=0)
+        positions = tf.concat([positions, tf.zeros([missing], positions.dtype)], axis=0)
+        return OwnRows(local, share, positions)
 
     def average(self, means: Sequence[tf.Tensor], share: tf.Tensor | float) -> list[tf.Tensor]:
         """Means over all rows, from the means over the own rows, which are a `share` [] of them. Any shapes."""
         if self._total is None:
             return list(means)
         share = tf.cast(share, tf.float32)
-        # Means over no rows are NaN.
         return self._sum([tf.where(share > 0.0, mean * share, tf.zeros_like(mean)) for mean in means])
 
     def moments(self, batch: tf.Tensor) -> Moments:
@@ -106,4 +110,4 @@ class ProcessGroup:
         assert self._total is not None
         total = self._total(tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0))
         parts = tf.split(total, [tf.size(tensor) for tensor in tensors])
-        return [tf.reshape(part, tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+        return [tf.reshape(part, tf.shape(tensor)) for part, tensor in zip(parts, tensors, strict=True)]

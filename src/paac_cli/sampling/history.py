@@ -164,7 +164,7 @@ class Histories:
     def longest_at_mark(self) -> tuple[int, int]:
         """(environment, steps) of the longest game at the latest `mark`."""
         row, steps = self._log.longest_at_mark()
-        return self._envs.start + row, steps
+        return self.index_of(self._envs.start + row), steps
 
     def record_step(self) -> None:
         """Record the step that is now in the current slot."""
@@ -192,10 +192,14 @@ class Histories:
         """Whether environment `env` has played no step of its current game."""
         return len(self._log[env - self._envs.start].actions) == 0
 
+    def index_of(self, env: int) -> int:
+        """The index of environment `env` among those of all processes that train together."""
+        return self._first_env + env
+
     def name_game(self, env: int, game: int) -> str:
         """The game of index `game` of environment `env`, human-readable."""
         seed = integer_seed(episode_seed(self._seed, self._first_seed + env, game))
-        return f"game {game} (seed {seed}) of environment {self._first_env + env}"
+        return f"game {game} (seed {seed}) of environment {self.index_of(env)}"
 
     def describe(self, env: int, game: int) -> str:
         """What environment `env` is doing in its game of index `game`, human-readable."""

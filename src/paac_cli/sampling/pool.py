@@ -259,7 +259,7 @@ class WorkerPool:
         if self._diverged.any():
             self.has_diverged = True
             envs = np.flatnonzero(self._diverged) + self._region.envs.start
-            self._log(ReplayDiverged(tuple(envs.tolist())))
+            self._log(ReplayDiverged(tuple(map(self._histories.index_of, envs.tolist()))))
             self._diverged[:] = False
         self._latest = self._views.time_step(self._slots.current)
         return self._latest

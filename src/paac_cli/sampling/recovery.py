@@ -156,9 +156,9 @@ class RestartableWorker:
         if env == NO_ENV:
             return "while starting" if self._executing == _START else "between two commands"
         if self._executing == _START:
-            return f"while making environment {env}"
+            return f"while making environment {self._histories.index_of(env)}"
         if self._executing == RESTORE and self._command == RESTORE and self._histories.is_unplayed(env):
             return f"at the start of {self._histories.name_game(env, game)}"
         if self._executing == RESTORE:
-            return f"while replaying game {game} of environment {env}"
+            return f"while replaying game {game} of environment {self._histories.index_of(env)}"
         return f"in {self._histories.describe(env, game)}"

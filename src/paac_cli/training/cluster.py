@@ -38,15 +38,15 @@ def find_cluster(addresses: str | None, rank: int | None, variables: Mapping[str
         try:
             described = json.loads(text)
             jobs, task = described.get("cluster", {}), described.get("task", {})
-            everyone = (*jobs.get("chief", ()), *jobs.get(JOB, ()))
+            everyone = tuple(map(str, (*jobs.get("chief", ()), *jobs.get(JOB, ()))))
             offset = len(jobs.get("chief", ())) if task.get("type") == JOB else 0
             index = int(task.get("index", 0)) + offset
         except (ValueError, AttributeError, TypeError) as error:
             raise ConfigError(f"TF_CONFIG is not a description of a cluster: {error}") from None
-        others = set(jobs) - {"chief", JOB}
-        if others:
-            raise ConfigError(f"TF_CONFIG has a job {sorted(others)[0]!r}; paac knows only chief and worker")
-        return _checked(everyone, index, "TF_CONFIG") if len(everyone) > 1 else None
+        unknown = {*jobs, task.get("type", JOB)} - {"chief", JOB}
+        if unknown:
+            raise ConfigError(f"TF_CONFIG has a job {sorted(unknown)[0]!r}; paac knows only chief and worker")
+        return _checked(everyone, index, "TF_CONFIG") if everyone else None
     return None
 
 
@@ -55,7 +55,8 @@ def is_in_slurm_step(variables: Mapping[str, str]) -> bool:
     return "SLURM_PROCID" in variables and variables.get("SLURM_STEP_NUM_TASKS", "1") != "1"
 
 
-def _checked(addresses: tuple[str, ...], rank: int, source: str) -> Cluster:
+def _checked(addresses: tuple[str, ...], rank: int, source: str) -> Cluster | None:
+    """None if there is one rank only. Raises ConfigError."""
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
@@ -66,7 +67,7 @@ def _checked(addresses: tuple[str, ...], rank: int, source: str) -> Cluster:
         raise ConfigError(
             f"{source} has {len(addresses)} addresses, so a rank is 0 to {len(addresses) - 1}, not {rank}"
         )
-    return Cluster(addresses, rank)
+    return Cluster(addresses, rank) if len(addresses) > 1 else None
 
 
 def wait_for_all(cluster: Cluster, timeout: float = TIMEOUT) -> None:
@@ -85,7 +86,10 @@ def wait_for_all(cluster: Cluster, timeout: float = TIMEOUT) -> None:
             waiting = {rank: address for rank, address in waiting.items() if not _listens(address)}
             if waiting and time.monotonic() > deadline:
                 missing = ", ".join(f"rank {rank} at {address}" for rank, address in waiting.items())
-                raise ClusterError(f"rank {cluster.rank} has waited {timeout:g} s in vain for {missing}")
+                raise ClusterError(
+                    f"rank {cluster.rank} got no answer within {timeout:g} s from {missing}; was it started, and does "
+                    "a firewall let it through?"
+                )
             time.sleep(_POLL)
 
 

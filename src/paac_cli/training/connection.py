@@ -20,6 +20,12 @@ from paac_cli.training.cluster import JOB, TIMEOUT, Cluster
 is_open = False
 
 _TASK = re.compile(rf"/job:{JOB}/(?:replica:0/)?task:(\d+)")  # how TensorFlow names a rank in its messages
+_OF_CONNECTIONS = (  # errors of an exchange of messages
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
 _SERVICE = "CoordinationService"  # of TensorFlow; it runs in rank 0
 
 
@@ -33,7 +39,7 @@ class Connection:
         """
         global is_open
         is_open = True
-        self._rank = cluster.rank
+        self._rank, self._timeout = cluster.rank, timeout
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({JOB: list(cluster.addresses)}), task_type=JOB, task_id=cluster.rank, rpc_layer="grpc"
         )
@@ -71,12 +77,12 @@ class Connection:
         except tf.errors.OpError as error:
             text = str(error)
             gone = sorted({int(rank) for rank in _TASK.findall(text)} - {self._rank})
-            if not gone and _SERVICE in text:
+            if not gone and _SERVICE in text and self._rank != 0:
                 gone = [0]
-            if not gone and not isinstance(error, tf.errors.DeadlineExceededError):
+            if not gone and not isinstance(error, _OF_CONNECTIONS):
                 raise
             name = " and ".join(f"rank {rank}" for rank in gone) or "another rank"
             raise ClusterError(
-                f"rank {self._rank} ends, because {name} does not answer any more: it was killed, is stopped, or "
-                "cannot be reached. The run can be resumed from its last checkpoint"
+                f"rank {self._rank} ends, because {name} does not answer any more: it was killed, is stopped, cannot "
+                f"be reached, or took {self._timeout:g} s longer. The run can be resumed from its last checkpoint"
             ) from error

@@ -12,14 +12,31 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, NamedTuple, Self
 
 from paac_cli.sampling.partition import split_evenly
+from paac_cli.training.cluster import JOB
 
 _PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the one that started it ends
 _POLL = 0.1  # seconds
 _GRACE = 15.0  # seconds that the others have to notice that a rank has failed; then they are killed
+
+
+class Ended(NamedTuple):
+    """How a rank has ended."""
+
+    code: int  #: exit code; negative: the number of the signal that killed it
+    was_stopped: bool = False  #: by SIGSTOP; then the launcher has killed it
+    was_slow: bool = False  #: whether it did not end after another rank had failed; then the launcher has killed it
+
+    def __str__(self) -> str:
+        if self.was_stopped:
+            return "was stopped"
+        if self.was_slow:
+            return f"did not end within {_GRACE:g} s"
+        return f"was killed by {signal.Signals(-self.code).name}" if self.code < 0 else f"ended with code {self.code}"
 
 
 class LocalRanks:
@@ -28,26 +45,21 @@ class LocalRanks:
     def __init__(self, size: int, arguments: Sequence[str], show: Callable[[str], None]) -> None:
         """Start them. show: takes what ranks other than 0 print, line by line; rank 0 prints directly."""
         addresses = [f"127.0.0.1:{port}" for port in _free_ports(size)]
-        cores = _cores_for(size)
-        self._threads, self._processes = list[threading.Thread](), list[subprocess.Popen[str]]()
-        for rank in range(size):
-            config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": rank}}
-            output = None if rank == 0 else subprocess.PIPE
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "paac_cli", *arguments],
-                env=os.environ | {"TF_CONFIG": json.dumps(config)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=None if rank == 0 else subprocess.STDOUT,
-                text=True,
-                errors="backslashreplace",
-                process_group=0,  # Ctrl-C is sent on once, and not by the terminal too, where a second one means more
-                preexec_fn=lambda rank=rank: _prepare(cores[rank]),
-            )
-            self._processes.append(process)
-            if process.stdout is not None:
-                self._threads.append(threading.Thread(target=_forward, args=(rank, process.stdout, show), daemon=True))
-                self._threads[-1].start()
+        self._processes: list[subprocess.Popen[str]] = []
+        try:
+            for rank, cores in enumerate(_cores_for(size)):
+                config = {"cluster": {JOB: addresses}, "task": {"type": JOB, "index": rank}}
+                self._processes.append(_start(arguments, config, cores, is_first=rank == 0))
+        except BaseException:
+            self._kill()
+            raise
+        self._threads = [
+            threading.Thread(target=_forward, args=(rank, process.stdout, show), daemon=True)
+            for rank, process in enumerate(self._processes)
+            if process.stdout is not None
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -55,10 +67,7 @@ class LocalRanks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
+        self._kill()
         for thread in self._threads:
             thread.join(1.0)
 
@@ -67,33 +76,77 @@ class LocalRanks:
         for process in self._processes:
             process.send_signal(number)
 
-    def wait(self) -> list[int]:
-        """Wait until all ranks have ended. Returns their exit codes; negative: the signal that killed a rank.
-
-        If one fails, the others have some time to notice that, and are then killed.
-        """
+    def wait(self) -> list[Ended]:
+        """Wait until all ranks have ended. If one fails, the others have some time to notice that."""
         deadline = math.inf
+        killed = dict[int, Ended]()
         while None in (codes := [process.poll() for process in self._processes]):
             if any(codes):
                 deadline = min(deadline, time.monotonic() + _GRACE)
             if time.monotonic() > deadline:
-                self.send(signal.SIGKILL)
+                for rank, process in enumerate(self._processes):
+                    if process.poll() is None and rank not in killed:
+                        killed[rank] = Ended(
+                            -signal.SIGKILL, was_stopped=(stopped := _is_stopped(process.pid)), was_slow=not stopped
+                        )
+                        process.kill()
             time.sleep(_POLL)
-        return [process.returncode for process in self._processes]
+        return [killed.get(rank, Ended(process.returncode)) for rank, process in enumerate(self._processes)]
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
 
 
-def can_be_repeated(codes: Sequence[int]) -> bool:
-    """Whether ranks with these exit codes may succeed if they are started again from the last checkpoint.
+def can_be_repeated(ends: Sequence[Ended]) -> bool:
+    """Whether ranks that ended like this may succeed if they are started again from the last checkpoint.
 
-    That is so if a rank was killed. Errors in settings, environments or learning would only repeat.
+    That is so if one was killed or stopped from outside. Errors in settings, environments or learning would only
+    repeat.
     """
-    return any(code < 0 for code in codes) and all(code <= 1 for code in codes)
+    return any(map(_failed_from_outside, ends)) and all(end.code <= 1 for end in ends)
 
 
-def describe_failures(codes: Sequence[int]) -> str:
-    """What became of the ranks that did not end by themselves, e.g. "rank 1 was killed by SIGKILL"."""
-    killed = (f"rank {rank} was killed by {signal.Signals(-code).name}" for rank, code in enumerate(codes) if code < 0)
-    return " and ".join(killed)
+def describe_failures(ends: Sequence[Ended]) -> str:
+    """Which ranks were killed or stopped from outside, e.g. "rank 1 was killed by SIGKILL"."""
+    return " and ".join(f"rank {rank} {end}" for rank, end in enumerate(ends) if _failed_from_outside(end))
+
+
+def _failed_from_outside(end: Ended) -> bool:
+    return end.code < 0 and not end.was_slow
+
+
+def _start(
+    arguments: Sequence[str], config: dict[str, Any], cores: set[int], *, is_first: bool
+) -> subprocess.Popen[str]:
+    """Start one rank. config: its TF_CONFIG. is_first: whether it prints where this process does."""
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:  # in the new process, before `paac` starts in it
+        os.sched_setaffinity(0, cores)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "paac_cli", *arguments],
+        env=os.environ | {"TF_CONFIG": json.dumps(config)},
+        stdin=subprocess.DEVNULL,
+        stdout=None if is_first else subprocess.PIPE,
+        stderr=None if is_first else subprocess.STDOUT,
+        text=True,
+        errors="backslashreplace",
+        process_group=0,  # Ctrl-C is sent on once, and not by the terminal too, where a second one means more
+        preexec_fn=prepare,
+    )
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process is stopped, as by SIGSTOP."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False
 
 
 def _free_ports(count: int) -> list[int]:
@@ -110,12 +163,6 @@ def _cores_for(size: int) -> list[set[int]]:
     if len(cores) < size:
         return [{cores[rank % len(cores)]} for rank in range(size)]
     return [{cores[index] for index in part} for part in split_evenly(range(len(cores)), size)]
-
-
-def _prepare(cores: set[int]) -> None:
-    """What a rank does before `paac` starts in it."""
-    os.sched_setaffinity(0, cores)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _forward(rank: int, lines: IO[str], show: Callable[[str], None]) -> None:

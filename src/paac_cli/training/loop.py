@@ -126,13 +126,13 @@ class _Session:
         self._logged_at = self._saved_at = steps
         self._stopwatch = Stopwatch()
         self._start = 0.0
-        self._all = RankState()  # of all ranks, at the end of the latest rollout
+        self._of_all_ranks = RankState()  # of all ranks, at the end of the latest rollout
 
     @property
     def is_stopping(self) -> bool:
         """Whether the run was asked to stop; with several ranks, whether all of them know that one was."""
         training = self._training
-        return bool(training.stop) if training.ranks.size == 1 else bool(self._all.signal)
+        return bool(training.stop) if training.ranks.size == 1 else bool(self._of_all_ranks.signal)
 
     @property
     def _own_state(self) -> RankState:
@@ -183,10 +183,10 @@ class _Session:
                 check_metrics(updates[-1], training.agent, step, now, training.run_dir.path if ranks.is_first else None)
             if training.stop.is_urgent and len(played) < length and ranks.size == 1:
                 raise StoppedError("the stop did not wait for the end of the rollout")
-        episodes, self._all = ranks.report(played, self._envs.start, self._own_state)
+        episodes, self._of_all_ranks = ranks.report(played, self._envs.start, self._own_state)
         progress.add(len(played) * num_envs, episodes)
-        if self._all.signal:
-            training.stop.adopt(self._all.signal)
+        if ranks.size > 1 and (self._of_all_ranks.signal or self.is_finished):
+            training.stop.adopt(self._of_all_ranks.signal)
         progress.updates += len(updates)
         progress.metrics = updates[-1] if updates else progress.metrics
         progress.seconds = time.perf_counter() - self._start
@@ -221,7 +221,7 @@ class _Session:
             "time/time_elapsed": progress.seconds,
             "time/fps": steps / elapsed,
             **{f"time/{name}_share": seconds / elapsed for name, seconds in spent.items()},
-            "time/restarts": self._all.restarts,
+            "time/restarts": self._of_all_ranks.restarts,
             **progress.metrics,
         }
 
@@ -231,7 +231,7 @@ class _Session:
         policy = training.agent.policy.to_arrays()
         check_weights(policy, progress.steps)
         training.ranks.require_equal(policy)
-        if self._own_state.has_diverged or self._all.has_diverged:
+        if self._own_state.has_diverged or self._of_all_ranks.has_diverged:
             self._approximate = unique((*self._approximate, "an environment diverged on replay"))
         checkpoint = Checkpoint(
             config=training.config,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli import __version__
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
@@ -54,7 +53,7 @@ class Ranks:
         return self.rank == 0
 
     def explaining_failures(self) -> contextlib.AbstractContextManager[None]:
-        """As of the connection; if there is only one rank, it does nothing."""
+        """Those of the connection, if there is one."""
         return contextlib.nullcontext() if self.connection is None else self.connection.explaining_failures()
 
     def require_equal(self, arrays: Mapping[str, NDArray]) -> None:
@@ -66,7 +65,10 @@ class Ranks:
             hashed.update(name.encode() + array.tobytes())
         digests = self.stack(np.frombuffer(hashed.digest(), np.int32))
         if (digests != digests[0]).any():
-            raise ClusterError("the ranks have computed different weights, which must never happen")
+            raise ClusterError(
+                "the ranks have computed different weights, so nothing is saved. This must not happen; are their "
+                "processors of different types? The run can be resumed from its last checkpoint"
+            )
 
     def finish(self) -> None:
         """Wait until all ranks have come here, and may end without disturbing another one."""
@@ -105,15 +107,15 @@ class Ranks:
         """What rank 0 gives."""
         return self.concatenate(np.frombuffer(data if self.is_first else b"", np.uint8)).tobytes()
 
-    def require_same(self, config: RunConfig) -> None:
-        """Raise ClusterError, in every rank, if a rank has another version of paac or another config."""
-        text = f"{__version__} {config.model_dump_json()}"
+    def require_same(self, config: RunConfig, versions: Mapping[str, str]) -> None:
+        """Raise ClusterError, in every rank, if a rank has other versions of packages or another config."""
+        text = f"{json.dumps(versions)} {config.model_dump_json()}"
         digests = self.stack(np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32))
         if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
             names = ", ".join(map(str, others))
             raise ClusterError(
-                "all ranks must have the same version of paac and the same settings and seed; different from rank 0: "
-                f"{names}"
+                "all ranks must have the same versions of paac and its packages, the same settings and the same seed; "
+                f"different from rank 0: {names}"
             )
 
     def config_of_first(self, config: RunConfig) -> RunConfig:

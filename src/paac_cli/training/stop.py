@@ -60,9 +60,8 @@ class StopRequest:
         return self._signal or 0
 
     def adopt(self, number: int) -> None:
-        """Request a stop as if this process had got signal `number`, which another rank has got."""
-        if self._signal is None:
-            self._signal, self._since = number, time.monotonic()
+        """From now on this process has got signal `number`, on which all ranks agree; 0: none."""
+        self._signal = number or None
 
     @property
     def is_urgent(self) -> bool:
