@@ -33,8 +33,8 @@ ONLY_IN = {
         "networks/keras_torso.py",
     },
     "recv": {"sampling/worker.py", "sampling/worker_process.py", "sampling/isolated.py", "bench/env_costs.py"},
-    # yaml.load with a safe loader; the others are functions of paac
-    "load": {"config/yaml_io.py", "runs/newest.py", "sampling/pool.py"},
+    # yaml.load with a safe loader, and safetensors.numpy.load; the others are functions of paac
+    "load": {"config/yaml_io.py", "runs/arrays.py", "runs/newest.py", "sampling/pool.py"},
     "open_code": set(),
 }
 

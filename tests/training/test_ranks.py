@@ -177,7 +177,7 @@ def test_ranks_with_other_settings_are_refused_in_every_rank(tmp_path):
         for rank in range(2)
     ]
     for process in ranks:
-        assert "the same settings and seed; different from rank 0: 1" in finish(process, code=1)
+        assert "the same settings and the same seed; different from rank 0: 1" in finish(process, code=1)
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 

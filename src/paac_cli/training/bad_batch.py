@@ -21,17 +21,25 @@ from paac_cli.timestep import TimeStep
 
 
 def check_metrics(
-    metrics: Mapping[str, float], agent: Agent, step: TimeStep, steps: int, directory: Path | None
+    metrics: Mapping[str, float],
+    agent: Agent,
+    step: TimeStep,
+    steps: int,
+    directory: Path | None,
+    *,
+    first_env: int = 0,
+    num_envs: int | None = None,
 ) -> None:
     """Raises LearningError if a metric of an update is not finite; the batch is then saved in `directory`, if any.
 
     step: the time step at which `agent` made the update; steps: agent steps until then.
+    first_env, num_envs: of several ranks, the index of the first own environment, and the number of all.
     """
     name = next((name for name, number in metrics.items() if not math.isfinite(number)), None)
     if name is None:
         return
     batch = agent.memory.last_batch()
-    found = find_cause(step, steps, batch)
+    found = find_cause(step, steps, batch, first_env=first_env, num_envs=num_envs)
     cause = f"Cause: {found}" if found else "A lower algorithm.learning_rate or algorithm.max_grad_norm may help"
     text = f"{name} is {metrics[name]} at step {steps:,}. {cause}"
     saved = ""
@@ -53,19 +61,22 @@ def _save(path: Path, step: TimeStep, batch: Arrays, report: dict[str, object]) 
     return f" The batch is saved in {path}"
 
 
-def find_cause(step: TimeStep, steps: int, batch: Mapping[str, NDArray]) -> str | None:
+def find_cause(
+    step: TimeStep, steps: int, batch: Mapping[str, NDArray], *, first_env: int = 0, num_envs: int | None = None
+) -> str | None:
     """The first value in the rollout or `batch` that is not finite, with its position; None if all are finite.
 
-    batch: name -> array, what the update learned from besides the rollout.
+    batch: name -> array, what the update learned from besides the rollout. Others: as of `check_metrics`.
     """
     rollout, slot = step.rollout, step.slot  # rows beyond the slot belong to the previous rollout
-    num_envs = rollout.reward.shape[1]
+    num_envs = num_envs or rollout.reward.shape[1]
     for field, array, age in (("obs", rollout.obs[: slot + 1], slot), ("reward", rollout.reward[:slot], slot - 1)):
         if (index := _first_not_finite(array)) is not None:
             t, env, *rest = index
             when = steps - (age - t) * num_envs
             return (
-                f"{field}{rest or ''} of environment {env} is {array[index]} at step {when:,} (row {t} of its rollout)"
+                f"{field}{rest or ''} of environment {first_env + env} is {array[index]} at step {when:,} "
+                f"(row {t} of its rollout)"
             )
     for name, array in batch.items():
         if (index := _first_not_finite(array)) is not None:

@@ -180,7 +180,15 @@ class _Session:
                 # Waits for the device, as the next `act` would.
                 updates.append({name: float(value) for name, value in metrics.items()})
                 now = progress.steps + len(played) * num_envs
-                check_metrics(updates[-1], training.agent, step, now, training.run_dir.path if ranks.is_first else None)
+                check_metrics(
+                    updates[-1],
+                    training.agent,
+                    step,
+                    now,
+                    training.run_dir.path if ranks.is_first else None,
+                    first_env=self._envs.start,
+                    num_envs=num_envs,
+                )
             if training.stop.is_urgent and len(played) < length and ranks.size == 1:
                 raise StoppedError("the stop did not wait for the end of the rollout")
         episodes, self._of_all_ranks = ranks.report(played, self._envs.start, self._own_state)

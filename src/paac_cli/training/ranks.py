@@ -65,6 +65,7 @@ class Ranks:
             hashed.update(name.encode() + array.tobytes())
         digests = self.stack(np.frombuffer(hashed.digest(), np.int32))
         if (digests != digests[0]).any():
+            self.finish()
             raise ClusterError(
                 "the ranks have computed different weights, so nothing is saved. This must not happen; are their "
                 "processors of different types? The run can be resumed from its last checkpoint"
@@ -113,6 +114,7 @@ class Ranks:
         digests = self.stack(np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32))
         if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
             names = ", ".join(map(str, others))
+            self.finish()
             raise ClusterError(
                 "all ranks must have the same versions of paac and its packages, the same settings and the same seed; "
                 f"different from rank 0: {names}"
