@@ -92,9 +92,6 @@ def train(
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
-    from paac_cli.training.cluster import find_cluster, is_in_slurm_step
-    from paac_cli.training.import_tensorflow import import_tensorflow
-    from paac_cli.training.ranks import ALONE
 
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
@@ -106,15 +103,24 @@ def train(
     config = load_run(path, overrides, flags)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     directory = run_dir or _default_directory(preset, substitutes, config.seed)
-    found = find_cluster(cluster, rank, os.environ)
-    if found is None and is_in_slurm_step(os.environ):
+    ranks = _join_ranks(cluster, rank, config)
+    with ranks.explaining_failures():
+        _run(config, directory, fresh, ranks)
+
+
+def _join_ranks(addresses: str | None, rank: int | None, config: "RunConfig") -> "Ranks":
+    """Find out which processes train together, and connect with them if there are others. addresses: of `--cluster`."""
+    from paac_cli.training.cluster import find_cluster, is_in_slurm_step
+    from paac_cli.training.import_tensorflow import import_tensorflow
+    from paac_cli.training.ranks import ALONE
+
+    cluster = find_cluster(addresses, rank, os.environ)
+    if cluster is None and is_in_slurm_step(os.environ):
         import_tensorflow()
         from paac_cli.training.slurm import slurm_cluster
 
-        found = slurm_cluster()
-    ranks = ALONE if found is None else _join(found, config)
-    with ranks.explaining_failures():
-        _run(config, directory, fresh, ranks)
+        cluster = slurm_cluster()
+    return ALONE if cluster is None else _join(cluster, config)
 
 
 def _join(cluster: "Cluster", config: "RunConfig") -> "Ranks":

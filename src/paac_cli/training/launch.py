@@ -86,9 +86,8 @@ class LocalRanks:
             if time.monotonic() > deadline:
                 for rank, process in enumerate(self._processes):
                     if process.poll() is None and rank not in killed:
-                        killed[rank] = Ended(
-                            -signal.SIGKILL, was_stopped=(stopped := _is_stopped(process.pid)), was_slow=not stopped
-                        )
+                        is_stopped = _is_stopped(process.pid)
+                        killed[rank] = Ended(-signal.SIGKILL, was_stopped=is_stopped, was_slow=not is_stopped)
                         process.kill()
             time.sleep(_POLL)
         return [killed.get(rank, Ended(process.returncode)) for rank, process in enumerate(self._processes)]
