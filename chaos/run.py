@@ -29,6 +29,7 @@ TRIALS: dict[str, dict[str, float | str]] = {
     "worker_kills": {"kills": 200},
     "learner_kills": {"kills": 100},
     "signal_stops": {"stops": 50},
+    "rank_failures": {"failures": 40},
     "saves": {},
     "corruption": {},
     "fuzz": {"inputs": 1_000_000},

@@ -23,6 +23,7 @@ class Recipe(NamedTuple):
 
     name: str
     arguments: tuple[str, ...]  #: of `paac train`
+    launcher: tuple[str, ...] = ()  #: words between `paac` and `train`, which start it in several ranks
 
 
 def recipe(name: str, preset: str, **settings: object) -> Recipe:
@@ -61,7 +62,8 @@ class Session:
         self._stdout, self._stderr = (run_dir.with_name(f"{run_dir.name}.{name}") for name in ("stdout", "stderr"))
         self._shared_memory = _named_shared_memory()
         self._config_before = self._config_version()
-        command = [sys.executable, "-m", "paac_cli", "train", *recipe.arguments, "--run-dir", str(run_dir)]
+        words = [*recipe.launcher, "train", *recipe.arguments, "--run-dir", str(run_dir)]
+        command = [sys.executable, "-m", "paac_cli", *words]
         with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
             options = {"stdout": stdout, "stderr": stderr, "preexec_fn": default_signals} | popen
             self.process = subprocess.Popen(command, text=True, start_new_session=True, **options)
@@ -156,6 +158,10 @@ class Session:
         processes = self.processes()
         servers = {process.pid for process in processes if process.parent == self.pid}
         return [each for each in processes if each.parent in servers and each.name.startswith("paac worker")]
+
+    def ranks(self) -> list[int]:
+        """The process ids of the ranks that `paac launch` has started, by rank; they are its children."""
+        return sorted(each.pid for each in self.processes() if each.parent == self.pid and " train " in each.command)
 
     def remaining_processes(self, seconds: float = 5.0) -> list[Process]:
         """The processes that are still alive after `seconds`; returns as soon as there are none."""

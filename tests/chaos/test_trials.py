@@ -1,10 +1,11 @@
 """Short forms of the trials that disturb training."""
 
 import csv
+import signal
 
 import numpy as np
 
-from chaos import learner_kills, same_bits, signal_stops, soak, worker_kills
+from chaos import learner_kills, rank_failures, same_bits, signal_stops, soak, worker_kills
 from chaos.session import Session, recipe
 
 _SETTINGS = {"sampling__num_envs": 4, "sampling__num_workers": 2, "algorithm__num_steps": 16}
@@ -26,6 +27,14 @@ def test_killed_workers_do_not_change_the_result():
     result = worker_kills.run(seed=1, kills=1, recipes=(LONGER,))
     assert (result.tried, result.failures) == (1, 0), result.notes
     assert "killed by SIG" in result.notes[0]
+
+
+def test_a_killed_rank_is_started_again_with_the_same_result(monkeypatch):
+    monkeypatch.setattr(rank_failures, "_SIGNALS", (signal.SIGKILL,))
+    ranks = SHORT._replace(name="two ranks", launcher=rank_failures._LAUNCHER)
+    result = rank_failures.run(seed=1, failures=1, recipes=(ranks,))
+    assert (result.tried, result.failures) == (1, 0), result.notes
+    assert "killed by SIGKILL; finished runs: 1 two ranks" in result.notes[0]
 
 
 def test_a_signal_stops_a_training_and_an_unexpected_exit_code_is_a_failure(tmp_path, monkeypatch):
