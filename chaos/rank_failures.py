@@ -17,7 +17,8 @@ _MEAN_PAUSE = 6.0  # seconds between the start of all ranks and the next signal:
 _RESTART_TIMEOUT = 60.0  # seconds within which all ranks must have been started again
 _MAX_SIGNALS_PER_RUN = 5
 
-_LAUNCHER = ("launch", "--ranks", "2", "--max-restarts", "1000", "--")
+_NUM_RANKS = 2
+_LAUNCHER = ("launch", "--ranks", str(_NUM_RANKS), "--max-restarts", "1000", "--")
 RECIPES = tuple(
     recipe(
         f"{algorithm} on CartPole in 2 ranks", preset, sampling__num_envs=5, algorithm__num_steps=16,
@@ -47,7 +48,7 @@ def _train_and_disturb_ranks(
     disturbances: list[Disturbance] = []
     with Session(reference.recipe, run_dir) as session:
         while len(disturbances) < limit and session.wait(rng.exponential(_MEAN_PAUSE)) is None:
-            if ranks := session.ranks():
+            if len(ranks := session.ranks()) == _NUM_RANKS:
                 rank, number = int(rng.integers(len(ranks))), _SIGNALS[rng.integers(len(_SIGNALS))]
                 disturbances.append(_disturb(session, ranks, rank, number))
         session.wait_until_finished(TIMEOUT)

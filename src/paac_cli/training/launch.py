@@ -77,18 +77,26 @@ class LocalRanks:
             process.send_signal(number)
 
     def wait(self) -> list[Ended]:
-        """Wait until all ranks have ended. If one fails, the others have some time to notice that."""
-        deadline = math.inf
-        killed = dict[int, Ended]()
+        """Wait until all ranks have ended. If one fails, the others have some time to notice that.
+
+        A rank that is stopped has as much time to go on, or none if the others have given up.
+        """
+        failed_at = math.inf
+        stopped_at, killed = dict[int, float](), dict[int, Ended]()
         while None in (codes := [process.poll() for process in self._processes]):
+            now = time.monotonic()
             if any(codes):
-                deadline = min(deadline, time.monotonic() + _GRACE)
-            if time.monotonic() > deadline:
-                for rank, process in enumerate(self._processes):
-                    if process.poll() is None and rank not in killed:
-                        is_stopped = _is_stopped(process.pid)
-                        killed[rank] = Ended(-signal.SIGKILL, was_stopped=is_stopped, was_slow=not is_stopped)
-                        process.kill()
+                failed_at = min(failed_at, now)
+            for rank, process in enumerate(self._processes):
+                if codes[rank] is not None or rank in killed:
+                    continue
+                if is_stopped := _is_stopped(process.pid):
+                    stopped_at.setdefault(rank, now)
+                else:
+                    stopped_at.pop(rank, None)
+                if now > min(failed_at, stopped_at.get(rank, math.inf)) + _GRACE or (is_stopped and any(codes)):
+                    killed[rank] = Ended(-signal.SIGKILL, was_stopped=is_stopped, was_slow=not is_stopped)
+                    process.kill()
             time.sleep(_POLL)
         return [killed.get(rank, Ended(process.returncode)) for rank, process in enumerate(self._processes)]
 
