@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from chaos.session import wait_for
 from paac_cli.errors import ClusterError, ConfigError
 from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
@@ -74,13 +74,6 @@ def children(pid):
     return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_ranks_with_uneven_shares_learn_what_one_process_learns(algorithm, tmp_path):
     arguments = ["--algorithm", algorithm, *RUN, *ALGORITHMS[algorithm]]
@@ -126,7 +119,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_if_a_rank_fails_all_start_again_and_the_result_is_the_same(rank, number, undisturbed, tmp_path):
     process = start(tmp_path / "run", *LONG, launcher=["launch", "--ranks", "2", "--"])
-    wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("step_*")))
+    assert wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("step_*")), 60)
     os.kill(children(process.pid)[rank], number)
     output = finish(process)
     assert f"because rank {rank} does not answer any more" in output
@@ -141,7 +134,7 @@ def test_an_environment_that_fails_in_one_rank_ends_all_for_good(tmp_path, monke
     env = ["--env", "rude_envs:NeedsSimulator-v0", "--set", f"env.kwargs={{pids: '{pids}-{{env_index}}'}}"]
     quick = [*LONG, "--total-steps", "1000000", "--set", "env.fresh_per_episode=false"]
     process = start(run_dir, *env, *quick, launcher=["launch", "--ranks", "2", "--"])
-    wait_for(lambda: (run_dir / "metrics.csv").exists())
+    assert wait_for(lambda: (run_dir / "metrics.csv").exists(), 60)
     os.kill(int(Path(f"{pids}-3").read_text().split()[-1]), signal.SIGKILL)
     output = finish(process, code=1)
     assert "rank 1: Error: worker 0 (environments 2-3) failed in step" in output
@@ -154,7 +147,7 @@ def test_an_environment_that_fails_in_one_rank_ends_all_for_good(tmp_path, monke
 def test_a_signal_to_one_rank_stops_all_with_a_checkpoint_that_any_number_of_ranks_resumes(number, code, tmp_path):
     run_dir = tmp_path / "run"
     process = start(run_dir, *LONG, launcher=["launch", "--ranks", "2", "--"])
-    wait_for(lambda: (run_dir / "metrics.csv").exists() and len(metrics_rows(run_dir)) > 0)
+    assert wait_for(lambda: (run_dir / "metrics.csv").exists() and len(metrics_rows(run_dir)) > 0, 60)
     os.kill(children(process.pid)[1], number)
     assert "saving a checkpoint" in finish(process, code)
     saved = load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0])

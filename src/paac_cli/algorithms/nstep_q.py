@@ -66,10 +66,7 @@ class NstepQ:
         )
         # R - v is the lambda-weighted sum of the TD errors of v, which is the generalised advantage estimate.
         self._estimate = AdvantageEstimator(
-            group,
-            gamma=settings.gamma,
-            gae_lambda=settings.q_lambda,
-            normalize_reward=settings.normalize_reward,
+            group, gamma=settings.gamma, gae_lambda=settings.q_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
         self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._bootstrap_value)

@@ -72,10 +72,7 @@ class Paac:
             settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
         self._estimate = AdvantageEstimator(
-            group,
-            gamma=settings.gamma,
-            gae_lambda=settings.gae_lambda,
-            normalize_reward=settings.normalize_reward,
+            group, gamma=settings.gamma, gae_lambda=settings.gae_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
         self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._network.values)

@@ -1,8 +1,5 @@
 """paac launch"""
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -43,18 +40,20 @@ def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ..
       paac launch --ranks 2 -- train --preset pong
     """
     from paac_cli.training.launch import LocalRanks, can_be_repeated, describe_failures
+    from paac_cli.training.stop import stop_signals_handled
 
     for argument in arguments:
         if argument.partition("=")[0] in ("--cluster", "--rank"):
             raise click.UsageError(f"paac launch itself sets what {argument} would set")
     restarts_left = 0 if "--fresh" in arguments else max_restarts
-    with _forwarded_signals() as signals:
+    signals = _Forwarding()
+    with stop_signals_handled(signals.handle):
         while True:
             with LocalRanks(ranks, [command, *arguments], inform) as running:
                 signals.forward_to(running)
                 ends = running.wait()
                 signals.forward_to(None)
-            if signals.received or not can_be_repeated(ends) or restarts_left == 0:
+            if signals.number is not None or not can_be_repeated(ends) or restarts_left == 0:
                 break
             restarts_left -= 1
             left = counted(restarts_left, "restart")
@@ -67,35 +66,16 @@ class _Forwarding:
     """Sends stop signals on to the ranks that run."""
 
     def __init__(self) -> None:
-        self.received = False  #: whether there was a stop signal
-        self._number: int | None = None  # the latest, if no ranks have got it yet
+        self.number: int | None = None  #: of the latest stop signal; None before the first
         self._running: LocalRanks | None = None
 
     def forward_to(self, running: "LocalRanks | None") -> None:
+        """From now on these ranks get the signals, and also one that came while there were no ranks yet."""
         self._running = running
-        if running is not None and self._number is not None:
-            running.send(self._number)
+        if running is not None and self.number is not None:
+            running.send(self.number)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
-        if self._running is None:
-            self._number = number
-        else:
+        self.number = number
+        if self._running is not None:
             self._running.send(number)
-
-
-@contextlib.contextmanager
-def _forwarded_signals() -> Iterator[_Forwarding]:
-    """In this block, stop signals do not end this process."""
-    from paac_cli.sampling.child import STOP_SIGNALS
-
-    forwarding, previous = _Forwarding(), {}
-    for number in STOP_SIGNALS:
-        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-            continue  # under nohup
-        previous[number] = signal.signal(number, forwarding.handle)
-    try:
-        yield forwarding
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

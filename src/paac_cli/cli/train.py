@@ -219,12 +219,10 @@ def _train(
         for write in logs or [print_event]:
             write(event)
 
-    with StopRequest() as stop, contextlib.ExitStack() as stack:
-        if ranks.size > 1:
-            stop.begin()  # no rank may leave alone, so all stop after the first rollout
-        loaded = stack.enter_context(
-            load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks)
-        )
+    with (
+        StopRequest(has_begun=ranks.size > 1) as stop,  # no rank may leave alone, so all stop after the first rollout
+        load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks) as loaded,
+    ):
         from paac_cli.runs.sinks import CsvSink, EventLog, MetricSink, TensorBoardSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training

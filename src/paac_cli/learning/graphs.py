@@ -66,31 +66,25 @@ class GraphFunction:
         function = tf.function(self._function, autograph=False, jit_compile=self._jit_compile or None)
         graph = function.get_concrete_function(*specs)
         dtypes = [tensor.dtype for tensor in graph.outputs]
-        is_collective = _has_collectives(graph.graph)  # each call of one has another number
-        captured = None if is_collective else list(graph.captured_inputs)
-        executor = "" if is_collective else _executor_for(graph.graph)
+        nodes = _nodes(graph.graph)
+        is_collective = any(node.op.startswith("Collective") for node in nodes)
+        captured = None if is_collective else list(graph.captured_inputs)  # a collective gets a new number at each call
+        executor = "" if is_collective else _executor_for(nodes)
         return _Traced(graph, captured, dtypes, graph.structured_outputs, executor)
 
 
-def _nodes(graph: tf.Graph) -> Iterator[Any]:
+def _nodes(graph: tf.Graph) -> list[Any]:
     """All operations of a graph and of the functions that it calls."""
     definition = graph.as_graph_def()
-    yield from definition.node
-    for function in definition.library.function:
-        yield from function.node_def
+    return [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
 
 
-def _has_collectives(graph: tf.Graph) -> bool:
-    """Whether a graph exchanges messages with other processes."""
-    return any(node.op.startswith("Collective") for node in _nodes(graph))
-
-
-def _executor_for(graph: tf.Graph) -> str:
+def _executor_for(nodes: list[Any]) -> str:
     """The executor for one thread, where it can be used: it can neither wait for a GPU nor execute loops and branches.
 
     A model in Keras may have loops, e.g. over time.
     """
-    has_control_flow = any(node.attr["_lower_using_switch_merge"].b for node in _nodes(graph))
+    has_control_flow = any(node.attr["_lower_using_switch_merge"].b for node in nodes)
     return "" if has_control_flow or tf.config.get_visible_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
 
 

@@ -15,8 +15,8 @@ from paac_cli.learning.rollout_memory import RolloutBatch
 class Estimates(NamedTuple):
     """Of all `N` environments, also of those of other processes."""
 
-    advantage: tf.Tensor  #: [T, N] float32
-    value: tf.Tensor  #: [T, N] float32, with which the advantage was estimated
+    advantage: tf.Tensor  #: [T, N] or [T * N] float32
+    value: tf.Tensor  #: [T, N] or [T * N] float32, with which the advantage was estimated
 
 
 class AdvantageEstimator:

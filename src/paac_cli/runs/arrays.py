@@ -71,7 +71,7 @@ def _chunks(array: NDArray) -> Iterator[bytes | memoryview]:
 
 def arrays_from_bytes(data: bytes) -> Arrays:
     """The arrays whose `array_pieces` make `data`."""
-    return dict(load(data))
+    return load(data)
 
 
 def read_arrays(path: Path, sha256: str) -> Arrays:

@@ -1,6 +1,7 @@
 """The pool that a config describes."""
 
 from collections.abc import Callable
+from functools import partial
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Log
@@ -22,23 +23,12 @@ def make_pool(
 
     envs: the environments of this process, if others have the rest of `sampling.num_envs`.
     """
-    if envs is not None and len(envs) < config.sampling.num_envs:
-        return WorkerPool(
-            config.env,
-            spec,
-            config.sampling.for_part(len(envs)),
-            first_env=envs.start,
-            rollout_length=config.algorithm.rollout_length,
-            seed=config.seed,
-            log=log,
-            stopping=stopping,
-            info_keys=config.info_keys,
-        )
-    pool = OverlappedPool if config.sampling.overlap else WorkerPool
+    first_env, sampling = (0, config.sampling) if envs is None else (envs.start, config.sampling.for_part(len(envs)))
+    pool = OverlappedPool if sampling.overlap else partial(WorkerPool, first_env=first_env)
     return pool(
         config.env,
         spec,
-        config.sampling,
+        sampling,
         rollout_length=config.algorithm.rollout_length,
         seed=config.seed,
         log=log,

@@ -83,13 +83,11 @@ class WorkerEnvs:
 
     def make(self) -> None:
         """Make all environments."""
-        for n in self._task.envs:
+        task = self._task
+        for n in task.envs:
             self._activity.enter(n, game=0)
-            env, limit = (
-                make_env(self._task.env_config, copy=Copy(self._task.first_env + n, self._task.worker)),
-                self._task.max_steps,
-            )
-            self._envs[n] = env if limit is None else LimitedEnv(env, limit)
+            env = make_env(task.env_config, copy=Copy(task.first_env + n, task.worker))
+            self._envs[n] = env if task.max_steps is None else LimitedEnv(env, task.max_steps)
 
     def close(self) -> CloseProblems:
         """Close all environments, also if one of them raises or hangs."""

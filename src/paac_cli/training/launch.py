@@ -31,13 +31,6 @@ class Ended(NamedTuple):
     was_stopped: bool = False  #: by SIGSTOP; then the launcher has killed it
     was_slow: bool = False  #: whether it did not end after another rank had failed; then the launcher has killed it
 
-    def __str__(self) -> str:
-        if self.was_stopped:
-            return "was stopped"
-        if self.was_slow:
-            return f"did not end within {_GRACE:g} s"
-        return f"was killed by {signal.Signals(-self.code).name}" if self.code < 0 else f"ended with code {self.code}"
-
 
 class LocalRanks:
     """`paac ARGUMENTS` in several processes. A context manager: leaving the block kills those that still run."""
@@ -118,7 +111,11 @@ def can_be_repeated(ends: Sequence[Ended]) -> bool:
 
 def describe_failures(ends: Sequence[Ended]) -> str:
     """Which ranks were killed or stopped from outside, e.g. "rank 1 was killed by SIGKILL"."""
-    return " and ".join(f"rank {rank} {end}" for rank, end in enumerate(ends) if _failed_from_outside(end))
+    return " and ".join(
+        f"rank {rank} was {'stopped' if end.was_stopped else f'killed by {signal.Signals(-end.code).name}'}"
+        for rank, end in enumerate(ends)
+        if _failed_from_outside(end)
+    )
 
 
 def _failed_from_outside(end: Ended) -> bool:

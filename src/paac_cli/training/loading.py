@@ -53,7 +53,8 @@ def load_training(
 
         config = ranks.config_of_first(resolve_precision(config))
     num_envs = config.sampling.num_envs
-    with make_pool(config, spec, log, stopping, ranks.share(num_envs)) as pool:
+    envs = ranks.share(num_envs)
+    with make_pool(config, spec, log, stopping, envs) as pool:
         device = prepare_device(config) if ranks.size == 1 else device_in_use()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import resolve_precision
@@ -63,7 +64,7 @@ def load_training(
         if ranks.connection is not None:
             from paac_cli.learning.process_group import ProcessGroup
 
-            group = ProcessGroup(num_envs, ranks.share(num_envs), ranks.connection.total)
+            group = ProcessGroup(num_envs, envs, ranks.connection.total)
         yield Loaded(config, found, spec, pool, make_agent(config, spec, policy, group), device)
 
 

@@ -80,9 +80,8 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
         while not (session.is_stopping or session.is_finished):
             session.train_on_rollout()
             session.log_and_save_if_due()
-    except StoppedError:  # a stop waits neither for a hung worker nor for a slow rollout
-        if training.ranks.size > 1:
-            raise
+    except StoppedError:
+        pass  # a stop waits neither for a hung worker nor for a slow rollout; with several ranks it does
     except WorkerError as error:
         if training.ranks.size > 1:
             raise
@@ -239,7 +238,7 @@ class _Session:
         policy = training.agent.policy.to_arrays()
         check_weights(policy, progress.steps)
         training.ranks.require_equal(policy)
-        if self._own_state.has_diverged or self._of_all_ranks.has_diverged:
+        if training.pool.has_diverged or self._of_all_ranks.has_diverged:
             self._approximate = unique((*self._approximate, "an environment diverged on replay"))
         checkpoint = Checkpoint(
             config=training.config,

@@ -7,7 +7,7 @@ rank 0, also writes the run directory.
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -58,13 +58,7 @@ class Ranks:
 
     def require_equal(self, arrays: Mapping[str, NDArray]) -> None:
         """Raise ClusterError, in every rank, if `arrays` are not the same in all of them, bit for bit."""
-        if self.size == 1:
-            return
-        hashed = hashlib.sha256()
-        for name, array in arrays.items():
-            hashed.update(name.encode() + array.tobytes())
-        digests = self.stack(np.frombuffer(hashed.digest(), np.int32))
-        if (digests != digests[0]).any():
+        if self._different_from_first(part for name in arrays for part in (name.encode(), arrays[name].tobytes())):
             self.finish()
             raise ClusterError(
                 "the ranks have computed different weights, so nothing is saved. This must not happen; are their "
@@ -110,9 +104,7 @@ class Ranks:
 
     def require_same(self, config: RunConfig, versions: Mapping[str, str]) -> None:
         """Raise ClusterError, in every rank, if a rank has other versions of packages or another config."""
-        text = f"{json.dumps(versions)} {config.model_dump_json()}"
-        digests = self.stack(np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32))
-        if others := [rank for rank in range(self.size) if (digests[rank] != digests[0]).any()]:
+        if others := self._different_from_first([json.dumps(versions).encode(), config.model_dump_json().encode()]):
             names = ", ".join(map(str, others))
             self.finish()
             raise ClusterError(
@@ -160,6 +152,16 @@ class Ranks:
     def histories(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
         """The `snapshot` of the pools of all ranks, from that of the own pool."""
         return {name: self.concatenate(array) for name, array in arrays.items()}
+
+    def _different_from_first(self, data: Iterable[bytes]) -> list[int]:
+        """The ranks in which the bytes of `data` are not those of rank 0."""
+        if self.size == 1:
+            return []
+        hashed = hashlib.sha256()
+        for part in data:
+            hashed.update(part)
+        digests = self.stack(np.frombuffer(hashed.digest(), np.int32))
+        return np.flatnonzero((digests != digests[0]).any(axis=1)).tolist()
 
     def _sum(self, array: NDArray) -> NDArray:
         assert self.connection is not None

@@ -1,9 +1,11 @@
 """Signals as requests to stop: Ctrl-C, SIGTERM, SIGHUP (a closed terminal), SIGUSR1 (a batch system's warning)."""
 
+import contextlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -11,6 +13,20 @@ from paac_cli.errors import REQUEUE
 from paac_cli.sampling.child import STOP_SIGNALS
 
 _URGENT_AFTER = 3.0  # seconds that the current rollout may still take after the signal
+
+
+@contextlib.contextmanager
+def stop_signals_handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """In this block, `handler` is called for each stop signal, but for a SIGHUP that is ignored, as under nohup."""
+    previous = {}
+    for number in STOP_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            previous[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in previous.items():
+            signal.signal(number, earlier)
 
 
 class _StoppedBeforeTraining(BaseException):
@@ -27,24 +43,21 @@ class StopRequest:
     end with the learner, so ending the process at once leaves nothing behind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_begun: bool = False) -> None:
+        """has_begun: as after `begin`."""
         self._signal: int | None = None
         self._since = 0.0
-        self._has_begun = False
-        self._previous: dict[int, signal.Handlers] = {}
+        self._has_begun = has_begun
+        self._handled = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        for number in STOP_SIGNALS:
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # under nohup
-            self._previous[number] = signal.signal(number, self._handle)  # type: ignore[assignment]
+        self._handled.enter_context(stop_signals_handled(self._handle))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._handled.close()
         return kind is _StoppedBeforeTraining
 
     def begin(self) -> None:
