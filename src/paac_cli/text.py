@@ -14,6 +14,11 @@ from pathlib import Path
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
+def in_ranks(number: int) -> str:
+    """What follows the number of workers, which is that of each rank; empty for one rank."""
+    return f" in each of {number} ranks" if number > 1 else ""
+
+
 def counted(number: int, noun: str) -> str:
     """`number` with the right form of `noun`: "1 worker", "2 workers"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

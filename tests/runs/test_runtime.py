@@ -33,6 +33,15 @@ def test_other_xla_flags_onednn_options_and_threads_are_reasons():
     )
 
 
+def test_the_hardware_of_every_rank_is_compared():
+    one, slow = runtime_with(others=(RUNTIME,)), runtime_with(processor="an old one")
+    assert approximate_reasons(one, one) == ()
+    assert approximate_reasons(one, RUNTIME) == ("ranks was 1 and is 2",)
+    assert approximate_reasons(one, runtime_with(others=(slow,))) == (
+        f"processor of rank 1 was an old one and is {RUNTIME.processor}",
+    )
+
+
 def test_a_gpu_without_determinism_is_a_reason_from_the_start():
     assert approximate_reasons(GPU) == (NO_ORDER,)
     assert approximate_reasons(GPU.model_copy(update={"deterministic": True})) == ()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from chaos.session import wait_for
 from paac_cli.errors import ClusterError, ConfigError
@@ -36,24 +37,14 @@ ALGORITHMS = {
 
 
 def start(run_dir, *arguments, launcher=()):
-    """Start `paac LAUNCHER train` with everything that it prints in one pipe."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "paac_cli",
-            *launcher,
-            "train",
-            "--preset",
-            "cartpole",
-            "--run-dir",
-            run_dir,
-            *arguments,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """Start `paac LAUNCHER train`."""
+    return run_paac(*launcher, "train", "--preset", "cartpole", "--run-dir", run_dir, *arguments)
+
+
+def run_paac(*arguments):
+    """Start `paac` with everything that it prints in one pipe."""
+    command = [sys.executable, "-m", "paac_cli", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def finish(process, code=0):
@@ -93,6 +84,25 @@ def test_ranks_with_uneven_shares_learn_what_one_process_learns(algorithm, tmp_p
             assert first[name] == second[name]
         for name in ("train/grad_norm", "train/value_loss"):
             assert float(first[name]) == pytest.approx(float(second[name]), rel=1e-3)
+
+
+def test_if_learning_diverges_all_ranks_end_and_the_batch_of_all_is_saved(tmp_path):
+    arguments = [*RUN, "--set", "algorithm.learning_rate=1e30"]
+    batches = []
+    for ranks in (1, 2):
+        run_dir = tmp_path / str(ranks)
+        launcher = ["launch", "--ranks", str(ranks), "--"] if ranks > 1 else []
+        output = finish(start(run_dir, *arguments, launcher=launcher), code=1)
+        assert output.count("This update is neither applied nor saved") == ranks
+        assert "does not answer" not in output
+        (path,) = run_dir.glob("bad_batch_*.safetensors")
+        assert f"The batch is saved in {path}" in output
+        batches.append(load_file(path))
+    one, two = batches
+    assert one["obs"].shape == (NUM_STEPS + 1, NUM_ENVS, 4)
+    assert one.keys() == two.keys()
+    for name in one.keys() - {"final_value"}:
+        np.testing.assert_array_equal(two[name], one[name], err_msg=name)
 
 
 LONG = [
@@ -158,6 +168,14 @@ def test_a_signal_to_one_rank_stops_all_with_a_checkpoint_that_any_number_of_ran
     assert load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0]).counters.steps >= 12_800
 
 
+def test_a_run_of_two_ranks_is_verified_in_two_ranks(undisturbed):
+    output = finish(run_paac("verify", undisturbed))
+    assert "in each of 2 ranks" in output
+    assert "Restarted worker 0 (environments 0-1)" in output
+    assert "rank 1: Restarted worker 0 (environments 2-3)" in output
+    assert output.endswith("Identical, bit for bit.\n")
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -194,6 +212,11 @@ def test_a_rank_that_never_comes_and_a_port_in_use_are_errors():
         busy = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(ClusterError, match=f"rank 0 cannot listen at {busy}: Address already in use"):
             wait_for_all(Cluster((busy, own), 0), timeout=0.2)
+
+
+def test_ranks_on_one_host_count_from_zero():
+    cluster = Cluster(("a:1", "b:1", "a:2", "b:2", "b:3"), 0)
+    assert [cluster._replace(rank=rank).local_rank for rank in range(5)] == [0, 0, 1, 1, 2]
 
 
 def test_a_cluster_is_described_by_flags_or_by_tf_config():

@@ -41,7 +41,10 @@ class Memory(Protocol):
         """
 
     def last_batch(self) -> dict[str, NDArray]:
-        """Name -> array: what the latest update learned from, in addition to the rollout. Saved if it diverges."""
+        """Name -> array: what the latest update learned from, in addition to the rollout. Saved if it diverges.
+
+        With a `group`, the arrays are [T, n, ...]: the own environments.
+        """
 
 
 class Agent(Protocol):

@@ -1,5 +1,6 @@
 """paac launch"""
 
+from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -39,17 +40,22 @@ def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ..
     \b
       paac launch --ranks 2 -- train --preset pong
     """
-    from paac_cli.training.launch import LocalRanks, can_be_repeated, describe_failures
-    from paac_cli.training.stop import stop_signals_handled
-
     for argument in arguments:
         if argument.partition("=")[0] in ("--cluster", "--rank"):
             raise click.UsageError(f"paac launch itself sets what {argument} would set")
-    restarts_left = 0 if "--fresh" in arguments else max_restarts
-    signals = _Forwarding()
+    max_restarts = 0 if "--fresh" in arguments else max_restarts
+    click.get_current_context().exit(run_in_ranks(ranks, [command, *arguments], max_restarts))
+
+
+def run_in_ranks(size: int, arguments: Sequence[str], max_restarts: int = 0) -> int:
+    """Run `paac ARGUMENTS` in `size` ranks, and start them again if they fail. Returns the exit code."""
+    from paac_cli.training.launch import LocalRanks, can_be_repeated, describe_failures
+    from paac_cli.training.stop import stop_signals_handled
+
+    restarts_left, signals = max_restarts, _Forwarding()
     with stop_signals_handled(signals.handle):
         while True:
-            with LocalRanks(ranks, [command, *arguments], inform) as running:
+            with LocalRanks(size, arguments, inform) as running:
                 signals.forward_to(running)
                 ends = running.wait()
                 signals.forward_to(None)
@@ -59,7 +65,7 @@ def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ..
             left = counted(restarts_left, "restart")
             inform(f"Warning: {describe_failures(ends)}. All ranks start again from the last checkpoint; {left} left")
     code = next((end.code for end in ends if end.code), 0)
-    click.get_current_context().exit(code if code >= 0 else 128 - code)
+    return code if code >= 0 else 128 - code
 
 
 class _Forwarding:

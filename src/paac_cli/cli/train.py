@@ -1,7 +1,6 @@
 """paac train"""
 
 import contextlib
-import os
 import signal
 import sys
 from pathlib import Path
@@ -12,18 +11,15 @@ import click
 from paac_cli.cli.options import RUNS, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
 from paac_cli.cli.output import echo, print_event, print_result, warn
 from paac_cli.errors import REQUEUE
-from paac_cli.text import counted, shell_quoted
+from paac_cli.text import counted, in_ranks, shell_quoted
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
     from paac_cli.events import Event, Log
     from paac_cli.runs.checkpoint import Checkpoint
     from paac_cli.runs.run_directory import RunDirectory
-    from paac_cli.training.cluster import Cluster
     from paac_cli.training.progress import Progress
     from paac_cli.training.ranks import Ranks
-
-_MAX_WAIT = 600.0  # seconds that a rank waits for a slower one, besides time for its workers
 
 #: Dotted config key -> the flag that sets it.
 _FLAGS = {
@@ -92,6 +88,7 @@ def train(
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
+    from paac_cli.training.join import join_ranks
 
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
@@ -103,53 +100,9 @@ def train(
     config = load_run(path, overrides, flags)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     directory = run_dir or _default_directory(preset, substitutes, config.seed)
-    ranks = _join_ranks(cluster, rank, config)
+    ranks = join_ranks(config, cluster, rank)
     with ranks.explaining_failures():
         _run(config, directory, fresh, ranks)
-
-
-def _join_ranks(addresses: str | None, rank: int | None, config: "RunConfig") -> "Ranks":
-    """Find out which processes train together, and connect with them if there are others. addresses: of `--cluster`."""
-    from paac_cli.training.cluster import find_cluster, is_in_slurm_step
-    from paac_cli.training.import_tensorflow import import_tensorflow
-    from paac_cli.training.ranks import ALONE
-
-    cluster = find_cluster(addresses, rank, os.environ)
-    if cluster is None and is_in_slurm_step(os.environ):
-        import_tensorflow()
-        from paac_cli.training.slurm import slurm_cluster
-
-        cluster = slurm_cluster()
-    return ALONE if cluster is None else _join(cluster, config)
-
-
-def _join(cluster: "Cluster", config: "RunConfig") -> "Ranks":
-    """Wait for the other ranks."""
-    from paac_cli.errors import ConfigError
-    from paac_cli.training.cluster import wait_for_all
-    from paac_cli.training.loading import prepare_device
-    from paac_cli.training.ranks import Ranks
-
-    algorithm, size = config.algorithm, len(cluster.addresses)
-    if not algorithm.supports_ranks:
-        raise ConfigError(f"algorithm {algorithm.name} trains in one process, not in {size} ranks")
-    for key, is_set in (("sampling.overlap", config.sampling.overlap), ("jit_compile", config.training.jit_compile)):
-        if is_set:
-            raise ConfigError(f"{key} is for one process, not for several ranks")
-    if config.sampling.num_envs < size:
-        raise ConfigError(
-            f"{size} ranks need at least as many environments; sampling.num_envs is {config.sampling.num_envs}"
-        )
-    prepare_device(config)
-    from paac_cli.training.connection import Connection
-    from paac_cli.training.device import runtime
-
-    wait_for_all(cluster)
-    # Ranks that are gone are noticed within seconds; but one that is there may have to replace workers that hang.
-    timeout = _MAX_WAIT + 10 * config.sampling.worker_timeout
-    ranks = Ranks(cluster.rank, size, Connection(cluster, timeout))
-    ranks.require_same(config, runtime(deterministic=True).versions)
-    return ranks
 
 
 def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
@@ -206,19 +159,18 @@ def _train(
     directory: that of `run_dir`, as the user gave it.
     """
     from paac_cli.config.advice import advice
-    from paac_cli.events import Approximate, Info
+    from paac_cli.events import Info
     from paac_cli.reporting.console import ConsoleSink
     from paac_cli.training.loading import load_training
     from paac_cli.training.stop import StopRequest
 
     logs: list[Log] = []
 
-    def log(event: "Event") -> None:
-        if not ranks.is_first and isinstance(event, Info | Approximate):
-            return  # rank 0 says it
-        for write in logs or [print_event]:
-            write(event)
+    def write(event: "Event") -> None:
+        for log in logs or [print_event]:
+            log(event)
 
+    log = ranks.logging_once(write)
     with (
         StopRequest(has_begun=ranks.size > 1) as stop,  # no rank may leave alone, so all stop after the first rollout
         load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks) as loaded,
@@ -243,7 +195,7 @@ def _train(
                 for sink in (console, *tables):
                     closing.callback(sink.close)
                 log(Info(_headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
-            here = runtime(deterministic=config.training.deterministic, ranks=ranks.size)
+            here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
                 config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism, ranks
             )
@@ -259,9 +211,9 @@ def _format_progress(progress: "Progress") -> str:
 
 def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int, ranks: int) -> str:
     rules = f" ({config.env.rules})" if config.env.rules else ""
-    sampling = f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}"
-    if ranks > 1:
-        sampling += f" in each of {ranks} ranks"
+    sampling = (
+        f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}{in_ranks(ranks)}"
+    )
     return (
         f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rules}, "
         f"{config.algorithm.name} with torso {config.network.torso}, {sampling}, learner on {device} in "

@@ -1,6 +1,7 @@
 """paac verify"""
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Container
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from paac_cli.cli.launch import run_in_ranks
 from paac_cli.cli.options import UserPath, json_option, trust_option, worker_timeout_option
 from paac_cli.cli.output import inform, print_event, print_report, warn
 from paac_cli.text import clock
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from paac_cli.reporting.verification_report import Segment
     from paac_cli.runs.checkpoint import Checkpoint
     from paac_cli.runs.run_directory import RunDirectory
+    from paac_cli.training.ranks import Ranks
     from paac_cli.training.stop import StopRequest
 
 
@@ -44,14 +47,23 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
     """
     from paac_cli.reporting.verification_report import format_verification, verification_report
     from paac_cli.runs.run_directory import RunDirectory
+    from paac_cli.training.join import join_ranks
     from paac_cli.training.stop import StopRequest
     from paac_cli.training.verification import compare, compare_metrics, find_interval, read_metrics, segment_configs
 
     interval = find_interval(run, from_start=from_start, trusted=trusted, warn=warn)
+    ranks = join_ranks(interval.end.config)
+    if ranks.size == 1 < interval.end.runtime.ranks:
+        click.get_current_context().exit(run_in_ranks(interval.end.runtime.ranks, sys.argv[1:]))
     steps = interval.steps
     rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps))
-    inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {clock(interval.seconds)}")
-    with tempfile.TemporaryDirectory(prefix="paac-verify-") as directory, StopRequest() as stop:
+    if ranks.is_first:
+        inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {clock(interval.seconds)}")
+    with (
+        ranks.explaining_failures(),
+        tempfile.TemporaryDirectory(prefix="paac-verify-") as directory,
+        StopRequest() as stop,
+    ):
         stop.begin()
         copy, retrained, segments = RunDirectory(Path(directory)), interval.start, []
         for config in segment_configs(interval):
@@ -59,11 +71,15 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
                 break  # a single rollout cannot be stopped half-way
             if worker_timeout is not None:
                 config = config.with_sampling(worker_timeout=worker_timeout)
-            segments.append(_train(config, copy, retrained, stop))
-            if stop:
-                inform("Stopped: nothing has been verified")
+            segments.append(_train(config, copy, retrained, stop, ranks))
+            if ranks.agree_on(stop.signal):
+                if ranks.is_first:
+                    inform("Stopped: nothing has been verified")
                 click.get_current_context().exit(stop.exit_code)
-            retrained = copy.latest(config, warn)
+            retrained = ranks.checkpoint_of_first(copy.latest(config, warn) if ranks.is_first else None, config)
+        ranks.finish()
+        if not ranks.is_first:
+            return
         assert retrained is not None
         comparisons = [
             *compare(interval.end, retrained),
@@ -75,7 +91,11 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
 
 
 def _train(
-    config: "RunConfig", run_dir: "RunDirectory", checkpoint: "Checkpoint | None", stop: "StopRequest"
+    config: "RunConfig",
+    run_dir: "RunDirectory",
+    checkpoint: "Checkpoint | None",
+    stop: "StopRequest",
+    ranks: "Ranks",
 ) -> "Segment":
     """Train in `run_dir` from `checkpoint` to the end of `config`. Raises VerificationError if training fails."""
     from paac_cli.errors import LearningError, VerificationError, WorkerError
@@ -89,23 +109,30 @@ def _train(
         events.append(event)
         print_event(event)
 
-    with run_dir, load_training(config, log, lambda: bool(stop), checkpoint) as loaded:
+    stopping = (lambda: bool(stop)) if ranks.size == 1 else (lambda: False)
+    with run_dir, load_training(config, ranks.logging_once(log), stopping, checkpoint, ranks) as loaded:
         config, pool, agent = loaded.config, loaded.pool, loaded.agent
-        from paac_cli.runs.sinks import CsvSink
+        from paac_cli.runs.sinks import CsvSink, MetricSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training, train
         from paac_cli.training.worker_killer import WorkerKiller
 
-        run_dir.claim(config, fresh=False)
-        run_dir.create(config, fresh=False)
-        killer = WorkerKiller(pool, range(progress.steps, config.training.total_steps))
-        here = runtime(deterministic=config.training.deterministic)
-        try:
-            with contextlib.closing(CsvSink(run_dir.metrics_csv, progress.steps, log)) as table:
-                sinks = (table, killer)
-                train(Training(config, agent, pool, run_dir, progress, here, sinks, _ignore, stop), checkpoint)
-        except (WorkerError, LearningError) as error:
-            raise VerificationError(f"the run cannot be retrained: {error}") from error
+        sinks: list[MetricSink] = [WorkerKiller(pool, range(progress.steps, config.training.total_steps))]
+        with contextlib.ExitStack() as closing:
+            if ranks.is_first:
+                run_dir.claim(config, fresh=False)
+                run_dir.create(config, fresh=False)
+                sinks.append(
+                    closing.enter_context(contextlib.closing(CsvSink(run_dir.metrics_csv, progress.steps, log)))
+                )
+            here = ranks.runtime(runtime(deterministic=config.training.deterministic))
+            try:
+                train(
+                    Training(config, agent, pool, run_dir, progress, here, sinks, _ignore, stop, ranks=ranks),
+                    checkpoint,
+                )
+            except (WorkerError, LearningError) as error:
+                raise VerificationError(f"the run cannot be retrained: {error}") from error
         return Segment(pool.num_workers, progress.steps, pool.restarts, tuple(events))
 
 

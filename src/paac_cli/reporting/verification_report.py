@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from paac_cli.events import Approximate, Event, ReplayDiverged
 from paac_cli.machine import machine
 from paac_cli.runs.runtime import Runtime
-from paac_cli.text import counted, one_line
+from paac_cli.text import counted, in_ranks, one_line
 from paac_cli.training.verification import reasons_to_differ
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def format_verification(report: dict[str, Any]) -> str:
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     start = f"step {report['from_step']:,}" if report["from_step"] else "the start"
     yield f"{report['run']}, {start} to step {report['to_step']:,}"
-    yield f"retrained {'; stopped and resumed, '.join(map(_describe_segment, report['segments']))}"
+    ranks = 1 + len(report["runtime"]["others"])
+    yield f"retrained {'; stopped and resumed, '.join(_describe_segment(each, ranks) for each in report['segments'])}"
     yield ""
     for compared in report["compared"]:
         sha256 = compared["sha256"][:_SHA256_DIGITS]
@@ -84,9 +85,9 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield _conclusion(report)
 
 
-def _describe_segment(segment: dict[str, Any]) -> str:
+def _describe_segment(segment: dict[str, Any], ranks: int) -> str:
     restarts = f", {segment['restarts']} killed and restarted" if segment["restarts"] else ""
-    return f"to step {segment['to_step']:,} on {counted(segment['num_workers'], 'worker')}{restarts}"
+    return f"to step {segment['to_step']:,} on {counted(segment['num_workers'], 'worker')}{in_ranks(ranks)}{restarts}"
 
 
 def _result(compared: dict[str, Any]) -> str:

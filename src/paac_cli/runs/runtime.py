@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+#: What may differ between ranks; the versions of packages may not.
+_OF_EACH_RANK = ("processor", "cores", "device", "tensorflow_threads", "xla_flags", "onednn")
 
 
 class Runtime(BaseModel):
@@ -19,7 +22,13 @@ class Runtime(BaseModel):
     tensorflow_threads: str  #: threads per operation, or "as cores"
     xla_flags: str
     onednn: str  #: TF_ENABLE_ONEDNN_OPTS, or "by default"
-    ranks: PositiveInt = 1  #: processes that train together: they add gradients in another order than one does
+    #: Of the other processes (ranks) that train together with this one, in order, each without `others`.
+    others: "tuple[Runtime, ...]" = Field(default=(), strict=False)
+
+    @property
+    def ranks(self) -> int:
+        """The number of processes that train together: they add gradients in another order than one does."""
+        return 1 + len(self.others)
 
 
 def approximate_reasons(
@@ -51,7 +60,14 @@ def _changes(before: Runtime, now: Runtime) -> Iterator[str]:
     for name, version in now.versions.items():
         if before.versions.get(name, version) != version:
             yield f"{name} was {before.versions[name]} and is {version}"
-    for name in ("processor", "cores", "device", "tensorflow_threads", "xla_flags", "onednn", "ranks"):
+    yield from _differences(before, now, ("ranks", *_OF_EACH_RANK))
+    if before.ranks == now.ranks:
+        for rank, (earlier, later) in enumerate(zip(before.others, now.others, strict=True), start=1):
+            yield from _differences(earlier, later, _OF_EACH_RANK, f" of rank {rank}")
+
+
+def _differences(before: Runtime, now: Runtime, names: Iterable[str], whose: str = "") -> Iterator[str]:
+    for name in names:
         if getattr(before, name) != getattr(now, name):
             label = name.replace("_", " ")
-            yield f"{label} was {getattr(before, name)} and is {getattr(now, name)}"
+            yield f"{label}{whose} was {getattr(before, name)} and is {getattr(now, name)}"

@@ -17,7 +17,8 @@ from paac_cli.errors import LearningError
 from paac_cli.files import replace_synced
 from paac_cli.runs.arrays import Arrays, array_pieces
 from paac_cli.text import reason
-from paac_cli.timestep import TimeStep
+from paac_cli.timestep import Rollout, TimeStep
+from paac_cli.training.ranks import ALONE, Ranks
 
 
 def check_metrics(
@@ -25,29 +26,33 @@ def check_metrics(
     agent: Agent,
     step: TimeStep,
     steps: int,
-    directory: Path | None,
-    *,
-    first_env: int = 0,
-    num_envs: int | None = None,
+    directory: Path,
+    ranks: Ranks = ALONE,
 ) -> None:
-    """Raises LearningError if a metric of an update is not finite; the batch is then saved in `directory`, if any.
+    """Raises LearningError if a metric of an update is not finite. Rank 0 then saves the batch in `directory`.
 
     step: the time step at which `agent` made the update; steps: agent steps until then.
-    first_env, num_envs: of several ranks, the index of the first own environment, and the number of all.
     """
     name = next((name for name, number in metrics.items() if not math.isfinite(number)), None)
     if name is None:
         return
-    batch = agent.memory.last_batch()
-    found = find_cause(step, steps, batch, first_env=first_env, num_envs=num_envs)
+    step, batch = _of_all_ranks(step, agent.memory.last_batch(), ranks)
+    found = find_cause(step, steps, batch)
     cause = f"Cause: {found}" if found else "A lower algorithm.learning_rate or algorithm.max_grad_norm may help"
     text = f"{name} is {metrics[name]} at step {steps:,}. {cause}"
     saved = ""
-    if directory is not None:
+    if ranks.is_first:
         shown = {name: number if math.isfinite(number) else str(number) for name, number in metrics.items()}
         path = directory / f"bad_batch_step_{steps:09d}.safetensors"
         saved = _save(path, step, batch, {"error": text, "slot": step.slot, "metrics": shown})
     raise LearningError(f"{text}. This update is neither applied nor saved; earlier checkpoints remain valid.{saved}")
+
+
+def _of_all_ranks(step: TimeStep, batch: Arrays, ranks: Ranks) -> tuple[TimeStep, Arrays]:
+    """The rollout and final observations of `step`, and `batch`, with the environments of all ranks."""
+    rollout = Rollout(*(ranks.concatenate(array, axis=1) for array in step.rollout))
+    batch = {name: ranks.concatenate(array, axis=1) for name, array in batch.items()}
+    return step._replace(rollout=rollout, final_obs=ranks.concatenate(step.final_obs)), batch
 
 
 def _save(path: Path, step: TimeStep, batch: Arrays, report: dict[str, object]) -> str:
@@ -61,22 +66,19 @@ def _save(path: Path, step: TimeStep, batch: Arrays, report: dict[str, object]) 
     return f" The batch is saved in {path}"
 
 
-def find_cause(
-    step: TimeStep, steps: int, batch: Mapping[str, NDArray], *, first_env: int = 0, num_envs: int | None = None
-) -> str | None:
+def find_cause(step: TimeStep, steps: int, batch: Mapping[str, NDArray]) -> str | None:
     """The first value in the rollout or `batch` that is not finite, with its position; None if all are finite.
 
-    batch: name -> array, what the update learned from besides the rollout. Others: as of `check_metrics`.
+    batch: name -> array, what the update learned from besides the rollout. steps: as of `check_metrics`.
     """
     rollout, slot = step.rollout, step.slot  # rows beyond the slot belong to the previous rollout
-    num_envs = num_envs or rollout.reward.shape[1]
+    num_envs = rollout.reward.shape[1]
     for field, array, age in (("obs", rollout.obs[: slot + 1], slot), ("reward", rollout.reward[:slot], slot - 1)):
         if (index := _first_not_finite(array)) is not None:
             t, env, *rest = index
             when = steps - (age - t) * num_envs
             return (
-                f"{field}{rest or ''} of environment {first_env + env} is {array[index]} at step {when:,} "
-                f"(row {t} of its rollout)"
+                f"{field}{rest or ''} of environment {env} is {array[index]} at step {when:,} (row {t} of its rollout)"
             )
     for name, array in batch.items():
         if (index := _first_not_finite(array)) is not None:

@@ -24,6 +24,12 @@ class Cluster(NamedTuple):
     addresses: tuple[str, ...]  #: host:port of every rank
     rank: int  #: of this process
 
+    @property
+    def local_rank(self) -> int:
+        """The index of this process among the ranks that have the same host."""
+        hosts = [address.rpartition(":")[0] for address in self.addresses]
+        return hosts[: self.rank].count(hosts[self.rank])
+
 
 def find_cluster(addresses: str | None, rank: int | None, variables: Mapping[str, str]) -> Cluster | None:
     """The cluster that the flags `--cluster` and `--rank` or else TF_CONFIG in `variables` describe; None if alone.

@@ -43,9 +43,10 @@ class Connection:
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({JOB: list(cluster.addresses)}), task_type=JOB, task_id=cluster.rank, rpc_layer="grpc"
         )
+        kinds = tf.distribute.experimental.CommunicationImplementation
         options = tf.distribute.experimental.CommunicationOptions(
             timeout_seconds=timeout,
-            implementation=tf.distribute.experimental.CommunicationImplementation.RING,
+            implementation=kinds.NCCL if tf.config.get_visible_devices("GPU") else kinds.RING,
         )
         # TensorFlow waits without an end if another rank has gone since, and holds Python's lock meanwhile.
         faulthandler.dump_traceback_later(TIMEOUT, exit=True)

@@ -17,10 +17,11 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "op
 _GPUS_WITH_BFLOAT16 = (8, 0)  # compute capability from which on: Ampere
 
 
-def choose_device(device: Device, *, deterministic: bool = True) -> str:
+def choose_device(device: Device, *, deterministic: bool = True, local_rank: int = 0) -> str:
     """Make TensorFlow use `device`; returns the name of the device that it will use.
 
     On a GPU, memory is allocated as needed, and operations are deterministic if `deterministic`.
+    local_rank: index of this process among those that train together on this machine; they take turns at its GPUs.
     Raises DeviceError if a GPU is requested and TensorFlow finds none.
     """
     gpus = tf.config.list_physical_devices("GPU")
@@ -37,7 +38,7 @@ def choose_device(device: Device, *, deterministic: bool = True) -> str:
         return device_in_use()
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    tf.config.set_visible_devices(gpus[:1], "GPU")
+    tf.config.set_visible_devices(gpus[local_rank % len(gpus)], "GPU")
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return device_in_use()
@@ -62,7 +63,7 @@ def resolve_precision(config: RunConfig) -> RunConfig:
     return config.with_network(precision="bfloat16" if is_native else "float32")
 
 
-def runtime(*, deterministic: bool, ranks: int = 1) -> Runtime:
+def runtime(*, deterministic: bool) -> Runtime:
     """The runtime of this process. Call `choose_device` first. deterministic: `training.deterministic`."""
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or tf.config.threading.get_intra_op_parallelism_threads()
     cores = available_cores()
@@ -78,5 +79,4 @@ def runtime(*, deterministic: bool, ranks: int = 1) -> Runtime:
         tensorflow_threads=str(threads) if threads not in (0, cores) else "as cores",
         xla_flags=xla_flags or "by default",
         onednn=onednn_setting(),
-        ranks=ranks,
     )

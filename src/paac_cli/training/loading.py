@@ -68,9 +68,9 @@ def load_training(
         yield Loaded(config, found, spec, pool, make_agent(config, spec, policy, group), device)
 
 
-def prepare_device(config: RunConfig) -> str:
-    """Import TensorFlow and let it use the device of `config`; returns the device's name."""
+def prepare_device(config: RunConfig, local_rank: int = 0) -> str:
+    """Import TensorFlow and let it use the device of `config`; returns the device's name. Others: `choose_device`."""
     import_tensorflow()
     from paac_cli.training.device import choose_device
 
-    return choose_device(config.training.device, deterministic=config.training.deterministic)
+    return choose_device(config.training.device, deterministic=config.training.deterministic, local_rank=local_rank)

@@ -179,15 +179,8 @@ class _Session:
                 # Waits for the device, as the next `act` would.
                 updates.append({name: float(value) for name, value in metrics.items()})
                 now = progress.steps + len(played) * num_envs
-                check_metrics(
-                    updates[-1],
-                    training.agent,
-                    step,
-                    now,
-                    training.run_dir.path if ranks.is_first else None,
-                    first_env=self._envs.start,
-                    num_envs=num_envs,
-                )
+                with ranks.failing_together():
+                    check_metrics(updates[-1], training.agent, step, now, training.run_dir.path, ranks)
             if training.stop.is_urgent and len(played) < length and ranks.size == 1:
                 raise StoppedError("the stop did not wait for the end of the rollout")
         episodes, self._of_all_ranks = ranks.report(played, self._envs.start, self._own_state)
@@ -236,8 +229,9 @@ class _Session:
         """Save a checkpoint. Raises LearningError if a weight is not finite, and RunDirectoryError."""
         training, progress = self._training, self._training.progress
         policy = training.agent.policy.to_arrays()
-        check_weights(policy, progress.steps)
         training.ranks.require_equal(policy)
+        with training.ranks.failing_together():
+            check_weights(policy, progress.steps)
         if training.pool.has_diverged or self._of_all_ranks.has_diverged:
             self._approximate = unique((*self._approximate, "an environment diverged on replay"))
         checkpoint = Checkpoint(

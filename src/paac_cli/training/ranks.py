@@ -7,7 +7,7 @@ rank 0, also writes the run directory.
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
-from paac_cli.errors import ClusterError
+from paac_cli.errors import ClusterError, LearningError
+from paac_cli.events import Approximate, Event, Info, Log
 from paac_cli.runs.checkpoint import PARTS, Checkpoint, from_messages, to_messages
+from paac_cli.runs.runtime import Runtime
 from paac_cli.sampling.partition import split_evenly
 from paac_cli.timestep import TimeStep
 
@@ -52,6 +54,15 @@ class Ranks:
         """Whether this rank writes the run directory."""
         return self.rank == 0
 
+    def logging_once(self, log: Log) -> Log:
+        """`log`, but what is the same in all ranks is logged by rank 0 only."""
+
+        def log_own(event: Event) -> None:
+            if self.is_first or not isinstance(event, Info | Approximate):
+                log(event)
+
+        return log_own
+
     def explaining_failures(self) -> contextlib.AbstractContextManager[None]:
         """Those of the connection, if there is one."""
         return contextlib.nullcontext() if self.connection is None else self.connection.explaining_failures()
@@ -64,6 +75,15 @@ class Ranks:
                 "the ranks have computed different weights, so nothing is saved. This must not happen; are their "
                 "processors of different types? The run can be resumed from its last checkpoint"
             )
+
+    @contextlib.contextmanager
+    def failing_together(self) -> Iterator[None]:
+        """For a block that raises LearningError in every rank or in none: no rank may end before all have come here."""
+        try:
+            yield
+        except LearningError:
+            self.finish()
+            raise
 
     def finish(self) -> None:
         """Wait until all ranks have come here, and may end without disturbing another one."""
@@ -83,24 +103,40 @@ class Ranks:
         whole[self.rank] = array
         return self._sum(whole)
 
-    def concatenate(self, array: NDArray) -> NDArray:
-        """[sum of K, ...]: `array` [K, ...] of every rank, of the same dtype; only K may differ."""
+    def concatenate(self, array: NDArray, axis: int = 0) -> NDArray:
+        """`array` of every rank, one after the other along `axis`. Only there may their sizes differ."""
         if self.size == 1:
             return array
+        array = np.moveaxis(array, axis, 0)
         counts = self.stack(np.array(len(array)))
         start = int(counts[: self.rank].sum())
         whole = np.zeros((int(counts.sum()), *array.shape[1:]), array.dtype)
         if not whole.size:
-            return whole
+            return np.moveaxis(whole, 0, axis)
         whole[start : start + len(array)] = array
         packed = np.zeros(-(-whole.nbytes // 4) * 4, np.uint8)  # whole words of 32 bits, which are added as integers
         packed[: whole.nbytes] = np.frombuffer(whole.tobytes(), np.uint8)
         summed = self._sum(packed.view(np.int32)).view(np.uint8)[: whole.nbytes]
-        return np.frombuffer(summed.tobytes(), whole.dtype).reshape(whole.shape)
+        return np.moveaxis(np.frombuffer(summed.tobytes(), whole.dtype).reshape(whole.shape), 0, axis)
+
+    def from_all(self, data: bytes) -> list[bytes]:
+        """What each rank gives."""
+        sizes = self.stack(np.array(len(data)))
+        whole = self.concatenate(np.frombuffer(data, np.uint8)).tobytes()
+        return [whole[end - size : end] for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
+
+    def agree_on(self, number: int) -> int:
+        """The largest `number` of all ranks."""
+        return int(self.stack(np.array(number)).max())
 
     def from_first(self, data: bytes) -> bytes:
         """What rank 0 gives."""
-        return self.concatenate(np.frombuffer(data if self.is_first else b"", np.uint8)).tobytes()
+        return self.from_all(data if self.is_first else b"")[0]
+
+    def runtime(self, own: Runtime) -> Runtime:
+        """The runtime of rank 0, with those of the others. own: of this process."""
+        first, *others = map(Runtime.model_validate_json, self.from_all(own.model_dump_json().encode()))
+        return first.model_copy(update={"others": tuple(others)})
 
     def require_same(self, config: RunConfig, versions: Mapping[str, str]) -> None:
         """Raise ClusterError, in every rank, if a rank has other versions of packages or another config."""
