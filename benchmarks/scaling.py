@@ -57,18 +57,22 @@ class Rank(NamedTuple):
 
 
 class Network(NamedTuple):
-    """What an exchange between ranks costs."""
+    """What an exchange between ranks costs, in seconds."""
 
-    exchange: Line  #: adding up vectors of n bytes in two ranks of one machine
-    latency: float = 0.0  #: seconds of one message between machines, besides that
+    call: float  #: of any exchange
+    message: float  #: of each message, one after the other
+    byte: float  #: of each byte that a rank sends
+    latency: float = 0.0  #: of each message between machines, besides that
     bandwidth: float = float("inf")  #: bytes per second between machines
 
 
 def exchange_seconds(network: Network, ranks: int, size: float) -> float:
     """Seconds to add up `size` bytes over all ranks in a ring: 2 (K - 1) messages of size / K bytes, one by one."""
-    messages = 2 * (ranks - 1)
-    copying = 1e-6 * (network.exchange.fixed * messages / 2 + network.exchange.each * size * messages / ranks)
-    return copying + messages * (network.latency + size / ranks / network.bandwidth)
+    if ranks == 1:
+        return 0.0
+    messages, bytes_each = 2 * (ranks - 1), size / ranks
+    each = network.message + network.latency + bytes_each * (network.byte + 1.0 / network.bandwidth)
+    return network.call + messages * each
 
 
 def rollout_seconds(rank: Rank, network: Network, ranks: int, num_envs: float, parameters: int) -> float:
@@ -96,6 +100,19 @@ def fit(points: Sequence[Mapping[str, float]], x: str, y: str, scale: float = 1.
     return Line(float(fixed), float(each))
 
 
+def measured_network(exchanges: Mapping[str, Sequence[Mapping[str, float]]]) -> Network:
+    """By least squares of the relative error, from exchanges of two ranks and of four that take turns on two cores."""
+    rows, seconds = [], []
+    for ranks, sharing in ((2, 1), (4, 2)):
+        for point in exchanges[str(ranks)]:
+            messages = 2 * (ranks - 1)
+            rows.append([sharing, sharing * messages, sharing * messages * point["bytes"] / ranks])
+            seconds.append(1e-6 * point["us"])
+    weights = 1.0 / np.array(seconds)
+    call, message, byte = np.linalg.lstsq(np.array(rows) * weights[:, None], np.ones(len(rows)), rcond=None)[0]
+    return Network(float(call), float(message), float(byte))
+
+
 def measured_core(points: Sequence[Mapping[str, float]]) -> Rank:
     """A rank on one core of the measured machine."""
     return Rank(
@@ -114,7 +131,7 @@ def assumed_machine(points: Sequence[Mapping[str, float]]) -> Rank:
 
 def comparison_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
     """Measured points beside what the model predicts from the constants of one core."""
-    network = Network(fit(found["exchanges"]["2"], "bytes", "us"))
+    network = measured_network(found["exchanges"])
     yield ["torso", "ranks", "cores", "measured steps/s", "predicted", "error"]
     for point in found["points"]:
         torso, ranks, cores = point["torso"], point["ranks"], point["cores"]
@@ -138,7 +155,8 @@ class Plan(NamedTuple):
     def speed(self, found: Mapping[str, Any], machines: int) -> float:
         """Predicted steps/s."""
         rank = assumed_machine(found["constants"][self.torso])
-        network = Network(fit(found["exchanges"]["2"], "bytes", "us"), LATENCY, self.gigabits * GIGABIT)
+        measured = measured_network(found["exchanges"])
+        network = measured._replace(latency=LATENCY, bandwidth=self.gigabits * GIGABIT)
         num_envs = self.total / machines if self.total else 256
         return steps_per_second(rank, network, machines, num_envs, PARAMETERS[self.torso])
 
@@ -173,12 +191,14 @@ def constants_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
 
 
 def exchange_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Measured times to add up a vector, beside what the model predicts from those of two ranks."""
-    network = Network(fit(found["exchanges"]["2"], "bytes", "us"))
-    yield ["kB", "2 ranks, ms", "4 ranks on two cores, ms", "predicted for 4, ms"]
+    """Measured times to add up a vector, beside those of the model. Four ranks take turns on two cores."""
+    network = measured_network(found["exchanges"])
+    yield ["kB", "2 ranks, ms", "model", "4 ranks on two cores, ms", "model"]
     for two, four in zip(found["exchanges"]["2"], found["exchanges"]["4"], strict=True):
-        predicted = 2e3 * exchange_seconds(network, 4, two["bytes"])  # two ranks take turns on each core
-        yield [f"{two['bytes'] / 1e3:,.0f}", *(f"{us / 1e3:.1f}" for us in (two["us"], four["us"])), f"{predicted:.1f}"]
+        size = two["bytes"]
+        ms = [two["us"] / 1e3, 1e3 * exchange_seconds(network, 2, size)]
+        ms += [four["us"] / 1e3, 2e3 * exchange_seconds(network, 4, size)]
+        yield [f"{size / 1e3:,.0f}", *(f"{number:.1f}" for number in ms)]
 
 
 def table(rows: Iterator[list[str]]) -> str:

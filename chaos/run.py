@@ -30,6 +30,8 @@ TRIALS: dict[str, dict[str, float | str]] = {
     "learner_kills": {"kills": 100},
     "signal_stops": {"stops": 50},
     "rank_failures": {"failures": 40},
+    "rank_cuts": {"cuts": 20},
+    "rank_stops": {"stops": 40},
     "saves": {},
     "corruption": {},
     "fuzz": {"inputs": 1_000_000},

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -53,9 +53,10 @@ class Session:
     processes.
     """
 
-    def __init__(self, recipe: Recipe, run_dir: Path, **popen: Any) -> None:
+    def __init__(self, recipe: Recipe, run_dir: Path, prefix: Sequence[str] = (), **popen: Any) -> None:
         """Start the process. Standard output and standard error go to files next to `run_dir`.
 
+        prefix: the beginning of the command, which runs the rest in its own process, e.g. `taskset -c 0`.
         popen: options of `subprocess.Popen`, which override the defaults set here.
         """
         self.run_dir = run_dir
@@ -63,7 +64,7 @@ class Session:
         self._shared_memory = _named_shared_memory()
         self._config_before = self._config_version()
         words = [*recipe.launcher, "train", *recipe.arguments, "--run-dir", str(run_dir)]
-        command = [sys.executable, "-m", "paac_cli", *words]
+        command = [*prefix, sys.executable, "-m", "paac_cli", *words]
         with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
             options = {"stdout": stdout, "stderr": stderr, "preexec_fn": default_signals} | popen
             self.process = subprocess.Popen(command, text=True, start_new_session=True, **options)

@@ -45,12 +45,19 @@ def stop(session: Session, rng: np.random.Generator) -> Disturbance:
     number, to_group, expected = STOPS[rng.integers(len(STOPS))]
     was_training = session.is_training
     session.send(number, to_group=to_group)
+    description = f"{number.name}{' to the group' if to_group else ''}"
+    return check_stop(session, number, expected, description, was_training=was_training)
+
+
+def check_stop(
+    session: Session, number: signal.Signals, expected: int, description: str, *, was_training: bool
+) -> Disturbance:
+    """Wait for the end of a session that has got signal `number`, and check it. expected: exit code."""
     code = session.wait(_SAVE_TIMEOUT)
-    moment = "during training" if was_training else "before training"
-    description = f"{number.name}{' to the group' if to_group else ''} {moment}"
     failures = session.leftovers(_CLEANUP_TIMEOUT) if code is not None else [f"running after {_SAVE_TIMEOUT:g} s"]
     if code is not None and _is_finished(session):
         return Disturbance(f"{number.name} after the last step", failures)
+    description += " during training" if was_training else " before training"
     # Before training begins there is nothing to save, and the default action of the signal may end the process.
     if code is not None and code not in ((expected,) if was_training else (expected, -number)):
         failures.append(f"exit code {code}, expected {expected}")

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from chaos.session import wait_for
 from paac_cli.errors import ClusterError, ConfigError
 from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
+from paac_cli.training import launch as launch_module
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
 from paac_cli.training.launch import Ended, can_be_repeated
 from short_runs import final_state, metrics_rows
@@ -214,6 +215,25 @@ def test_a_rank_that_never_comes_and_a_port_in_use_are_errors():
             wait_for_all(Cluster((busy, own), 0), timeout=0.2)
 
 
+def test_a_connection_that_takes_too_long_ends_the_process_with_one_error():
+    waiting = (
+        "from paac_cli.training.connection import _at_most; import time\nwith _at_most(0.2, 'too late'): time.sleep(60)"
+    )
+    ended = subprocess.run([sys.executable, "-c", waiting], capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "Error: too late"
+    assert "Traceback" not in ended.stderr
+
+
+def test_cores_are_shared_among_ranks_as_far_as_a_quota_allows(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr(launch_module, "available_cores", lambda: 8)
+    assert launch_module._cores_for(3) == [{0, 1}, {2, 3, 4}, {5, 6, 7}]
+    monkeypatch.setattr(launch_module, "available_cores", lambda: 4)
+    assert launch_module._cores_for(2) == [{0, 1}, {4, 5}]
+    assert launch_module._cores_for(9)[7:] == [{7}, {0}]
+
+
 def test_ranks_on_one_host_count_from_zero():
     cluster = Cluster(("a:1", "b:1", "a:2", "b:2", "b:3"), 0)
     assert [cluster._replace(rank=rank).local_rank for rank in range(5)] == [0, 0, 1, 1, 2]
@@ -269,3 +289,4 @@ def test_only_ranks_that_were_killed_are_started_again():
     assert not can_be_repeated([Ended(1), Ended(-9, was_slow=True)])
     assert not can_be_repeated([Ended(2), Ended(-9)])
     assert not can_be_repeated([Ended(143), Ended(-15)])
+    assert not can_be_repeated([Ended(1), Ended(-15)])

@@ -36,16 +36,20 @@ class _LazyGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         prepare_standard_streams()
         try:
-            return super().main(*args, **kwargs)
-        except OSError as error:  # while Click prints help or a usage error
-            inform(f"Error: standard output cannot be written: {reason(error)}")
-            sys.exit(2)
+            return self._main(*args, **kwargs)
         except BaseException as ending:
             if _is_connected_with_ranks():
                 _exit_at_once(ending)
             raise
         finally:
             flush_all()
+
+    def _main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # while Click prints help or a usage error
+            inform(f"Error: standard output cannot be written: {reason(error)}")
+            sys.exit(2)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with printable_usage_errors():

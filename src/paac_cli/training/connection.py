@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import functools
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
@@ -48,14 +49,11 @@ class Connection:
             timeout_seconds=timeout,
             implementation=kinds.NCCL if tf.config.get_visible_devices("GPU") else kinds.RING,
         )
-        # TensorFlow waits without an end if another rank has gone since, and holds Python's lock meanwhile.
-        faulthandler.dump_traceback_later(TIMEOUT, exit=True)
         try:
-            self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
+            with _at_most(TIMEOUT, f"rank {cluster.rank} got no connection with the others within {TIMEOUT:g} s"):
+                self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
         except (tf.errors.OpError, RuntimeError) as error:
             raise ClusterError(f"rank {cluster.rank} cannot connect with the others: {error}") from error
-        finally:
-            faulthandler.cancel_dump_traceback_later()
 
     def total(self, vector: tf.Tensor) -> tf.Tensor:
         """The sum of a vector [K], K > 0, over all ranks. Fails as TensorFlow does."""
@@ -87,3 +85,20 @@ class Connection:
                 f"rank {self._rank} ends, because {name} does not answer any more: it was killed, is stopped, cannot "
                 f"be reached, or took {self._timeout:g} s longer. The run can be resumed from its last checkpoint"
             ) from error
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float, message: str) -> Iterator[None]:
+    """End the process with exit code 1 and an error if the block takes longer, even if it holds Python's lock.
+
+    TensorFlow does so, and waits without an end, if another rank goes while they connect. What ends the process first
+    writes stack traces; the error is printed in their place.
+    """
+    on_first_line = ["sh", "-c", 'read -r line && echo "Error: $0" >&2', message]
+    with subprocess.Popen(on_first_line, stdin=subprocess.PIPE, text=True) as printer:
+        assert printer.stdin is not None
+        faulthandler.dump_traceback_later(seconds, exit=True, file=printer.stdin)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
+from paac_cli.machine import available_cores
+from paac_cli.sampling.child import STOP_SIGNALS
 from paac_cli.sampling.partition import split_evenly
 from paac_cli.training.cluster import JOB
 
@@ -103,10 +105,11 @@ class LocalRanks:
 def can_be_repeated(ends: Sequence[Ended]) -> bool:
     """Whether ranks that ended like this may succeed if they are started again from the last checkpoint.
 
-    That is so if one was killed or stopped from outside. Errors in settings, environments or learning would only
-    repeat.
+    That is so if one was killed or stopped from outside, but not by a signal that asks it to end. Errors in settings,
+    environments or learning would only repeat.
     """
-    return any(map(_failed_from_outside, ends)) and all(end.code <= 1 for end in ends)
+    asked_to_end = any(-end.code in STOP_SIGNALS for end in ends)
+    return any(map(_failed_from_outside, ends)) and not asked_to_end and all(end.code <= 1 for end in ends)
 
 
 def describe_failures(ends: Sequence[Ended]) -> str:
@@ -162,11 +165,14 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _cores_for(size: int) -> list[set[int]]:
-    """The cores of each rank: its share of those of this process, or one of them if there are fewer than ranks."""
-    cores = sorted(os.sched_getaffinity(0))
+    """The cores of each rank: its share of those of this process, or one of them if there are fewer than ranks.
+
+    If a container limits the CPU time, each rank gets as many cores as its share of that time keeps busy.
+    """
+    cores, most = sorted(os.sched_getaffinity(0)), math.ceil(available_cores() / size)
     if len(cores) < size:
         return [{cores[rank % len(cores)]} for rank in range(size)]
-    return [{cores[index] for index in part} for part in split_evenly(range(len(cores)), size)]
+    return [{cores[index] for index in part[:most]} for part in split_evenly(range(len(cores)), size)]
 
 
 def _forward(rank: int, lines: IO[str], show: Callable[[str], None]) -> None:

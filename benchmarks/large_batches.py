@@ -1,0 +1,82 @@
+"""Does PAAC still learn with many environments? CartPole under three rules for the learning rate.
+
+    python benchmarks/large_batches.py [--seeds 3] [--runs DIRECTORY]
+
+Everything but the environment and its network is as in the paper (`presets/paper/pong.yaml`), without annealing. Writes
+results/large_batches.json and prints the table of docs/scaling.md. Takes a quarter of an hour on two cores. Finished
+runs are not trained again.
+"""
+
+import argparse
+import csv
+import json
+import math
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from origin import origin
+
+RESULTS = Path("results/large_batches.json")
+NUM_ENVS = (32, 128, 256, 1024)
+STEPS = 1_000_000
+RATE, BASE = 0.0224, 32  # of the paper, for as many environments
+
+#: Rule -> the learning rate for so many environments.
+RULES: dict[str, Callable[[int], float]] = {
+    "0.0007 n_e, as in the paper": lambda num_envs: RATE * num_envs / BASE,
+    "square root": lambda num_envs: RATE * math.sqrt(num_envs / BASE),
+    "0.0224 for any n_e": lambda num_envs: RATE,
+}
+
+
+def final_return(num_envs: int, rate: float, seed: int, runs: Path) -> float:
+    """Train, and give the mean return of the last 100 games."""
+    run_dir = runs / f"envs{num_envs}-rate{rate:.4f}-seed{seed}"
+    settings = {
+        "env.protocol": "null",
+        "network": "{torso: mlp}",
+        "algorithm.learning_rate": f"{rate:.4f}",
+        "algorithm.lr_anneal_steps": "0",
+        "training.log_every": "10000",
+    }
+    assignments = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    sizes = ["--num-envs", str(num_envs), "--total-steps", str(STEPS), "--seed", str(seed), "--device", "cpu"]
+    command = [sys.executable, "-m", "paac_cli", "train", "--preset", "paper/pong", "--env", "CartPole-v1"]
+    subprocess.run([*command, *assignments, *sizes, "--run-dir", str(run_dir)], check=True, stdout=subprocess.DEVNULL)
+    *_, last = csv.DictReader((run_dir / "metrics.csv").read_text().splitlines())
+    return float(last["rollout/ep_rew_mean"])
+
+
+def table(returns: dict[str, dict[str, list[float]]]) -> str:
+    """In Markdown: a row for each number of environments, with the returns of all seeds under each rule."""
+    rows = [["n_e", *RULES], ["---"] * (1 + len(RULES))]
+    rows += [
+        [num_envs, *(", ".join(f"{score:.0f}" for score in of_rules[rule]) for rule in RULES)]
+        for num_envs, of_rules in returns.items()
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, which are 1, 2, ...")
+    parser.add_argument("--runs", type=Path, default=Path("runs/large_batches"), help="directory of the runs")
+    options = parser.parse_args()
+    seeds = range(1, options.seeds + 1)
+    returns = {
+        str(num_envs): {
+            rule: [final_return(num_envs, rate(num_envs), seed, options.runs) for seed in seeds]
+            for rule, rate in RULES.items()
+        }
+        for num_envs in NUM_ENVS
+    }
+    made = origin(shlex.join(["python", "benchmarks/large_batches.py", *sys.argv[1:]]))
+    RESULTS.write_text(json.dumps({"origin": made, "returns": returns}, indent=1) + "\n")
+    print(table(returns))
+
+
+if __name__ == "__main__":
+    main()
