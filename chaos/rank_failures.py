@@ -1,6 +1,7 @@
-"""Kills and stops ranks at random moments of a run. All must be started again, and the result must not change."""
+"""Ranks fail at random moments: killed, stopped or without memory. All start again, and the result stays the same."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Sequence
@@ -12,10 +13,15 @@ from chaos.disturbed_runs import TIMEOUT, Disturbance, Reference, disturb_runs
 from chaos.result import TrialResult
 from chaos.session import Recipe, Session, recipe, wait_for
 
-_SIGNALS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP)
-_MEAN_PAUSE = 6.0  # seconds between the start of all ranks and the next signal: they need about five to begin
+_FAULTS = {
+    "killed by SIGKILL": signal.SIGKILL,
+    "killed by SIGSEGV": signal.SIGSEGV,
+    "stopped": signal.SIGSTOP,
+    "out of memory": None,
+}
+_MEAN_PAUSE = 6.0  # seconds between the start of all ranks and the next fault: they need about five to begin
 _RESTART_TIMEOUT = 60.0  # seconds within which all ranks must have been started again
-_MAX_SIGNALS_PER_RUN = 5
+_MAX_FAULTS_PER_RUN = 5
 
 _NUM_RANKS = 2
 _LAUNCHER = ("launch", "--ranks", str(_NUM_RANKS), "--max-restarts", "1000", "--")
@@ -28,45 +34,56 @@ RECIPES = tuple(
 )  # fmt: skip
 
 
-def run(*, seed: int = 1, failures: int = 40, recipes: Sequence[Recipe] = RECIPES) -> TrialResult:
-    """Send `failures` signals to ranks, at any moment: while they start, train or save."""
+def run(*, seed: int = 1, failures: int = 60, recipes: Sequence[Recipe] = RECIPES) -> TrialResult:
+    """Make ranks fail `failures` times, at any moment: while they start (but for missing memory), train or save."""
     return disturb_runs(
-        f"ranks killed or stopped: named, all started again within {_RESTART_TIMEOUT:g} s, no process left, the same "
-        "result bit for bit",
+        f"ranks killed, stopped or without memory: named, all started again within {_RESTART_TIMEOUT:g} s, no process "
+        "left, the same result bit for bit",
         _train_and_disturb_ranks,
         disturbances=failures,
         seed=seed,
         recipes=recipes,
-        max_per_run=_MAX_SIGNALS_PER_RUN,
+        max_per_run=_MAX_FAULTS_PER_RUN,
     )
 
 
 def _train_and_disturb_ranks(
     reference: Reference, run_dir: Path, limit: int, rng: np.random.Generator
 ) -> list[Disturbance]:
-    """Train in one session, and send up to `limit` signals to its ranks."""
+    """Train in one session, and make its ranks fail up to `limit` times."""
     disturbances: list[Disturbance] = []
     with Session(reference.recipe, run_dir) as session:
         while len(disturbances) < limit and session.wait(rng.exponential(_MEAN_PAUSE)) is None:
             if len(ranks := session.ranks()) == _NUM_RANKS:
-                rank, number = int(rng.integers(len(ranks))), _SIGNALS[rng.integers(len(_SIGNALS))]
-                disturbances.append(_disturb(session, ranks, rank, number))
+                rank, fault = int(rng.integers(len(ranks))), list(_FAULTS)[rng.integers(len(_FAULTS))]
+                if _FAULTS[fault] is None:
+                    wait_for(lambda: session.is_training or session.process.poll() is not None, _RESTART_TIMEOUT)
+                disturbances.append(_disturb(session, ranks, rank, fault))
         session.wait_until_finished(TIMEOUT)
         if disturbances:
             disturbances[-1].failures.extend(session.leftovers(2.0))
     return disturbances
 
 
-def _disturb(session: Session, ranks: list[int], rank: int, number: signal.Signals) -> Disturbance:
-    """Send a signal to one rank and wait until all have been started again."""
+def _disturb(session: Session, ranks: list[int], rank: int, fault: str) -> Disturbance:
+    """Make one rank fail and wait until all have been started again."""
     reported, begin = session.errors.count("All ranks start again"), time.monotonic()
-    os.kill(ranks[rank], number)
+    if (number := _FAULTS[fault]) is not None:
+        os.kill(ranks[rank], number)
+    else:
+        _take_memory(ranks[rank])
     wait_for(lambda: session.process.poll() is not None or not {*session.ranks()} & {*ranks}, _RESTART_TIMEOUT)
     failures = []
     if time.monotonic() - begin > _RESTART_TIMEOUT:
-        failures.append(f"rank {rank} got {number.name}, and the ranks were not started again")
+        failures.append(f"rank {rank}: {fault}, and the ranks were not started again")
     wait_for(lambda: session.errors.count("All ranks start again") > reported, 1.0)
-    how = "stopped" if number == signal.SIGSTOP else f"killed by {number.name}"
-    if f"rank {rank} was {how}" not in session.errors:
-        failures.append(f"no report says that rank {rank} was {how}")
-    return Disturbance(f"{'rank 0' if rank == 0 else 'another rank'} {how}", failures)
+    if f"rank {rank} was {'killed by SIGABRT' if number is None else fault}" not in session.errors:
+        failures.append(f"no report says that rank {rank} was {fault}")
+    return Disturbance(f"{'rank 0' if rank == 0 else 'another rank'} {fault}", failures)
+
+
+def _take_memory(pid: int) -> None:
+    """Let a process have no more memory than it has. TensorFlow soon starts a thread, and aborts."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    size = pages * resource.getpagesize()
+    resource.prlimit(pid, resource.RLIMIT_AS, (size, size))

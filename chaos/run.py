@@ -29,7 +29,7 @@ TRIALS: dict[str, dict[str, float | str]] = {
     "worker_kills": {"kills": 200},
     "learner_kills": {"kills": 100},
     "signal_stops": {"stops": 50},
-    "rank_failures": {"failures": 40},
+    "rank_failures": {"failures": 60},
     "rank_cuts": {"cuts": 20},
     "rank_stops": {"stops": 40},
     "saves": {},
