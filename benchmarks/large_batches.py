@@ -1,4 +1,4 @@
-"""Does PAAC still learn with many environments? CartPole under three rules for the learning rate.
+"""Does PAAC still learn with many environments? CartPole under four rules for the learning rate.
 
     python benchmarks/large_batches.py [--seeds 3] [--runs DIRECTORY]
 
@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from origin import origin
 
@@ -24,21 +25,37 @@ NUM_ENVS = (32, 128, 256, 1024)
 STEPS = 1_000_000
 RATE, BASE = 0.0224, 32  # of the paper, for as many environments
 
-#: Rule -> the learning rate for so many environments.
-RULES: dict[str, Callable[[int], float]] = {
-    "0.0007 n_e, as in the paper": lambda num_envs: RATE * num_envs / BASE,
-    "square root": lambda num_envs: RATE * math.sqrt(num_envs / BASE),
-    "0.0224 for any n_e": lambda num_envs: RATE,
-}
+
+class Rule(NamedTuple):
+    """How the learning rate follows the number of environments."""
+
+    name: str
+    rate: Callable[[int], float]
+    max_grad_norm: float = 40.0  #: of the paper
 
 
-def final_return(num_envs: int, rate: float, seed: int, runs: Path) -> float:
+def in_proportion(num_envs: int) -> float:
+    """The rule of the paper: 0.0007 n_e."""
+    return RATE * num_envs / BASE
+
+
+RULES = [
+    Rule("0.0007 n_e, clipped at 40 (paper)", in_proportion),
+    Rule("0.0007 n_e, clipped at 3 (its code)", in_proportion, max_grad_norm=3.0),
+    Rule("0.0224 sqrt(n_e / 32), clipped at 40", lambda num_envs: RATE * math.sqrt(num_envs / BASE)),
+    Rule("0.0224, clipped at 40", lambda num_envs: RATE),
+]
+
+
+def final_return(num_envs: int, rule: Rule, seed: int, runs: Path) -> float:
     """Train, and give the mean return of the last 100 games."""
-    run_dir = runs / f"envs{num_envs}-rate{rate:.4f}-seed{seed}"
+    rate = rule.rate(num_envs)
+    run_dir = runs / f"envs{num_envs}-rate{rate:.4f}-clip{rule.max_grad_norm:g}-seed{seed}"
     settings = {
         "env.protocol": "null",
         "network": "{torso: mlp}",
         "algorithm.learning_rate": f"{rate:.4f}",
+        "algorithm.max_grad_norm": f"{rule.max_grad_norm:g}",
         "algorithm.lr_anneal_steps": "0",
         "training.log_every": "10000",
     }
@@ -52,9 +69,9 @@ def final_return(num_envs: int, rate: float, seed: int, runs: Path) -> float:
 
 def table(returns: dict[str, dict[str, list[float]]]) -> str:
     """In Markdown: a row for each number of environments, with the returns of all seeds under each rule."""
-    rows = [["n_e", *RULES], ["---"] * (1 + len(RULES))]
+    rows = [["n_e", *(rule.name for rule in RULES)], ["---"] * (1 + len(RULES))]
     rows += [
-        [num_envs, *(", ".join(f"{score:.0f}" for score in of_rules[rule]) for rule in RULES)]
+        [f"{int(num_envs):,}", *(", ".join(f"{score:.0f}" for score in scores) for scores in of_rules.values())]
         for num_envs, of_rules in returns.items()
     ]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -68,8 +85,7 @@ def main() -> None:
     seeds = range(1, options.seeds + 1)
     returns = {
         str(num_envs): {
-            rule: [final_return(num_envs, rate(num_envs), seed, options.runs) for seed in seeds]
-            for rule, rate in RULES.items()
+            rule.name: [final_return(num_envs, rule, seed, options.runs) for seed in seeds] for rule in RULES
         }
         for num_envs in NUM_ENVS
     }

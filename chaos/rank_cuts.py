@@ -21,6 +21,7 @@ from chaos.session import Recipe, Session, wait_for
 
 _ADDRESSES = ("10.77.0.1", "10.77.0.2")
 _PORT = 4000
+_HOLD = ("sleep", "infinity")
 _NOWHERE = "02:00:00:00:00:77"  # a hardware address that no interface has
 _MAX_WAIT = 75.0  # seconds within which both ranks must have ended: 60 from when they wait for each other
 _MEAN_PAUSE = 6.0  # seconds between the start of the ranks and the cut: they need about five to begin
@@ -90,11 +91,10 @@ class TwoHosts:
         self._holders: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        hold = ["sleep", "infinity"]
-        self._holders.append(subprocess.Popen(["unshare", "--map-root-user", "--net", *hold]))
-        self._wait_for_namespace(0)
-        self._holders.append(subprocess.Popen([*self.inside(0), "unshare", "--net", *hold]))
-        self._wait_for_namespace(1)
+        self._holders.append(subprocess.Popen(["unshare", "--map-root-user", "--net", *_HOLD]))
+        self._wait_for_holder(0)
+        self._holders.append(subprocess.Popen([*self.inside(0), "unshare", "--net", *_HOLD]))
+        self._wait_for_holder(1)
         self._ip(0, f"link add eth0 type veth peer name eth0 netns {self._holders[1].pid}")
         for host, address in enumerate(_ADDRESSES):
             for command in (f"address add {address}/24 dev eth0", "link set lo up", "link set eth0 up"):
@@ -131,11 +131,7 @@ class TwoHosts:
     def _ip(self, host: int, arguments: str) -> None:
         subprocess.run([*self.inside(host), "ip", *arguments.split()], check=True)
 
-    def _wait_for_namespace(self, host: int) -> None:
-        """Wait until the holder of a namespace is neither in that of this process nor in that of another holder."""
-        others = {_namespace(pid) for pid in (os.getpid(), *(holder.pid for holder in self._holders[:host]))}
-        assert wait_for(lambda: _namespace(self._holders[host].pid) not in others, 10.0)
-
-
-def _namespace(pid: int) -> Path:
-    return Path(f"/proc/{pid}/ns/net").readlink()
+    def _wait_for_holder(self, host: int) -> None:
+        """Wait until the program that holds a namespace has begun, so that the namespace is complete."""
+        name = Path(f"/proc/{self._holders[host].pid}/comm")
+        assert wait_for(lambda: name.read_text().strip() == _HOLD[0], 10.0)
