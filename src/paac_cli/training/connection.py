@@ -50,7 +50,10 @@ class Connection:
             implementation=kinds.NCCL if tf.config.get_visible_devices("GPU") else kinds.RING,
         )
         try:
-            with _at_most(TIMEOUT, f"rank {cluster.rank} got no connection with the others within {TIMEOUT:g} s"):
+            others = ", ".join(
+                f"rank {rank} at {address}" for rank, address in enumerate(cluster.addresses) if rank != cluster.rank
+            )
+            with _at_most(TIMEOUT, f"rank {cluster.rank} did not connect within {TIMEOUT:g} s with all of {others}"):
                 self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
         except (tf.errors.OpError, RuntimeError) as error:
             raise ClusterError(f"rank {cluster.rank} cannot connect with the others: {error}") from error
