@@ -40,7 +40,7 @@ _FLAGS = {
 @click.option(
     "--algorithm",
     metavar="NAME|MODULE:CLASS",
-    help="Use another algorithm, with its defaults: paac, ppo, nstep_q, dqn, sac, or your own.  [algorithm={name: ...}]",
+    help="Use another algorithm with its defaults: paac, ppo, nstep_q, dqn, sac, or yours.  [algorithm={name: ...}]",
 )
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [seed]")
