@@ -18,6 +18,7 @@ from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.config.schema import (
     FREE_ON_RESUME,
     EnvConfig,
+    InitFrom,
     NetworkConfig,
     RunConfig,
     SamplingConfig,
@@ -33,7 +34,13 @@ CONFIGURATION, METRICS_PAGE = ROOT / "docs" / "configuration.md", ROOT / "docs" 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *DOCS]
 ALGORITHMS = {"paac": PaacConfig, "ppo": PpoConfig, "nstep_q": NstepQConfig, "dqn": DqnConfig, "sac": SacConfig}
-SECTIONS = {"env": EnvConfig, "sampling": SamplingConfig, "network": NetworkConfig, "training": TrainingConfig}
+SECTIONS = {
+    "env": EnvConfig,
+    "sampling": SamplingConfig,
+    "network": NetworkConfig,
+    "training": TrainingConfig,
+    "init_from": InitFrom,
+}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

@@ -1,6 +1,7 @@
 """The JSON Schema of presets, with which an editor marks errors, accepts every preset that loads."""
 
 import json
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -37,7 +38,8 @@ def with_key(key, value):
     return MINIMAL | {section: {**MINIMAL.get(section, {}), name: value} if name else value}
 
 
-def keys_of(model, section):
+def keys_of(annotation, section):
+    model = next(iter(get_args(annotation)), annotation)  # of `Model | None`, the model
     return [f"{section}.{name}" for name in model.model_fields]
 
 
