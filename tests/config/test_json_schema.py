@@ -35,7 +35,8 @@ def accepts(data):
 
 def with_key(key, value):
     section, _, name = key.partition(".")
-    return MINIMAL | {section: {**MINIMAL.get(section, {}), name: value} if name else value}
+    required = MINIMAL | {"init_from": {"path": "runs/a"}}  # of a section that MINIMAL lacks
+    return MINIMAL | {section: {**required.get(section, {}), name: value} if name else value}
 
 
 def keys_of(annotation, section):
