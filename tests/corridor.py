@@ -24,7 +24,16 @@ ALGORITHMS = {
         "target_update_steps": 80,
         "epsilon_anneal_steps": 1000,
     },
+    "sac": {
+        "learning_starts": 100,
+        "batch_size": 16,
+        "utd_ratio": 0.25,
+        "buffer_size": 1000,
+        "tau": 0.05,
+        "ent_coef": 1e-4,  # the value of the entropy is not part of the closed form
+    },
 }
+FROM_REPLAY = ("dqn", "sac")  #: those that learn from a replay buffer; their rollouts have one step
 
 
 def make_config(name, num_envs=4, seed=1, network=None, **algorithm):

@@ -12,12 +12,13 @@ from pydantic import BaseModel
 
 from paac_cli.cli.main import main
 from paac_cli.config import yaml_io
-from paac_cli.config.algorithms import AlgorithmConfig, DqnConfig, NstepQConfig, PaacConfig, PpoConfig
+from paac_cli.config.algorithms import AlgorithmConfig, DqnConfig, NstepQConfig, PaacConfig, PpoConfig, SacConfig
 from paac_cli.config.load import parse_assignments, read_config
 from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.config.schema import (
     FREE_ON_RESUME,
     EnvConfig,
+    InitFrom,
     NetworkConfig,
     RunConfig,
     SamplingConfig,
@@ -32,8 +33,14 @@ README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 CONFIGURATION, METRICS_PAGE = ROOT / "docs" / "configuration.md", ROOT / "docs" / "metrics.md"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *DOCS]
-ALGORITHMS = {"paac": PaacConfig, "ppo": PpoConfig, "nstep_q": NstepQConfig, "dqn": DqnConfig}
-SECTIONS = {"env": EnvConfig, "sampling": SamplingConfig, "network": NetworkConfig, "training": TrainingConfig}
+ALGORITHMS = {"paac": PaacConfig, "ppo": PpoConfig, "nstep_q": NstepQConfig, "dqn": DqnConfig, "sac": SacConfig}
+SECTIONS = {
+    "env": EnvConfig,
+    "sampling": SamplingConfig,
+    "network": NetworkConfig,
+    "training": TrainingConfig,
+    "init_from": InitFrom,
+}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

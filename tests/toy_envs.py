@@ -307,6 +307,24 @@ class ScriptedRewards(gymnasium.Env):
         return np.zeros(1, np.float32), reward, not self._left, False, {}
 
 
+class WithoutVelocity(gymnasium.ObservationWrapper):
+    """CartPole shows positions only."""
+
+    def __init__(self, env: gymnasium.Env, keep: tuple[int, ...] = (0, 2)) -> None:
+        super().__init__(env)
+        self._keep = list(keep)
+        space = env.observation_space
+        self.observation_space = spaces.Box(space.low[self._keep], space.high[self._keep], dtype=space.dtype)
+
+    def observation(self, observation: NDArray) -> NDArray:
+        return observation[self._keep]
+
+
+def not_a_wrapper(env: gymnasium.Env) -> str:
+    """What a wrapper must not return."""
+    return "an environment"
+
+
 class TiledImages(gymnasium.Env):
     """Images of 8 x 12 pixels in tiles of 2 x 4; a tile's value encodes its position, the channel and the step."""
 

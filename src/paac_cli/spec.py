@@ -19,6 +19,7 @@ class ActionSpec(NamedTuple):
     shape: tuple[int, ...]  #: () if an action is one choice, else (D,)
     choices: tuple[int, ...]  #: number of choices of each element; empty for continuous actions
     names: tuple[str, ...] = ()  #: [A], if an action is one choice
+    unbounded: tuple[str, ...] = ()  #: descriptions of the continuous elements without two finite bounds
 
     @property
     def dtype(self) -> np.dtype:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corridor import ALGORITHMS, SPEC, corridor_for, make_config, run, set_state, state_of
+from corridor import ALGORITHMS, FROM_REPLAY, SPEC, corridor_for, make_config, run, set_state, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.errors import CheckpointError
 from paac_cli.learning.graphs import GraphFunction
@@ -17,7 +17,7 @@ every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 def config_of(name, **options):
     """A config of algorithm `name` with rollouts of three steps: episodes end inside them and with their last step."""
-    steps = {} if name == "dqn" else {"num_steps": 3}
+    steps = {} if name in FROM_REPLAY else {"num_steps": 3}
     return make_config(name, **ALGORITHMS[name] | steps | options)
 
 
@@ -140,8 +140,9 @@ def test_on_policy_statistics_take_the_newest_observation_and_every_eighth_befor
     assert agent.policy.to_arrays()["normalizer/count"] == 2 * per_update * config.sampling.num_envs
 
 
-def test_dqn_statistics_take_every_eighth_observation():
-    config = config_of("dqn", network={"normalize_obs": True})
+@pytest.mark.parametrize("name", FROM_REPLAY)
+def test_statistics_of_agents_with_a_replay_buffer_take_every_eighth_observation(name):
+    config = config_of(name, network={"normalize_obs": True})
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config), 20)  # after 8 and 16 steps
     assert agent.policy.to_arrays()["normalizer/count"] == 2 * config.sampling.num_envs
@@ -169,7 +170,7 @@ def test_the_last_batch_of_an_on_policy_agent_is_its_actions_and_final_values(na
     assert shapes == {"action": (3, 4), "final_value": (3, 4)}
 
 
-@pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q"])
+@pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q", "sac"])
 def test_reward_statistics_are_part_of_the_learner(name):
     config = config_of(name, normalize_reward=True)
     agent = make_agent(config, SPEC)

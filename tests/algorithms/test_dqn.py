@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
-from paac_cli.algorithms.dqn import huber, stack_frames
+from paac_cli.algorithms.dqn import huber
 from paac_cli.algorithms.replay import ReplayBatch, ReplayBuffer
+from paac_cli.algorithms.replay_memory import stack_frames
 from paac_cli.errors import CheckpointError, ConfigError
 
 SETTINGS = {

@@ -38,6 +38,14 @@ QUICK = {
         "algorithm.n_step=3",
         "algorithm.batch_size=16",
     ],
+    "sac": [
+        "algorithm.learning_starts=320",
+        "algorithm.utd_ratio=0.0625",
+        "algorithm.buffer_size=1000",
+        "algorithm.normalize_reward=true",
+        "algorithm.n_step=3",
+        "algorithm.batch_size=16",
+    ],
 }
 
 

@@ -1,6 +1,7 @@
 """The JSON Schema of presets, with which an editor marks errors, accepts every preset that loads."""
 
 import json
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -34,10 +35,12 @@ def accepts(data):
 
 def with_key(key, value):
     section, _, name = key.partition(".")
-    return MINIMAL | {section: {**MINIMAL.get(section, {}), name: value} if name else value}
+    required = MINIMAL | {"init_from": {"path": "runs/a"}}  # of a section that MINIMAL lacks
+    return MINIMAL | {section: {**required.get(section, {}), name: value} if name else value}
 
 
-def keys_of(model, section):
+def keys_of(annotation, section):
+    model = next(iter(get_args(annotation)), annotation)  # of `Model | None`, the model
     return [f"{section}.{name}" for name in model.model_fields]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from corridor import ALGORITHMS, SPEC, corridor_for, make_config, run, state_of
+from corridor import ALGORITHMS, FROM_REPLAY, SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.errors import LearningError
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
@@ -17,7 +17,10 @@ every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 def configured(name, **options):
     """The config of an algorithm, with several updates per `learn` if it supports them."""
-    steps = {"steps_per_update": 1, "learning_starts": 4} if name == "dqn" else {"num_steps": 3}
+    steps = {
+        "dqn": {"steps_per_update": 1, "learning_starts": 4},
+        "sac": {"utd_ratio": 1, "learning_starts": 4, "ent_coef": "auto"},
+    }.get(name, {"num_steps": 3})
     return make_config(name, **ALGORITHMS[name] | steps | options)
 
 
@@ -41,7 +44,7 @@ def some_step(slot=3, num_steps=4):
 def test_a_reward_that_is_not_finite_changes_neither_weights_nor_optimiser(name, bad):
     config = configured(name)
     agent, corridor = make_agent(config, SPEC), corridor_for(config)
-    if name != "dqn":  # its batches are drawn from the whole buffer, which must hold nothing finite
+    if name not in FROM_REPLAY:  # its batches are drawn from the whole buffer, which must hold nothing finite
         run(agent, corridor, 12)
     before = state_of(agent)
     corridor._rollout.reward[:] = bad
@@ -124,7 +127,7 @@ def test_the_batch_is_saved(name, tmp_path):
     assert {"obs", "reward", "terminated", "truncated", "final_obs"} < arrays.keys()
     for field, array in expected.items():
         np.testing.assert_array_equal(arrays[field], array)
-    if name == "dqn":
+    if name in FROM_REPLAY:
         assert len(arrays["replayed/reward"]) == 4 * config.algorithm.batch_size  # four updates a step
 
 

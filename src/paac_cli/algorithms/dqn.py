@@ -11,7 +11,6 @@ et al. 2016, arXiv 1509.06461). The weights `w` correct the bias of prioritised 
 1511.05952); without priorities they are 1.
 """
 
-from collections.abc import Mapping
 from functools import partial
 
 import tensorflow as tf
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics
 from paac_cli.algorithms.replay import ReplayBatch, ReplayBuffer
-from paac_cli.algorithms.replay_memory import ReplayMemory
+from paac_cli.algorithms.replay_memory import ReplayLearnerState, ReplayMemory, stack_frames
 from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.learning.graphs import graph_function
@@ -57,25 +56,6 @@ def dqn_loss(value: tf.Tensor, target: tf.Tensor, weight: tf.Tensor) -> tuple[tf
     return loss, {"train/loss": loss, "train/q_mean": tf.reduce_mean(value)}
 
 
-class _LearnerState:
-    """The `State` of the learner: variables and, with `save_buffer`, the replay buffer."""
-
-    def __init__(self, variables: Variables, buffer: ReplayBuffer | None) -> None:
-        self._variables, self._buffer = variables, buffer
-
-    def to_arrays(self) -> dict[str, NDArray]:
-        experience = {} if self._buffer is None else self._buffer.to_arrays()
-        return self._variables.to_arrays() | {f"replay/{name}": array for name, array in experience.items()}
-
-    def assign(self, arrays: Mapping[str, NDArray]) -> None:
-        experience = {name.removeprefix("replay/"): arrays[name] for name in arrays if name.startswith("replay/")}
-        variables = {name: arrays[name] for name in arrays if not name.startswith("replay/")}
-        self._variables.check(variables)  # assign nothing if anything does not fit
-        if self._buffer is not None:
-            self._buffer.assign(experience)
-        self._variables.assign(variables)
-
-
 class Dqn:
     """The DQN agent. See the module's docstring for the algorithm and `Agent` for the contract."""
 
@@ -99,9 +79,9 @@ class Dqn:
             gamma=settings.gamma,
             alpha=settings.prioritized_alpha,
         )
-        self.memory = ReplayMemory(buffer, self._num_envs)
+        self.memory = ReplayMemory(buffer, self._num_envs, spec.action)
         self.policy = Variables(self._network.variables)
-        self.learner = _LearnerState(
+        self.learner = ReplayLearnerState(
             Variables([*self._optimizer.slots, self.memory.steps], target=self._target.variables),
             buffer if settings.save_buffer else None,
         )
@@ -171,11 +151,3 @@ class Dqn:
         learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
         metrics["train/epsilon"] = self._epsilon
         return self._optimizer.step(tape, loss, learning_rate, metrics), target - value
-
-
-def stack_frames(frames: tf.Tensor) -> tf.Tensor:
-    """Frames [B, K, ..., C], oldest first -> observations [B, ..., K * C]. Inverts the split of `ReplayBuffer`."""
-    if frames.shape[1] == 1:
-        return tf.squeeze(frames, axis=1)
-    obs = tf.transpose(frames, [0, *range(2, frames.shape.rank - 1), 1, frames.shape.rank - 1])
-    return tf.reshape(obs, [-1, *obs.shape[1:-2], obs.shape[-2] * obs.shape[-1]])

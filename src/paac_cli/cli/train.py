@@ -29,6 +29,7 @@ _FLAGS = {
     "training.total_steps": "--total-steps",
     "sampling.num_envs": "--num-envs",
     "sampling.num_workers": "--num-workers",
+    "init_from.path": "--init-from",
 }
 
 
@@ -40,7 +41,7 @@ _FLAGS = {
 @click.option(
     "--algorithm",
     metavar="NAME|MODULE:CLASS",
-    help="Use another algorithm, with its defaults: paac, ppo, nstep_q, dqn, or your own.  [algorithm={name: ...}]",
+    help="Use another algorithm with its defaults: paac, ppo, nstep_q, dqn, sac, or yours.  [algorithm={name: ...}]",
 )
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [seed]")
@@ -63,6 +64,12 @@ _FLAGS = {
     help="Train in several processes, the ranks of the run: their addresses, rank 0 first.",
 )
 @click.option("--rank", type=int, metavar="R", help="With --cluster: index of this process's address.")
+@click.option(
+    "--init-from",
+    type=UserPath(),
+    metavar="CHECKPOINT",
+    help="Begin a new run with the weights of a trained policy: a run directory or a checkpoint.  [init_from.path]",
+)
 @click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed, not deleted.")
 def train(
     preset: str,
@@ -92,6 +99,8 @@ def train(
 
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
+    if flag_values["init_from"] is not None:
+        flag_values["init_from"] = str(absolute(flag_values["init_from"]))
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides |= parse_assignments(assignments) | from_flags
     flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}

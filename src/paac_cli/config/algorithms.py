@@ -26,6 +26,8 @@ from pydantic import (
 
 from paac_cli.config.base import ConfigModel
 from paac_cli.config.fields import (
+    BatchSize,
+    BufferSize,
     EntAnnealSteps,
     EntCoef,
     EpsilonAnnealSteps,
@@ -39,9 +41,11 @@ from paac_cli.config.fields import (
     NamedUnion,
     NormalizeAdvantage,
     NormalizeReward,
+    NStep,
     NumEpochs,
     NumMinibatches,
     NumSteps,
+    SaveBuffer,
     VfCoef,
 )
 from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RmsPropConfig
@@ -57,7 +61,7 @@ class AlgorithmConfig(ConfigModel):
     #: Whether the agent takes a `group`: processes that train together, each with a share of the environments.
     supports_ranks: ClassVar[bool] = False
 
-    name: Annotated[str, Field(description="paac, ppo, nstep_q, dqn, or module:Class of a third-party algorithm")]
+    name: Annotated[str, Field(description="paac, ppo, nstep_q, dqn, sac, or module:Class of a third-party algorithm")]
 
     @property
     def rollout_length(self) -> int:
@@ -254,9 +258,7 @@ class DqnConfig(AlgorithmConfig):
 
     name: Annotated[Literal["dqn"], Field(description="selects this algorithm")] = "dqn"
     gamma: Gamma = 0.99
-    n_step: Annotated[
-        PositiveInt, Field(le=100, description="rewards in a return before it bootstraps (n), 1 to 100")
-    ] = 1
+    n_step: NStep = 1
     double: Annotated[
         bool,
         Field(
@@ -266,20 +268,12 @@ class DqnConfig(AlgorithmConfig):
     dueling: Annotated[
         bool, Field(description="dueling network: one head for the value and one for the advantages, combined into Q")
     ] = False
-    buffer_size: Annotated[
-        PositiveInt, Field(le=10**9, description="capacity of the replay buffer in transitions, over all environments")
-    ] = 1_000_000
-    save_buffer: Annotated[
-        bool,
-        Field(
-            description="save the replay buffer in every checkpoint (Atari: 7 kB per transition, 7 GB for a million); "
-            "without it a resumed run differs from an uninterrupted one"
-        ),
-    ] = True
+    buffer_size: BufferSize = 1_000_000
+    save_buffer: SaveBuffer = True
     learning_starts: Annotated[
         NonNegativeInt, Field(le=10**15, description="steps before the first update, to fill the replay buffer; >= 0")
     ] = 80_000
-    batch_size: Annotated[PositiveInt, Field(le=65_536, description="transitions per update, 1 to 65,536")] = 32
+    batch_size: BatchSize = 32
     steps_per_update: Annotated[
         PositiveFloat, Field(description="environment steps per update, summed over all environments; > 0")
     ] = 4.0
@@ -313,12 +307,74 @@ class DqnConfig(AlgorithmConfig):
         return self.save_buffer
 
     def check(self, num_envs: int) -> None:
-        smallest = self.batch_size + num_envs * self.n_step
-        if self.buffer_size < smallest:
-            raise ValueError(
-                f"buffer_size ({self.buffer_size}) must hold a batch ({self.batch_size}) and the latest transitions, "
-                f"whose returns are incomplete ({num_envs} environments x n_step {self.n_step}); set it >= {smallest}"
-            )
+        _check_buffer(self, num_envs)
+
+
+class SacConfig(AlgorithmConfig):
+    """SAC: soft actor-critic from replay (Haarnoja et al. 2018, arXiv 1812.05905; discrete: arXiv 1910.07207)."""
+
+    implementation = "paac_cli.algorithms.sac:Sac"
+
+    name: Annotated[Literal["sac"], Field(description="selects this algorithm")] = "sac"
+    gamma: Gamma = 0.99
+    n_step: NStep = 1
+    buffer_size: BufferSize = 1_000_000
+    save_buffer: SaveBuffer = True
+    learning_starts: Annotated[
+        NonNegativeInt,
+        Field(le=10**15, description="steps before the first update, in which actions are uniformly random; >= 0"),
+    ] = 5_000
+    batch_size: BatchSize = 256
+    utd_ratio: Annotated[
+        PositiveFloat, Field(description="updates per environment step (update-to-data ratio), over all environments")
+    ] = 1.0
+    tau: Annotated[
+        float,
+        Field(gt=0, le=1, description="in every update the target critics move this part of the way to the critics"),
+    ] = 0.005
+    ent_coef: Annotated[
+        Literal["auto"] | PositiveFloat,
+        Field(
+            description="entropy coefficient (temperature alpha): weight of the entropy in the value of a state; > 0, "
+            "auto = learned, so that the entropy comes close to target_entropy"
+        ),
+    ] = "auto"
+    initial_ent_coef: Annotated[PositiveFloat, Field(description="with ent_coef = auto: its first value; > 0")] = 1.0
+    target_entropy: Annotated[
+        Literal["auto"] | float,
+        Field(
+            description="with ent_coef = auto: in nats; auto = minus the number of elements of a continuous action, "
+            "or 0.98 log A for one of A choices"
+        ),
+    ] = "auto"
+    critic_layer_norm: Annotated[
+        bool, Field(description="layer normalisation in the critics, also without network.layer_norm")
+    ] = False
+    normalize_reward: NormalizeReward = False
+    learning_rate: LearningRate = 3e-4
+    lr_anneal_steps: LrAnnealSteps = 0
+    max_grad_norm: MaxGradNorm = 1e4
+    optimizer: OptimizerConfig = AdamConfig()
+
+    @property
+    def rollout_length(self) -> int:
+        return 1
+
+    @property
+    def resumes_exactly(self) -> bool:
+        return self.save_buffer
+
+    def check(self, num_envs: int) -> None:
+        _check_buffer(self, num_envs)
+
+
+def _check_buffer(config: DqnConfig | SacConfig, num_envs: int) -> None:
+    smallest = config.batch_size + num_envs * config.n_step
+    if config.buffer_size < smallest:
+        raise ValueError(
+            f"buffer_size ({config.buffer_size}) must hold a batch ({config.batch_size}) and the latest transitions, "
+            f"whose returns are incomplete ({num_envs} environments x n_step {config.n_step}); set it >= {smallest}"
+        )
 
 
 def _check_minibatches(size: int, num_minibatches: int) -> None:
@@ -327,7 +383,7 @@ def _check_minibatches(size: int, num_minibatches: int) -> None:
 
 
 #: The registry of built-in algorithms.
-BuiltInConfig = PaacConfig | PpoConfig | NstepQConfig | DqnConfig
+BuiltInConfig = PaacConfig | PpoConfig | NstepQConfig | DqnConfig | SacConfig
 
 #: Name -> config class of the built-in algorithms.
 ALGORITHM_CONFIGS: dict[str, type[AlgorithmConfig]] = {

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
 
 from paac_cli.config.base import ConfigModel
 
@@ -15,6 +15,32 @@ def format_rules(protocol: str | None, mode: int | None, difficulty: int | None)
     """These settings of `EnvConfig`, as far as they are given: "rule set baselines, mode 2"."""
     given = {"rule set": protocol, "mode": mode, "difficulty": difficulty}
     return ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+
+
+class WrapperConfig(ConfigModel):
+    """One wrapper of an environment."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[\w.]+(:\w+)?$",
+            description="a class of gymnasium.wrappers, e.g. TimeLimit, or module:Class",
+        ),
+    ]
+    kwargs: Annotated[
+        dict[str, JsonValue],
+        Field(
+            default_factory=dict, description="keyword arguments of the class, after the environment; JSON values only"
+        ),
+    ]
+
+
+def _named(wrapper: Any) -> Any:
+    return {"name": wrapper} if isinstance(wrapper, str) else wrapper
+
+
+#: `{name: ..., kwargs: ...}`, or the name alone.
+Wrapper = Annotated[WrapperConfig, BeforeValidator(_named, json_schema_input_type=WrapperConfig | str)]
 
 
 class EnvConfig(ConfigModel):
@@ -42,6 +68,16 @@ class EnvConfig(ConfigModel):
             description="keyword arguments for gymnasium.make, JSON values only; not for Atari, see protocol",
         ),
     ]
+
+    wrappers: Annotated[
+        tuple[Wrapper, ...],
+        Field(
+            strict=False,
+            max_length=100,
+            description="Gymnasium wrappers, the first one innermost: names of gymnasium.wrappers, module:Class, or "
+            "{name: ..., kwargs: {...}}; scores are those of the wrapped environment; not for Atari, see protocol",
+        ),
+    ] = ()
 
     fresh_per_episode: Annotated[
         Literal["auto"] | bool,
@@ -106,6 +142,7 @@ class EnvConfig(ConfigModel):
             raise ValueError(f"{names} can be set for Atari only (ALE/...), but id is {self.id!r}; remove {names}")
         given = {
             "kwargs": self.kwargs,
+            "wrappers": self.wrappers,
             "channels": self.channels != "auto",
             "grayscale": self.grayscale,
             "resize": self.resize,
@@ -116,7 +153,8 @@ class EnvConfig(ConfigModel):
             raise ValueError(f"{names} cannot be set for Atari, whose rule set (protocol) fixes them; remove {names}")
         if self.is_atari and self.fresh_per_episode is True:
             raise ValueError("fresh_per_episode is not for Atari, whose games carry no state over; remove it")
-        _require_json(self.kwargs)
+        for kwargs in (self.kwargs, *(wrapper.kwargs for wrapper in self.wrappers)):
+            _require_json(kwargs)
         return self
 
 

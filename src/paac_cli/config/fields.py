@@ -97,6 +97,19 @@ EpsilonAnnealSteps = Annotated[
     ),
 ]
 
+NStep = Annotated[PositiveInt, Field(le=100, description="rewards in a return before it bootstraps (n), 1 to 100")]
+BufferSize = Annotated[
+    PositiveInt, Field(le=10**9, description="capacity of the replay buffer in transitions, over all environments")
+]
+SaveBuffer = Annotated[
+    bool,
+    Field(
+        description="save the replay buffer in every checkpoint (Atari: 7 kB per transition, 7 GB for a million); "
+        "without it a resumed run differs from an uninterrupted one"
+    ),
+]
+BatchSize = Annotated[PositiveInt, Field(le=65_536, description="transitions per update, 1 to 65,536")]
+
 # --- networks
 
 

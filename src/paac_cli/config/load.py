@@ -99,12 +99,16 @@ def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any
     """
     new = new.resuming(old)
     old_flat, new_flat = (dict(_flatten(config.model_dump(mode="json"))) for config in (old, new))
-    return {
-        ".".join(path): (old_flat.get(path), new_flat.get(path))
+    changed = [
+        path
         for path in sorted(old_flat.keys() | new_flat.keys())
         if (path in old_flat, old_flat.get(path)) != (path in new_flat, new_flat.get(path))
         and not any(path[: len(free)] == free for free in _FREE_ON_RESUME)
-    }
+    ]
+    # A section that is null on one side is described by its keys on the other.
+    sections = {path[:end] for path in changed for end in range(1, len(path))}
+    values = {path: (old_flat.get(path), new_flat.get(path)) for path in changed}
+    return {".".join(path): pair for path, pair in values.items() if path not in sections or pair != (None, None)}
 
 
 def read_config(

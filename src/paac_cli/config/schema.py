@@ -194,6 +194,22 @@ class TrainingConfig(ConfigModel):
     ] = False
 
 
+class InitFrom(ConfigModel):
+    """A trained policy with whose weights a new run begins."""
+
+    path: Annotated[
+        str,
+        Field(min_length=1, description="a run directory, whose best policy is taken, or a checkpoint"),
+    ]
+    sha256: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$",
+            description="SHA-256 of the policy's arrays; null = of the policy that is found when the run starts",
+        ),
+    ] = None
+
+
 class RunConfig(ConfigModel):
     """All settings of a run. A preset is a RunConfig in YAML."""
 
@@ -205,6 +221,13 @@ class RunConfig(ConfigModel):
     algorithm: Annotated[Algorithm, Field(description="the algorithm and its hyperparameters")] = PaacConfig()
     network: Annotated[NetworkConfig, Field(description="the torso of the network and its options")]
     training: Annotated[TrainingConfig, Field(description="how long to train, what to save and log, on which device")]
+    init_from: Annotated[
+        InitFrom | None,
+        Field(
+            description="begin with the weights and observation statistics of a trained policy, as far as they fit; "
+            "the optimiser starts anew; null = random weights"
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _algorithm_fits_sampling(self) -> Self:
@@ -230,7 +253,14 @@ class RunConfig(ConfigModel):
             config = config.with_env(fresh_per_episode=run.env.fresh_per_episode)
         if config.network.precision == "auto":
             config = config.with_network(precision=run.network.precision)
+        if config.init_from and run.init_from and config.init_from.sha256 is None:
+            config = config.with_init_from(sha256=run.init_from.sha256)
         return config
+
+    def with_init_from(self, **settings: Any) -> "RunConfig":
+        """This config with other `settings` in the section `init_from`, which it must have."""
+        assert self.init_from is not None
+        return self.model_copy(update={"init_from": self.init_from.model_copy(update=settings)})
 
     def with_env(self, **settings: Any) -> "RunConfig":
         """This config with other `settings` in the section `env`."""

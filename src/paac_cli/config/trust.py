@@ -37,14 +37,19 @@ class CodeReference(NamedTuple):
 def code_references(data: Any) -> list[CodeReference]:
     """All code that the config `data`, as parsed from YAML, may import.
 
-    Every text with a colon counts, also as a key. In `env.kwargs`, which an environment may import from, a text such as
-    `localhost:8080` does not, unless there is a module of that name.
+    Every text with a colon counts, also as a key. In the `kwargs` of an environment or a wrapper, which may import from
+    them, a text such as `localhost:8080` does not, unless there is a module of that name.
     """
     found = []
     for path, text in _texts(data):
-        if ":" in text and (path[:2] != ("env", "kwargs") or _may_be_code(text)):
+        if ":" in text and (not _is_in_kwargs(path) or _may_be_code(text)):
             found.append(CodeReference(_dotted(path), text))
     return found
+
+
+def _is_in_kwargs(path: tuple[str | int, ...]) -> bool:
+    """Whether a place is in the keyword arguments of an environment or of a wrapper."""
+    return path[:2] == ("env", "kwargs") or (path[:2] == ("env", "wrappers") and path[3:4] == ("kwargs",))
 
 
 def code_names(config: ConfigModel) -> set[str]:

@@ -1,4 +1,6 @@
-"""Placeholders in `env.kwargs`, which give every copy of an environment a port, a directory or a number of its own.
+"""Placeholders in the `kwargs` of an environment and of its wrappers.
+
+They give every copy of an environment a port, a directory or a number of its own.
 
     "{env_index}"           the index of the environment, from 0: "7"
     "sim-{worker_index}"    the index of its worker process, from 0: "sim-1"
@@ -23,9 +25,11 @@ class Copy(NamedTuple):
 
 
 def fill_placeholders(config: EnvConfig, copy: Copy) -> EnvConfig:
-    """`config` with the placeholders in all text of `kwargs` replaced, at any depth; keys of mappings stay."""
-    filled = _fill(config.kwargs, copy._asdict())
-    return config if filled == config.kwargs else config.model_copy(update={"kwargs": filled})
+    """`config` with the placeholders in all text of all `kwargs` replaced, at any depth; keys of mappings stay."""
+    numbers = copy._asdict()
+    wrappers = tuple(one.model_copy(update={"kwargs": _fill(one.kwargs, numbers)}) for one in config.wrappers)
+    filled = config.model_copy(update={"kwargs": _fill(config.kwargs, numbers), "wrappers": wrappers})
+    return config if filled == config else filled
 
 
 def _fill(value: Any, numbers: dict[str, int]) -> Any:

@@ -1,4 +1,4 @@
-"""A Gymnasium environment with the wrappers of paac: checks of its outputs, and the conversion of images."""
+"""A Gymnasium environment with its own wrappers and those of paac: checks of its outputs, conversion of images."""
 
 from typing import Any
 
@@ -10,16 +10,17 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.images import ChannelsLastEnv, has_channels_first, require_images
 from paac_cli.envs.registry import make_registered
+from paac_cli.envs.wrapping import wrapped
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.text import describe_error
 
 
 def open_checked(config: EnvConfig, render_mode: str | None) -> CheckedEnv:
-    """Make `config.id`, whose outputs are checked against its spaces. Raises EnvironmentSpecError.
+    """Make `config.id` with `config.wrappers`; outputs are checked against its spaces. Raises EnvironmentSpecError.
 
     render_mode: for the environment; None if it will not be rendered.
     """
-    return CheckedEnv(make_registered(config, render_mode))
+    return CheckedEnv(wrapped(make_registered(config, render_mode), config.wrappers, config.id))
 
 
 def with_images_converted(env: CheckedEnv, config: EnvConfig) -> gymnasium.Env[Any, Any]:

@@ -73,12 +73,16 @@ class ActionTranslator:
         elif isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating) and 0 not in space.shape:
             if np.isnan([space.low, space.high]).any():
                 raise EnvironmentSpecError(f"{env_id}: a bound of the action space {space} is NaN")
-            self.spec = ActionSpec((int(np.prod(space.shape)),), ())
             with np.errstate(all="ignore"):
                 centre, half_range = (space.high + space.low) / 2, (space.high - space.low) / 2
             bounded = np.isfinite(half_range)  # bounds whose difference overflows count as infinite
             self._centre, self._half_range = np.where(bounded, centre, 0.0), np.where(bounded, half_range, 1.0)
             self._low, self._high = space.low, space.high
+            unbounded = tuple(
+                f"element {list(map(int, index))} is between {space.low[tuple(index)]} and {space.high[tuple(index)]}"
+                for index in np.argwhere(~bounded)
+            )
+            self.spec = ActionSpec((int(np.prod(space.shape)),), (), unbounded=unbounded)
         else:
             raise EnvironmentSpecError(
                 f"{env_id}: action space {space} is not supported; "

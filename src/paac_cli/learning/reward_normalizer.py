@@ -28,8 +28,13 @@ class RewardNormalizer(tf.Module):
 
         reward: [T, N] float32. ended: [T, N] bool, the episode ended with this step.
         """
+        self.observe(reward, ended)
+        return self.normalize(reward)
+
+    def observe(self, reward: tf.Tensor, ended: tf.Tensor) -> None:
+        """Update the statistics with a rollout. Arguments: as of `__call__`."""
         if not self._enabled:
-            return reward
+            return
         running, returns = self._return, []
         for t in range(reward.shape[0]):
             running = self._gamma * running + reward[t]
@@ -37,4 +42,7 @@ class RewardNormalizer(tf.Module):
             running = tf.where(ended[t], 0.0, running)
         self._return.assign(running)
         self._moments.update(tf.concat(returns, axis=0))
-        return tf.clip_by_value(reward / self._moments.deviation, -_CLIP, _CLIP)
+
+    def normalize(self, reward: tf.Tensor) -> tf.Tensor:
+        """`reward`, of any shape, in units of the standard deviation that was observed so far."""
+        return tf.clip_by_value(reward / self._moments.deviation, -_CLIP, _CLIP) if self._enabled else reward

@@ -37,18 +37,29 @@ class Torso(tf.Module):
     """
 
     def __init__(
-        self, config: NetworkConfig, spec: EnvSpec, initializer: Initializer, rng: np.random.Generator
+        self,
+        config: NetworkConfig,
+        spec: EnvSpec,
+        initializer: Initializer,
+        rng: np.random.Generator,
+        name: str = "torso",
     ) -> None:
+        """name: prefix of the names of its variables."""
         super().__init__()
         self._normalizer = ObsNormalizer(spec.obs_shape) if config.normalize_obs else None
         self._part_scales = _part_scales(spec)
-        self._branches = [_Branch(config, inputs, initializer, rng) for inputs in _branch_inputs(config, spec)]
+        self._branches = [_Branch(config, inputs, initializer, rng) for inputs in _branch_inputs(config, spec, name)]
         self.num_features = sum(branch.num_features for branch in self._branches)
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
         """obs: [B, ...] of any numeric dtype; bytes are scaled to [0, 1]. Returns features as float32."""
         features = [branch(*self._scaled(obs, branch.dtype)) for branch in self._branches]
         return tf.concat([tf.cast(part, tf.float32) for part in features], axis=1)
+
+    def scaled(self, obs: tf.Tensor) -> tf.Tensor:
+        """Observations [B, ...] as the layers compute with them, in float32: bytes scaled, or all normalised."""
+        inputs, input_scale = self._scaled(obs, tf.float32)
+        return inputs if input_scale == 1.0 else inputs * input_scale
 
     def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
@@ -106,10 +117,13 @@ class _Branch(tf.Module):
         return obs
 
 
-def _branch_inputs(config: NetworkConfig, spec: EnvSpec) -> list[_BranchInput]:
-    """The input of each torso. Raises ConfigError if `network.torsos` names an unknown part."""
+def _branch_inputs(config: NetworkConfig, spec: EnvSpec, prefix: str) -> list[_BranchInput]:
+    """The input of each torso. prefix: of the names of their variables.
+
+    Raises ConfigError if `network.torsos` names an unknown part.
+    """
     if not config.torsos:
-        return [_BranchInput(config.torso, "network.torso", "torso", spec.obs_shape)]
+        return [_BranchInput(config.torso, "network.torso", prefix, spec.obs_shape)]
     names = [part.name for part in spec.parts]
     if not names:
         raise ConfigError(
@@ -128,11 +142,11 @@ def _branch_inputs(config: NetworkConfig, spec: EnvSpec) -> list[_BranchInput]:
         start = columns.stop
         if part.name in config.torsos:
             torso, key = config.torsos[part.name], f"network.torsos.{part.name}"
-            inputs.append(_BranchInput(torso, key, f"torso/{part.name}", part.shape, (columns,)))
+            inputs.append(_BranchInput(torso, key, f"{prefix}/{part.name}", part.shape, (columns,)))
         else:
             rest.append(columns)
     if rest:
-        inputs.append(_BranchInput(config.torso, "network.torso", "torso", (sum(map(len, rest)),), tuple(rest)))
+        inputs.append(_BranchInput(config.torso, "network.torso", prefix, (sum(map(len, rest)),), tuple(rest)))
     return inputs
 
 

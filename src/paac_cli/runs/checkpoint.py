@@ -54,6 +54,13 @@ class TrainedPolicy(NamedTuple):
     policy: Arrays
 
 
+class PolicyArrays(NamedTuple):
+    """The arrays of a policy, without the config that they belong to."""
+
+    arrays: Arrays
+    sha256: str  #: of their file
+
+
 class Checkpoint(NamedTuple):
     """Everything that is needed to resume a run."""
 
@@ -110,6 +117,12 @@ def load_policy(path: Path, trusted: Container[str] = ()) -> TrainedPolicy:
     """Only what playing needs, from a checkpoint or a best policy. Raises as `load_checkpoint` does."""
     manifest, config = _read_head(path, trusted)
     return TrainedPolicy(config, manifest.counters, manifest.score, _read_arrays(path, _POLICY, manifest))
+
+
+def load_policy_arrays(path: Path) -> PolicyArrays:
+    """The arrays of a checkpoint or a best policy, whatever its config. Raises CheckpointError."""
+    manifest = read_manifest(path)
+    return PolicyArrays(_read_arrays(path, _POLICY, manifest), manifest.files["policy.safetensors"])
 
 
 def to_messages(checkpoint: Checkpoint) -> list[bytes]:

@@ -15,11 +15,13 @@ from paac_cli.events import Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
     Checkpoint,
+    PolicyArrays,
     TrainedPolicy,
     list_checkpoints,
     list_policies,
     load_checkpoint,
     load_policy,
+    load_policy_arrays,
     save_checkpoint,
 )
 from paac_cli.runs.directory_lock import DirectoryLock
@@ -190,7 +192,7 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
     if is_checkpoint:
         return path, load_policy(path, trusted)
     if not is_run:
-        raise CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
+        raise _neither_run_nor_checkpoint(path)
     directory = path / CHECKPOINTS
 
     def list_paths() -> list[Path]:
@@ -202,6 +204,26 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
         raise CheckpointError(f"no checkpoint in {directory} is valid")
     hint = "only its best policy; leave out --last" if list_policies(directory) else "no checkpoint yet"
     raise CheckpointError(f"{path} has {hint}")
+
+
+def find_policy_arrays(path: Path) -> list[PolicyArrays]:
+    """The arrays of all valid policies at `path`, which is a checkpoint or a run directory, the best one first.
+
+    Raises CheckpointError if there is none.
+    """
+    if (path / MANIFEST).exists():
+        return [load_policy_arrays(path)]
+    directory, found = path / CHECKPOINTS, []
+    for one in (*list_policies(directory), *list_checkpoints(directory)):
+        with contextlib.suppress(CheckpointError):
+            found.append(load_policy_arrays(one))
+    if not found:
+        raise _neither_run_nor_checkpoint(path)
+    return found
+
+
+def _neither_run_nor_checkpoint(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
 
 
 def newest_run(root: Path) -> Path:

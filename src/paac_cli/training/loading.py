@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.config.schema import RunConfig
-from paac_cli.events import Log
+from paac_cli.events import Info, Log
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import Pool, make_pool
@@ -52,6 +52,12 @@ def load_training(
         from paac_cli.training.device import device_in_use, resolve_precision
 
         config = ranks.config_of_first(resolve_precision(config))
+    initial = None
+    if checkpoint is None and config.init_from is not None:
+        from paac_cli.training.warm_start import find_initial_policy
+
+        initial = find_initial_policy(config.init_from)
+        config = config.with_init_from(sha256=initial.sha256)
     num_envs = config.sampling.num_envs
     envs = ranks.share(num_envs)
     with make_pool(config, spec, log, stopping, envs) as pool:
@@ -65,7 +71,12 @@ def load_training(
             from paac_cli.learning.process_group import ProcessGroup
 
             group = ProcessGroup(num_envs, envs, ranks.connection.total)
-        yield Loaded(config, found, spec, pool, make_agent(config, spec, policy, group), device)
+        agent = make_agent(config, spec, policy, group)
+        if initial is not None and config.init_from is not None:
+            from paac_cli.training.warm_start import begin_with
+
+            log(Info(str(begin_with(agent, initial.arrays, config.init_from.path))))
+        yield Loaded(config, found, spec, pool, agent, device)
 
 
 def prepare_device(config: RunConfig, local_rank: int = 0) -> str:

@@ -1,0 +1,257 @@
+"""The networks of soft actor-critic: a policy and two critics, for continuous actions or for one choice.
+
+The critics estimate the value of actions, `Q(s, a)`. `min Q` is the smaller one of their two values (Fujimoto et al.
+2018, arXiv 1802.09477, section 4.2).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from paac_cli.config.schema import NetworkConfig
+from paac_cli.networks.distributions import Categorical
+from paac_cli.networks.initializers import INITIALIZERS
+from paac_cli.networks.layers import DenseLayer, DenseSpec
+from paac_cli.networks.normalizer import MomentsFunction, moments_of
+from paac_cli.networks.torsos import Torso
+from paac_cli.spec import EnvSpec
+
+_LOG_STD = (-20.0, 2.0)  # bounds, as in the code of Haarnoja et al. 2018
+_JOIN_UNITS = 256  # of the layer that joins the features of an image with an action
+
+
+class SoftValue(NamedTuple):
+    """The value of states under a policy that is rewarded for its entropy. Gradients reach the policy only."""
+
+    value: tf.Tensor  #: [B], the expectation over actions of `min Q(s, a) - alpha * log pi(a|s)`
+    entropy: tf.Tensor  #: [B], an estimate of the entropy of `pi(.|s)`
+
+
+class Critic(Protocol):
+    """Estimates `Q`. An `ActionKind` knows the arguments and the shape of the result."""
+
+    variables: Sequence[tf.Variable]
+
+    def __call__(self, obs: tf.Tensor, *action: tf.Tensor) -> tf.Tensor:
+        """obs: [B, ...] float32."""
+
+
+class ActionKind(Protocol):
+    """What depends on the kind of actions. A policy gives `num_parameters` (P) numbers for each observation."""
+
+    num_parameters: int
+
+    def make_critic(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> Critic:
+        """name: prefix of the names of its variables."""
+
+    def q(self, critic: Critic, obs: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        """Values [B] of actions [B, ...]."""
+
+    def soft_value(
+        self, parameters: tf.Tensor, critics: Sequence[Critic], obs: tf.Tensor, alpha: tf.Tensor, seed: tf.Tensor
+    ) -> SoftValue:
+        """Of observations [B, ...]. parameters: [B, P]. alpha: [], the temperature. seed: [2] int64, of the noise."""
+
+    def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Actions [B, ...]."""
+
+    def mode(self, parameters: tf.Tensor) -> tf.Tensor:
+        """The actions [B, ...] of a greedy policy."""
+
+    def uniform(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Uniformly random actions [count, ...]."""
+
+    def probability(self, parameters: tf.Tensor) -> tf.Tensor:
+        """Of each choice [B, A]; [B, 0] for continuous actions."""
+
+
+class ContinuousActions:
+    """Actions in [-1, 1]^D: `tanh` of a Gaussian, whose parameters are D means and D log standard deviations.
+
+    Haarnoja et al. 2018, arXiv 1812.05905, appendix C.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self.num_parameters = size, 2 * size
+
+    def make_critic(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> Critic:
+        return _ContinuousCritic(config, spec, rng, name)
+
+    def q(self, critic: Critic, obs: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        return critic(obs, action)
+
+    def soft_value(
+        self, parameters: tf.Tensor, critics: Sequence[Critic], obs: tf.Tensor, alpha: tf.Tensor, seed: tf.Tensor
+    ) -> SoftValue:
+        """One sampled action stands for the expectation. Gradients flow through it (the reparametrisation trick)."""
+        action, log_prob = self.sample_with_log_prob(parameters, seed)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(action)
+            q = tf.minimum(*(critic(obs, action) for critic in critics))
+        slope = tf.stop_gradient(tape.gradient(q, action))
+        change = tf.reduce_sum(slope * (action - tf.stop_gradient(action)), axis=1)  # 0, but its gradient is the slope
+        return SoftValue(tf.stop_gradient(q) + change - alpha * log_prob, -log_prob)
+
+    def sample_with_log_prob(self, parameters: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Actions [B, D], and the logarithms [B] of their probability densities.
+
+        log pi(a) = sum_d log N(u_d; mean_d, std_d) - log(1 - tanh(u_d)^2),  a = tanh(u)
+        """
+        mean, log_std = self._split(parameters)
+        noise = tf.random.stateless_normal(tf.shape(mean), seed, alg="philox")
+        u = mean + tf.exp(log_std) * noise
+        log_density = -0.5 * tf.square(noise) - log_std - 0.5 * math.log(2.0 * math.pi)
+        log_slope = 2.0 * (math.log(2.0) - u - tf.math.softplus(-2.0 * u))  # log(1 - tanh(u)^2), also for large u
+        return tf.tanh(u), tf.reduce_sum(log_density - log_slope, axis=1)
+
+    def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.sample_with_log_prob(parameters, seed)[0]
+
+    def mode(self, parameters: tf.Tensor) -> tf.Tensor:
+        return tf.tanh(self._split(parameters)[0])
+
+    def uniform(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return tf.random.stateless_uniform([count, self._size], seed, minval=-1.0, maxval=1.0, alg="philox")
+
+    def probability(self, parameters: tf.Tensor) -> tf.Tensor:
+        return parameters[:, :0]
+
+    def _split(self, parameters: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Means and log standard deviations, each [B, D]."""
+        mean, log_std = tf.split(parameters, 2, axis=1)
+        return mean, tf.clip_by_value(log_std, *_LOG_STD)
+
+
+class DiscreteActions:
+    """One choice among `A`: the parameters are logits, and the critics give the values of all choices.
+
+    Christodoulou 2019, arXiv 1910.07207: expectations are sums over all choices, so nothing is sampled in updates.
+    """
+
+    def __init__(self, num_choices: int) -> None:
+        self.num_parameters = num_choices
+        self._distribution = Categorical(num_choices)
+
+    def make_critic(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> Critic:
+        return _DiscreteCritic(config, spec, rng, name)
+
+    def q(self, critic: Critic, obs: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(critic(obs) * tf.one_hot(action, self.num_parameters), axis=1)
+
+    def soft_value(
+        self, parameters: tf.Tensor, critics: Sequence[Critic], obs: tf.Tensor, alpha: tf.Tensor, seed: tf.Tensor
+    ) -> SoftValue:
+        q = tf.stop_gradient(tf.minimum(*(critic(obs) for critic in critics)))
+        entropy = self._distribution.entropy(parameters)
+        return SoftValue(tf.reduce_sum(tf.nn.softmax(parameters) * q, axis=1) + alpha * entropy, entropy)
+
+    def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self._distribution.sample(parameters, seed)
+
+    def mode(self, parameters: tf.Tensor) -> tf.Tensor:
+        return self._distribution.mode(parameters)
+
+    def uniform(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return tf.random.stateless_uniform([count], seed, maxval=self.num_parameters, dtype=tf.int32, alg="philox")
+
+    def probability(self, parameters: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(parameters)
+
+
+class SoftActorCritic(tf.Module):
+    """A policy and two critics, each with its own torso. The critics get observations as the policy scales them."""
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        spec: EnvSpec,
+        actions: ActionKind,
+        rng: np.random.Generator,
+        *,
+        critic_layer_norm: bool,
+    ) -> None:
+        """critic_layer_norm: layer normalisation in the torsos of the critics, also without `network.layer_norm`."""
+        super().__init__()
+        self.actions = actions
+        initializer = INITIALIZERS[config.initializer]
+        self._torso = Torso(config, spec, initializer, rng)
+        outputs = DenseSpec(actions.num_parameters, "linear")
+        self._policy = DenseLayer(self._torso.num_features, outputs, initializer, rng, "policy", gain=0.01)
+        of_critic = config.model_copy(
+            update={"normalize_obs": False, "layer_norm": config.layer_norm or critic_layer_norm}
+        )
+        scaled = spec._replace(
+            obs_dtype=np.dtype(np.float32), parts=tuple(part._replace(is_bytes=False) for part in spec.parts)
+        )
+        self.critics = [actions.make_critic(of_critic, scaled, rng, name) for name in ("critic_1", "critic_2")]
+
+    def scaled(self, obs: tf.Tensor) -> tf.Tensor:
+        """Observations [B, ...] as the critics take them: float32, normalised if that is configured."""
+        return self._torso.scaled(obs)
+
+    def parameters(self, obs: tf.Tensor) -> tf.Tensor:
+        """Parameters [B, P] of the policy for observations [B, ...] of any dtype."""
+        return self._policy(self._torso(obs))
+
+    def play(self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [B, ...], their values `min Q` [B], and the probabilities [B, A], or [B, 0] if they are continuous.
+
+        seed: [2] int64, of the noise. greedy: [] bool; if true, the mode of the policy instead of samples.
+        """
+        parameters, scaled = self.parameters(obs), self.scaled(obs)
+        action = tf.where(greedy, self.actions.mode(parameters), self.actions.sample(parameters, seed))
+        value = tf.minimum(*(self.actions.q(critic, scaled, action) for critic in self.critics))
+        return action, value, self.actions.probability(parameters)
+
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+        """Update the running statistics with `obs` [B, ...], if observations are normalised."""
+        self._torso.observe(obs, moments)
+
+
+class _ContinuousCritic(tf.Module):
+    """`(obs [B, ...], action [B, D]) -> Q(s, a) [B]`, float32.
+
+    Torso `mlp` takes the observation and the action as one vector. After another torso, a layer of 256 units joins its
+    features with the action.
+    """
+
+    def __init__(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> None:
+        super().__init__()
+        initializer, size = INITIALIZERS[config.initializer], spec.action.shape[0]
+        takes_vectors = config.torso == "mlp" and not config.torsos
+        if takes_vectors:
+            spec = spec._replace(obs_shape=(int(np.prod(spec.obs_shape)) + size,), parts=())
+        self._torso = Torso(config, spec, initializer, rng, f"{name}/torso")
+        self._join, features = None, self._torso.num_features
+        if not takes_vectors:
+            join = DenseSpec(_JOIN_UNITS, "relu")
+            self._join = DenseLayer(
+                features + size, join, initializer, rng, f"{name}/join", layer_norm=config.layer_norm
+            )
+            features = _JOIN_UNITS
+        self._q = DenseLayer(features, DenseSpec(1, "linear"), initializer, rng, f"{name}/q")
+
+    def __call__(self, obs: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+        if self._join is None:
+            flat = tf.reshape(obs, [-1, int(np.prod(obs.shape[1:]))])
+            features = self._torso(tf.concat([flat, action], axis=1))
+        else:
+            features = self._join(tf.concat([self._torso(obs), action], axis=1))
+        return tf.squeeze(self._q(features), axis=1)
+
+
+class _DiscreteCritic(tf.Module):
+    """`obs [B, ...] -> Q(s, .) [B, A]`, float32."""
+
+    def __init__(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> None:
+        super().__init__()
+        initializer = INITIALIZERS[config.initializer]
+        self._torso = Torso(config, spec, initializer, rng, f"{name}/torso")
+        outputs = DenseSpec(spec.action.choices[0], "linear")
+        self._q = DenseLayer(self._torso.num_features, outputs, initializer, rng, f"{name}/q")
+
+    def __call__(self, obs: tf.Tensor) -> tf.Tensor:
+        return self._q(self._torso(obs))

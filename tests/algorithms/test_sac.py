@@ -1,0 +1,232 @@
+"""SAC: its equations against NumPy in float64, its gradients, and what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from corridor import SPEC, corridor_for, make_config, run
+from paac_cli.algorithms.agent import make_agent
+from paac_cli.algorithms.sac import sac_losses
+from paac_cli.errors import ConfigError
+from paac_cli.networks.soft_actor_critic import ContinuousActions, DiscreteActions, SoftActorCritic
+from paac_cli.seeding import weights_generator
+from paac_cli.spec import ActionSpec, EnvSpec, ObsPart, discrete_action
+
+SEED = tf.constant([3, 4], tf.int64)
+CONTINUOUS = SPEC._replace(action=ActionSpec((2,), ()))
+
+
+def float32(*numbers):
+    return tf.constant(numbers, tf.float32)
+
+
+def constant_critic(values):
+    """A critic of continuous actions whose value is `values` plus the sum of the squared action."""
+    return lambda obs, action: float32(*values) + tf.reduce_sum(tf.square(action), axis=1)
+
+
+def test_losses_worked_by_hand():
+    """Two transitions. Errors of the critics: 1, -1 and 0, 2. Entropies 0.5 and 1.5 are 2 above the target of -1."""
+    loss, metrics = sac_losses(
+        [float32(2.0, 4.0), float32(1.0, 7.0)],
+        target=float32(1.0, 5.0),
+        value=float32(3.0, 5.0),
+        entropy=float32(0.5, 1.5),
+        log_alpha=tf.constant(-0.5),
+        target_entropy=-1.0,
+    )
+    assert float(metrics["train/critic_loss"]) == pytest.approx((1 + 1) / 2 + (0 + 4) / 2)
+    assert float(metrics["train/policy_loss"]) == pytest.approx(-4.0)
+    assert float(metrics["train/entropy"]) == pytest.approx(1.0)
+    assert float(metrics["train/q_mean"]) == pytest.approx(3.0)
+    assert float(metrics["train/ent_coef"]) == pytest.approx(math.exp(-0.5))
+    assert float(loss) == pytest.approx(3.0 - 4.0 + -0.5 * 2.0)
+
+
+def test_the_temperature_rises_if_the_entropy_is_too_low():
+    log_alpha = tf.Variable(0.0)
+    zero = float32(0.0)
+    with tf.GradientTape() as tape:
+        loss, _ = sac_losses([zero, zero], zero, zero, float32(-3.0), log_alpha, target_entropy=-1.0)
+    assert tape.gradient(loss, log_alpha) == -2.0
+
+
+def test_log_probabilities_of_squashed_actions_match_numpy():
+    parameters = np.array([[0.3, -1.2, -0.5, 0.4], [9.0, 0.0, 0.1, -25.0]])  # 9: tanh is nearly 1; -25: below the bound
+    action, log_prob = ContinuousActions(2).sample_with_log_prob(tf.constant(parameters, tf.float32), SEED)
+    noise = tf.random.stateless_normal([2, 2], SEED, alg="philox").numpy().astype(np.float64)
+    mean, log_std = parameters[:, :2], np.maximum(parameters[:, 2:], -20.0)
+    u = mean + np.exp(log_std) * noise
+    np.testing.assert_allclose(action, np.tanh(u), rtol=1e-5)
+    density = -0.5 * noise**2 - log_std - 0.5 * np.log(2 * np.pi)
+    slope = np.log(4.0) - 2 * np.logaddexp(u, -u)  # log(1 - tanh(u)^2) = log(1 / cosh(u)^2)
+    np.testing.assert_allclose(log_prob, (density - slope).sum(axis=1), rtol=1e-5)
+
+
+def test_the_density_of_squashed_actions_integrates_to_one():
+    actions, parameters = ContinuousActions(1), tf.tile(float32(0.4, -0.2)[None], [200_000, 1])
+    sampled, log_prob = actions.sample_with_log_prob(parameters, SEED)
+    assert np.abs(sampled).max() <= 1.0
+    inside = np.abs(sampled[:, 0]) < 0.5  # the mean of 1/density over samples in a region is the size of that region
+    assert np.mean(np.where(inside, np.exp(-log_prob), 0.0)) == pytest.approx(1.0, rel=0.01)
+
+
+def test_the_soft_value_of_continuous_actions_is_the_smaller_value_and_the_entropy_bonus():
+    actions, parameters = ContinuousActions(2), tf.constant([[0.1, 0.2, -1.0, -2.0]] * 2)
+    critics = [constant_critic([1.0, 5.0]), constant_critic([3.0, 4.0])]
+    found = actions.soft_value(parameters, critics, tf.zeros([2, 1]), tf.constant(0.3), SEED)
+    action, log_prob = actions.sample_with_log_prob(parameters, SEED)
+    expected = np.array([1.0, 4.0]) + np.square(action).sum(axis=1) - 0.3 * log_prob
+    np.testing.assert_allclose(found.value, expected, rtol=1e-6)
+    np.testing.assert_allclose(found.entropy, -log_prob)
+
+
+def test_the_gradient_of_the_soft_value_goes_through_the_action_and_the_entropy():
+    """It is compared with differences of the value, in which the noise stays the same."""
+    actions, critics = ContinuousActions(2), [constant_critic([1.0]), constant_critic([2.0])]
+    parameters = tf.Variable([[0.3, -0.4, -0.5, 0.1]])
+
+    def value(numbers):
+        return actions.soft_value(numbers, critics, tf.zeros([1, 1]), tf.constant(0.3), SEED).value
+
+    with tf.GradientTape() as tape:
+        result = value(parameters)
+    step = 1e-2
+    differences = [
+        (value(parameters + step * one)[0] - value(parameters - step * one)[0]) / (2 * step)
+        for one in np.eye(4, dtype=np.float32)[:, None]
+    ]
+    np.testing.assert_allclose(tape.gradient(result, parameters)[0], differences, rtol=2e-3, atol=2e-3)
+
+
+def test_the_soft_value_of_a_choice_is_the_exact_expectation():
+    logits, q = np.array([[0.5, -1.0, 0.2]]), np.array([[[1.0, 2.0, -3.0]], [[2.0, 1.0, -2.0]]])
+    critics = [lambda obs, one=one: tf.constant(one, tf.float32) for one in q]
+    found = DiscreteActions(3).soft_value(tf.constant(logits, tf.float32), critics, None, tf.constant(0.3), SEED)
+    p = np.exp(logits) / np.exp(logits).sum()
+    entropy = -(p * np.log(p)).sum()
+    assert float(found.entropy[0]) == pytest.approx(entropy)
+    assert float(found.value[0]) == pytest.approx((p * q.min(axis=0)).sum() + 0.3 * entropy)
+
+
+@pytest.mark.parametrize("spec", [SPEC, CONTINUOUS])
+def test_the_value_of_the_policy_changes_the_policy_only_and_the_error_of_the_critics_the_critics_only(spec):
+    is_discrete = spec.action.num_actions is not None
+    actions = DiscreteActions(2) if is_discrete else ContinuousActions(2)
+    config = make_config("sac").network
+    network = SoftActorCritic(config, spec, actions, weights_generator(1), critic_layer_norm=True)
+    obs = tf.ones([5, 1])
+    weights = network.trainable_variables
+    with tf.GradientTape(persistent=True) as tape:
+        value = actions.soft_value(network.parameters(obs), network.critics, obs, tf.constant(0.1), SEED).value
+        action = tf.zeros([5], tf.int32) if is_discrete else tf.zeros([5, 2])
+        q = [actions.q(critic, obs, action) for critic in network.critics]
+    by_value, by_q = (
+        {
+            weight.name
+            for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True)
+            if gradient is not None
+        }
+        for loss in (value, q)
+    )
+    assert by_value == {weight.name for weight in weights if not weight.name.startswith("critic")} != set()
+    assert by_q == {weight.name for weight in weights if weight.name.startswith("critic")} != set()
+
+
+def test_target_critics_move_by_tau_towards_the_critics():
+    config = make_config("sac", learning_starts=0, batch_size=4, utd_ratio=0.25, buffer_size=1000, tau=0.25)
+    agent = make_agent(config, SPEC)
+    name = "critic_1/q/kernel"
+    run(agent, corridor_for(config), 2)
+    before = agent.learner.to_arrays()[f"target/{name}"]
+    run(agent, corridor_for(config), 1)
+    now, after = agent.policy.to_arrays()[name], agent.learner.to_arrays()[f"target/{name}"]
+    assert (now != before).any()
+    np.testing.assert_allclose(after, before + 0.25 * (now - before), rtol=1e-6)
+
+
+def test_updates_follow_the_ratio_and_begin_after_learning_starts():
+    config = make_config("sac", num_envs=4, learning_starts=20, batch_size=4, utd_ratio=0.3, buffer_size=1000)
+    agent = make_agent(config, SPEC)
+    made = []
+    agent._update = lambda batch, seeds, update=agent._update: made.append(1) or update(batch, seeds)
+    run(agent, corridor_for(config), 5)
+    assert made == []
+    run(agent, corridor_for(config), 10)
+    assert len(made) == 12  # 40 steps x 0.3
+
+
+def test_actions_are_uniform_before_learning_starts_and_follow_the_policy_afterwards():
+    config = make_config("sac", num_envs=500, learning_starts=1000, buffer_size=10_000)
+    agent, step = make_agent(config, CONTINUOUS), corridor_for(config).timestep()
+    random = np.concatenate([agent.act(step).copy() for _ in range(2)])
+    assert np.abs(random).max() <= 1.0
+    np.testing.assert_allclose(np.histogram(random, 4, (-1.0, 1.0))[0] / random.size, 0.25, atol=0.03)
+    assert abs(np.corrcoef(random.T)[0, 1]) < 0.1
+    chosen = agent.act(step)
+    assert np.histogram(chosen, 4, (-1.0, 1.0))[0][0] / chosen.size > 0.26 or chosen.std() != pytest.approx(
+        random.std(), rel=0.01
+    )
+
+
+IMAGES = EnvSpec((16, 16, 4), np.dtype(np.uint8), ActionSpec((2,), ()), 30.0, frame_stack=4)
+PARTS = (ObsPart("camera", (12, 12, 1), True), ObsPart("speed", (3,), False))
+DICT = EnvSpec((147,), np.dtype(np.float32), ActionSpec((2,), ()), 30.0, parts=PARTS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "network"),
+    [
+        (CONTINUOUS, {"torso": "mlp"}),
+        (IMAGES, {"torso": "mlp"}),
+        (IMAGES, {"torso": "impala", "hidden_sizes": [64, 64]}),
+        (DICT, {"torso": "mlp"}),
+        (DICT, {"torso": "mlp", "torsos": {"camera": "impala"}}),
+    ],
+)
+@pytest.mark.parametrize("normalize_obs", [False, True])
+def test_every_kind_of_observation_can_be_played_and_valued(spec, network, normalize_obs):
+    config = make_config("sac", network=network | {"normalize_obs": normalize_obs})
+    obs = np.random.default_rng(0).integers(0, 255, (3, *spec.obs_shape)).astype(spec.obs_dtype)
+    prediction = make_agent(config, spec).predict(obs, seed=0, step=0, greedy=False)
+    assert prediction.action.shape == (3, 2)
+    assert prediction.value.shape == (3,)
+    assert prediction.probability.shape == (3, 0)
+    assert np.abs(prediction.value).max() < 100.0  # bytes are scaled for the critics, too
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (ActionSpec((2,), (3, 4)), "sac takes continuous actions or one choice"),
+        (
+            ActionSpec((2,), (), unbounded=("element [1] is between 0.0 and inf",)),
+            "element \\[1\\] is between 0.0 and inf",
+        ),
+    ],
+)
+def test_other_actions_are_refused(action, message):
+    with pytest.raises(ConfigError, match=message):
+        make_agent(make_config("sac"), SPEC._replace(action=action))
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [(ActionSpec((3,), ()), -3.0), (discrete_action(("a", "b", "c", "d")), 0.98 * math.log(4.0))],
+)
+def test_the_target_entropy_follows_from_the_actions(action, expected):
+    agent = make_agent(make_config("sac"), SPEC._replace(action=action))
+    assert agent._target_entropy == pytest.approx(expected)
+    agent = make_agent(make_config("sac", target_entropy=-0.5), SPEC._replace(action=action))
+    assert agent._target_entropy == -0.5
+
+
+@pytest.mark.parametrize("ent_coef", ["auto", 0.2])
+def test_the_entropy_coefficient_is_learned_or_stays(ent_coef):
+    config = make_config("sac", learning_starts=0, batch_size=4, buffer_size=1000, ent_coef=ent_coef)
+    metrics = run(make_agent(config, SPEC), corridor_for(config), 10)
+    found = {row["train/ent_coef"] for row in metrics}
+    assert (len(found) > 1) == (ent_coef == "auto")
+    assert ent_coef == "auto" or max(found) == pytest.approx(0.2)

@@ -1,0 +1,83 @@
+"""`--init-from`: where policies are found, and runs that begin with them."""
+
+import shutil
+
+import pytest
+
+from paac_cli.config.load import read_config
+from paac_cli.config.schema import InitFrom
+from paac_cli.errors import CheckpointError, ConfigError
+from paac_cli.runs.checkpoint import list_checkpoints, load_policy_arrays
+from paac_cli.runs.run_directory import find_policy_arrays
+from paac_cli.training.warm_start import find_initial_policy
+from short_runs import QUICK, final_state
+
+
+def test_a_policy_is_found_in_a_run_directory_and_in_a_checkpoint(trained):
+    best, *others = find_policy_arrays(trained)
+    assert best.sha256 == load_policy_arrays(next((trained / "checkpoints").glob("best_*"))).sha256
+    newest = list_checkpoints(trained / "checkpoints")[0]
+    (found,) = find_policy_arrays(newest)
+    assert found.sha256 in {one.sha256 for one in others}
+
+
+def test_the_policy_with_the_digest_of_the_config_is_found_or_its_absence_an_error(trained, tmp_path):
+    for one in find_policy_arrays(trained):
+        assert find_initial_policy(InitFrom(path=str(trained), sha256=one.sha256)).sha256 == one.sha256
+    with pytest.raises(ConfigError, match="holds no policy with SHA-256 aaaa"):
+        find_initial_policy(InitFrom(path=str(trained), sha256="a" * 64))
+    with pytest.raises(CheckpointError, match="is neither a run directory nor a checkpoint"):
+        find_initial_policy(InitFrom(path=str(tmp_path)))
+
+
+def test_a_damaged_policy_is_not_taken(trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    (best,) = (copy / "checkpoints").glob("best_*")
+    with (best / "policy.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff")
+    assert len(find_policy_arrays(copy)) == len(find_policy_arrays(trained)) - 1
+    with pytest.raises(CheckpointError, match="damaged"):
+        find_policy_arrays(best)
+
+
+def test_a_run_begins_with_a_policy_resumes_and_is_verified(trained, tmp_path, paac):
+    source, run_dir = tmp_path / "source", tmp_path / "run"
+    shutil.copytree(trained, source)
+    command = ["train", *QUICK, "--run-dir", run_dir, "--init-from", source]
+    result = paac(*command, "--total-steps", "640")
+    assert result.returncode == 0, result.stderr
+    assert f"Beginning with 8 arrays of the policy in {source}" in result.stdout + result.stderr
+    digest = find_policy_arrays(source)[0].sha256
+    assert read_config(run_dir / "config.yaml").init_from == InitFrom(path=str(source), sha256=digest)
+    (best,) = (source / "checkpoints").glob("best_*")
+    (source / "checkpoints" / best.name.replace("best", "step")).rename(tmp_path / "the same policy")
+    best.rename(tmp_path / "best")  # now another one is the best
+    result = paac(*command, "--total-steps", "1280")
+    assert "Resuming at step 640" in result.stdout + result.stderr
+    assert "Beginning with" not in result.stdout + result.stderr
+    whole = paac("train", *QUICK, "--run-dir", tmp_path / "cold", "--total-steps", "1280")
+    assert whole.returncode == 0
+    assert final_state(run_dir) != final_state(tmp_path / "cold")
+    result = paac("verify", run_dir, "--from-start")
+    assert result.returncode == 2
+    assert f"holds no policy with SHA-256 {digest} any more" in result.stderr
+    (tmp_path / "best").rename(best)
+    assert "Identical, bit for bit." in paac("verify", run_dir, "--from-start").stdout
+
+
+def test_another_policy_is_another_run(trained, tmp_path, paac):
+    command = ["train", *QUICK, "--run-dir", tmp_path / "run", "--total-steps", "64"]
+    assert paac(*command).returncode == 0
+    result = paac(*command, "--init-from", trained)
+    assert result.returncode == 2
+    assert f"init_from.path: None in the run, '{trained}' now" in result.stderr
+    assert "init_from: " not in result.stderr
+
+
+def test_what_is_no_policy_is_an_error(tmp_path, paac):
+    result = paac("train", *QUICK, "--run-dir", tmp_path / "run", "--init-from", tmp_path)
+    assert result.returncode == 2
+    assert f"{tmp_path} is neither a run directory nor a checkpoint" in result.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,68 @@
+"""Runs that begin with the weights of a trained policy."""
+
+import numpy as np
+import pytest
+
+from corridor import SPEC, corridor_for, make_config, run, state_of
+from paac_cli.algorithms.agent import make_agent
+from paac_cli.errors import ConfigError
+from paac_cli.spec import discrete_action
+from paac_cli.training.warm_start import begin_with
+
+THREE_ACTIONS = SPEC._replace(action=discrete_action(("a", "b", "c")))
+
+
+def trained_policy(name="paac", spec=SPEC, **options):
+    config = make_config(name, seed=7, **options)
+    return make_agent(config, spec).policy.to_arrays()
+
+
+def test_a_policy_of_the_same_network_is_taken_whole():
+    policy = trained_policy(network={"normalize_obs": True})
+    policy["normalizer/mean"] = np.float32([3.0])
+    agent = make_agent(make_config("ppo", network={"normalize_obs": True}), SPEC)
+    result = begin_with(agent, policy, "there")
+    for name, array in agent.policy.to_arrays().items():
+        np.testing.assert_array_equal(array, policy[name], err_msg=name)
+    assert result.new == []
+    assert str(result) == f"Beginning with {len(policy)} arrays of the policy in there"
+
+
+def test_with_other_actions_the_head_starts_anew():
+    agent = make_agent(make_config("paac"), THREE_ACTIONS)
+    before, policy = agent.policy.to_arrays(), trained_policy()
+    result = begin_with(agent, policy, "there")
+    assert sorted(result.new) == ["policy/bias", "policy/kernel"]
+    for name, array in agent.policy.to_arrays().items():
+        expected = before if name.startswith("policy/") else policy
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+    assert "as in any new run: policy/" in str(result)
+
+
+@pytest.mark.parametrize(("name", "options"), [("dqn", {}), ("nstep_q", {"target_update_steps": 80}), ("sac", {})])
+def test_target_networks_begin_as_copies_of_what_was_taken(name, options):
+    agent = make_agent(make_config(name, **options), SPEC)
+    begin_with(agent, trained_policy(name, **options), "there")
+    policy, learner = agent.policy.to_arrays(), agent.learner.to_arrays()
+    targets = [each for each in learner if each.startswith("target/")]
+    assert targets
+    for target in targets:
+        np.testing.assert_array_equal(learner[target], policy[target.removeprefix("target/")], err_msg=target)
+
+
+def test_the_optimiser_and_the_step_counter_stay_new():
+    config = make_config("paac")
+    source, agent = make_agent(config, SPEC), make_agent(config, SPEC)
+    run(source, corridor_for(config), 20)
+    before = {name: array for name, array in state_of(agent).items() if name not in agent.policy.to_arrays()}
+    begin_with(agent, source.policy.to_arrays(), "there")
+    for name, array in before.items():
+        np.testing.assert_array_equal(state_of(agent)[name], array, err_msg=name)
+
+
+def test_a_policy_of_which_no_weights_fit_is_refused():
+    agent = make_agent(make_config("paac", network={"hidden_sizes": [32], "normalize_obs": True}), SPEC)
+    policy = {name: array for name, array in trained_policy().items() if not name.startswith(("policy", "value"))}
+    policy["normalizer/mean"] = np.float32([3.0])
+    with pytest.raises(ConfigError, match="no weights of the policy in there fit this network, which has "):
+        begin_with(agent, policy, "there")
