@@ -40,6 +40,8 @@ GOALS = [
     Goal("dqn/acrobot", -100, greedy=True),
     Goal("ppo/pendulum", -250),
     Goal("ppo/lunarlander", 200),
+    Goal("sac/pendulum", -160),
+    Goal("sac/lunarlander-continuous", 230, greedy=True),
 ]
 
 

@@ -10,6 +10,7 @@ import pytest
 @pytest.mark.parametrize(
     ("preset", "score", "actions"),
     [
+        pytest.param("sac/pendulum", -160, "--sample", marks=pytest.mark.slow),
         ("cartpole", 475, "--sample"),
         ("ppo/acrobot", -100, "--sample"),
         ("nstep_q/cartpole", 475, "--greedy"),
@@ -22,6 +23,7 @@ def test_a_preset_reaches_its_goal_and_so_does_its_saved_policy(preset, score, a
         command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=280).stdout
 
-    assert "goal reached" in paac("train", "--preset", preset, "--run-dir", tmp_path / "run")
+    output = paac("train", "--preset", preset, "--run-dir", tmp_path / "run")
+    assert "goal reached" in output or preset == "sac/pendulum"  # which trains for a fixed number of steps
     report = json.loads(paac("eval", tmp_path / "run", "--episodes", 100, "--seed", 1000, actions, "--json"))
     assert report["mean"] >= score
