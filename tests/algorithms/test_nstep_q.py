@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
-from paac_cli.algorithms.nstep_q import nstep_q_loss
+from paac_cli.algorithms.nstep_q import hl_gauss_loss, nstep_q_loss
+from paac_cli.config.algorithms import HlGaussConfig
 from paac_cli.learning.rollout_memory import RolloutBatch
+from paac_cli.networks.value_bins import ValueBins
 
 GAMMA, T, N = 0.5, 3, 2
 REWARD = np.array([[1, 10], [2, 20], [4, 40]], np.float32)
@@ -109,3 +111,46 @@ def test_epsilon_falls_from_start_to_end():
     config = make_config("nstep_q", num_steps=4, epsilon_start=0.9, epsilon_end=0.1, epsilon_anneal_steps=64)
     epsilons = [row["train/epsilon"] for row in run(make_agent(config, SPEC), corridor_for(config), 24)]
     assert epsilons == pytest.approx([0.7, 0.5, 0.3, 0.1, 0.1, 0.1])
+
+
+# --- values over bins
+
+
+def test_the_loss_of_values_over_bins_worked_by_hand():
+    """Two bins with centres 0.5 and 1.5; the Gaussian around 1 is split evenly, and 5 counts as 2."""
+    bins = ValueBins(HlGaussConfig(num_bins=2, v_min=0.0, v_max=2.0, sigma_ratio=0.5))
+    logits = np.zeros((2, 3, 2), np.float32)
+    logits[0, 1] = np.log([0.25, 0.75])
+    loss, metrics = hl_gauss_loss(tf.constant(logits), tf.constant([1, 2]), tf.constant([1.0, 5.0]), bins)
+    (last,) = bins.probabilities(tf.constant([2.0])).numpy()
+    expected = -(0.5 * np.log(0.25) + 0.5 * np.log(0.75)), -(last * np.log(0.5)).sum()
+    assert float(loss) == pytest.approx(np.mean(expected))
+    assert float(metrics["train/cross_entropy"]) == pytest.approx(np.mean(expected))
+    assert float(metrics["train/outside_range"]) == 0.5
+    assert float(metrics["train/value_loss"]) == pytest.approx(((1 - 1.25) ** 2 + (5 - 1) ** 2) / 2)
+    assert float(metrics["train/q_mean"]) == pytest.approx((1.25 + 1) / 2)
+
+
+HL_GAUSS = {"hl_gauss": {"v_min": 0.0, "v_max": 12.0}}
+
+
+@pytest.mark.parametrize("options", [{"dueling": True}, HL_GAUSS, {"dueling": True} | HL_GAUSS])
+def test_values_of_every_kind_of_head_converge_to_their_closed_form(options):
+    config = make_config(
+        "nstep_q", num_envs=8, num_steps=3, gamma=0.9, optimizer={"name": "adam"}, lr_anneal_steps=12_000, **options
+    )
+    agent = make_agent(config, SPEC)
+    metrics = run(agent, corridor_for(config, length=7), 1500)
+    value = agent.predict(np.ones((1, 1), np.float32), seed=0, step=0, greedy=True).value[0]
+    assert value == pytest.approx(10.0, rel=0.03)
+    assert ("train/cross_entropy" in metrics[-1]) == ("hl_gauss" in options)
+
+
+def test_a_target_network_has_the_same_heads():
+    options = {"dueling": True, "hl_gauss": {"num_bins": 7}, "target_update_steps": 12}
+    agent = make(**options)
+    learner, policy = agent.learner.to_arrays(), agent.policy.to_arrays()
+    assert policy["q/kernel"].shape[1] == 2 * 7
+    assert policy["value/kernel"].shape[1] == 7
+    for name, array in policy.items():
+        np.testing.assert_array_equal(learner[f"target/{name}"], array)

@@ -49,7 +49,7 @@ def test_own_rows_are_those_of_own_environments():
     assert own.share.numpy() == pytest.approx(3 / 5)
 
 
-@pytest.mark.parametrize("torso", ["nips", "nature", "impala"])
+@pytest.mark.parametrize("torso", ["nips", "nature", "gamma", "impala"])
 def test_a_minibatch_without_own_rows_contributes_nothing(torso):
     config = read_config(find_preset("ppo/pong"), {"network.torso": torso, "network.normalize_obs": False})
     network = ActorCritic(config.network, IMAGES, np.random.default_rng(0))

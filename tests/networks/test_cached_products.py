@@ -29,7 +29,7 @@ def loss_and_gradients(network, obs):
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("normalize_obs", [False, True])
 @pytest.mark.parametrize(
-    ("spec", "torso"), [(IMAGES, "nips"), (IMAGES, "nature"), (IMAGES, "impala"), (VECTORS, "mlp")]
+    ("spec", "torso"), [(IMAGES, "nips"), (IMAGES, "nature"), (IMAGES, "gamma"), (IMAGES, "impala"), (VECTORS, "mlp")]
 )
 def test_loss_and_gradients_with_reused_products_equal_those_without(spec, torso, layer_norm, normalize_obs):
     network, obs = network_and_obs(spec, torso=torso, layer_norm=layer_norm, normalize_obs=normalize_obs)

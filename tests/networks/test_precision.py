@@ -19,7 +19,7 @@ def gradients(network, obs):
 
 
 @pytest.mark.parametrize("options", [{}, {"layer_norm": True}, {"normalize_obs": True}])
-@pytest.mark.parametrize("torso", ["nips", "nature", "impala"])
+@pytest.mark.parametrize("torso", ["nips", "nature", "gamma", "impala"])
 def test_bfloat16_gives_nearly_the_same_outputs_and_gradients_in_float32(torso, options):
     obs = tf.constant(np.random.default_rng(0).integers(0, 255, (8, 84, 84, 4), np.uint8))
     results = {}

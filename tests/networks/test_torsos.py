@@ -147,7 +147,7 @@ def test_nips_refuses_observations_that_are_not_large_images(shape):
 # --- LayerNorm
 
 
-@pytest.mark.parametrize("torso", ["nips", "nature", "impala", "mlp"])
+@pytest.mark.parametrize("torso", ["nips", "nature", "gamma", "impala", "mlp"])
 def test_layer_norm_adds_a_scale_and_a_shift_to_each_layer_and_changes_no_initial_weight(torso):
     plain, normed = network(torso), network(torso, layer_norm=True)
     before, after = Variables(plain.variables).to_arrays(), Variables(normed.variables).to_arrays()

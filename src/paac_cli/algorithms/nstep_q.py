@@ -15,6 +15,9 @@ No action is taken in `s_T`, nor in the last state of a truncated episode, whose
 `v` comes from the parameters that chose the actions or, with `target_update_steps`, from a target network.
 q_lambda = 1 gives the n-step return of the paper. With LayerNorm, no target network and q_lambda between 0 and 1 the
 algorithm is PQN (Gallici et al. 2024, arXiv 2407.04811).
+
+With `hl_gauss`, `Q` is the mean of a distribution over bins, and the loss is its cross-entropy with a Gaussian around
+`R_t` (Farebrother et al. 2024, arXiv 2403.03950); see `networks/value_bins.py`.
 """
 
 from functools import partial
@@ -37,9 +40,28 @@ from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
+from paac_cli.networks.value_bins import ValueBins
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
+
+
+def hl_gauss_loss(
+    logits: tf.Tensor, action: tf.Tensor, target: tf.Tensor, bins: ValueBins
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The loss [] of a batch whose values are distributions over bins, and its diagnostics.
+
+    logits: [B, A, K]; action: [B] int32; target: [B], the returns.
+    """
+    chosen = select_q(logits, action)
+    value = bins.mean(chosen)
+    loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=bins.probabilities(target), logits=chosen))
+    return loss, {
+        "train/value_loss": tf.reduce_mean(tf.square(target - value)),
+        "train/cross_entropy": loss,
+        "train/outside_range": tf.reduce_mean(tf.cast(bins.is_outside(target), tf.float32)),
+        "train/q_mean": tf.reduce_mean(value),
+    }
 
 
 def nstep_q_loss(q: tf.Tensor, action: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -57,10 +79,14 @@ class NstepQ:
         self._settings = settings = config.algorithm
         group = group or ProcessGroup(config.sampling.num_envs)
         self._seed, self._group = config.seed, group
-        self._network = QNetwork(config.network, spec, weights_generator(config.seed))
-        self._target: QNetwork | None = None
-        if settings.target_update_steps:
-            self._target = QNetwork(config.network, spec, weights_generator(config.seed))
+        self._bins = ValueBins(settings.hl_gauss) if settings.hl_gauss else None
+
+        def make_network() -> QNetwork:
+            rng = weights_generator(config.seed)
+            return QNetwork(config.network, spec, rng, dueling=settings.dueling, bins=self._bins)
+
+        self._network = make_network()
+        self._target = make_network() if settings.target_update_steps else None
         self._optimizer = CheckedOptimizer(
             settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
@@ -150,7 +176,11 @@ class NstepQ:
         settings, own = self._settings, self._group.own_rows(rows)
         obs, action, target = (tf.gather(array, own.local) for array in (obs, action, target))
         with tf.GradientTape() as tape:
-            loss, metrics = nstep_q_loss(self._network(obs), action, target)
+            outputs = self._network.outputs(obs)
+            if self._bins is None:
+                loss, metrics = nstep_q_loss(outputs, action, target)
+            else:
+                loss, metrics = hl_gauss_loss(outputs, action, target, self._bins)
         learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
         metrics["train/epsilon"] = self._epsilon
         return self._optimizer.step(tape, loss, learning_rate, metrics, own.share)

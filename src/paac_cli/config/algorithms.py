@@ -11,7 +11,7 @@ A third-party algorithm needs no change here: its `name` is `module:Class`, and 
 """
 
 import importlib
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     Field,
@@ -22,12 +22,14 @@ from pydantic import (
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 from paac_cli.config.base import ConfigModel
 from paac_cli.config.fields import (
     BatchSize,
     BufferSize,
+    Dueling,
     EntAnnealSteps,
     EntCoef,
     EpsilonAnnealSteps,
@@ -208,6 +210,23 @@ class PpoConfig(AlgorithmConfig):
             )
 
 
+class HlGaussConfig(ConfigModel):
+    """Values as distributions over bins, learned with HL-Gauss targets (Farebrother et al. 2024, arXiv 2403.03950)."""
+
+    num_bins: Annotated[PositiveInt, Field(ge=2, le=10_001, description="number of bins, 2 to 10,001")] = 51
+    v_min: Annotated[float, Field(description="lower end of the range of values")] = -10.0
+    v_max: Annotated[float, Field(description="upper end of the range of values; > v_min")] = 10.0
+    sigma_ratio: Annotated[
+        PositiveFloat, Field(description="standard deviation of the Gaussian, in widths of a bin; > 0")
+    ] = 0.75
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> Self:
+        if self.v_min >= self.v_max:
+            raise ValueError(f"v_min ({self.v_min:g}) must be below v_max ({self.v_max:g})")
+        return self
+
+
 class NstepQConfig(AlgorithmConfig):
     """Parallel n-step Q-learning and Sarsa (Mnih et al. 2016, arXiv 1602.01783), in lock-step, with Q(lambda).
 
@@ -230,6 +249,14 @@ class NstepQConfig(AlgorithmConfig):
         float,
         Field(ge=0, le=1, description="lambda of the Q(lambda) returns, in [0, 1]; 0 = one-step, 1 = n-step returns"),
     ] = 1.0
+    dueling: Dueling = False
+    hl_gauss: Annotated[
+        HlGaussConfig | None,
+        Field(
+            description="learn each value as a distribution over bins, with HL-Gauss targets; null = as one number, by "
+            "its squared error"
+        ),
+    ] = None
     normalize_reward: NormalizeReward = False
     epsilon_start: EpsilonStart = 1.0
     epsilon_end: EpsilonEnd = 0.05
@@ -265,9 +292,7 @@ class DqnConfig(AlgorithmConfig):
             description="double Q-learning: the online network selects the next action, the target network values it"
         ),
     ] = False
-    dueling: Annotated[
-        bool, Field(description="dueling network: one head for the value and one for the advantages, combined into Q")
-    ] = False
+    dueling: Dueling = False
     buffer_size: BufferSize = 1_000_000
     save_buffer: SaveBuffer = True
     learning_starts: Annotated[

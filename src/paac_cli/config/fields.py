@@ -98,6 +98,9 @@ EpsilonAnnealSteps = Annotated[
 ]
 
 NStep = Annotated[PositiveInt, Field(le=100, description="rewards in a return before it bootstraps (n), 1 to 100")]
+Dueling = Annotated[
+    bool, Field(description="dueling network: one head for the value and one for the advantages, combined into Q")
+]
 BufferSize = Annotated[
     PositiveInt, Field(le=10**9, description="capacity of the replay buffer in transitions, over all environments")
 ]
@@ -125,7 +128,7 @@ def _require_module_function(torso: str) -> str:
 
 
 Torso = (
-    Literal["nips", "nature", "impala", "mlp"]
+    Literal["nips", "nature", "gamma", "impala", "mlp"]
     | Annotated[
         str,
         AfterValidator(_require_module_function),

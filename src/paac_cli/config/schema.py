@@ -82,8 +82,9 @@ class NetworkConfig(ConfigModel):
     torso: Annotated[
         Torso,
         Field(
-            description="nips, nature: convolutions of Mnih et al. 2013 and 2015, for images; impala: residual "
-            "convolutions of Espeholt et al. 2018, for images; mlp: dense layers, for vectors; module:function: the "
+            description="nips, nature: convolutions of Mnih et al. 2013 and 2015, for images; gamma: five small "
+            "convolutions, for images; impala: residual convolutions of Espeholt et al. 2018, for images; mlp: dense "
+            "layers, for vectors; module:function: the "
             "keras.Model that function(obs_shape) returns"
         ),
     ]

@@ -9,6 +9,7 @@ from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, moments_of
 from paac_cli.networks.torsos import Torso
+from paac_cli.networks.value_bins import ValueBins
 from paac_cli.spec import EnvSpec
 
 
@@ -16,9 +17,17 @@ class QNetwork(tf.Module):
     """`obs [B, ...] -> Q [B, A] float32`, the expected discounted return of each action: a head on a torso."""
 
     def __init__(
-        self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, *, dueling: bool = False
+        self,
+        config: NetworkConfig,
+        spec: EnvSpec,
+        rng: np.random.Generator,
+        *,
+        dueling: bool = False,
+        bins: ValueBins | None = None,
     ) -> None:
         """dueling: Q = V + A - mean(A), with one head for V and one for A (Wang et al. 2016, arXiv 1511.06581, eq. 9).
+
+        bins: the heads give logits over them, and Q is the mean of the distribution; with `dueling` V and A are logits.
 
         Raises ConfigError if the action space is not Discrete.
         """
@@ -31,15 +40,29 @@ class QNetwork(tf.Module):
         initializer = INITIALIZERS[config.initializer]
         self._torso = Torso(config, spec, initializer, rng)
         features = self._torso.num_features
-        self._q = DenseLayer(features, DenseSpec(spec.action.num_actions, "linear"), initializer, rng, "q")
-        self._value = DenseLayer(features, DenseSpec(1, "linear"), initializer, rng, "value") if dueling else None
+        self._bins, self._size = bins, bins.num_bins if bins else 1
+        outputs = spec.action.num_actions * self._size
+        self._q = DenseLayer(features, DenseSpec(outputs, "linear"), initializer, rng, "q")
+        value = DenseSpec(self._size, "linear")
+        self._value = DenseLayer(features, value, initializer, rng, "value") if dueling else None
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
+        return self.values(self.outputs(obs))
+
+    def outputs(self, obs: tf.Tensor) -> tf.Tensor:
+        """Q [B, A], or with `bins` the logits [B, A, K]. obs: [B, ...]."""
         features = self._torso(obs)
         q = self._q(features)
+        if self._bins is not None:
+            q = tf.reshape(q, [-1, q.shape[1] // self._size, self._size])
         if self._value is None:
             return q
-        return self._value(features) + q - tf.reduce_mean(q, axis=1, keepdims=True)
+        value = self._value(features)
+        return (value if self._bins is None else value[:, None]) + q - tf.reduce_mean(q, axis=1, keepdims=True)
+
+    def values(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Q [B, A] of what `outputs` returns."""
+        return outputs if self._bins is None else self._bins.mean(outputs)
 
     def play(
         self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor, epsilon: float
@@ -70,5 +93,6 @@ def epsilon_greedy(q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tens
 
 
 def select_q(q: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-    """`Q(s, a)` [B] of the given `actions` [B] int32. q: [B, A], of all actions."""
-    return tf.reduce_sum(q * tf.one_hot(actions, q.shape[1]), axis=1)
+    """`Q(s, a)` [B, ...] of the given `actions` [B] int32. q: [B, A, ...], of all actions."""
+    chosen = tf.one_hot(actions, q.shape[1])
+    return tf.reduce_sum(q * (chosen if q.shape.rank == 2 else chosen[:, :, None]), axis=1)

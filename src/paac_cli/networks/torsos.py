@@ -21,6 +21,15 @@ _TORSOS: dict[str, Sequence[ConvSpec | ResidualSpec | DenseSpec]] = {
     "nips": (ConvSpec(16, 8, 4), ConvSpec(32, 4, 2), DenseSpec(256)),
     # Mnih et al. 2015; arch_nature of the PAAC paper
     "nature": (ConvSpec(32, 8, 4), ConvSpec(64, 4, 2), ConvSpec(64, 3, 1), DenseSpec(512)),
+    # The encoder "Gamma" of Aftab (arXiv 2608.07335), which has LayerNorm (network.layer_norm) after each convolution
+    "gamma": (
+        ConvSpec(32, 3, 2, "SAME"),
+        ConvSpec(48, 3, 2, "SAME"),
+        ConvSpec(64, 3, 1),
+        ConvSpec(64, 3, 2),
+        ConvSpec(64, 3, 1),
+        DenseSpec(512),
+    ),
     # The large network of Espeholt et al. 2018 (arXiv 1802.01561, fig. 3), without its LSTM
     "impala": (ResidualSpec(16), ResidualSpec(32), ResidualSpec(32, "relu"), DenseSpec(256)),
 }
@@ -163,7 +172,7 @@ def _build(
             layers.append(DenseLayer(int(np.prod(shape)), spec, initializer, rng, name, layer_norm=layer_norm))
             shape = (spec.units,)
             continue
-        smallest = spec.size if isinstance(spec, ConvSpec) else 1
+        smallest = spec.size if isinstance(spec, ConvSpec) and spec.padding == "VALID" else 1
         if len(shape) != 3 or min(shape[:2]) < smallest:
             raise ConfigError(
                 f"{inputs.key} = {inputs.torso!r} does not fit: layer {index} takes images [height, width, channels] "
@@ -172,7 +181,8 @@ def _build(
             )
         if isinstance(spec, ConvSpec):
             layers.append(ConvLayer(shape[2], spec, initializer, rng, name, layer_norm=layer_norm))
-            sides = [(side - spec.size) // spec.stride + 1 for side in shape[:2]]  # padding VALID
+            lost = spec.size - 1 if spec.padding == "VALID" else 0
+            sides = [-(-(side - lost) // spec.stride) for side in shape[:2]]
         else:
             layers.append(ResidualSection(shape[2], spec, initializer, rng, name, layer_norm=layer_norm))
             sides = [(side + 1) // 2 for side in shape[:2]]
