@@ -41,7 +41,7 @@ def in_proportion(num_envs: int) -> float:
 
 RULES = [
     Rule("0.0007 n_e, clipped at 40 (paper)", in_proportion),
-    Rule("0.0007 n_e, clipped at 3 (its code)", in_proportion, max_grad_norm=3.0),
+    Rule("0.0007 n_e, clipped at 0.5", in_proportion, max_grad_norm=0.5),
     Rule("0.0224 sqrt(n_e / 32), clipped at 40", lambda num_envs: RATE * math.sqrt(num_envs / BASE)),
     Rule("0.0224, clipped at 40", lambda num_envs: RATE),
 ]
