@@ -69,7 +69,8 @@ def final_return(num_envs: int, rule: Rule, seed: int, runs: Path) -> float:
 
 def table(returns: dict[str, dict[str, list[float]]]) -> str:
     """In Markdown: a row for each number of environments, with the returns of all seeds under each rule."""
-    rows = [["n_e", *(rule.name for rule in RULES)], ["---"] * (1 + len(RULES))]
+    rules = next(iter(returns.values()))
+    rows = [["n_e", *rules], ["---"] * (1 + len(rules))]
     rows += [
         [f"{int(num_envs):,}", *(", ".join(f"{score:.0f}" for score in scores) for scores in of_rules.values())]
         for num_envs, of_rules in returns.items()

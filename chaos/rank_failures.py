@@ -19,6 +19,7 @@ _FAULTS = {
     "stopped": signal.SIGSTOP,
     "out of memory": None,
 }
+_NO_MEMORY = "Error: there is not enough memory"  # what a rank says if Python notices that; otherwise it aborts
 _MEAN_PAUSE = 6.0  # seconds between the start of all ranks and the next fault: they need about five to begin
 _RESTART_TIMEOUT = 60.0  # seconds within which all ranks must have been started again
 _MAX_FAULTS_PER_RUN = 5
@@ -50,25 +51,29 @@ def run(*, seed: int = 1, failures: int = 60, recipes: Sequence[Recipe] = RECIPE
 def _train_and_disturb_ranks(
     reference: Reference, run_dir: Path, limit: int, rng: np.random.Generator
 ) -> list[Disturbance]:
-    """Train in one session, and make its ranks fail up to `limit` times."""
+    """Train, and make ranks fail up to `limit` times. Missing memory may end the session; the next one resumes."""
     disturbances: list[Disturbance] = []
-    with Session(reference.recipe, run_dir) as session:
-        while len(disturbances) < limit and session.wait(rng.exponential(_MEAN_PAUSE)) is None:
-            if len(ranks := session.ranks()) == _NUM_RANKS:
-                rank, fault = int(rng.integers(len(ranks))), list(_FAULTS)[rng.integers(len(_FAULTS))]
-                if _FAULTS[fault] is None:
-                    wait_for(lambda: session.is_training or session.process.poll() is not None, _RESTART_TIMEOUT)
-                disturbances.append(_disturb(session, ranks, rank, fault))
-        session.wait_until_finished(TIMEOUT)
-        if disturbances:
-            disturbances[-1].failures.extend(session.leftovers(2.0))
-    return disturbances
+    while True:
+        with Session(reference.recipe, run_dir) as session:
+            while len(disturbances) < limit and session.wait(rng.exponential(_MEAN_PAUSE)) is None:
+                if len(ranks := session.ranks()) == _NUM_RANKS:
+                    rank, fault = int(rng.integers(len(ranks))), list(_FAULTS)[rng.integers(len(_FAULTS))]
+                    disturbances.append(_disturb(session, ranks, rank, fault))
+            if session.wait(TIMEOUT) and _NO_MEMORY in session.errors:
+                disturbances[-1].failures.extend(session.leftovers(2.0))
+                continue
+            session.wait_until_finished(TIMEOUT)
+            if disturbances:
+                disturbances[-1].failures.extend(session.leftovers(2.0))
+            return disturbances
 
 
 def _disturb(session: Session, ranks: list[int], rank: int, fault: str) -> Disturbance:
-    """Make one rank fail and wait until all have been started again."""
+    """Make one rank fail and wait until all have been started again, or without memory until all have ended."""
+    if (number := _FAULTS[fault]) is None:
+        wait_for(lambda: session.is_training or session.process.poll() is not None, _RESTART_TIMEOUT)
     reported, begin = session.errors.count("All ranks start again"), time.monotonic()
-    if (number := _FAULTS[fault]) is not None:
+    if number is not None:
         os.kill(ranks[rank], number)
     else:
         _take_memory(ranks[rank])
@@ -77,7 +82,8 @@ def _disturb(session: Session, ranks: list[int], rank: int, fault: str) -> Distu
     if time.monotonic() - begin > _RESTART_TIMEOUT:
         failures.append(f"rank {rank}: {fault}, and the ranks were not started again")
     wait_for(lambda: session.errors.count("All ranks start again") > reported, 1.0)
-    if f"rank {rank} was {'killed by SIGABRT' if number is None else fault}" not in session.errors:
+    said = [f"rank {rank} was {fault}"] if number is not None else [f"rank {rank} was killed by SIGABRT", _NO_MEMORY]
+    if not any(text in session.errors for text in said):
         failures.append(f"no report says that rank {rank} was {fault}")
     return Disturbance(f"{'rank 0' if rank == 0 else 'another rank'} {fault}", failures)
 

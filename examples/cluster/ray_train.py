@@ -67,7 +67,8 @@ def main() -> int:
                 codes = [1]
             if not any(codes) or max(codes) >= SETTINGS_ARE_WRONG:
                 break
-        return max(codes)
+        code = next((code for code in codes if code), 0)
+        return code if code >= 0 else 128 - code  # as shells do for a process that a signal has killed
     finally:
         remove_placement_group(group)
 

@@ -68,6 +68,8 @@ class Agent(Protocol):
     def learn(self, step: TimeStep) -> Metrics | None:
         """Learn from the outcome of the last actions. Returns the metrics of the last update made here, or None.
 
+        With a `group`, the metrics are the same in all processes.
+
         Waits for the device only where an episode was truncated, or where the next computation depends on a
         result (an update that may stop early, priorities of replayed transitions).
         """

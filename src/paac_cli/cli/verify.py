@@ -49,14 +49,25 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.join import join_ranks
     from paac_cli.training.stop import StopRequest
-    from paac_cli.training.verification import compare, compare_metrics, find_interval, read_metrics, segment_configs
+    from paac_cli.training.verification import (
+        Interval,
+        compare,
+        compare_metrics,
+        find_interval,
+        read_metrics,
+        segment_configs,
+    )
 
     interval = find_interval(run, from_start=from_start, trusted=trusted, warn=warn)
     ranks = join_ranks(interval.end.config)
     if ranks.size == 1 < interval.end.runtime.ranks:
         click.get_current_context().exit(run_in_ranks(interval.end.runtime.ranks, sys.argv[1:]))
+    own = interval if ranks.is_first else Interval(None, interval.end)
+    start, end = (ranks.checkpoint_of_first(one, interval.end.config) for one in own)
+    assert end is not None
+    interval = Interval(start, end)
     steps = interval.steps
-    rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps))
+    rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps)) if ranks.is_first else {}
     if ranks.is_first:
         inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {clock(interval.seconds)}")
     with (
@@ -72,9 +83,11 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
             if worker_timeout is not None:
                 config = config.with_sampling(worker_timeout=worker_timeout)
             segments.append(_train(config, copy, retrained, stop, ranks))
-            if ranks.agree_on(stop.signal):
+            if signal := ranks.agree_on(stop.signal):
+                stop.adopt(signal)
                 if ranks.is_first:
                     inform("Stopped: nothing has been verified")
+                ranks.finish()
                 click.get_current_context().exit(stop.exit_code)
             retrained = ranks.checkpoint_of_first(copy.latest(config, warn) if ranks.is_first else None, config)
         ranks.finish()

@@ -1,5 +1,6 @@
 """Applies the wrappers of `env.wrappers` to a Gymnasium environment."""
 
+import contextlib
 import importlib
 import inspect
 from typing import Any
@@ -8,13 +9,15 @@ import gymnasium
 from gymnasium import wrappers
 
 from paac_cli.config.env import WrapperConfig
-from paac_cli.errors import EnvironmentSpecError, PaacError
+from paac_cli.errors import EnvironmentSpecError
 from paac_cli.text import describe_error, nearest
 
+#: They write files or open windows, which a checkpoint of somebody else must not make `paac eval` do.
+_REFUSED = {"RecordVideo", "HumanRendering"}
 _GYMNASIUMS = {
     name: found
     for name, found in vars(wrappers).items()
-    if inspect.isclass(found) and issubclass(found, gymnasium.Wrapper)
+    if inspect.isclass(found) and issubclass(found, gymnasium.Wrapper) and name not in _REFUSED
 }
 
 
@@ -23,32 +26,39 @@ def wrapped(env: gymnasium.Env[Any, Any], config: tuple[WrapperConfig, ...], env
 
     env_id: for errors.
     """
-    for index, one in enumerate(config):
-        key = f"env.wrappers[{index}] = {one.name!r}"
-        make = _find(one.name, key)
-        try:
-            outer = make(env, **one.kwargs)
-        except PaacError:
-            raise
-        except Exception as error:  # third-party code may raise anything
-            raise EnvironmentSpecError(f"{env_id}: {key} cannot be applied: {describe_error(error)}") from error
-        if not isinstance(outer, gymnasium.Env):
-            raise EnvironmentSpecError(
-                f"{env_id}: {key} made a {type(outer).__name__}; derive the wrapper from gymnasium.Wrapper"
-            )
-        env = outer
+    try:
+        for index, wrapper in enumerate(config):
+            env = _apply(wrapper, env, f"{env_id}: env.wrappers[{index}] = {wrapper.name!r}")
+    except EnvironmentSpecError:
+        with contextlib.suppress(Exception):  # third-party code may raise anything
+            env.close()
+        raise
     return env
 
 
-def _find(name: str, key: str) -> Any:
-    """The class of a wrapper. key: where the config names it, for errors."""
+def _apply(wrapper: WrapperConfig, env: gymnasium.Env[Any, Any], place: str) -> gymnasium.Env[Any, Any]:
+    """place: of the wrapper, for errors."""
+    make = _find(wrapper.name, place)
+    try:
+        outer = make(env, **wrapper.kwargs)
+    except Exception as error:  # third-party code may raise anything
+        raise EnvironmentSpecError(f"{place} cannot be applied: {describe_error(error)}") from error
+    if not isinstance(outer, gymnasium.Env):
+        raise EnvironmentSpecError(f"{place} made a {type(outer).__name__}; derive the wrapper from gymnasium.Wrapper")
+    return outer
+
+
+def _find(name: str, place: str) -> Any:
+    """The class of a wrapper. place: where the config names it, for errors."""
     module, colon, attribute = name.partition(":")
+    if name in _REFUSED:
+        raise EnvironmentSpecError(f"{place} writes files or opens a window; use paac record for videos")
     if not colon:
         if name not in _GYMNASIUMS:
             hint = nearest(name, _GYMNASIUMS) or "; a third-party wrapper is written module:Class"
-            raise EnvironmentSpecError(f"{key} is not a wrapper of gymnasium.wrappers{hint}")
+            raise EnvironmentSpecError(f"{place} is not a wrapper of gymnasium.wrappers{hint}")
         return _GYMNASIUMS[name]
     try:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:  # third-party code may raise anything while it is imported
-        raise EnvironmentSpecError(f"{key} cannot be imported: {describe_error(error)}") from error
+        raise EnvironmentSpecError(f"{place} cannot be imported: {describe_error(error)}") from error

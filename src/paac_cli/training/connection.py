@@ -94,7 +94,7 @@ class Connection:
 def _at_most(seconds: float, message: str) -> Iterator[None]:
     """End the process with exit code 1 and an error if the block takes longer, even if it holds Python's lock.
 
-    TensorFlow does so, and waits without an end, if another rank goes while they connect. What ends the process first
+    TensorFlow does so, and waits without an end, if another rank ends while they connect. What ends the process first
     writes stack traces; the error is printed in their place.
     """
     on_first_line = ["sh", "-c", 'read -r line && echo "Error: $0" >&2', message]

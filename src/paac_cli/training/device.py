@@ -21,7 +21,7 @@ def choose_device(device: Device, *, deterministic: bool = True, local_rank: int
     """Make TensorFlow use `device`; returns the name of the device that it will use.
 
     On a GPU, memory is allocated as needed, and operations are deterministic if `deterministic`.
-    local_rank: index of this process among those that train together on this machine; they take turns at its GPUs.
+    local_rank: index of this process among those that train together on this machine; each has a GPU of its own.
     Raises DeviceError if a GPU is requested and TensorFlow finds none.
     """
     gpus = tf.config.list_physical_devices("GPU")
@@ -36,9 +36,13 @@ def choose_device(device: Device, *, deterministic: bool = True, local_rank: int
     if device == "cpu" or not gpus:
         tf.config.set_visible_devices([], "GPU")
         return device_in_use()
+    if local_rank >= len(gpus):
+        raise DeviceError(
+            f"each rank needs a GPU of its own, and this machine has {len(gpus)}; use fewer ranks or --device cpu"
+        )
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    tf.config.set_visible_devices(gpus[local_rank % len(gpus)], "GPU")
+    tf.config.set_visible_devices(gpus[local_rank], "GPU")
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return device_in_use()

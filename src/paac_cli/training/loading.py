@@ -80,7 +80,10 @@ def load_training(
 
 
 def prepare_device(config: RunConfig, local_rank: int = 0) -> str:
-    """Import TensorFlow and let it use the device of `config`; returns the device's name. Others: `choose_device`."""
+    """Import TensorFlow and let it use the device of `config`; returns the device's name.
+
+    local_rank: as of `choose_device`.
+    """
     import_tensorflow()
     from paac_cli.training.device import choose_device
 
