@@ -320,6 +320,13 @@ class WithoutVelocity(gymnasium.ObservationWrapper):
         return observation[self._keep]
 
 
+class WrongShape(gymnasium.ObservationWrapper):
+    """Observations do not fit the space."""
+
+    def observation(self, observation: NDArray) -> NDArray:
+        return observation[:2]
+
+
 def not_a_wrapper(env: gymnasium.Env) -> str:
     """What a wrapper must not return."""
     return "an environment"

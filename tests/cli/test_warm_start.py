@@ -13,21 +13,25 @@ from paac_cli.training.warm_start import find_initial_policy
 from short_runs import QUICK, final_state
 
 
+def list_of_policies(path, warn=print):
+    return list(find_policy_arrays(path, warn))
+
+
 def test_a_policy_is_found_in_a_run_directory_and_in_a_checkpoint(trained):
-    best, *others = find_policy_arrays(trained)
+    best, *others = list_of_policies(trained)
     assert best.sha256 == load_policy_arrays(next((trained / "checkpoints").glob("best_*"))).sha256
     newest = list_checkpoints(trained / "checkpoints")[0]
-    (found,) = find_policy_arrays(newest)
+    (found,) = list_of_policies(newest)
     assert found.sha256 in {one.sha256 for one in others}
 
 
 def test_the_policy_with_the_digest_of_the_config_is_found_or_its_absence_an_error(trained, tmp_path):
-    for one in find_policy_arrays(trained):
-        assert find_initial_policy(InitFrom(path=str(trained), sha256=one.sha256)).sha256 == one.sha256
+    for one in list_of_policies(trained):
+        assert find_initial_policy(InitFrom(path=str(trained), sha256=one.sha256), print).sha256 == one.sha256
     with pytest.raises(ConfigError, match="holds no policy with SHA-256 aaaa"):
-        find_initial_policy(InitFrom(path=str(trained), sha256="a" * 64))
+        find_initial_policy(InitFrom(path=str(trained), sha256="a" * 64), print)
     with pytest.raises(CheckpointError, match="is neither a run directory nor a checkpoint"):
-        find_initial_policy(InitFrom(path=str(tmp_path)))
+        find_initial_policy(InitFrom(path=str(tmp_path)), print)
 
 
 def test_a_damaged_policy_is_not_taken(trained, tmp_path):
@@ -37,9 +41,11 @@ def test_a_damaged_policy_is_not_taken(trained, tmp_path):
     with (best / "policy.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\xff")
-    assert len(find_policy_arrays(copy)) == len(find_policy_arrays(trained)) - 1
+    warnings = []
+    assert len(list_of_policies(copy, warnings.append)) == len(list_of_policies(trained)) - 1
+    assert "skipped a checkpoint" in warnings[0]
     with pytest.raises(CheckpointError, match="damaged"):
-        find_policy_arrays(best)
+        list_of_policies(best)
 
 
 def test_a_run_begins_with_a_policy_resumes_and_is_verified(trained, tmp_path, paac):
@@ -49,7 +55,7 @@ def test_a_run_begins_with_a_policy_resumes_and_is_verified(trained, tmp_path, p
     result = paac(*command, "--total-steps", "640")
     assert result.returncode == 0, result.stderr
     assert f"Beginning with 8 arrays of the policy in {source}" in result.stdout + result.stderr
-    digest = find_policy_arrays(source)[0].sha256
+    digest = list_of_policies(source)[0].sha256
     assert read_config(run_dir / "config.yaml").init_from == InitFrom(path=str(source), sha256=digest)
     (best,) = (source / "checkpoints").glob("best_*")
     (source / "checkpoints" / best.name.replace("best", "step")).rename(tmp_path / "the same policy")
@@ -76,8 +82,21 @@ def test_another_policy_is_another_run(trained, tmp_path, paac):
     assert "init_from: " not in result.stderr
 
 
-def test_what_is_no_policy_is_an_error(tmp_path, paac):
+def test_a_directory_without_a_run_is_an_error(tmp_path, paac):
     result = paac("train", *QUICK, "--run-dir", tmp_path / "run", "--init-from", tmp_path)
     assert result.returncode == 2
     assert f"{tmp_path} is neither a run directory nor a checkpoint" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_with_the_same_policy_again(trained, tmp_path, paac):
+    source, run_dir = tmp_path / "source", tmp_path / "run"
+    shutil.copytree(trained, source)
+    command = ["train", *QUICK, "--run-dir", run_dir, "--set", f"init_from.path={source}", "--total-steps", "640"]
+    assert paac(*command).returncode == 0
+    expected = final_state(run_dir)
+    shutil.rmtree(run_dir / "checkpoints")
+    (best,) = (source / "checkpoints").glob("best_*")
+    shutil.rmtree(best)  # only other policies and the same one in a checkpoint are left
+    assert paac(*command).returncode == 0
+    assert final_state(run_dir) == expected

@@ -8,7 +8,7 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.config.trust import ANY_CODE
 from paac_cli.envs.make import check_env, describe_env, make_env
 from paac_cli.envs.placeholders import Copy
-from paac_cli.errors import EnvironmentSpecError, TrustError
+from paac_cli.errors import EnvironmentSpecError, EnvOutputError, TrustError
 from paac_cli.seeding import episode_seed
 
 
@@ -42,12 +42,17 @@ def test_the_first_wrapper_is_the_innermost():
 
 
 def test_outputs_of_wrappers_are_checked():
-    """The observation of a wrapper that leaves the space as it was."""
-    outside = {"name": "TransformReward", "kwargs": {}}
-    with pytest.raises(
-        EnvironmentSpecError, match=r"env.wrappers\[0\] = 'TransformReward' cannot be applied: TypeError"
-    ):
-        describe_env(cartpole(outside))
+    env = make_env(cartpole("toy_envs:WrongShape"))
+    with pytest.raises(EnvOutputError, match="shape"):
+        env.new_game(episode_seed(1, 0, 0), np.empty(env.spec.obs_shape, env.spec.obs_dtype))
+    env.close()
+
+
+@pytest.mark.parametrize("name", ["RecordVideo", "HumanRendering"])
+def test_wrappers_that_write_files_or_open_windows_are_refused(name, tmp_path):
+    with pytest.raises(EnvironmentSpecError, match=f"'{name}' writes files or opens a window; use paac record"):
+        describe_env(cartpole({"name": name, "kwargs": {"video_folder": str(tmp_path / "videos")}}))
+    assert not (tmp_path / "videos").exists()
 
 
 def test_a_wrapper_that_keeps_state_gets_a_new_environment_for_every_game():
@@ -75,7 +80,7 @@ def test_placeholders_in_the_arguments_of_wrappers_are_filled():
         ({"name": "TimeLimit", "kwargs": {"steps": 3}}, "cannot be applied: TypeError"),
     ],
 )
-def test_what_is_no_wrapper_is_refused_by_its_place_in_the_config(wrapper, message):
+def test_an_error_names_the_place_of_the_wrapper_in_the_config(wrapper, message):
     with pytest.raises(EnvironmentSpecError, match=r"env\.wrappers\[1\] = ") as caught:
         describe_env(cartpole("FlattenObservation", wrapper))
     assert message in str(caught.value)

@@ -6,7 +6,7 @@ import pytest
 from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.errors import ConfigError
-from paac_cli.spec import discrete_action
+from paac_cli.spec import ActionSpec, discrete_action
 from paac_cli.training.warm_start import begin_with
 
 THREE_ACTIONS = SPEC._replace(action=discrete_action(("a", "b", "c")))
@@ -36,7 +36,32 @@ def test_with_other_actions_the_head_starts_anew():
     for name, array in agent.policy.to_arrays().items():
         expected = before if name.startswith("policy/") else policy
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
-    assert "as in any new run: policy/" in str(result)
+    assert sorted(result.unused) == ["policy/bias", "policy/kernel"]
+    assert "; new: policy/" in str(result)
+    assert "; unused: policy/" in str(result)
+
+
+def test_heads_with_another_meaning_are_not_taken_even_if_their_shapes_fit():
+    continuous = SPEC._replace(action=ActionSpec((2,), ()))
+    agent = make_agent(make_config("paac"), continuous)
+    result = begin_with(agent, trained_policy(spec=SPEC), "there")  # logits of two choices, not two means
+    assert {"policy/kernel", "policy/bias", "policy/log_std"} <= {*result.new}
+    assert "value/kernel" in result.taken
+    agent = make_agent(make_config("nstep_q", dueling=True), SPEC)
+    result = begin_with(agent, trained_policy("nstep_q"), "there")
+    assert {"q/kernel", "q/bias", "value/kernel", "value/bias"} == {*result.new}
+    four = SPEC._replace(action=ActionSpec((4,), ()))
+    agent = make_agent(make_config("sac"), continuous)
+    result = begin_with(agent, trained_policy("paac", spec=four), "there")
+    assert "policy/squashed_gaussian/kernel" in result.new
+
+
+@pytest.mark.parametrize(("source", "own"), [(True, False), (False, True)])
+def test_only_one_policy_that_normalises_observations_is_an_error(source, own):
+    agent = make_agent(make_config("paac", network={"normalize_obs": own}), SPEC)
+    policy = trained_policy(network={"normalize_obs": source})
+    with pytest.raises(ConfigError, match=f"use --set network.normalize_obs={str(source).lower()}"):
+        begin_with(agent, policy, "there")
 
 
 @pytest.mark.parametrize(("name", "options"), [("dqn", {}), ("nstep_q", {"target_update_steps": 80}), ("sac", {})])

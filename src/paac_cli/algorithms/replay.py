@@ -123,12 +123,15 @@ class ReplayBuffer:
             # Stratified: one from each of `size` equal parts of the sum (Schaul et al. 2016, arXiv 1511.05952, B.2.1).
             position = (np.arange(size) + rng.random(size)) / size * self._priorities.total
             indices, priority = self._priorities.find(position)
-            n, slot = np.divmod(indices, self._max_steps)
-            t = self._end - 1 - (self._end - 1 - slot) % self._max_steps
+            n, t = self._positions(indices)
             probability = priority / self._priorities.total
             unscaled = (len(self) * probability) ** -beta
             weight = (unscaled / unscaled.max()).astype(np.float32)
         return self._transitions(n, t, weight)
+
+    def batch(self, indices: NDArray, weight: NDArray) -> ReplayBatch:
+        """The transitions with these `indices` [B], drawn since the latest `add`. weight: [B]."""
+        return self._transitions(*self._positions(indices), weight)
 
     def set_priorities(self, indices: NDArray, error: NDArray) -> None:
         """Set the priorities of drawn transitions from their TD errors. indices: [B] int64; error: [B]."""
@@ -221,6 +224,11 @@ class ReplayBuffer:
             envs = np.flatnonzero(self._oldest < self._end)
             new = envs * self._max_steps + (self._end - 1) % self._max_steps
             self._priorities.set(new, np.full(len(new), float(self._highest_priority) ** self._alpha))
+
+    def _positions(self, indices: NDArray) -> tuple[NDArray, NDArray]:
+        """The environments and the numbers of the first steps of the transitions with these `indices`, each [B]."""
+        n, slot = np.divmod(indices, self._max_steps)
+        return n, self._end - 1 - (self._end - 1 - slot) % self._max_steps
 
     def _transitions(self, n: NDArray, t: NDArray, weight: NDArray) -> ReplayBatch:
         """The transitions that begin with steps `t` [B] of environments `n` [B]."""

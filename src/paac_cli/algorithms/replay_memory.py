@@ -25,7 +25,7 @@ class ReplayMemory:
         self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name="steps")
         self.buffer = buffer
         self._actions = np.zeros((num_envs, *action.shape), action.dtype)
-        self._batches: list[ReplayBatch] = []  # drawn since the latest `add`
+        self._drawn: list[tuple[NDArray, NDArray]] = []  # indices and weights of each batch since the latest `add`
         self._tensor = TensorAliases()
 
     def obs(self, step: TimeStep) -> tf.Tensor:
@@ -42,12 +42,12 @@ class ReplayMemory:
     def add(self, step: TimeStep) -> None:
         """Add the outcome of the last actions to the buffer."""
         self.buffer.add(self._actions, step)
-        self._batches.clear()
+        self._drawn.clear()
 
     def sample(self, rng: np.random.Generator, size: int, beta: float = 0.0) -> ReplayBatch:
         """Draw a batch as `ReplayBuffer.sample` does, and remember it for `last_batch`."""
         batch = self.buffer.sample(rng, size, beta)
-        self._batches.append(batch)
+        self._drawn.append((batch.indices, batch.weight))
         return batch
 
     def rewind(self, steps: int) -> None:
@@ -55,10 +55,10 @@ class ReplayMemory:
 
     def last_batch(self) -> dict[str, NDArray]:
         """The batches of the latest `learn`, concatenated, as `replayed/<field of ReplayBatch>`."""
-        if not self._batches:
+        if not self._drawn:
             return {}
-        columns = zip(ReplayBatch._fields, zip(*self._batches, strict=True), strict=True)
-        return {f"replayed/{name}": np.concatenate(arrays) for name, arrays in columns}
+        indices, weight = (np.concatenate(arrays) for arrays in zip(*self._drawn, strict=True))
+        return {f"replayed/{name}": array for name, array in self.buffer.batch(indices, weight)._asdict().items()}
 
 
 class ReplayLearnerState:

@@ -100,13 +100,15 @@ def train(
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     if flag_values["init_from"] is not None:
-        flag_values["init_from"] = str(absolute(flag_values["init_from"]))
+        flag_values["init_from"] = str(flag_values["init_from"])
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides |= parse_assignments(assignments) | from_flags
     flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)
     config = load_run(path, overrides, flags)
+    if config.init_from is not None:
+        config = config.with_init_from(path=str(absolute(Path(config.init_from.path).expanduser())))
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     directory = run_dir or _default_directory(preset, substitutes, config.seed)
     ranks = join_ranks(config, cluster, rank)
@@ -131,6 +133,8 @@ def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> N
         checkpoint = None
         if ranks.is_first:
             run_dir.claim(config, fresh=fresh)
+            if config.init_from is not None and not fresh:
+                config = run_dir.with_its_initial_policy(config)
             checkpoint = None if fresh else run_dir.latest(config, warn)
         checkpoint = ranks.checkpoint_of_first(checkpoint, config)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)

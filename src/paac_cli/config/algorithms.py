@@ -351,7 +351,8 @@ class SacConfig(AlgorithmConfig):
     ] = 5_000
     batch_size: BatchSize = 256
     utd_ratio: Annotated[
-        PositiveFloat, Field(description="updates per environment step (update-to-data ratio), over all environments")
+        PositiveFloat,
+        Field(le=1000, description="updates per environment step (update-to-data ratio), over all environments; > 0"),
     ] = 1.0
     tau: Annotated[
         float,

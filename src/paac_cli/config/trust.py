@@ -17,6 +17,7 @@ from paac_cli.errors import TrustError
 from paac_cli.text import shorten
 
 _MAX_NAMES = 10  # in one message
+_INIT_FROM = ("init_from", "path")  # of a directory, which may have a colon in its name
 
 
 class _AnyCode:
@@ -37,12 +38,12 @@ class CodeReference(NamedTuple):
 def code_references(data: Any) -> list[CodeReference]:
     """All code that the config `data`, as parsed from YAML, may import.
 
-    Every text with a colon counts, also as a key. In the `kwargs` of an environment or a wrapper, which may import from
-    them, a text such as `localhost:8080` does not, unless there is a module of that name.
+    Every text with a colon counts, also as a key, but not `init_from.path`. In the `kwargs` of an environment or of a
+    wrapper, which may import from them, a text such as `localhost:8080` counts only if there is a module of that name.
     """
     found = []
     for path, text in _texts(data):
-        if ":" in text and (not _is_in_kwargs(path) or _may_be_code(text)):
+        if ":" in text and path != _INIT_FROM and (not _is_in_kwargs(path) or _may_be_code(text)):
             found.append(CodeReference(_dotted(path), text))
     return found
 

@@ -43,6 +43,7 @@ class ActionKind(Protocol):
     """What depends on the kind of actions. A policy gives `num_parameters` (P) numbers for each observation."""
 
     num_parameters: int
+    head_name: str  #: prefix of the names of the variables that give the parameters
 
     def make_critic(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> Critic:
         """name: prefix of the names of its variables."""
@@ -73,6 +74,8 @@ class ContinuousActions:
 
     Haarnoja et al. 2018, arXiv 1812.05905, appendix C.
     """
+
+    head_name = "policy/squashed_gaussian"
 
     def __init__(self, size: int) -> None:
         self._size, self.num_parameters = size, 2 * size
@@ -131,6 +134,8 @@ class DiscreteActions:
     Christodoulou 2019, arXiv 1910.07207: expectations are sums over all choices, so nothing is sampled in updates.
     """
 
+    head_name = "policy"
+
     def __init__(self, num_choices: int) -> None:
         self.num_parameters = num_choices
         self._distribution = Categorical(num_choices)
@@ -179,7 +184,7 @@ class SoftActorCritic(tf.Module):
         initializer = INITIALIZERS[config.initializer]
         self._torso = Torso(config, spec, initializer, rng)
         outputs = DenseSpec(actions.num_parameters, "linear")
-        self._policy = DenseLayer(self._torso.num_features, outputs, initializer, rng, "policy", gain=0.01)
+        self._policy = DenseLayer(self._torso.num_features, outputs, initializer, rng, actions.head_name, gain=0.01)
         of_critic = config.model_copy(
             update={"normalize_obs": False, "layer_norm": config.layer_norm or critic_layer_norm}
         )

@@ -120,7 +120,7 @@ def load_policy(path: Path, trusted: Container[str] = ()) -> TrainedPolicy:
 
 
 def load_policy_arrays(path: Path) -> PolicyArrays:
-    """The arrays of a checkpoint or a best policy, whatever its config. Raises CheckpointError."""
+    """The arrays of a checkpoint or a best policy. Its config is not read. Raises CheckpointError."""
     manifest = read_manifest(path)
     return PolicyArrays(_read_arrays(path, _POLICY, manifest), manifest.files["policy.safetensors"])
 

@@ -70,6 +70,13 @@ class RunDirectory:
             for directory in (self.checkpoints, self.tensorboard):
                 require_no_link(directory)
 
+    def with_its_initial_policy(self, config: RunConfig) -> RunConfig:
+        """`config`, beginning with the policy with which the run here has begun, even if it has no checkpoint yet."""
+        if not self.is_run or config.init_from is None:
+            return config
+        begun = read_config(self.path / CONFIG, trusted=code_names(config)).init_from
+        return config.with_init_from(sha256=begun.sha256) if begun and config.init_from.sha256 is None else config
+
     def create(self, config: RunConfig, *, fresh: bool) -> None:
         """After `claim`: make the directory if it does not exist, and write `config` to it.
 
@@ -184,15 +191,8 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
     From a run directory it takes the best policy, or with `last` the latest checkpoint; damaged ones are skipped with a
     warning. Raises CheckpointError, and TrustError if the config references code that is not `trusted`.
     """
-    try:
-        is_checkpoint = (path / MANIFEST).exists()
-        is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
-    if is_checkpoint:
+    if _is_checkpoint(path):
         return path, load_policy(path, trusted)
-    if not is_run:
-        raise _neither_run_nor_checkpoint(path)
     directory = path / CHECKPOINTS
 
     def list_paths() -> list[Path]:
@@ -206,24 +206,42 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
     raise CheckpointError(f"{path} has {hint}")
 
 
-def find_policy_arrays(path: Path) -> list[PolicyArrays]:
-    """The arrays of all valid policies at `path`, which is a checkpoint or a run directory, the best one first.
+def find_policy_arrays(path: Path, warn: Warn) -> Iterator[PolicyArrays]:
+    """The arrays of all valid policies at `path`, which is a checkpoint or a run directory; the best one first.
 
-    Raises CheckpointError if there is none.
+    Warns of damaged ones. Raises CheckpointError if there is none.
     """
-    if (path / MANIFEST).exists():
-        return [load_policy_arrays(path)]
-    directory, found = path / CHECKPOINTS, []
-    for one in (*list_policies(directory), *list_checkpoints(directory)):
-        with contextlib.suppress(CheckpointError):
-            found.append(load_policy_arrays(one))
-    if not found:
-        raise _neither_run_nor_checkpoint(path)
-    return found
+    if _is_checkpoint(path):
+        yield load_policy_arrays(path)
+        return
+    directory = path / CHECKPOINTS
+    paths = [*list_policies(directory), *list_checkpoints(directory)]
+    if not paths:
+        raise CheckpointError(f"{path} has no checkpoint yet")
+    damaged = 0
+    for each in paths:
+        try:
+            policy = load_policy_arrays(each)
+        except CheckpointError as error:
+            warn(f"skipped a checkpoint: {error}")
+            damaged += 1
+        else:
+            yield policy
+    if damaged == len(paths):
+        raise CheckpointError(f"no checkpoint in {directory} is valid")
 
 
-def _neither_run_nor_checkpoint(path: Path) -> CheckpointError:
-    return CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
+def _is_checkpoint(path: Path) -> bool:
+    """Whether `path` is a checkpoint; otherwise it is a run directory. Raises CheckpointError if it is neither."""
+    try:
+        if (path / MANIFEST).exists():
+            return True
+        is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
+    if not is_run:
+        raise CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
+    return False
 
 
 def newest_run(root: Path) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.config.schema import RunConfig
-from paac_cli.events import Info, Log
+from paac_cli.events import Alert, Info, Log
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import Pool, make_pool
@@ -56,7 +56,8 @@ def load_training(
     if checkpoint is None and config.init_from is not None:
         from paac_cli.training.warm_start import find_initial_policy
 
-        initial = find_initial_policy(config.init_from)
+        found_policy = find_initial_policy(config.init_from, lambda text: log(Alert(text))) if ranks.is_first else None
+        initial = ranks.policy_of_first(found_policy)
         config = config.with_init_from(sha256=initial.sha256)
     num_envs = config.sampling.num_envs
     envs = ranks.share(num_envs)

@@ -18,7 +18,8 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
 from paac_cli.errors import ClusterError, LearningError
 from paac_cli.events import Approximate, Event, Info, Log
-from paac_cli.runs.checkpoint import PARTS, Checkpoint, from_messages, to_messages
+from paac_cli.runs.arrays import array_pieces, arrays_from_bytes
+from paac_cli.runs.checkpoint import PARTS, Checkpoint, PolicyArrays, from_messages, to_messages
 from paac_cli.runs.runtime import Runtime
 from paac_cli.sampling.partition import split_evenly
 from paac_cli.timestep import TimeStep
@@ -164,6 +165,15 @@ class Ranks:
         if self.is_first or not received[0]:
             return checkpoint
         return from_messages(received, code_names(config))
+
+    def policy_of_first(self, policy: PolicyArrays | None) -> PolicyArrays:
+        """What rank 0 has found; the others give None."""
+        if self.size > 1:
+            arrays = self.from_first(b"".join(array_pieces(policy.arrays)) if policy else b"")
+            sha256 = self.from_first(policy.sha256.encode() if policy else b"")
+            policy = PolicyArrays(arrays_from_bytes(arrays), sha256.decode())
+        assert policy is not None
+        return policy
 
     def report(self, played: Sequence[TimeStep], first_env: int, own: RankState) -> RolloutReport:
         """What happened in a rollout in all ranks. played: its steps. first_env: index of the first own environment."""

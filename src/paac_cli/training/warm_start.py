@@ -1,55 +1,69 @@
 """Begins a run with the weights of a trained policy (`init_from`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import InitFrom
 from paac_cli.errors import ConfigError
+from paac_cli.events import Warn
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import PolicyArrays
 from paac_cli.runs.run_directory import find_policy_arrays
 from paac_cli.text import counted
 
 _TARGET = "target/"  # prefix of the arrays of target networks, which begin as copies
+_NORMALIZER = "normalizer/"  # of the statistics of observations
+_HEADS = (("policy",), ("q", "value"))  # first words of arrays that mean something only together
 _MAX_NAMES = 6  # in one message
 
 
 class WarmStart(NamedTuple):
-    """What a run has taken from a trained policy."""
+    """What a run has taken from a trained policy. All are names of arrays."""
 
-    path: str
-    taken: Sequence[str]  #: names of arrays
-    new: Sequence[str]  #: names of those that begin as in any other run
+    path: str  #: of the policy
+    taken: Sequence[str]
+    new: Sequence[str]  #: those that begin as in any other run
+    unused: Sequence[str]  #: those of the policy that were not taken
 
     def __str__(self) -> str:
-        new = f"; as in any new run: {_listed(self.new)}" if self.new else ""
-        return f"Beginning with {counted(len(self.taken), 'array')} of the policy in {self.path}{new}"
+        new = f"; new: {_listed(self.new)}" if self.new else ""
+        unused = f"; unused: {_listed(self.unused)}" if self.unused else ""
+        return f"Beginning with {counted(len(self.taken), 'array')} of the policy in {self.path}{new}{unused}"
 
 
-def find_initial_policy(init_from: InitFrom) -> PolicyArrays:
-    """The policy that `init_from` describes. Raises ConfigError and CheckpointError."""
-    wanted = init_from.sha256
-    for found in find_policy_arrays(Path(init_from.path)):
-        if wanted in (None, found.sha256):
+def find_initial_policy(init_from: InitFrom, warn: Warn) -> PolicyArrays:
+    """The policy that `init_from` describes. Warns of damaged ones. Raises ConfigError and CheckpointError."""
+    for found in find_policy_arrays(Path(init_from.path), warn):
+        if init_from.sha256 in (None, found.sha256):
             return found
     raise ConfigError(
-        f"init_from: {init_from.path} holds no policy with SHA-256 {wanted} any more; only a new run can begin with "
-        "another one"
+        f"init_from: {init_from.path} holds no policy with SHA-256 {init_from.sha256} any more; only a new run can "
+        "begin with another one"
     )
 
 
 def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
     """Give `agent` every array of `policy` that its own policy has with the same shape; target networks, too.
 
-    path: of the policy, for messages. Raises ConfigError if no weights fit.
+    Heads are taken only if both policies have the same ones. path: of the policy, for messages. Raises ConfigError if
+    no weights fit, or if only one of the policies normalises observations.
     """
     own, learner = agent.policy.to_arrays(), agent.learner.to_arrays()
+    if _has(own, _NORMALIZER) != _has(policy, _NORMALIZER):
+        wanted = str(_has(policy, _NORMALIZER)).lower()
+        raise ConfigError(
+            f"init_from: the policy in {path} was trained with network.normalize_obs = {wanted}, so its weights fit "
+            f"only such observations; use --set network.normalize_obs={wanted}"
+        )
+    others = {word for heads in _HEADS if _of_heads(own, heads) != _of_heads(policy, heads) for word in heads}
     taken = {
         name: policy[name]
         for name, array in own.items()
-        if name in policy and (policy[name].shape, policy[name].dtype) == (array.shape, array.dtype)
+        if name in policy
+        and (policy[name].shape, policy[name].dtype) == (array.shape, array.dtype)
+        and name.partition("/")[0] not in others
     }
     if not any(name.endswith("kernel") for name in taken):
         raise ConfigError(
@@ -57,14 +71,18 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
             "network.torso and the shape of the observations the same?"
         )
     agent.policy.assign(own | taken)
-    agent.learner.assign(
-        learner | {name: taken[name.removeprefix(_TARGET)] for name in learner if _names_copy(name, taken)}
-    )
-    return WarmStart(path, [*taken], [name for name in own if name not in taken])
+    copies = {f"{_TARGET}{name}": array for name, array in taken.items() if f"{_TARGET}{name}" in learner}
+    agent.learner.assign(learner | copies)
+    new, unused = ([name for name in names if name not in taken] for names in (own, policy))
+    return WarmStart(path, [*taken], new, unused)
 
 
-def _names_copy(name: str, taken: Arrays) -> bool:
-    return name.startswith(_TARGET) and name.removeprefix(_TARGET) in taken
+def _has(arrays: Mapping[str, object], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in arrays)
+
+
+def _of_heads(arrays: Mapping[str, object], heads: Sequence[str]) -> set[str]:
+    return {name for name in arrays if name.partition("/")[0] in heads}
 
 
 def _listed(names: Sequence[str]) -> str:
