@@ -19,7 +19,7 @@ _FAULTS = {
     "stopped": signal.SIGSTOP,
     "out of memory": None,
 }
-_NO_MEMORY = "Error: there is not enough memory"  # what a rank says if Python notices that; otherwise it aborts
+_NO_MEMORY = "bytes of memory (ulimit -v)"  # ends the message of a rank if Python notices that; otherwise it aborts
 _MEAN_PAUSE = 6.0  # seconds between the start of all ranks and the next fault: they need about five to begin
 _RESTART_TIMEOUT = 60.0  # seconds within which all ranks must have been started again
 _MAX_FAULTS_PER_RUN = 5

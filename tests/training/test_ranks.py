@@ -17,7 +17,7 @@ from paac_cli.errors import ClusterError, ConfigError
 from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
 from paac_cli.training import launch as launch_module
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
-from paac_cli.training.launch import Ended, can_be_repeated
+from paac_cli.training.launch import Ended, can_be_repeated, exit_code
 from short_runs import final_state, metrics_rows
 
 UPDATES, NUM_ENVS, NUM_STEPS = 50, 5, 8
@@ -280,6 +280,13 @@ def test_wrong_descriptions_of_a_cluster_are_config_errors(addresses, rank, vari
 def test_what_several_ranks_cannot_do_is_refused_at_once(arguments, message, tmp_path):
     cluster = ["--cluster", "127.0.0.1:1,127.0.0.1:2", "--rank", "0"]
     assert message in finish(start(tmp_path / "run", *arguments, *cluster), code=2)
+
+
+def test_the_exit_code_is_that_of_a_rank_that_failed_by_itself():
+    assert exit_code([Ended(0), Ended(0)]) == 0
+    assert exit_code([Ended(-9, was_slow=True), Ended(2)]) == 2
+    assert exit_code([Ended(143), Ended(-15)]) == 143
+    assert exit_code([Ended(-9, was_stopped=True), Ended(1)]) == -9
 
 
 def test_only_ranks_that_were_killed_are_started_again():

@@ -49,7 +49,7 @@ def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ..
 
 def run_in_ranks(size: int, arguments: Sequence[str], max_restarts: int = 0) -> int:
     """Run `paac ARGUMENTS` in `size` ranks, and start them again if they fail. Returns the exit code."""
-    from paac_cli.training.launch import LocalRanks, can_be_repeated, describe_failures
+    from paac_cli.training.launch import LocalRanks, can_be_repeated, describe_failures, exit_code
     from paac_cli.training.stop import stop_signals_handled
 
     restarts_left, signals = max_restarts, _Forwarding()
@@ -64,7 +64,7 @@ def run_in_ranks(size: int, arguments: Sequence[str], max_restarts: int = 0) -> 
             restarts_left -= 1
             left = counted(restarts_left, "restart")
             inform(f"Warning: {describe_failures(ends)}. All ranks start again from the last checkpoint; {left} left")
-    code = next((end.code for end in ends if end.code), 0)
+    code = exit_code(ends)
     return code if code >= 0 else 128 - code
 
 

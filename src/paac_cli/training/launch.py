@@ -112,6 +112,12 @@ def can_be_repeated(ends: Sequence[Ended]) -> bool:
     return any(map(_failed_from_outside, ends)) and not asked_to_end and all(end.code <= 1 for end in ends)
 
 
+def exit_code(ends: Sequence[Ended]) -> int:
+    """That of the first rank that failed by itself; negative for a signal, 0 if none failed."""
+    failed = [end for end in ends if end.code]
+    return next((end.code for end in failed if not end.was_slow), failed[0].code if failed else 0)
+
+
 def describe_failures(ends: Sequence[Ended]) -> str:
     """Which ranks were killed or stopped from outside, e.g. "rank 1 was killed by SIGKILL"."""
     return " and ".join(
