@@ -177,6 +177,14 @@ def test_a_run_of_two_ranks_is_verified_in_two_ranks(undisturbed):
     assert output.endswith("Identical, bit for bit.\n")
 
 
+def test_ranks_begin_with_the_policy_that_rank_0_finds(undisturbed, tmp_path):
+    arguments = [*LONG, "--total-steps", "640", "--init-from", undisturbed]
+    output = finish(start(tmp_path / "run", *arguments, launcher=["launch", "--ranks", "2", "--"]))
+    assert output.count("Beginning with 8 arrays of the policy") == 1
+    output = finish(run_paac("verify", tmp_path / "run", "--from-start"))
+    assert output.endswith("Identical, bit for bit.\n")
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
