@@ -30,6 +30,7 @@ ONLY_IN = {
         "algorithms/agent.py",
         "config/algorithms.py",
         "envs/registry.py",
+        "envs/wrapping.py",
         "networks/keras_torso.py",
     },
     "recv": {"sampling/worker.py", "sampling/worker_process.py", "sampling/isolated.py", "bench/env_costs.py"},

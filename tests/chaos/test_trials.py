@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 
-from chaos import learner_kills, rank_failures, same_bits, signal_stops, soak, worker_kills
+from chaos import learner_kills, rank_failures, rank_stops, same_bits, signal_stops, soak, worker_kills
 from chaos.session import Session, recipe
 
 _SETTINGS = {"sampling__num_envs": 4, "sampling__num_workers": 2, "algorithm__num_steps": 16}
@@ -30,11 +30,18 @@ def test_killed_workers_do_not_change_the_result():
 
 
 def test_a_killed_rank_is_started_again_with_the_same_result(monkeypatch):
-    monkeypatch.setattr(rank_failures, "_SIGNALS", (signal.SIGKILL,))
+    monkeypatch.setattr(rank_failures, "_FAULTS", {"killed by SIGKILL": signal.SIGKILL})
     ranks = SHORT._replace(name="two ranks", launcher=rank_failures._LAUNCHER)
     result = rank_failures.run(seed=1, failures=1, recipes=(ranks,))
     assert (result.tried, result.failures) == (1, 0), result.notes
     assert "killed by SIGKILL; finished runs: 1 two ranks" in result.notes[0]
+
+
+def test_a_rank_that_gets_a_stop_signal_stops_all_and_the_run_is_resumed():
+    ranks = SHORT._replace(name="two ranks", launcher=rank_failures._LAUNCHER)
+    result = rank_stops.run(seed=1, stops=1, recipes=(ranks,))
+    assert (result.tried, result.failures) == (1, 0), result.notes
+    assert "finished runs: 1 two ranks" in result.notes[0]
 
 
 def test_a_signal_stops_a_training_and_an_unexpected_exit_code_is_a_failure(tmp_path, monkeypatch):
