@@ -62,8 +62,7 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
     ranks = join_ranks(interval.end.config)
     if ranks.size == 1 < interval.end.runtime.ranks:
         click.get_current_context().exit(run_in_ranks(interval.end.runtime.ranks, sys.argv[1:]))
-    own = interval if ranks.is_first else Interval(None, interval.end)
-    start, end = (ranks.checkpoint_of_first(one, interval.end.config) for one in own)
+    start, end = (ranks.checkpoint_of_first(checkpoint, interval.end.config) for checkpoint in interval)
     assert end is not None
     interval = Interval(start, end)
     steps = interval.steps

@@ -25,6 +25,11 @@ class Cluster(NamedTuple):
     rank: int  #: of this process
 
     @property
+    def others(self) -> dict[int, str]:
+        """The addresses of all other ranks."""
+        return {rank: address for rank, address in enumerate(self.addresses) if rank != self.rank}
+
+    @property
     def local_rank(self) -> int:
         """The index of this process among the ranks that have the same host."""
         hosts = [address.rpartition(":")[0] for address in self.addresses]
@@ -81,8 +86,8 @@ def wait_for_all(cluster: Cluster, timeout: float = TIMEOUT) -> None:
 
     TensorFlow itself would wait without an end, and without running any signal handler.
     """
-    deadline, waiting = time.monotonic() + timeout, dict(enumerate(cluster.addresses))
-    own = waiting.pop(cluster.rank)
+    deadline, waiting = time.monotonic() + timeout, cluster.others
+    own = cluster.addresses[cluster.rank]
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(socket.create_server(("", int(own.rpartition(":")[2]))))
@@ -91,12 +96,16 @@ def wait_for_all(cluster: Cluster, timeout: float = TIMEOUT) -> None:
         while waiting:
             waiting = {rank: address for rank, address in waiting.items() if not _listens(address)}
             if waiting and time.monotonic() > deadline:
-                missing = ", ".join(f"rank {rank} at {address}" for rank, address in waiting.items())
                 raise ClusterError(
-                    f"rank {cluster.rank} got no answer within {timeout:g} s from {missing}; was it started, and does "
-                    "a firewall let it through?"
+                    f"rank {cluster.rank} got no answer within {timeout:g} s from {listed(waiting)}; was it started, "
+                    "and does a firewall let it through?"
                 )
             time.sleep(_POLL)
+
+
+def listed(ranks: Mapping[int, str]) -> str:
+    """These ranks (rank -> address), for messages."""
+    return ", ".join(f"rank {rank} at {address}" for rank, address in ranks.items())
 
 
 def _listens(address: str) -> bool:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.errors import ClusterError
-from paac_cli.training.cluster import JOB, TIMEOUT, Cluster
+from paac_cli.training.cluster import JOB, TIMEOUT, Cluster, listed
 
 #: Whether this process has connected with other ranks. Then only `os._exit` ends it: TensorFlow would wait for them,
 #: even if they are gone.
@@ -50,10 +50,8 @@ class Connection:
             implementation=kinds.NCCL if tf.config.get_visible_devices("GPU") else kinds.RING,
         )
         try:
-            others = ", ".join(
-                f"rank {rank} at {address}" for rank, address in enumerate(cluster.addresses) if rank != cluster.rank
-            )
-            with _at_most(TIMEOUT, f"rank {cluster.rank} did not connect within {TIMEOUT:g} s with all of {others}"):
+            late = f"rank {cluster.rank} did not connect within {TIMEOUT:g} s with all of {listed(cluster.others)}"
+            with _at_most(TIMEOUT, late):
                 self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
         except (tf.errors.OpError, RuntimeError) as error:
             raise ClusterError(f"rank {cluster.rank} cannot connect with the others: {error}") from error

@@ -157,14 +157,14 @@ class Ranks:
         return load_config(json.loads(text), "the config of rank 0", trusted=code_names(config))
 
     def checkpoint_of_first(self, checkpoint: Checkpoint | None, config: RunConfig) -> Checkpoint | None:
-        """What rank 0 has loaded. config: of the run, whose code is trusted."""
+        """What rank 0 has loaded; what the others give is ignored. config: of the run, whose code is trusted."""
         if self.size == 1:
             return checkpoint
-        messages = to_messages(checkpoint) if checkpoint else [b""] * (1 + len(PARTS))
+        messages = to_messages(checkpoint) if checkpoint and self.is_first else [b""] * (1 + len(PARTS))
         received = [self.from_first(message) for message in messages]
-        if self.is_first or not received[0]:
+        if self.is_first:
             return checkpoint
-        return from_messages(received, code_names(config))
+        return from_messages(received, code_names(config)) if received[0] else None
 
     def policy_of_first(self, policy: PolicyArrays | None) -> PolicyArrays:
         """What rank 0 has found; the others give None."""
