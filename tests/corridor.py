@@ -11,11 +11,14 @@ from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
 
 SPEC = EnvSpec((1,), np.dtype(np.float32), discrete_action(("left", "right")), 30.0)
 
-#: Every built-in algorithm, with settings that make it learn the corridor in seconds.
+#: Every built-in algorithm, with settings that make it learn the corridor in seconds; some also with a recurrent cell.
 ALGORITHMS = {
     "paac": {"vf_coef": 0.5},
     "ppo": {"num_epochs": 2, "num_minibatches": 2, "vf_coef": 0.5},
     "nstep_q": {"num_epochs": 2, "num_minibatches": 2, "epsilon_anneal_steps": 1000},
+    "paac+gru": {"vf_coef": 0.5},
+    "ppo+lstm": {"num_epochs": 2, "num_minibatches": 2, "vf_coef": 0.5},
+    "nstep_q+gru": {"num_epochs": 2, "num_minibatches": 2, "epsilon_anneal_steps": 1000},
     "dqn": {
         "learning_starts": 100,
         "batch_size": 16,
@@ -37,6 +40,10 @@ FROM_REPLAY = ("dqn", "sac")  #: those that learn from a replay buffer; their ro
 
 
 def make_config(name, num_envs=4, seed=1, network=None, **algorithm):
+    """name: of an algorithm, or "algorithm+cell"."""
+    name, _, cell = name.partition("+")
+    if cell:
+        network = {"recurrent": {"cell": cell, "size": 8}, **(network or {})}
     return load_config(
         {
             "seed": seed,

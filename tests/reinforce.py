@@ -6,6 +6,7 @@ import tensorflow as tf
 from paac_cli.config.algorithms import AlgorithmConfig
 from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.predictor import Predictor
+from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.rollout_memory import RolloutMemory, merge_time
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
@@ -30,7 +31,9 @@ class Reinforce:
         self._network = network = ActorCritic(config.network, spec, weights_generator(config.seed))
         self._optimizer = tf.keras.optimizers.Adam(config.algorithm.learning_rate)
         self._optimizer.build(network.trainable_variables)
-        self.memory = RolloutMemory(config.algorithm.num_steps, config.sampling.num_envs, spec.action, network.values)
+        self.memory = RolloutMemory(
+            config.algorithm.num_steps, ProcessGroup(config.sampling.num_envs), spec.action, network.values
+        )
         self.policy = Variables(network.variables)
         self.learner = Variables([self.memory.steps, *(slot.value for slot in self._optimizer.variables)])
         self.predict = Predictor(network.play)

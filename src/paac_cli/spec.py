@@ -3,6 +3,7 @@
 An action is either one choice among `A` actions (Gymnasium's `Discrete`), or a vector of `D` elements.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -73,6 +74,28 @@ class EnvSpec(NamedTuple):
     parts: tuple[ObsPart, ...] = ()  #: entries of a Dict or Tuple observation, in the order of the vector
     images: tuple[ImageSpec, ...] = ()  #: all images in an observation
     step_seconds: float | None = None  #: what a step took when it was tried; None if that is not known
+    unmasked_shape: tuple[int, ...] | None = None  #: if observations end with an action mask: their shape without it
+
+    def with_mask(self) -> "EnvSpec":
+        """The same with an action mask [A] after each observation: together a vector, with 1 for a legal action.
+
+        The replay buffer stores such observations whole, as if no frames were stacked.
+        """
+        size = math.prod(self.obs_shape) + (self.action.num_actions or 0)
+        return self._replace(obs_shape=(size,), unmasked_shape=self.obs_shape, frame_stack=1)
+
+    def without_mask(self) -> "EnvSpec":
+        """The same without an action mask, as the layers of a network take observations."""
+        return (
+            self if self.unmasked_shape is None else self._replace(obs_shape=self.unmasked_shape, unmasked_shape=None)
+        )
+
+    def draw_actions(self, rng: np.random.Generator, obs: NDArray) -> NDArray:
+        """Random actions for `obs` [*leading, *obs_shape], uniform over those that are legal."""
+        if self.unmasked_shape is None:
+            return self.action.draw(rng, *obs.shape[: -len(self.obs_shape)])
+        legal = obs[..., math.prod(self.unmasked_shape) :] != 0
+        return (rng.random(legal.shape) + legal).argmax(axis=-1).astype(np.int32)
 
 
 class Determinism(NamedTuple):

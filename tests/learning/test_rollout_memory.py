@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.rollout_memory import RolloutMemory, merge_time
 from paac_cli.spec import ActionSpec, discrete_action
 from paac_cli.timestep import EPISODE_DTYPE, Rollout, TimeStep
@@ -23,7 +24,7 @@ def step(slot, *, envs=slice(None), truncated=(), final_obs=0.0):
 
 
 def new_memory(action=ACTION):
-    return RolloutMemory(T, N, action, values=lambda obs: 10.0 * obs)
+    return RolloutMemory(T, ProcessGroup(N), action, values=lambda obs, state: 10.0 * obs)
 
 
 def test_the_rollout_is_handed_over_when_it_is_complete():
@@ -93,6 +94,62 @@ def test_a_rewind_drops_the_tensors_kept_since_the_last_complete_rollout():
         batch = memory.add(step(t + 1))
     (kept,) = batch.kept
     assert kept.numpy().tolist() == [float(t) for t in range(T) for _ in range(N)]
+
+
+def recurrent_memory():
+    """With states of one number, and values that are 10 * observation + state."""
+    values = lambda obs, state: 10.0 * obs + state[:, 0]  # noqa: E731
+    return RolloutMemory(T, ProcessGroup(N), ACTION, values, state_size=1)
+
+
+def act(memory, step, halves=()):
+    """Act as a cell that adds 1 to each state."""
+    for envs in halves or [slice(0, N)]:
+        part = step._replace(envs=envs, terminated=step.terminated[envs], truncated=step.truncated[envs])
+        state = memory.state(part)
+        memory.record(part, tf.zeros(len(state), tf.int32), state=tf.constant(state + 1.0))
+
+
+@pytest.mark.parametrize("halves", [(), (slice(0, 2), slice(2, 4))])
+def test_states_are_carried_over_and_are_zero_where_an_episode_begins(halves):
+    memory = recurrent_memory()
+    act(memory, step(0), halves)
+    act(memory, step(1, truncated=[2]), halves)
+    assert memory.state(step(2)).ravel().tolist() == [2.0, 2.0, 1.0, 2.0]
+    act(memory, step(2), halves)
+    first = memory.add(step(3, truncated=[0]))
+    assert first.state.ravel().tolist() == [0.0] * 4
+    assert first.last_state.ravel().tolist() == [0.0, 3.0, 2.0, 3.0]
+    assert memory.state(step(3, truncated=[0])).ravel().tolist() == [0.0, 3.0, 2.0, 3.0]
+    act(memory, step(3), halves)  # the next rollout
+    act(memory, step(1), halves)
+    act(memory, step(2), halves)
+    second = memory.add(step(3))
+    assert second.state.ravel().tolist() == [0.0, 3.0, 2.0, 3.0]
+    assert second.last_state.ravel().tolist() == [3.0, 6.0, 5.0, 6.0]
+
+
+def test_a_truncated_episode_is_valued_with_the_state_before_it_is_reset():
+    memory = recurrent_memory()
+    act(memory, step(0))
+    memory.add(step(1, truncated=[2], final_obs=7.0))
+    act(memory, step(1, truncated=[2]))
+    act(memory, step(2))
+    batch = memory.add(step(3, truncated=[0], final_obs=5.0))
+    assert batch.final_value[0, 2] == 70.0 + 1.0
+    assert batch.final_value[2, 0] == 50.0 + 3.0
+
+
+def test_a_checkpoint_holds_the_states_with_which_the_rollout_began_even_in_its_middle():
+    memory, other = recurrent_memory(), recurrent_memory()
+    for t in range(T):
+        act(memory, step(t))
+    memory.add(step(T, truncated=[1]))
+    act(memory, step(T, truncated=[1]))
+    memory.rewind(T * N)
+    for variable, copy in zip(memory.variables, other.variables, strict=True):
+        copy.assign(variable)
+    assert other.state(step(0)).ravel().tolist() == [3.0, 0.0, 3.0, 3.0]
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4, 5)])

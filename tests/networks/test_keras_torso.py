@@ -151,7 +151,7 @@ def test_the_model_gets_gradients_learns_and_is_restored(kind, function):
     optimizer = make_optimizer(AdamConfig(), weights)
 
     def loss_of(network):
-        value = network.values(obs) if kind is ActorCritic else network(obs)[:, 0]
+        value = network(obs)[1] if kind is ActorCritic else network(obs)[:, 0]
         return tf.reduce_mean(tf.square(value - target))
 
     @tf.function

@@ -10,6 +10,7 @@ from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
 from paac_cli.spec import ActionSpec, EnvSpec, discrete_action
 
 OBS = tf.constant(np.random.default_rng(0).normal(size=(6, 3)), tf.float32)
+NO_STATE = np.zeros((len(OBS), 0), np.float32)  # there is no recurrent cell
 Q = tf.constant([[1.0, 3.0, 2.0, 0.0], [5.0, -1.0, 2.0, 4.0]])
 
 
@@ -100,11 +101,11 @@ def test_play_returns_actions_the_value_of_the_best_and_the_probability_of_each(
     model = network(dueling=dueling)
     q = model(OBS).numpy()
     best = np.eye(4)[q.argmax(axis=1)]
-    action, value, probability = model.play(OBS, key(3), tf.constant(False), 0.2)
+    action, value, probability, _ = model.play(OBS, NO_STATE, key(3), tf.constant(False), 0.2)
     np.testing.assert_array_equal(action, epsilon_greedy(tf.constant(q), tf.constant(0.2), key(3)))
     np.testing.assert_array_equal(value, q.max(axis=1))
     np.testing.assert_allclose(probability, 0.8 * best + 0.05, rtol=1e-6)
-    action, value, probability = model.play(OBS, key(3), tf.constant(True), 0.2)
+    action, value, probability, _ = model.play(OBS, NO_STATE, key(3), tf.constant(True), 0.2)
     np.testing.assert_array_equal(action, q.argmax(axis=1))
     np.testing.assert_array_equal(value, q.max(axis=1))
     np.testing.assert_array_equal(probability, best)

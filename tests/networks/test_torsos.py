@@ -89,7 +89,7 @@ def test_mlp_by_hand(activation, function):
     for index in range(2):
         features = function(features @ arrays[f"torso/{index}/kernel"] + arrays[f"torso/{index}/bias"])
     value = features @ arrays["value/kernel"] + arrays["value/bias"]
-    np.testing.assert_allclose(model.values(tf.constant(obs)), value[:, 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model(tf.constant(obs))[1], value[:, 0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
@@ -128,7 +128,7 @@ def test_impala_equals_the_figure_of_the_paper_built_in_keras(layer_norm):
     features = layers.Flatten()(tf.nn.relu(features))
     features = tf.nn.relu(weighted(layers.Dense(256), "torso/3", features))
     value = features @ arrays["value/kernel"] + arrays["value/bias"]
-    np.testing.assert_allclose(model.values(tf.constant(obs)), value[:, 0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model(tf.constant(obs))[1], value[:, 0], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(4,), (84, 84)])

@@ -74,10 +74,13 @@ class Agent(Protocol):
         result (an update that may stop early, priorities of replayed transitions).
         """
 
-    def predict(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> "Prediction":
+    def predict(
+        self, obs: NDArray, *, seed: int, step: int, greedy: bool, state: NDArray | None = None
+    ) -> "Prediction":
         """Play without learning: a pure function of its arguments and the policy.
 
         obs:    [B, ...].
+        state:  [B, S], that of the previous prediction, but 0 where an episode has begun since; None: everywhere.
         greedy: choose the most probable actions; otherwise sample, with noise keyed by (seed, step, row).
         """
 

@@ -134,7 +134,8 @@ class Dqn:
 
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
         """Actions [N]. obs: [N, ...]."""
-        actions = epsilon_greedy(self._network(obs), self._epsilon, noise_seed(self._seed, self.memory.steps))
+        seed = noise_seed(self._seed, self.memory.steps)
+        actions = epsilon_greedy(self._network(obs), self._epsilon, seed, has_mask=self._network.has_mask)
         self.memory.steps.assign_add(obs.shape[0])
         return actions
 

@@ -39,7 +39,8 @@ from paac_cli.learning.returns import AdvantageEstimator
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
+from paac_cli.networks.q_network import QNetwork, epsilon_greedy, mean_q, select_q
+from paac_cli.networks.recurrent import Sequences
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
@@ -95,41 +96,44 @@ class NstepQ:
             group, gamma=settings.gamma, gae_lambda=settings.q_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
-        self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._bootstrap_value)
+        self.memory = RolloutMemory(
+            settings.num_steps, group, spec.action, self._bootstrap_value, self._network.state_size
+        )
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, self.memory.steps, *self._estimate.variables],
+            [*self._optimizer.slots, *self.memory.variables, *self._estimate.variables],
             target=self._target.variables if self._target else (),
         )
         self._act = graph_function(self._act_graph, config)
         self._prepare = graph_function(self._prepare_graph, config)
         self._update = graph_function(self._update_graph, config)
-        self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end))
+        self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end), self._network.state_size)
 
     def act(self, step: TimeStep) -> NDArray:
-        actions, value = self._act(self.memory.obs(step))
-        return self.memory.record(step, actions, (value,))
+        actions, value, state = self._act(self.memory.obs(step), self.memory.state(step))
+        return self.memory.record(step, actions, (value,), state)
 
     def learn(self, step: TimeStep) -> Metrics | None:
         rollout = self.memory.add(step)
         if rollout is None:
             return None
         settings, steps = self._settings, int(self.memory.steps)
-        size = settings.num_steps * self._group.num_envs
-        obs, action, target = self._prepare(rollout)
+        batch = self._prepare(rollout)
         metrics: Metrics = {}
         for epoch in minibatches(
             self._seed,
             steps,
-            size=size,
+            num_steps=settings.num_steps,
+            num_envs=self._group.num_envs,
             num_epochs=settings.num_epochs,
             num_minibatches=settings.num_minibatches,
+            whole_envs=self._network.state_size > 0,
         ):
             for rows in epoch:
-                metrics = self._update(obs, action, target, rows)
+                metrics = self._update(*batch, rows)
         self._obs_statistics.update(step.rollout.obs)
         if self._target is not None:
-            steps_before = steps - size
+            steps_before = steps - settings.num_steps * self._group.num_envs
             if steps // settings.target_update_steps > steps_before // settings.target_update_steps:
                 copy_variables(self._network.variables, self._target.variables)
         return metrics
@@ -141,42 +145,48 @@ class NstepQ:
             settings.epsilon_start, settings.epsilon_end, settings.epsilon_anneal_steps, self.memory.steps
         )
 
-    def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Actions [N], and v(s) [N] of the states in which they are taken. obs: [N, ...]."""
-        q = self._network(obs)
+    def _act_graph(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [N], v(s) [N] of the states in which they are taken, and the next states [N, S] of the network.
+
+        obs: [N, ...]; state: [N, S].
+        """
+        q, state = self._network.step(obs, state)
         seed = noise_seed(self._seed, self.memory.steps)
-        actions = self._group.sample(lambda rows: epsilon_greedy(rows, self._epsilon, seed), q)
+        has_mask = self._network.has_mask
+        actions = self._group.sample(lambda rows: epsilon_greedy(rows, self._epsilon, seed, has_mask=has_mask), q)
         self.memory.steps.assign_add(self._group.count(obs.shape[0]))
         if self._target is not None:
             q = self._target(obs)
-        return actions, select_q(q, actions) if self._settings.rule == "sarsa" else tf.reduce_max(q, axis=1)
+        value = select_q(q, actions) if self._settings.rule == "sarsa" else tf.reduce_max(q, axis=1)
+        return actions, value, state
 
-    def _bootstrap_value(self, obs: tf.Tensor) -> tf.Tensor:
-        """v(s) [B] of states in which no action was taken. obs: [B, ...]."""
-        q = (self._target or self._network)(obs)
+    def _bootstrap_value(self, obs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """v(s) [B] of states in which no action was taken. obs: [B, ...]; state: [B, S], of the network."""
+        q, _ = (self._target or self._network).step(obs, state)
         best = tf.reduce_max(q, axis=1)
         if self._settings.rule == "q_learning":
             return best
-        return (1.0 - self._epsilon) * best + self._epsilon * tf.reduce_mean(q, axis=1)
+        return (1.0 - self._epsilon) * best + self._epsilon * mean_q(q, has_mask=self._network.has_mask)
 
-    def _prepare_graph(self, rollout: RolloutBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _prepare_graph(self, rollout: RolloutBatch) -> tuple[Sequences, tf.Tensor, tf.Tensor]:
         """Observations, actions and returns of the own transitions of a rollout, each [T * n, ...]."""
         (value,) = rollout.kept
-        advantage, value = self._estimate(rollout, value, self._bootstrap_value(rollout.obs[-1]))
+        advantage, value = self._estimate(rollout, value, self._bootstrap_value(rollout.obs[-1], rollout.last_state))
         target = self._group.own_envs(advantage + value)
-        return merge_time(rollout.obs[:-1]), merge_time(rollout.action), merge_time(target)
+        return rollout.sequences, merge_time(rollout.action), merge_time(target)
 
     def _update_graph(
-        self, obs: tf.Tensor, action: tf.Tensor, target: tf.Tensor, rows: tf.Tensor
+        self, sequences: Sequences, action: tf.Tensor, target: tf.Tensor, rows: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """One optimiser step on the minibatch that consists of `rows` [B] of all transitions. Returns the metrics.
 
-        obs, action, target: of the own transitions.
+        sequences, action, target: of the own transitions.
         """
-        settings, own = self._settings, self._group.own_rows(rows)
-        obs, action, target = (tf.gather(array, own.local) for array in (obs, action, target))
+        settings = self._settings
+        own = self._group.own_rows(rows, at_least=settings.num_steps)
+        sequences, action, target = sequences.gather(own.local), *(tf.gather(a, own.local) for a in (action, target))
         with tf.GradientTape() as tape:
-            outputs = self._network.outputs(obs)
+            outputs = self._network.unroll(sequences)
             if self._bins is None:
                 loss, metrics = nstep_q_loss(outputs, action, target)
             else:

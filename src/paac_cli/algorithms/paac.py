@@ -75,36 +75,41 @@ class Paac:
             group, gamma=settings.gamma, gae_lambda=settings.gae_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
-        self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._network.values)
+        self.memory = RolloutMemory(
+            settings.num_steps, group, spec.action, self._network.values, self._network.state_size
+        )
         self.policy = Variables(self._network.variables)
-        self.learner = Variables([*self._optimizer.slots, self.memory.steps, *self._estimate.variables])
+        self.learner = Variables([*self._optimizer.slots, *self.memory.variables, *self._estimate.variables])
         self._act = graph_function(self._act_graph, config)
         self._update = graph_function(self._update_graph, config)
-        self.predict = Predictor(self._network.play)
+        self.predict = Predictor(self._network.play, self._network.state_size)
 
     def act(self, step: TimeStep) -> NDArray:
-        actions, products = self._act(self.memory.obs(step))
-        return self.memory.record(step, actions, products)
+        actions, products, state = self._act(self.memory.obs(step), self.memory.state(step))
+        return self.memory.record(step, actions, products, state)
 
     def learn(self, step: TimeStep) -> Metrics | None:
         batch = self.memory.add(step)
         return None if batch is None else self._update(batch)
 
-    def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Actions [N, ...], and the products that the update reuses. obs: [N, ...]."""
+    def _act_graph(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
+        """Actions [N, ...], the products that the update reuses, and the next states [N, S].
+
+        obs: [N, ...]; state: [N, S].
+        """
         with collecting_products() as products:
-            parameters, _ = self._network(obs)
+            parameters, _, state = self._network.step(obs, state)
         seed = noise_seed(self._seed, self.memory.steps)
         actions = self._group.sample(lambda rows: self._network.distribution.sample(rows, seed), parameters)
         self.memory.steps.assign_add(self._group.count(obs.shape[0]))
-        return actions, products
+        return actions, products, state
 
     def _update_graph(self, batch: RolloutBatch) -> dict[str, tf.Tensor]:
         """One optimiser step on a rollout. Returns the metrics."""
         settings, steps, group = self._settings, self.memory.steps, self._group
-        bootstrap = self._network.values(batch.obs[-1])
+        bootstrap = self._network.values(batch.obs[-1], batch.last_state)
         with tf.GradientTape() as tape, reusing_products(batch.kept):
-            parameters, value = self._network(merge_time(batch.obs[:-1]))
+            parameters, value = self._network.unroll(batch.sequences)
             advantage, old_value = self._estimate(batch, tf.stop_gradient(value), bootstrap)
             target = old_value + advantage
             explained = explained_variance(advantage, target)

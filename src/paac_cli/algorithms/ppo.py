@@ -32,6 +32,7 @@ from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RunningMoments
+from paac_cli.networks.recurrent import Sequences
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -44,7 +45,7 @@ _MIN_LEARNING_RATE = 1e-6  # on_kl = adapt: lower bound of the learning rate, as
 class PpoBatch(NamedTuple):
     """`B` transitions, and what was computed with the parameters that chose their actions."""
 
-    obs: tf.Tensor  #: [B, ...]
+    sequences: Sequences  #: of `B` observations
     action: tf.Tensor  #: [B, ...]
     log_prob: tf.Tensor  #: [B] float32, log pi_old(a|s)
     value: tf.Tensor  #: [B] float32, V_old(s)
@@ -115,20 +116,22 @@ class Ppo:
             group, gamma=settings.gamma, gae_lambda=settings.gae_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
-        self.memory = RolloutMemory(settings.num_steps, len(group.envs), spec.action, self._network.values)
+        self.memory = RolloutMemory(
+            settings.num_steps, group, spec.action, self._network.values, self._network.state_size
+        )
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, self.memory.steps, self._adapted_rate, *self._estimate.variables]
+            [*self._optimizer.slots, *self.memory.variables, self._adapted_rate, *self._estimate.variables]
         )
         self._act = graph_function(self._act_graph, config)
         self._prepare = graph_function(self._prepare_graph, config)
         self._update = graph_function(self._update_graph, config)
         self._adapt_rate = graph_function(self._adapt_rate_graph, config)
-        self.predict = Predictor(self._network.play)
+        self.predict = Predictor(self._network.play, self._network.state_size)
 
     def act(self, step: TimeStep) -> NDArray:
-        actions, log_prob, value = self._act(self.memory.obs(step))
-        return self.memory.record(step, actions, (log_prob, value))
+        actions, log_prob, value, state = self._act(self.memory.obs(step), self.memory.state(step))
+        return self.memory.record(step, actions, (log_prob, value), state)
 
     def learn(self, step: TimeStep) -> Metrics | None:
         rollout = self.memory.add(step)
@@ -140,9 +143,11 @@ class Ppo:
         for epoch in minibatches(
             self._seed,
             int(self.memory.steps),
-            size=settings.num_steps * self._group.num_envs,
+            num_steps=settings.num_steps,
+            num_envs=self._group.num_envs,
             num_epochs=settings.num_epochs,
             num_minibatches=settings.num_minibatches,
+            whole_envs=self._network.state_size > 0,
         ):
             for rows in epoch:
                 metrics = self._update(batch, estimates, rows)
@@ -153,14 +158,17 @@ class Ppo:
         self._obs_statistics.update(step.rollout.obs)
         return metrics
 
-    def _act_graph(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Actions [N, ...], their log-probabilities [N], and values [N]. obs: [N, ...]."""
-        parameters, value = self._network(obs)
+    def _act_graph(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [N, ...], their log-probabilities [N], values [N], and the next states [N, S].
+
+        obs: [N, ...]; state: [N, S].
+        """
+        parameters, value, state = self._network.step(obs, state)
         distribution = self._network.distribution
         seed = noise_seed(self._seed, self.memory.steps)
         actions = self._group.sample(lambda rows: distribution.sample(rows, seed), parameters)
         self.memory.steps.assign_add(self._group.count(obs.shape[0]))
-        return actions, distribution.log_prob(parameters, actions), value
+        return actions, distribution.log_prob(parameters, actions), value, state
 
     def _prepare_graph(self, rollout: RolloutBatch) -> tuple[PpoBatch, Estimates]:
         """The own transitions [T * n] of a rollout, and the estimates [T * N] of all.
@@ -168,24 +176,25 @@ class Ppo:
         Copies the observations to the device, once.
         """
         log_prob, value = rollout.kept
-        estimates = self._estimate(rollout, value, self._network.values(rollout.obs[-1]))
+        estimates = self._estimate(rollout, value, self._network.values(rollout.obs[-1], rollout.last_state))
         estimates = Estimates(*map(merge_time, estimates))
         if self._value_moments is not None:
             self._value_moments.update(estimates.advantage + estimates.value)
-        return PpoBatch(merge_time(rollout.obs[:-1]), merge_time(rollout.action), log_prob, value), estimates
+        return PpoBatch(rollout.sequences, merge_time(rollout.action), log_prob, value), estimates
 
     def _update_graph(self, batch: PpoBatch, estimates: Estimates, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """One optimiser step on the minibatch that consists of `rows` [B] of all transitions. Returns the metrics."""
         settings, steps = self._settings, self.memory.steps
-        own = self._group.own_rows(rows)
-        batch = PpoBatch(*(tf.gather(array, own.local) for array in batch))
+        own = self._group.own_rows(rows, at_least=settings.num_steps)
+        sequences, *arrays = batch
+        batch = PpoBatch(sequences.gather(own.local), *(tf.gather(array, own.local) for array in arrays))
         advantage, old_value = (tf.gather(array, rows) for array in estimates)
         target = advantage + old_value
         explained = explained_variance(advantage, target)
         if settings.normalize_advantage:
             advantage = normalized(advantage)
         with tf.GradientTape() as tape:
-            parameters, value = self._network(batch.obs)
+            parameters, value = self._network.unroll(batch.sequences)
             loss, metrics = ppo_loss(
                 self._network.distribution,
                 parameters,

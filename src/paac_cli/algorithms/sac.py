@@ -35,6 +35,7 @@ from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.reward_normalizer import RewardNormalizer
 from paac_cli.learning.schedules import linear_schedule
 from paac_cli.learning.variables import Variables
+from paac_cli.networks.action_mask import is_legal
 from paac_cli.networks.soft_actor_critic import ActionKind, ContinuousActions, DiscreteActions, SoftActorCritic
 from paac_cli.seeding import replay_generator, weights_generator
 from paac_cli.spec import ActionSpec, EnvSpec
@@ -49,7 +50,7 @@ def sac_losses(
     value: tf.Tensor,
     entropy: tf.Tensor,
     log_alpha: tf.Tensor,
-    target_entropy: float,
+    target_entropy: tf.Tensor | float,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """The sum [] of the three losses of a batch, and their diagnostics.
 
@@ -75,8 +76,9 @@ class Sac:
         assert isinstance(config.algorithm, SacConfig)
         self._settings = settings = config.algorithm
         self._seed, self._num_envs = config.seed, config.sampling.num_envs
-        actions = _action_kind(spec.action)
+        actions = _action_kind(spec)
         self._target_entropy = _target_entropy(settings, spec.action)
+        self._follows_masks = spec.unmasked_shape is not None and settings.target_entropy == "auto"
         self._network, target = (
             SoftActorCritic(
                 config.network,
@@ -144,9 +146,10 @@ class Sac:
         """Actions [N, ...]. obs: [N, ...]."""
         network, steps = self._network, self.memory.steps
         seed = noise_seed(self._seed, steps)
-        chosen = network.actions.sample(network.parameters(obs), seed)
+        parameters = network.parameters(obs)
+        chosen = network.actions.sample(parameters, seed)
         is_random = steps < self._settings.learning_starts
-        actions = tf.where(is_random, network.actions.uniform(obs.shape[0], seed), chosen)
+        actions = tf.where(is_random, network.actions.uniform(parameters, seed), chosen)
         steps.assign_add(obs.shape[0])
         return actions
 
@@ -163,7 +166,11 @@ class Sac:
             q = [actions.q(critic, scaled, batch.action) for critic in network.critics]
             parameters = network.parameters(obs)
             value, entropy = actions.soft_value(parameters, network.critics, scaled, alpha, seeds[1])
-            loss, metrics = sac_losses(q, target, value, entropy, self._log_alpha, self._target_entropy)
+            target_entropy = self._target_entropy
+            if self._follows_masks:
+                num_legal = tf.reduce_sum(tf.cast(is_legal(parameters), tf.float32), axis=1)
+                target_entropy = _TARGET_ENTROPY_SHARE * tf.reduce_mean(tf.math.log(num_legal))
+            loss, metrics = sac_losses(q, target, value, entropy, self._log_alpha, target_entropy)
         learning_rate = linear_schedule(self._settings.learning_rate, self._settings.lr_anneal_steps, self.memory.steps)
         metrics = self._optimizer.step(tape, loss, learning_rate, metrics)
         for critic, target_critic in zip(network.critics, self._targets, strict=True):
@@ -172,10 +179,11 @@ class Sac:
         return metrics
 
 
-def _action_kind(action: ActionSpec) -> ActionKind:
+def _action_kind(spec: EnvSpec) -> ActionKind:
     """Raises ConfigError if SAC does not know actions of this kind."""
+    action = spec.action
     if action.num_actions is not None:
-        return DiscreteActions(action.num_actions)
+        return DiscreteActions(action.num_actions, has_mask=spec.unmasked_shape is not None)
     if action.choices:
         raise ConfigError(
             "sac takes continuous actions or one choice, but this environment has several choices at once "

@@ -162,6 +162,7 @@ def _environment(config: EnvConfig, seed: int, index: int) -> _Play:
     env = make_env(config)
     out = np.zeros(env.spec.obs_shape, env.spec.obs_dtype)
     rng = np.random.default_rng([seed, index])
+    batch = _BATCH if env.spec.unmasked_shape is None else 1  # steps whose actions can be drawn in advance
     episode = 0
     env.new_game(episode_seed(seed, index, episode), out)
 
@@ -170,14 +171,14 @@ def _environment(config: EnvConfig, seed: int, index: int) -> _Play:
         steps, cpu = 0, 0.0
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            actions = env.spec.action.draw(rng, _BATCH)
+            actions = env.spec.draw_actions(rng, np.broadcast_to(out, (batch, *out.shape)))
             begin = time.process_time()
             for action in actions:
                 if env.step(action, out).game_over:
                     episode += 1
                     env.new_game(episode_seed(seed, index, episode), out)
             cpu += time.process_time() - begin
-            steps += _BATCH
+            steps += batch
         return _Played(steps, cpu)
 
     return play

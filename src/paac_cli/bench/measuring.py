@@ -42,7 +42,7 @@ class Bench:
         if self._workload == "learner":
             return self._measure_learner(config, self._seconds)[1]
         num_envs = config.sampling.num_envs
-        player: Player = RandomPlayer(self._spec.action, num_envs, config.seed)
+        player: Player = RandomPlayer(self._spec, num_envs, config.seed)
         alone: Measurement | None = None
         if self._workload == "train":  # first, because it raises ConfigError if network and environment do not fit
             player, alone = self._measure_learner(config, self._seconds / 2)

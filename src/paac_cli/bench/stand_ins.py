@@ -9,20 +9,23 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Log
 from paac_cli.sampling.make import make_pool
-from paac_cli.spec import ActionSpec, EnvSpec
+from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
 _NUM_DRAWN = 1000  # random actions per environment, after which they repeat
 
 
 class RandomPlayer:
-    """Plays random actions that were drawn beforehand, and learns nothing."""
+    """Plays random actions, drawn beforehand unless some are illegal, and learns nothing."""
 
-    def __init__(self, action: ActionSpec, num_envs: int, seed: int) -> None:
-        self._actions = itertools.cycle(action.draw(np.random.default_rng(seed), _NUM_DRAWN, num_envs))
+    def __init__(self, spec: EnvSpec, num_envs: int, seed: int) -> None:
+        self._spec, self._rng = spec, np.random.default_rng(seed)
+        self._actions = itertools.cycle(spec.action.draw(self._rng, _NUM_DRAWN, num_envs))
 
     def act(self, step: TimeStep) -> NDArray:
         """Random actions [N, ...]."""
+        if self._spec.unmasked_shape is not None:
+            return self._spec.draw_actions(self._rng, step.obs)
         return next(self._actions)[step.envs]
 
     def learn(self, step: TimeStep) -> None:
@@ -42,7 +45,7 @@ class RecordedPool:
     @classmethod
     def record(cls, config: RunConfig, spec: EnvSpec, log: Log) -> Self:
         """Play and record the first rollout of `config` with random actions. Its workers end before this returns."""
-        player = RandomPlayer(spec.action, config.sampling.num_envs, config.seed)
+        player = RandomPlayer(spec, config.sampling.num_envs, config.seed)
         with make_pool(config, spec, log) as pool:
             step = pool.reset()
             return cls([step := pool.step(player.act(step)) for _ in range(config.algorithm.rollout_length)])

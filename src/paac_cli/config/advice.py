@@ -29,8 +29,9 @@ def _on_learning_rate(config: RunConfig) -> Iterator[str]:
 
 
 def _on_images(config: RunConfig, spec: EnvSpec) -> Iterator[str]:
-    if config.network.torso == "mlp" and len(spec.obs_shape) == 3:
-        yield f"torso 'mlp' flattens images {list(spec.obs_shape)}; use --set network.torso=nature, or nips"
+    shape = spec.without_mask().obs_shape
+    if config.network.torso == "mlp" and len(shape) == 3:
+        yield f"torso 'mlp' flattens images {list(shape)}; use --set network.torso=nature, or nips"
     for image in spec.images:
         subject = f"the part {image.name!r} of observations has" if image.name else "observations have"
         if image.is_ambiguous and _is_read_as_image(config, image):

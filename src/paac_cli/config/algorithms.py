@@ -78,6 +78,10 @@ class AlgorithmConfig(ConfigModel):
     def check(self, num_envs: int) -> None:
         """Raise ValueError if the settings contradict each other or do not fit `num_envs` environments."""
 
+    def check_recurrent(self, num_envs: int) -> None:
+        """Raise ValueError if the algorithm, with `num_envs` environments, takes no policy with a recurrent cell."""
+        raise ValueError(f"network.recurrent is for paac, ppo and nstep_q, not for {self.name}; set it to null")
+
 
 class PaacConfig(AlgorithmConfig):
     """PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
@@ -112,6 +116,9 @@ class PaacConfig(AlgorithmConfig):
                 "normalize_advantage makes every advantage 0 in rollouts of one step of one environment; "
                 "raise num_steps or sampling.num_envs, or set normalize_advantage to false"
             )
+
+    def check_recurrent(self, num_envs: int) -> None:
+        pass
 
 
 class PpoConfig(AlgorithmConfig):
@@ -209,6 +216,9 @@ class PpoConfig(AlgorithmConfig):
                 "the first; raise num_epochs or num_minibatches"
             )
 
+    def check_recurrent(self, num_envs: int) -> None:
+        _check_whole_environments(num_envs, self.num_minibatches)
+
 
 class HlGaussConfig(ConfigModel):
     """Values as distributions over bins, learned with HL-Gauss targets (Farebrother et al. 2024, arXiv 2403.03950)."""
@@ -276,6 +286,14 @@ class NstepQConfig(AlgorithmConfig):
 
     def check(self, num_envs: int) -> None:
         _check_minibatches(self.num_steps * num_envs, self.num_minibatches)
+
+    def check_recurrent(self, num_envs: int) -> None:
+        _check_whole_environments(num_envs, self.num_minibatches)
+        if self.target_update_steps:
+            raise ValueError(
+                "network.recurrent does not work with a target network; set algorithm.target_update_steps to 0, or "
+                "network.recurrent to null"
+            )
 
 
 class DqnConfig(AlgorithmConfig):
@@ -406,6 +424,14 @@ def _check_buffer(config: DqnConfig | SacConfig, num_envs: int) -> None:
 def _check_minibatches(size: int, num_minibatches: int) -> None:
     if size % num_minibatches:
         raise ValueError(f"num_minibatches ({num_minibatches}) must divide num_steps x num_envs ({size})")
+
+
+def _check_whole_environments(num_envs: int, num_minibatches: int) -> None:
+    if num_envs % num_minibatches:
+        raise ValueError(
+            f"with network.recurrent a minibatch consists of whole environments, so num_minibatches "
+            f"({num_minibatches}) must divide sampling.num_envs ({num_envs})"
+        )
 
 
 #: The registry of built-in algorithms.

@@ -10,6 +10,8 @@ from paac_cli.config.base import ConfigModel
 RuleSetName = Literal["paac2017", "baselines", "machado2018"]
 Channels = Literal["auto", "first", "last"]
 
+ATARI_FRAMES = 4  #: the default of `frame_stack` for Atari, and the most that it can be (Mnih et al. 2015)
+
 
 def format_rules(protocol: str | None, mode: int | None, difficulty: int | None) -> str:
     """These settings of `EnvConfig`, as far as they are given: "rule set baselines, mode 2"."""
@@ -24,7 +26,8 @@ class WrapperConfig(ConfigModel):
         str,
         Field(
             pattern=r"^[\w.]+(:\w+)?$",
-            description="a class of gymnasium.wrappers, e.g. TimeLimit, or module:Class",
+            description="a class of gymnasium.wrappers, e.g. TimeLimit; HideElements, which removes elements of vector "
+            "observations; or module:Class",
         ),
     ]
     kwargs: Annotated[
@@ -79,6 +82,13 @@ class EnvConfig(ConfigModel):
         ),
     ] = ()
 
+    action_mask: Annotated[
+        bool,
+        Field(
+            description="the environment reports its legal actions in info['action_mask'], as Taxi-v3 does; no other "
+            "action is ever taken; for Discrete actions; not for Atari"
+        ),
+    ] = False
     fresh_per_episode: Annotated[
         Literal["auto"] | bool,
         Field(
@@ -109,7 +119,8 @@ class EnvConfig(ConfigModel):
         PositiveInt,
         Field(
             le=64,
-            description="consecutive image observations stacked on the last axis, 1 to 64; not for Atari, see protocol",
+            description="consecutive image observations stacked on the last axis, 1 to 64; for Atari 1 to 4, by "
+            "default 4",
         ),
     ] = 1
 
@@ -124,10 +135,11 @@ class EnvConfig(ConfigModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_rule_set(cls, data: Any) -> Any:
-        if isinstance(data, dict) and str(data.get("id", "")).startswith("ALE/") and data.get("protocol") is None:
-            return {**data, "protocol": "baselines"}
-        return data
+    def _defaults_for_atari(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not str(data.get("id", "")).startswith("ALE/"):
+            return data
+        given = {key: value for key, value in data.items() if value is not None}
+        return {**data, "protocol": "baselines", "frame_stack": ATARI_FRAMES, **given}
 
     @model_validator(mode="after")
     def _settings_fit_the_environment(self) -> Self:
@@ -143,14 +155,16 @@ class EnvConfig(ConfigModel):
         given = {
             "kwargs": self.kwargs,
             "wrappers": self.wrappers,
+            "action_mask": self.action_mask,
             "channels": self.channels != "auto",
             "grayscale": self.grayscale,
             "resize": self.resize,
-            "frame_stack": self.frame_stack > 1,
         }
         if self.is_atari and any(given.values()):
             names = " and ".join(name for name, value in given.items() if value)
             raise ValueError(f"{names} cannot be set for Atari, whose rule set (protocol) fixes them; remove {names}")
+        if self.is_atari and self.frame_stack > ATARI_FRAMES:
+            raise ValueError(f"frame_stack ({self.frame_stack}) must be 1 to {ATARI_FRAMES} for Atari")
         if self.is_atari and self.fresh_per_episode is True:
             raise ValueError("fresh_per_episode is not for Atari, whose games carry no state over; remove it")
         for kwargs in (self.kwargs, *(wrapper.kwargs for wrapper in self.wrappers)):

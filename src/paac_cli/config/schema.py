@@ -76,6 +76,16 @@ class SamplingConfig(ConfigModel):
         return self
 
 
+class RecurrentConfig(ConfigModel):
+    """A recurrent cell between the torso and the heads, so that actions can depend on earlier observations."""
+
+    cell: Annotated[
+        Literal["gru", "lstm"],
+        Field(description="gru (Cho et al. 2014) or lstm (Hochreiter and Schmidhuber 1997), which is slower"),
+    ] = "gru"
+    size: Annotated[PositiveInt, Field(le=65_536, description="units of the cell, 1 to 65,536")] = 256
+
+
 class NetworkConfig(ConfigModel):
     """The network: one or more torsos, whose output all heads share."""
 
@@ -111,6 +121,13 @@ class NetworkConfig(ConfigModel):
             "keras.Model"
         ),
     ] = False
+    recurrent: Annotated[
+        RecurrentConfig | None,
+        Field(
+            description="a recurrent cell after the torso, which remembers earlier observations of the episode; for "
+            "paac, ppo and nstep_q; null = no memory"
+        ),
+    ] = None
     initializer: Annotated[
         Literal["orthogonal", "fan_in_uniform"],
         Field(
@@ -238,6 +255,8 @@ class RunConfig(ConfigModel):
                 f"sampling.overlap is for algorithms that learn from whole rollouts, not for {self.algorithm.name}; "
                 "set sampling.overlap to false"
             )
+        if self.network.recurrent is not None:
+            self.algorithm.check_recurrent(self.sampling.num_envs)
         if self.env.is_atari and self.training.info_keys:
             raise ValueError("training.info_keys is for Gymnasium environments; Atari games have no `info`")
         return self

@@ -18,7 +18,9 @@ _NOOP = 0
 
 
 class AtariEnv:
-    """One Atari game under the rule set `config.protocol`. Observations are [84, 84, 4] uint8, the newest frame last.
+    """One Atari game under the rule set `config.protocol`. Observations are [84, 84, K] uint8, the newest frame last.
+
+    K is `config.frame_stack`.
 
     Every game starts from the same emulator state. No-ops and sticky actions, drawn from the game's seed, are the only
     randomness.
@@ -28,7 +30,7 @@ class AtariEnv:
         self._ale, self._rules, self._buttons, self.spec = load_game(config)
         self._ale.reset_game()
         self._emulators = emulators(config.id, config.mode, config.difficulty)
-        self._screen = Screen(self._ale.getScreenDims(), self._rules.resize)
+        self._screen = Screen(self._ale.getScreenDims(), self._rules.resize, config.frame_stack)
         self._screen.take(self._ale, 1)  # stores the grey values of the start screen, which `put` needs
         self._fires = self._rules.fire_on_reset and len(self._buttons) >= 3 and self._buttons[1] == Button.FIRE
         self._on_frame = on_frame

@@ -13,7 +13,7 @@ from ale_py import ALEInterface, LoggerMode, roms
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari_names import find_atari
-from paac_cli.envs.rules import FRAME_STACK, FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
+from paac_cli.envs.rules import FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, discrete_action
 from paac_cli.text import nearest
@@ -44,11 +44,11 @@ def load_game(config: EnvConfig) -> AtariGame:
     ale = load_rom(config.id, config.mode, config.difficulty)
     buttons = ale.getLegalActionSet() if rules.full_action_set else ale.getMinimalActionSet()
     spec = EnvSpec(
-        obs_shape=(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK),
+        obs_shape=(SCREEN_SIZE, SCREEN_SIZE, config.frame_stack),
         obs_dtype=np.dtype(np.uint8),
         action=discrete_action(tuple(button.name for button in buttons)),
         fps=FRAMES_PER_SECOND,
-        frame_stack=FRAME_STACK,
+        frame_stack=config.frame_stack,
     )
     return AtariGame(ale, rules, buttons, spec)
 

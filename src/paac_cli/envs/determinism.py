@@ -68,7 +68,7 @@ class _Trials:
         self._require_time()
         outcomes = [_Outcome(_digest(obs), 0.0, (False, False))]
         for _ in range(self._max_steps):
-            outcome = self._env.step(spec.action.draw(rng), obs)
+            outcome = self._env.step(spec.draw_actions(rng, obs), obs)
             outcomes.append(_Outcome(_digest(obs), outcome.reward, (outcome.terminated, outcome.truncated)))
             if outcome.game_over or self._require_time() - begin > _SECONDS_PER_GAME:
                 break

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.action_mask import ActionMask
 from paac_cli.envs.carried_state import is_known_to_carry_state
 from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.images import describe_images
@@ -43,7 +44,7 @@ class GymEnv:
         self._spaces = {"observation": self._env.observation_space, "action": self._env.action_space}
         self._actions = ActionTranslator(self._env.action_space, config.id)
         self._observations = ObservationTranslator(self._env.observation_space, config.frame_stack, config.id)
-        self.spec = EnvSpec(
+        spec = EnvSpec(
             obs_shape=self._observations.shape,
             obs_dtype=self._observations.dtype,
             action=self._actions.spec,
@@ -52,6 +53,8 @@ class GymEnv:
             parts=self._observations.parts,
             images=describe_images(checked.observation_space, config.channels),
         )
+        self._mask = ActionMask(spec, config.id) if config.action_mask else None
+        self.spec = spec if self._mask is None else self._mask.spec
         self.score, self.length = 0.0, 0
         self._info: Any = {}
 
@@ -59,16 +62,16 @@ class GymEnv:
         if self.is_fresh_per_episode and self._has_played:
             self._reopen()
         self._has_played = True
-        obs, _ = self._env.reset(seed=integer_seed(seed))
-        self._observations.write(obs, out)
+        obs, self._info = self._env.reset(seed=integer_seed(seed))
         self.score, self.length = 0.0, 0
+        self._write(obs, out)
         self._render()
 
     def step(self, action: Action, out: NDArray) -> Outcome:
         obs, reward, terminated, truncated, self._info = self._env.step(self._actions.translate(action))
-        self._observations.write(obs, out)
         self.score += float(reward)
         self.length += 1
+        self._write(obs, out, has_terminated=terminated)
         self._render()
         return Outcome(
             reward=float(reward),
@@ -76,6 +79,15 @@ class GymEnv:
             truncated=truncated and not terminated,
             game_over=terminated or truncated,
         )
+
+    def _write(self, obs: Any, out: NDArray, *, has_terminated: bool = False) -> None:
+        """Write `obs` and the mask of the next action, which there is none of if the game has terminated, to `out`."""
+        if self._mask is None:
+            self._observations.write(obs, out)
+            return
+        self._observations.write(obs, self._mask.split(out))
+        if not has_terminated:
+            self._mask.write(self._info, out, self.length)
 
     def info_numbers(self, keys: Sequence[str]) -> list[float]:
         info = self._info if isinstance(self._info, Mapping) else {}

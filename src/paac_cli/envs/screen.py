@@ -28,8 +28,10 @@ _NEWEST = np.uint32(8 * (FRAME_STACK - 1))  # position of the newest frame in a 
 class Screen:
     """The frame stack of one game, and the two latest screens, whose maximum becomes the next frame."""
 
-    def __init__(self, dimensions: tuple[int, int], resize: Literal["area", "nearest"]) -> None:
-        """dimensions: (height, width) of the emulator's screen. resize: as in `AtariRules`."""
+    def __init__(
+        self, dimensions: tuple[int, int], resize: Literal["area", "nearest"], frames: int = FRAME_STACK
+    ) -> None:
+        """dimensions: (height, width) of the emulator's screen. resize: as in `AtariRules`. frames: in `stack`."""
         height, width = dimensions
         self._colours = _scratch(height, width)
         self._converted = np.zeros((2, height, width), np.uint8)  # the two screens, palette indices
@@ -41,11 +43,9 @@ class Screen:
         self._rows, self._columns = axis(height), axis(width)
         # A pixel's four frames are one little-endian word, so a shift makes room for a new frame.
         self._stack = np.zeros((SCREEN_SIZE, SCREEN_SIZE), np.dtype("<u4"))
-
-    @property
-    def stack(self) -> NDArray[np.uint8]:
-        """The observation [84, 84, 4], the newest frame last: a view."""
-        return self._stack.view(np.uint8).reshape(SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK)
+        shape = (SCREEN_SIZE, SCREEN_SIZE, FRAME_STACK)
+        #: The observation [84, 84, frames], the newest frame last: a view.
+        self.stack: NDArray[np.uint8] = self._stack.view(np.uint8).reshape(shape)[..., FRAME_STACK - frames :]
 
     def take(self, ale: ALEInterface, index: int) -> None:
         """Store the emulator's current screen as screen `index` (0 or 1) of the two that make a frame."""

@@ -19,7 +19,7 @@ def try_steps(env: Env) -> float:
     seconds: list[float] = []
     env.new_game(episode_seed(0, 0, game), obs)
     while len(seconds) < _STEPS and sum(seconds) < _SECONDS:
-        action, begin = spec.action.draw(rng), time.perf_counter()
+        action, begin = spec.draw_actions(rng, obs), time.perf_counter()
         outcome = env.step(action, obs)
         seconds.append(time.perf_counter() - begin)
         if outcome.game_over:

@@ -9,14 +9,15 @@ import gymnasium
 from gymnasium import wrappers
 
 from paac_cli.config.env import WrapperConfig
+from paac_cli.envs.hiding import HideElements
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.text import describe_error, nearest
 
 #: They write files or open windows, which a checkpoint of somebody else must not make `paac eval` do.
 _REFUSED = {"RecordVideo", "HumanRendering"}
-_GYMNASIUMS = {
+_BUILT_IN = {
     name: found
-    for name, found in vars(wrappers).items()
+    for name, found in [*vars(wrappers).items(), ("HideElements", HideElements)]
     if inspect.isclass(found) and issubclass(found, gymnasium.Wrapper) and name not in _REFUSED
 }
 
@@ -54,10 +55,10 @@ def _find(name: str, place: str) -> Any:
     if name in _REFUSED:
         raise EnvironmentSpecError(f"{place} writes files or opens a window; use paac record for videos")
     if not colon:
-        if name not in _GYMNASIUMS:
-            hint = nearest(name, _GYMNASIUMS) or "; a third-party wrapper is written module:Class"
+        if name not in _BUILT_IN:
+            hint = nearest(name, _BUILT_IN) or "; a third-party wrapper is written module:Class"
             raise EnvironmentSpecError(f"{place} is not a wrapper of gymnasium.wrappers{hint}")
-        return _GYMNASIUMS[name]
+        return _BUILT_IN[name]
     try:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:  # third-party code may raise anything while it is imported

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -15,18 +16,23 @@ class Prediction(NamedTuple):
     action: NDArray  #: [B, ...] as in the environment's `ActionSpec`
     value: NDArray  #: [B] float32, estimated discounted return
     probability: NDArray  #: [B, A] float32, of each action under the policy; [B, 0] unless the action space is Discrete
+    state: (
+        NDArray  #: [B, S] float32, for the next `predict`, in which an episode's first row must be 0; S = 0: no memory
+    )
 
 
 class Predictor:
     """Implements `Agent.predict` for a network with a method `play`."""
 
-    def __init__(
-        self, play: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
-    ) -> None:
-        """play: (observations [B, ...], seed [2] int64, greedy [] bool) -> the fields of a `Prediction` as tensors."""
-        self._play = GraphFunction(play)
+    def __init__(self, play: Callable[..., tuple[tf.Tensor, ...]], state_size: int = 0) -> None:
+        """play: (observations [B, ...], states [B, S], seed [2] int64, greedy [] bool) -> a `Prediction` of tensors.
 
-    def __call__(self, obs: NDArray, *, seed: int, step: int, greedy: bool) -> Prediction:
+        state_size: S.
+        """
+        self._play, self._state_size = GraphFunction(play), state_size
+
+    def __call__(self, obs: NDArray, *, seed: int, step: int, greedy: bool, state: NDArray | None = None) -> Prediction:
+        if state is None:
+            state = np.zeros((len(obs), self._state_size), np.float32)
         key = tf.constant([seed, step], tf.int64)
-        action, value, probability = self._play(obs, key, tf.constant(greedy))
-        return Prediction(action.numpy(), value.numpy(), probability.numpy())
+        return Prediction(*(tensor.numpy() for tensor in self._play(obs, state, key, tf.constant(greedy))))

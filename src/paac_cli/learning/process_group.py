@@ -20,7 +20,7 @@ class OwnRows(NamedTuple):
     """Which of `B` rows of a rollout belong to environments of this process."""
 
     local: tf.Tensor  #: [b], their indices among the rows [T * n] of this process; never empty
-    share: tf.Tensor | float  #: [], b / B; 0 if there is none, and then the one row here stands for nothing
+    share: tf.Tensor | float  #: [], b / B; 0 if there is none, and then the rows here stand for nothing
     positions: tf.Tensor | None  #: [b], their indices among the `B` rows; None: all of them
 
     def of(self, array: tf.Tensor) -> tf.Tensor:
@@ -59,16 +59,19 @@ class ProcessGroup:
         """The part [T, n, ...] of `array` [T, N, ...]."""
         return array if self._total is None else array[:, self.envs.start : self.envs.stop]
 
-    def own_rows(self, rows: tf.Tensor) -> OwnRows:
-        """Which of `rows` [B], indices into the rows [T * N] of a rollout, are those of this process."""
+    def own_rows(self, rows: tf.Tensor, at_least: int = 1) -> OwnRows:
+        """Which of `rows` [B], indices into the rows [T * N] of a rollout, are those of this process, in their order.
+
+        at_least: how many rows there are if none is.
+        """
         if self._total is None:
             return OwnRows(rows, 1.0, None)
         t, env = rows // self.num_envs, rows % self.num_envs
         positions = tf.where((env >= self.envs.start) & (env < self.envs.stop))[:, 0]
         local = tf.gather(t * len(self.envs) + env - self.envs.start, positions)
         share = tf.shape(positions)[0] / tf.shape(rows)[0]
-        # Convolutions fail without any row. A share of 0 discards what is computed from this one.
-        missing = tf.maximum(1 - tf.shape(positions)[0], 0)
+        # Convolutions fail without any row. A share of 0 discards what is computed from these.
+        missing = tf.where(tf.shape(positions)[0] == 0, at_least, 0)
         local = tf.concat([local, tf.zeros([missing], local.dtype)], axis=0)
         positions = tf.concat([positions, tf.zeros([missing], positions.dtype)], axis=0)
         return OwnRows(local, share, positions)

@@ -1,21 +1,25 @@
-"""A policy head and a value head on one torso."""
+"""A policy head and a value head on one trunk."""
 
 import numpy as np
 import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
+from paac_cli.networks.action_mask import ActionMask
 from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, RunningMoments, moments_of
-from paac_cli.networks.torsos import Torso
+from paac_cli.networks.recurrent import Sequences
+from paac_cli.networks.trunk import Trunk
 from paac_cli.spec import EnvSpec
 
 
 class ActorCritic(tf.Module):
-    """`obs [B, ...] -> parameters of the policy [B, P], values [B]`, float32: two heads on one torso.
+    """`obs [B, ...] -> parameters of the policy [B, P], values [B]`, float32: two heads on one trunk.
 
-    `distribution` is the action distribution with these parameters.
+    `distribution` is the action distribution with these parameters. A policy with a recurrent cell computes from
+    observations and a state, which has `state_size` (S) numbers; without one, S = 0. If observations end with action
+    masks, the probability of an illegal action is 0.
     The orthogonal initialiser gives the policy head a gain of 0.01, so that the first policy is close to uniform
     (Andrychowicz et al. 2020, arXiv 2006.05990, section 3.2). The log standard deviations of continuous actions are
     variables that do not depend on the observation.
@@ -35,37 +39,54 @@ class ActorCritic(tf.Module):
         initializer = INITIALIZERS[config.initializer]
         self.distribution = distribution_over(spec.action)
         self._value_moments = value_moments
-        self._torso = Torso(config, spec, initializer, rng)
-        features = self._torso.num_features
+        self._mask = ActionMask(spec)
+        self._trunk = Trunk(config, spec, rng)
+        self.state_size = self._trunk.state_size
+        features = self._trunk.num_features
         self._log_std = None if spec.action.choices else tf.Variable(tf.zeros(spec.action.shape), name="policy/log_std")
         outputs = self.distribution.num_parameters if self._log_std is None else spec.action.shape[0]
         self._policy = DenseLayer(features, DenseSpec(outputs, "linear"), initializer, rng, "policy", gain=0.01)
         self._value = DenseLayer(features, DenseSpec(1, "linear"), initializer, rng, "value", gain=1.0)
 
     def __call__(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        features = self._torso(obs)
-        parameters = self._policy(features)
-        if self._log_std is not None:
-            parameters = tf.concat([parameters, tf.broadcast_to(self._log_std, tf.shape(parameters))], axis=1)
-        return parameters, self._value_of(features)
+        """Of observations [B, ...] that are the first of an episode, or of any if there is no recurrent cell."""
+        parameters, value, _ = self.step(obs, self._trunk.initial_state(obs))
+        return parameters, value
 
-    def values(self, obs: tf.Tensor) -> tf.Tensor:
-        """Values [B] of observations [B, ...]."""
-        return self._value_of(self._torso(obs))
+    def step(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Parameters [B, P], values [B], and the states [B, S] after this step. obs: [B, ...]; state: [B, S]."""
+        features, state = self._trunk(obs, state)
+        return *self._heads(features, obs), state
 
-    def play(self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Actions [B, ...], values [B] and probabilities [B, A], or [B, 0] if the action space is not Discrete.
+    def unroll(self, sequences: Sequences) -> tuple[tf.Tensor, tf.Tensor]:
+        """Parameters [T * N, P] and values [T * N] of `T` steps of `N` environments."""
+        return self._heads(self._trunk.unroll(sequences), sequences.obs)
+
+    def values(self, obs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """Values [B] of observations [B, ...]. state: [B, S]."""
+        return self._value_of(self._trunk(obs, state)[0])
+
+    def play(
+        self, obs: tf.Tensor, state: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [B, ...], values [B], probabilities [B, A], or [B, 0] if actions are not Discrete, and states [B, S].
 
         seed: [2] int64, of the noise. greedy: [] bool; if true, the most probable actions instead of samples.
         """
-        parameters, value = self(obs)
+        parameters, value, state = self.step(obs, state)
         best, sampled = self.distribution.mode(parameters), self.distribution.sample(parameters, seed)
         probability = tf.nn.softmax(parameters) if best.shape.rank == 1 else parameters[:, :0]
-        return tf.where(greedy, best, sampled), value, probability
+        return tf.where(greedy, best, sampled), value, probability, state
 
     def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
-        self._torso.observe(obs, moments)
+        self._trunk.observe(obs, moments)
+
+    def _heads(self, features: tf.Tensor, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        parameters = self._mask.exclude(self._policy(features), obs)
+        if self._log_std is not None:
+            parameters = tf.concat([parameters, tf.broadcast_to(self._log_std, tf.shape(parameters))], axis=1)
+        return parameters, self._value_of(features)
 
     def _value_of(self, features: tf.Tensor) -> tf.Tensor:
         value = tf.squeeze(self._value(features), axis=1)

@@ -44,6 +44,6 @@ def _reason(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     """
     if len(found) == len(wanted) > 1 and found[-1] == wanted[-1]:
         return "the environment's observations have another shape than when the checkpoint was saved"
-    if found[:-1] == wanted[:-1] and not name.startswith("torso"):
+    if found[:-1] == wanted[:-1] and not name.startswith(("torso", "recurrent")):
         return "the environment has other actions than when the checkpoint was saved"
     return "the checkpoint does not fit its config"

@@ -5,16 +5,22 @@ import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
+from paac_cli.networks.action_mask import ActionMask, is_legal
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, moments_of
-from paac_cli.networks.torsos import Torso
+from paac_cli.networks.recurrent import Sequences
+from paac_cli.networks.trunk import Trunk
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.spec import EnvSpec
 
 
 class QNetwork(tf.Module):
-    """`obs [B, ...] -> Q [B, A] float32`, the expected discounted return of each action: a head on a torso."""
+    """`obs [B, ...] -> Q [B, A] float32`, the expected discounted return of each action: a head on a trunk.
+
+    With a recurrent cell, `Q` depends on a state, which has `state_size` (S) numbers; without one, S = 0. If
+    observations end with action masks, `Q` of an illegal action is `ILLEGAL`.
+    """
 
     def __init__(
         self,
@@ -38,8 +44,11 @@ class QNetwork(tf.Module):
                 "use algorithm paac or ppo"
             )
         initializer = INITIALIZERS[config.initializer]
-        self._torso = Torso(config, spec, initializer, rng)
-        features = self._torso.num_features
+        self._mask = ActionMask(spec)
+        self.has_mask = self._mask.is_used  #: whether some actions may be illegal
+        self._trunk = Trunk(config, spec, rng)
+        self.state_size = self._trunk.state_size
+        features = self._trunk.num_features
         self._bins, self._size = bins, bins.num_bins if bins else 1
         outputs = spec.action.num_actions * self._size
         self._q = DenseLayer(features, DenseSpec(outputs, "linear"), initializer, rng, "q")
@@ -47,11 +56,38 @@ class QNetwork(tf.Module):
         self._value = DenseLayer(features, value, initializer, rng, "value") if dueling else None
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
-        return self.values(self.outputs(obs))
+        """Of observations [B, ...] that are the first of an episode, or of any if there is no recurrent cell."""
+        return self.step(obs, self._trunk.initial_state(obs))[0]
 
-    def outputs(self, obs: tf.Tensor) -> tf.Tensor:
-        """Q [B, A], or with `bins` the logits [B, A, K]. obs: [B, ...]."""
-        features = self._torso(obs)
+    def step(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Q [B, A], and the states [B, S] after this step. obs: [B, ...]; state: [B, S]."""
+        features, state = self._trunk(obs, state)
+        outputs = self._heads(features)
+        q = outputs if self._bins is None else self._bins.mean(outputs)
+        return self._mask.exclude(q, obs), state
+
+    def unroll(self, sequences: Sequences) -> tf.Tensor:
+        """Q [T * N, A] of `T` steps of `N` environments, or with `bins` the logits [T * N, A, K]."""
+        return self._heads(self._trunk.unroll(sequences))
+
+    def play(
+        self, obs: tf.Tensor, state: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor, epsilon: float
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [B] int32, values [B] of the best actions, probabilities [B, A] of all actions, and states [B, S].
+
+        seed: [2] int64, of the noise. greedy: [] bool; if true, the best actions, as if `epsilon` were 0.
+        """
+        q, state = self.step(obs, state)
+        epsilon = tf.where(greedy, 0.0, epsilon)
+        best = tf.one_hot(tf.argmax(q, axis=1), q.shape[1])
+        probability = (1.0 - epsilon) * best + (epsilon * _uniform(q) if self.has_mask else epsilon / q.shape[1])
+        return epsilon_greedy(q, epsilon, seed, has_mask=self.has_mask), tf.reduce_max(q, axis=1), probability, state
+
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+        """Update the running statistics with `obs` [B, ...], if observations are normalised."""
+        self._trunk.observe(obs, moments)
+
+    def _heads(self, features: tf.Tensor) -> tf.Tensor:
         q = self._q(features)
         if self._bins is not None:
             q = tf.reshape(q, [-1, q.shape[1] // self._size, self._size])
@@ -60,36 +96,33 @@ class QNetwork(tf.Module):
         value = self._value(features)
         return (value if self._bins is None else value[:, None]) + q - tf.reduce_mean(q, axis=1, keepdims=True)
 
-    def values(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Q [B, A] of what `outputs` returns."""
-        return outputs if self._bins is None else self._bins.mean(outputs)
 
-    def play(
-        self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor, epsilon: float
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Actions [B] int32, values [B] of the best actions, and probabilities [B, A] of all actions.
-
-        seed: [2] int64, of the noise. greedy: [] bool; if true, the best actions, as if `epsilon` were 0.
-        """
-        q = self(obs)
-        epsilon = tf.where(greedy, 0.0, epsilon)
-        best = tf.one_hot(tf.argmax(q, axis=1), q.shape[1])
-        probability = (1.0 - epsilon) * best + epsilon / q.shape[1]
-        return epsilon_greedy(q, epsilon, seed), tf.reduce_max(q, axis=1), probability
-
-    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
-        """Update the running statistics with `obs` [B, ...], if observations are normalised."""
-        self._torso.observe(obs, moments)
-
-
-def epsilon_greedy(q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def epsilon_greedy(q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, *, has_mask: bool = False) -> tf.Tensor:
     """Actions [B] int32: a uniformly random one with probability `epsilon` [], else the best.
 
     q: [B, A]; seed: [2] int64. The noise of a row depends on the seed, the row's index and `B`, not on other rows.
+    has_mask: whether some actions may be illegal; they are never taken.
     """
     noise = tf.random.stateless_uniform([tf.shape(q)[0], 2], seed, alg="philox")
-    random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
+    if has_mask:
+        legal = tf.cast(is_legal(q), tf.int32)
+        count = tf.reduce_sum(legal, axis=1)
+        index = tf.minimum(tf.cast(noise[:, 1] * tf.cast(count, tf.float32), tf.int32), count - 1)
+        random_action = tf.argmax(tf.cumsum(legal, axis=1) > index[:, tf.newaxis], axis=1, output_type=tf.int32)
+    else:
+        random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
     return tf.where(noise[:, 0] < epsilon, random_action, tf.argmax(q, axis=1, output_type=tf.int32))
+
+
+def mean_q(q: tf.Tensor, *, has_mask: bool = False) -> tf.Tensor:
+    """The mean [B] of `q` [B, A] over the legal actions."""
+    return tf.reduce_sum(q * _uniform(q), axis=1) if has_mask else tf.reduce_mean(q, axis=1)
+
+
+def _uniform(q: tf.Tensor) -> tf.Tensor:
+    """The probabilities [B, A] of each action if all legal ones are equally probable. q: [B, A]."""
+    legal = tf.cast(is_legal(q), tf.float32)
+    return legal / tf.reduce_sum(legal, axis=1, keepdims=True)
 
 
 def select_q(q: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
+from paac_cli.networks.action_mask import ILLEGAL, ActionMask, is_legal
 from paac_cli.networks.distributions import Categorical
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
@@ -62,8 +63,8 @@ class ActionKind(Protocol):
     def mode(self, parameters: tf.Tensor) -> tf.Tensor:
         """The actions [B, ...] of a greedy policy."""
 
-    def uniform(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Uniformly random actions [count, ...]."""
+    def uniform(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Uniformly random actions [B, ...], for a policy with `parameters` [B, P]."""
 
     def probability(self, parameters: tf.Tensor) -> tf.Tensor:
         """Of each choice [B, A]; [B, 0] for continuous actions."""
@@ -116,7 +117,8 @@ class ContinuousActions:
     def mode(self, parameters: tf.Tensor) -> tf.Tensor:
         return tf.tanh(self._split(parameters)[0])
 
-    def uniform(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def uniform(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        count = tf.shape(parameters)[0]
         return tf.random.stateless_uniform([count, self._size], seed, minval=-1.0, maxval=1.0, alg="philox")
 
     def probability(self, parameters: tf.Tensor) -> tf.Tensor:
@@ -136,8 +138,9 @@ class DiscreteActions:
 
     head_name = "policy"
 
-    def __init__(self, num_choices: int) -> None:
-        self.num_parameters = num_choices
+    def __init__(self, num_choices: int, *, has_mask: bool = False) -> None:
+        """has_mask: whether some choices may be illegal, whose logits are then `ILLEGAL`."""
+        self.num_parameters, self._has_mask = num_choices, has_mask
         self._distribution = Categorical(num_choices)
 
     def make_critic(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> Critic:
@@ -159,7 +162,10 @@ class DiscreteActions:
     def mode(self, parameters: tf.Tensor) -> tf.Tensor:
         return self._distribution.mode(parameters)
 
-    def uniform(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def uniform(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        if self._has_mask:
+            return self._distribution.sample(tf.where(is_legal(parameters), 0.0, ILLEGAL), seed)
+        count = tf.shape(parameters)[0]
         return tf.random.stateless_uniform([count], seed, maxval=self.num_parameters, dtype=tf.int32, alg="philox")
 
     def probability(self, parameters: tf.Tensor) -> tf.Tensor:
@@ -182,6 +188,8 @@ class SoftActorCritic(tf.Module):
         super().__init__()
         self.actions = actions
         initializer = INITIALIZERS[config.initializer]
+        self._mask = ActionMask(spec)
+        spec = spec.without_mask()
         self._torso = Torso(config, spec, initializer, rng)
         outputs = DenseSpec(actions.num_parameters, "linear")
         self._policy = DenseLayer(self._torso.num_features, outputs, initializer, rng, actions.head_name, gain=0.01)
@@ -194,26 +202,29 @@ class SoftActorCritic(tf.Module):
         self.critics = [actions.make_critic(of_critic, scaled, rng, name) for name in ("critic_1", "critic_2")]
 
     def scaled(self, obs: tf.Tensor) -> tf.Tensor:
-        """Observations [B, ...] as the critics take them: float32, normalised if that is configured."""
-        return self._torso.scaled(obs)
+        """Observations [B, ...] as the critics take them: without masks, float32, normalised if that is configured."""
+        return self._torso.scaled(self._mask.split(obs))
 
     def parameters(self, obs: tf.Tensor) -> tf.Tensor:
         """Parameters [B, P] of the policy for observations [B, ...] of any dtype."""
-        return self._policy(self._torso(obs))
+        return self._mask.exclude(self._policy(self._torso(self._mask.split(obs))), obs)
 
-    def play(self, obs: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Actions [B, ...], their values `min Q` [B], and the probabilities [B, A], or [B, 0] if they are continuous.
+    def play(
+        self, obs: tf.Tensor, state: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Actions [B, ...], their values `min Q` [B], probabilities [B, A], or [B, 0] if they are continuous, `state`.
 
-        seed: [2] int64, of the noise. greedy: [] bool; if true, the mode of the policy instead of samples.
+        state: [B, 0]; there is no recurrent cell. seed: [2] int64, of the noise. greedy: [] bool; if true, the mode of
+        the policy instead of samples.
         """
         parameters, scaled = self.parameters(obs), self.scaled(obs)
         action = tf.where(greedy, self.actions.mode(parameters), self.actions.sample(parameters, seed))
         value = tf.minimum(*(self.actions.q(critic, scaled, action) for critic in self.critics))
-        return action, value, self.actions.probability(parameters)
+        return action, value, self.actions.probability(parameters), state
 
     def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
-        self._torso.observe(obs, moments)
+        self._torso.observe(self._mask.split(obs), moments)
 
 
 class _ContinuousCritic(tf.Module):

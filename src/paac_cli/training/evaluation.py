@@ -39,10 +39,10 @@ class _PredictionLog:
     """The predictions in one row since its last scored game, packed as bytes: a game may have 27,000 steps."""
 
     def __init__(self) -> None:
-        self._packed = [bytearray() for _ in Prediction._fields]
+        self._packed = bytearray(), bytearray(), bytearray()  # actions, values, probabilities
 
     def add(self, prediction: Prediction, row: int) -> None:
-        for packed, field in zip(self._packed, prediction, strict=True):
+        for packed, field in zip(self._packed, prediction, strict=False):
             packed += field[row].tobytes()
 
     def last(self, length: int, like: Prediction) -> tuple[NDArray, ...]:
@@ -53,7 +53,7 @@ class _PredictionLog:
         steps = len(self._packed[1]) // like.value.itemsize
         return tuple(
             np.frombuffer(bytes(packed), field.dtype).reshape(steps, *field.shape[1:])[steps - length :]
-            for packed, field in zip(self._packed, like, strict=True)
+            for packed, field in zip(self._packed, like, strict=False)
         )
 
 
@@ -130,16 +130,19 @@ class _Evaluation:
         remaining = np.array([*episodes, *[0] * (pool.num_envs - len(episodes))])
         obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
         actions = np.zeros((pool.num_envs, *pool.action.shape), pool.action.dtype)
+        state = None  # of the recurrent cell
         logs, lengths = [_PredictionLog() for _ in remaining], np.zeros(pool.num_envs, np.int64)
         while remaining.any():
             obs[rows] = step.obs[: len(episodes)]
-            prediction = self._agent.predict(obs, seed=self._seed, step=clock, greedy=self._greedy)
+            prediction = self._agent.predict(obs, seed=self._seed, step=clock, greedy=self._greedy, state=state)
+            state = prediction.state
             actions[: len(episodes)] = prediction.action[rows]
             active = remaining > 0
             for env in np.flatnonzero(active).tolist():
                 logs[env].add(prediction, first + env)
             step = pool.step(actions, active)
             clock, lengths = clock + 1, lengths + active
+            state[rows][(step.terminated | step.truncated)[: len(episodes)]] = 0.0
             self._steps += int(active.sum())
             for env, *game in step.episodes.tolist():
                 evaluated = _evaluated(first + env, game, step, logs[env], prediction)
