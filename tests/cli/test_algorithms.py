@@ -50,7 +50,8 @@ QUICK = {
 
 
 def train_briefly(paac, name, run_dir, total_steps, *more):
-    sets = [*QUICK[name], "network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
+    sets = [setting for setting in QUICK[name] if setting.partition("=")[0] not in str(more)]
+    sets += ["network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
     sets += ["training.stop_when=null"]
     result = paac(
         *("train", "--preset", "cartpole", "--algorithm", name, "--num-envs", 4, "--run-dir", run_dir),
@@ -73,6 +74,22 @@ def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name
     result = train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 3)
     assert "Resuming at step 1,280" in result.stdout
     assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+
+
+@pytest.mark.parametrize(("name", "cell"), [("paac", "gru"), ("ppo", "lstm"), ("nstep_q", "gru")])
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(
+    name, cell, overlap, paac, tmp_path
+):
+    """It is stopped in the middle of episodes, whose states are carried over."""
+    settings = ["--set", f"network.recurrent={{cell: {cell}, size: 16}}", "--set", f"sampling.overlap={overlap}"]
+    settings += ["--set", "algorithm.target_update_steps=0"] if name == "nstep_q" else []
+    train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *settings)
+    train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1, *settings)
+    train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 2, *settings)
+    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+    verified = paac("verify", tmp_path / "one")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 @pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q"])

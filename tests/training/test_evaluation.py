@@ -20,10 +20,19 @@ class CyclicAgent:
     def __init__(self, on_step=lambda step: None):
         self._on_step = on_step
 
-    def predict(self, obs, *, seed, step, greedy):
+    def predict(self, obs, *, seed, step, greedy, state=None):
         self._on_step(step)
         rows = len(obs)
-        return Prediction(np.full(rows, step % 4), np.full(rows, step, np.float32), np.zeros((rows, 0), np.float32))
+        nothing = np.zeros((rows, 0), np.float32)
+        return Prediction(np.full(rows, step % 4), np.full(rows, step, np.float32), nothing, nothing)
+
+
+class CountingAgent:
+    """Its state is the number of steps since the start of the episode, and so is its value."""
+
+    def predict(self, obs, *, seed, step, greedy, state=None):
+        state = (np.zeros((len(obs), 1), np.float32) if state is None else state) + 1.0
+        return Prediction(np.zeros(len(obs), np.int32), state[:, 0], state[:, :0], state)
 
 
 def open_toys(env_class):
@@ -41,6 +50,17 @@ def test_a_game_holds_its_own_actions_and_values():
         assert game.actions.tolist() == [step % 4 for step in range(begin, begin + 5)]
         assert game.probabilities.shape == (5, 0)
         assert game.score == sum(100 * action + step for step, action in enumerate(game.actions.tolist(), 1))
+
+
+@pytest.mark.parametrize("num_envs", [4, 1])
+def test_the_state_of_a_policy_is_carried_through_a_game_and_begins_anew_with_the_next(num_envs):
+    """Also if the rows are played one after another."""
+    pool = evaluation_pool(
+        config_of(Counting, length=5), spec_of(Counting), episodes=4, seed=1, log=lambda event: None, num_envs=num_envs
+    )
+    with pool:
+        games = play(CountingAgent(), pool, episodes=8, seed=1, greedy=False, rows=4)
+    assert [game.values.tolist() for game in games] == [[1, 2, 3, 4, 5]] * 8
 
 
 def test_a_game_that_diverged_on_replay_is_not_part_of_the_next():
@@ -61,10 +81,11 @@ def test_a_game_that_diverged_on_replay_is_not_part_of_the_next():
 class NoisyAgent:
     """Its actions depend on the observation, the row, the step and the seed, as those of a policy do."""
 
-    def predict(self, obs, *, seed, step, greedy):
+    def predict(self, obs, *, seed, step, greedy, state=None):
         rows = np.arange(len(obs))
         action = (obs.sum(axis=1) + 7 * rows + 3 * step + seed) % 4
-        return Prediction(action, rows.astype(np.float32), np.zeros((len(obs), 0), np.float32))
+        nothing = np.zeros((len(obs), 0), np.float32)
+        return Prediction(action, rows.astype(np.float32), nothing, nothing)
 
 
 def noisy_games(num_envs, episodes, **options):

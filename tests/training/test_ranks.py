@@ -34,6 +34,10 @@ ALGORITHMS = {
     "paac": ["--set", "algorithm.normalize_advantage=true"],
     "ppo": ["--set", "algorithm.num_epochs=2", "--set", "algorithm.num_minibatches=4"],
     "nstep_q": ["--set", "algorithm.num_epochs=2", "--set", "algorithm.num_minibatches=4"],
+    "ppo+gru": [
+        *("--set", "algorithm.num_epochs=2", "--set", "algorithm.num_minibatches=5"),
+        *("--set", "network.recurrent={cell: gru, size: 8}"),
+    ],
 }
 
 
@@ -68,7 +72,7 @@ def children(pid):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_ranks_with_uneven_shares_learn_what_one_process_learns(algorithm, tmp_path):
-    arguments = ["--algorithm", algorithm, *RUN, *ALGORITHMS[algorithm]]
+    arguments = ["--algorithm", algorithm.partition("+")[0], *RUN, *ALGORITHMS[algorithm]]
     one, two = (launch(ranks, tmp_path / str(ranks), *arguments) for ranks in (1, 2))
     assert one.counters.updates == two.counters.updates > 0
     assert one.counters.episodes == two.counters.episodes > 0

@@ -85,7 +85,7 @@ class EnvConfig(ConfigModel):
     action_mask: Annotated[
         bool,
         Field(
-            description="the environment reports its legal actions in info['action_mask'], as Taxi-v3 does; no other "
+            description="the environment reports its legal actions in info['action_mask'], as Taxi does; no other "
             "action is ever taken; for Discrete actions; not for Atari"
         ),
     ] = False

@@ -1,0 +1,116 @@
+"""`env.action_mask` in real runs from the command line. The environment raises an error at an illegal action."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.make import check_env, make_env
+from paac_cli.errors import EnvironmentSpecError, EnvOutputError
+from paac_cli.runs.checkpoint import list_checkpoints
+from paac_cli.seeding import episode_seed
+
+#: Algorithm -> settings with which 2,560 steps exercise everything that it does.
+QUICK = {
+    "paac": [],
+    "ppo": ["algorithm.num_steps=8", "network.recurrent={cell: gru, size: 8}"],
+    "nstep_q": ["algorithm.rule=sarsa", "algorithm.hl_gauss={}"],
+    "dqn": ["algorithm.learning_starts=320", "algorithm.buffer_size=1000", "algorithm.double=true"],
+    "sac": ["algorithm.learning_starts=320", "algorithm.buffer_size=1000", "algorithm.utd_ratio=0.1"],
+}
+
+
+def paac(*arguments, code=0):
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def train(run_dir, algorithm, *more, env="memory_envs:Masked-v0", code=0, kwargs="{}"):
+    settings = [f"env.kwargs={kwargs}", "env.action_mask=true", "training.checkpoint_every=640", *QUICK[algorithm]]
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    sizes = ["--env", env, "--num-envs", 4, "--total-steps", 2560, "--run-dir", run_dir]
+    return paac("train", "--preset", "cartpole", "--algorithm", algorithm, *sizes, *arguments, *STOP, *more, code=code)
+
+
+STOP = ["--set", "training.stop_when=null"]
+
+
+def arrays_of(run_dir):
+    newest = list_checkpoints(run_dir / "checkpoints")[0]
+    return newest.name, {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("algorithm", QUICK)
+def test_no_illegal_action_is_taken_in_training_evaluation_and_on_other_workers(algorithm, tmp_path):
+    train(tmp_path / "one", algorithm)
+    train(tmp_path / "two", algorithm, "--num-workers", 1, "--total-steps", 1280)
+    train(tmp_path / "two", algorithm, "--num-workers", 3)
+    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+    for actions in ("--greedy", "--sample"):
+        paac("eval", tmp_path / "one", "--episodes", 8, actions, "--trust-code")
+
+
+def masked(**kwargs):
+    return EnvConfig(id="memory_envs:Masked-v0", action_mask=True, kwargs=kwargs)
+
+
+def test_the_mask_is_the_end_of_the_observation():
+    env = make_env(masked())
+    out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
+    assert out.shape == (1 + 4,)
+    env.new_game(episode_seed(1, 0, 0), out)
+    for step in range(1, 10):
+        legal = np.flatnonzero(out[1:])
+        env.step(np.int32(legal[-1]), out)
+        assert out[0] == step
+
+
+def test_a_missing_mask_is_an_error():
+    env = make_env(EnvConfig(id="CartPole-v1", action_mask=True))
+    out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
+    with pytest.raises(EnvOutputError, match=r"at reset: info\['action_mask'\] is missing; expected an array of 2"):
+        env.new_game(episode_seed(1, 0, 0), out)
+
+
+@pytest.mark.parametrize(
+    ("mask", "found"),
+    [
+        ([1, 1, 1, 1], "of type list"),
+        (np.ones(3, np.int8), r"an array of shape \(3,\)"),
+        (np.ones(4), "an array .*dtype float64"),
+    ],
+)
+def test_an_invalid_mask_is_an_error_that_says_what_is_expected(mask, found):
+    env = make_env(EnvConfig(id="memory_envs:Masked-v0", action_mask=True))
+    env._env.unwrapped._given = mask
+    out = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
+    with pytest.raises(EnvOutputError, match=rf"at reset: info\['action_mask'\] is {found}.*expected an array of 4"):
+        env.new_game(episode_seed(1, 0, 0), out)
+
+
+def test_if_no_action_is_legal_the_run_ends_and_names_environment_and_step(tmp_path):
+    output = train(tmp_path / "run", "paac", kwargs="{none_after: 3}", code=1)
+    assert "environment" in output
+    assert "memory_envs:Masked-v0" in output or "environments" in output
+    assert "after step 3 of the episode: no action is legal" in output
+
+
+def test_masks_need_one_choice_as_action():
+    with pytest.raises(EnvironmentSpecError, match=r"env\.action_mask needs a Discrete action space"):
+        make_env(EnvConfig(id="Pendulum-v1", action_mask=True))
+
+
+def test_masks_that_differ_on_replay_make_an_environment_random():
+    assert check_env(masked()).verdict == "exact"
+    assert check_env(masked(changes=True)).verdict == "random"
+
+
+def test_taxi_learns_with_masks(tmp_path):
+    train(tmp_path / "run", "ppo", "--total-steps", 20_000, env="Taxi-v4")
