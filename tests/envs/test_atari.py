@@ -53,6 +53,19 @@ def count_start_frames(env, frames, episode):
     return len(frames)
 
 
+@pytest.mark.parametrize("frames", [1, 2, 4])
+def test_observations_are_the_newest_frames_of_the_stack(frames):
+    four = open_env("Breakout", "baselines")
+    fewer = AtariEnv(EnvConfig(id="ALE/Breakout-v5", protocol="baselines", frame_stack=frames))
+    assert fewer.spec.obs_shape == (84, 84, frames)
+    assert fewer.spec == describe_env(EnvConfig(id="ALE/Breakout-v5", frame_stack=frames))
+    actions = random_actions(four, 50)
+    all_frames, outcomes = play_game(four, episode_seed(1, 0, 0), actions)
+    newest, same_outcomes = play_game(fewer, episode_seed(1, 0, 0), actions)
+    np.testing.assert_array_equal(newest, all_frames[..., 4 - frames :])
+    assert outcomes == same_outcomes
+
+
 # The playable games
 
 
