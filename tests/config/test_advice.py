@@ -28,6 +28,14 @@ def test_a_learning_rate_that_reaches_0_before_the_end_is_warned_of(anneal_steps
 
 
 @pytest.mark.parametrize(
+    ("frames", "recurrent", "is_warned"), [(1, None, True), (1, {}, False), (2, None, False), (4, None, False)]
+)
+def test_one_frame_of_atari_without_memory_is_warned_of(frames, recurrent, is_warned):
+    config = load(env={"id": "ALE/Pong-v5", "frame_stack": frames}, network={"torso": "nips", "recurrent": recurrent})
+    assert [("shows no motion" in text) for text in advice(config)] == [True] * is_warned
+
+
+@pytest.mark.parametrize(
     ("torso", "obs_shape", "is_warned"),
     [
         ("mlp", (84, 84, 4), True),

@@ -224,12 +224,14 @@ def _format_progress(progress: "Progress") -> str:
 
 def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int, ranks: int) -> str:
     rules = f" ({config.env.rules})" if config.env.rules else ""
+    recurrent = config.network.recurrent
+    cell = f" and {recurrent.cell} cell of {recurrent.size}" if recurrent else ""
     sampling = (
         f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}{in_ranks(ranks)}"
     )
     return (
         f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rules}, "
-        f"{config.algorithm.name} with torso {config.network.torso}, {sampling}, learner on {device} in "
+        f"{config.algorithm.name} with torso {config.network.torso}{cell}, {sampling}, learner on {device} in "
         f"{config.network.precision}, {_until(config)}, in {directory}"
     )
 

@@ -15,7 +15,7 @@ def advice(config: RunConfig, spec: EnvSpec | None = None) -> list[str]:
 
     spec: of the environment; None if it is not known, and then some checks are skipped.
     """
-    return [*_on_learning_rate(config), *([] if spec is None else _on_images(config, spec))]
+    return [*_on_learning_rate(config), *_on_hidden_motion(config), *([] if spec is None else _on_images(config, spec))]
 
 
 def _on_learning_rate(config: RunConfig) -> Iterator[str]:
@@ -25,6 +25,14 @@ def _on_learning_rate(config: RunConfig) -> Iterator[str]:
             f"the learning rate reaches 0 at step {anneal_steps:,}, and training.total_steps is {total_steps:,}: "
             "nothing is learned after that step; to learn until the end, start a new run with "
             f"--set algorithm.lr_anneal_steps={total_steps}"
+        )
+
+
+def _on_hidden_motion(config: RunConfig) -> Iterator[str]:
+    if config.env.is_atari and config.env.frame_stack == 1 and config.network.recurrent is None:
+        yield (
+            "with env.frame_stack=1 an observation shows no motion, and the policy does not remember earlier ones; use "
+            "--set network.recurrent={}, or a larger frame_stack"
         )
 
 
