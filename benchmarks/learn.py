@@ -36,7 +36,7 @@ GOALS = [
     Goal("dqn/cartpole", 475, greedy=True),
     Goal("paac/cartpole-positions", 475),
     Goal("ppo/cartpole-positions", 475),
-    Goal("ppo/taxi", 7.5, greedy=True),
+    Goal("ppo/taxi", 7.5),
     Goal("paac/acrobot", -100),
     Goal("ppo/acrobot", -100),
     Goal("nstep_q/acrobot", -100, greedy=True),
