@@ -127,6 +127,7 @@ def test_states_are_carried_over_and_are_zero_where_an_episode_begins(halves):
     second = memory.add(step(3))
     assert second.state.ravel().tolist() == [0.0, 3.0, 2.0, 3.0]
     assert second.last_state.ravel().tolist() == [3.0, 6.0, 5.0, 6.0]
+    assert memory.last_batch()["recurrent_state"].tolist() == [[[0.0], [3.0], [2.0], [3.0]]]
 
 
 def test_a_truncated_episode_is_valued_with_the_state_before_it_is_reset():

@@ -68,6 +68,7 @@ class RolloutMemory:
         # Of all processes, before obs[0]; the others of the own environments, as the cell left them after obs[t].
         self._first_state = tf.Variable(tf.zeros([group.num_envs, state_size]), trainable=False, name="recurrent_state")
         self._states = np.zeros((num_steps, num_envs, state_size), np.float32)
+        self._batch_state = self._states[0]  # with which the latest complete rollout began
         self._values = GraphFunction(values)
         self._gather = GraphFunction(lambda state: group.gather([state[tf.newaxis]])[0][0])
         self._tensor = TensorAliases()
@@ -115,7 +116,7 @@ class RolloutMemory:
             self._final_values[step.slot - 1] = self._values(self._tensor(step.final_obs), state).numpy()
         if step.slot < len(self._actions):
             return None
-        first_state, last_state = self._own_first_state, _state_after(state, step)
+        self._batch_state, last_state = self._own_first_state, _state_after(state, step)
         if self._state_size:
             self._first_state.assign(self._gather(last_state))
         rollout = step.rollout
@@ -127,7 +128,7 @@ class RolloutMemory:
             truncated=rollout.truncated,
             final_value=self._final_values,
             kept=self._take_kept(),
-            state=first_state,
+            state=self._batch_state,
             last_state=last_state,
         )
 
@@ -136,7 +137,8 @@ class RolloutMemory:
         self.steps.assign(steps)
 
     def last_batch(self) -> dict[str, NDArray]:
-        return {"action": self._actions, "final_value": self._final_values}
+        state = {"recurrent_state": self._batch_state[np.newaxis]} if self._state_size else {}  # [1, N, S]
+        return {"action": self._actions, "final_value": self._final_values} | state
 
     @property
     def _own_first_state(self) -> NDArray:
