@@ -77,6 +77,12 @@ def ppo(env_id: str) -> Bench:
     return Bench("train", "ppo/cartpole", (f"env.id={env_id}", *settings, *network), num_envs=CHEAP_ENVS)
 
 
+def sac(env_id: str) -> Bench:
+    """SAC with two hidden layers of 256 units, batches of 256 and one update per step."""
+    settings = (f"env.id={env_id}", "algorithm.learning_starts=300", "network.precision=float32")
+    return Bench("train", "sac/pendulum", settings, num_envs=1)
+
+
 def peer(name: str, script: str, environment: str | None, *arguments: str, num_envs: int = NUM_ENVS) -> Contestant:
     """A script in `peers/`, which measures another project. environment: as in `Contestant`."""
 
@@ -138,6 +144,10 @@ GROUPS: dict[str, list[Contestant]] = {
     ],
     "cartpole": [ppo("CartPole-v1").contestant(), *sb3_ppo("CartPole-v1")],
     "pendulum": [ppo("Pendulum-v1").contestant(), *sb3_ppo("Pendulum-v1")],
+    "sac": [
+        sac("Pendulum-v1").contestant(),
+        peer("SB3 SAC", "sb3_sac.py", "sb3", "--env", "Pendulum-v1", num_envs=1),
+    ],
     SCALING: [training("nips", num_envs=n).contestant(f"{n} environments") for n in (16, 32, 64, 128, 256)],
     "small": [
         response("paac --help", "--help"),

@@ -58,6 +58,7 @@ TARGETS = [
     Target("nature", key="share_of_bound", at_least=0.8, label="share of the upper bound"),
     Target("cartpole", against=_SB3_PPO, at_least=1.5, unit="x"),
     Target("pendulum", against=_SB3_PPO, at_least=1.5, unit="x"),
+    Target("sac", against=("SB3 SAC",), at_least=2.0, unit="x"),
     # On processors with AVX-512. Without it oneDNN, which TensorFlow then leaves off, should give more.
     _faster("nips", 1.15),
     _faster("nature", 1.1),
