@@ -42,13 +42,21 @@ class Masked(gymnasium.Env[NDArray[np.float32], int]):
     action_space = spaces.Discrete(4)
 
     def __init__(
-        self, length: int = 10, none_after: int | None = None, changes: bool = False, mask: Any = None
+        self,
+        length: int = 10,
+        none_after: int | None = None,
+        changes: bool = False,
+        mask: Any = None,
+        truncates: bool = False,
+        dtype: str = "float32",
     ) -> None:
         """none_after: steps after which no action is legal. changes: whether masks differ in every instance.
 
-        mask: given instead of every mask.
+        mask: given instead of every mask. truncates: whether episodes are truncated instead of terminated. dtype: of
+        observations.
         """
-        self._length, self._none_after, self._given = length, none_after, mask
+        self._length, self._none_after, self._given, self._truncates = length, none_after, mask, truncates
+        self.observation_space = spaces.Box(0, 1, (1,), np.bool_) if dtype == "bool" else self.observation_space
         self._instance = np.random.default_rng() if changes else None
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -61,9 +69,10 @@ class Masked(gymnasium.Env[NDArray[np.float32], int]):
             raise ValueError(f"action {action} is illegal")
         self._step += 1
         obs, info = self._obs()
-        if ends := self._step == self._length:
+        ends = self._step == self._length
+        if ends and not self._truncates:
             info["action_mask"] = np.zeros(4, np.int8)  # when the game has ended, no action is legal
-        return obs, float(action), ends, False, info
+        return obs, float(action), ends and not self._truncates, ends and self._truncates, info
 
     def _obs(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
         self._mask = (self._instance or self.np_random).random(4) < 0.5
@@ -73,8 +82,8 @@ class Masked(gymnasium.Env[NDArray[np.float32], int]):
         if self._step == self._none_after:
             mask[:] = 0
         if self._given is not None:
-            return np.array([self._step], np.float32), {"action_mask": self._given}
-        return np.array([self._step], np.float32), {"action_mask": mask}
+            return np.array([self._step], self.observation_space.dtype), {"action_mask": self._given}
+        return np.array([self._step], self.observation_space.dtype), {"action_mask": mask}
 
 
 gymnasium.register("Recall-v0", Recall)

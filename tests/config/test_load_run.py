@@ -2,7 +2,7 @@
 
 import pytest
 
-from paac_cli.config.load import load_run
+from paac_cli.config.load import load_config, load_run
 from paac_cli.config.schema import StopWhen
 from paac_cli.errors import ConfigError
 
@@ -11,6 +11,9 @@ env: {id: CartPole-v1}
 network: {torso: mlp}
 training: {total_steps: 100, stop_when: {mean_return: 475}}
 """
+
+
+TRAINING = {"training": {"total_steps": 100}}
 
 
 @pytest.fixture
@@ -52,3 +55,23 @@ def test_the_goal_of_a_preset_without_an_environment_is_kept(preset):
 def test_an_error_names_the_flag(preset):
     with pytest.raises(ConfigError, match=r"^--env: env\.id = 3: "):
         load_run(preset, {"env.id": 3}, {"env.id": "--env"})
+
+
+@pytest.mark.parametrize(("frames", "expected"), [(None, 4), (1, 4), (4, 4)])
+def test_a_config_that_an_earlier_version_wrote_for_atari_has_four_frames(frames, expected):
+    """It has all keys of its version, and `frame_stack: 1` had no effect."""
+    config = load_config({"env": {"id": "ALE/Pong-v5"}, "network": {"torso": "nips"}, **TRAINING}, "test")
+    data = config.model_dump(mode="json")
+    del data["env"]["action_mask"]
+    data["env"]["frame_stack"] = frames
+    if frames is None:
+        del data["env"]["frame_stack"]
+    assert load_config(data, "old").env.frame_stack == expected
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4])
+def test_a_config_that_this_version_wrote_for_atari_keeps_its_frames(frames):
+    env = {"id": "ALE/Pong-v5", "frame_stack": frames}
+    config = load_config({"env": env, "network": {"torso": "nips"}, **TRAINING}, "test")
+    assert config.env.frame_stack == frames
+    assert load_config(config.model_dump(mode="json"), "again") == config

@@ -28,9 +28,11 @@ def make(kind):
 def random_sequences(cell, seed=1):
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(T * N, INPUTS)).astype(np.float32)
-    begins = np.zeros((T, N), np.bool_)
-    begins[2, 1] = begins[3, 0] = begins[0, 2] = True  # that of the first step does not count: the state is given
-    return features, begins, rng.normal(size=(N, cell.state_size)).astype(np.float32)
+    episode_starts = np.zeros((T, N), np.bool_)
+    episode_starts[2, 1] = episode_starts[3, 0] = episode_starts[0, 2] = (
+        True  # that of the first step does not count: the state is given
+    )
+    return features, episode_starts, rng.normal(size=(N, cell.state_size)).astype(np.float32)
 
 
 def weights_of(cell):
@@ -57,20 +59,20 @@ def numpy_step(kind, weights, x, state):
     return h, np.concatenate([h, c], axis=1)
 
 
-def numpy_loss(kind, weights, features, begins, state):
+def numpy_loss(kind, weights, features, episode_starts, state):
     """The sum of weighted outputs over all steps, in float64."""
     state, loss = state.astype(np.float64), 0.0
     features = features.astype(np.float64).reshape(T, N, INPUTS)
     for t in range(T):
         if t > 0:
-            state = np.where(begins[t][:, np.newaxis], 0.0, state)
+            state = np.where(episode_starts[t][:, np.newaxis], 0.0, state)
         output, state = numpy_step(kind, weights, features[t], state)
         loss += np.sin(np.arange(SIZE) + t) @ output.sum(axis=0)
     return loss
 
 
-def tensor_loss(cell, features, begins, state):
-    outputs = tf.reshape(cell.unroll(features, begins, state), [T, N, SIZE])
+def tensor_loss(cell, features, episode_starts, state):
+    outputs = tf.reshape(cell.unroll(features, episode_starts, state), [T, N, SIZE])
     factors = np.sin(np.arange(SIZE)[np.newaxis] + np.arange(T)[:, np.newaxis])[:, np.newaxis]
     return tf.reduce_sum(outputs * factors.astype(np.float32))
 
@@ -110,11 +112,11 @@ def test_gradients_through_time_and_resets_equal_those_of_numpy_in_float64(kind)
 @both
 def test_no_gradient_flows_from_an_episode_into_the_one_before_it(kind):
     cell = make(kind)
-    features, begins, state = random_sequences(cell)
+    features, episode_starts, state = random_sequences(cell)
     features = tf.constant(features)
     with tf.GradientTape() as tape:
         tape.watch(features)
-        last = cell.unroll(features, begins, state)[(T - 1) * N :]
+        last = cell.unroll(features, episode_starts, state)[(T - 1) * N :]
     gradient = tape.gradient(last, features).numpy().reshape(T, N, INPUTS)
     assert not gradient[:3, 0].any()  # an episode of environment 0 begins with step 3
     assert not gradient[:2, 1].any()
@@ -125,24 +127,26 @@ def test_no_gradient_flows_from_an_episode_into_the_one_before_it(kind):
 @both
 def test_unrolling_equals_stepping(kind):
     cell = make(kind)
-    features, begins, state = random_sequences(cell)
+    features, episode_starts, state = random_sequences(cell)
     expected, carried = [], state
     for t in range(T):
         if t > 0:
-            carried = np.where(begins[t][:, np.newaxis], 0.0, carried)
+            carried = np.where(episode_starts[t][:, np.newaxis], 0.0, carried)
         output, carried = cell(features.reshape(T, N, -1)[t], carried)
         expected.append(output)
-    np.testing.assert_allclose(cell.unroll(features, begins, state), np.concatenate(expected), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        cell.unroll(features, episode_starts, state), np.concatenate(expected), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_rows_of_whole_environments_are_gathered_with_their_states():
     obs = np.arange(T * N, dtype=np.float32)[:, np.newaxis]
-    begins = np.arange(T * N).reshape(T, N) % 5 == 0
+    episode_starts = np.arange(T * N).reshape(T, N) % 5 == 0
     state = np.arange(N, dtype=np.float32)[:, np.newaxis]
     rows = (np.arange(T, dtype=np.int32)[:, np.newaxis] * N + np.array([2, 0], np.int32)).ravel()
-    found = Sequences(obs, begins, state).gather(rows)
+    found = Sequences(obs, episode_starts, state).gather(rows)
     np.testing.assert_array_equal(found.obs.numpy().reshape(T, 2), obs.reshape(T, N)[:, [2, 0]])
-    np.testing.assert_array_equal(found.begins, begins[:, [2, 0]])
+    np.testing.assert_array_equal(found.episode_starts, episode_starts[:, [2, 0]])
     np.testing.assert_array_equal(found.state, state[[2, 0]])
 
 
@@ -157,8 +161,8 @@ def network_and_sequences(network=ActorCritic, **recurrent):
     made = network(config, SPEC, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     obs = rng.normal(size=(T * N, INPUTS)).astype(np.float32)
-    begins = rng.random((T, N)) < 0.3
-    return made, Sequences(obs, begins, rng.normal(size=(N, made.state_size)).astype(np.float32))
+    episode_starts = rng.random((T, N)) < 0.3
+    return made, Sequences(obs, episode_starts, rng.normal(size=(N, made.state_size)).astype(np.float32))
 
 
 @both
@@ -167,7 +171,7 @@ def test_an_update_that_reuses_the_products_of_acting_has_the_same_loss_and_grad
     kept, state = [], sequences.state
     for t in range(T):
         if t > 0:
-            state = np.where(sequences.begins[t][:, np.newaxis], np.float32(0.0), state)
+            state = np.where(sequences.episode_starts[t][:, np.newaxis], np.float32(0.0), state)
         with collecting_products() as products:
             _, _, state = network.step(sequences.obs.reshape(T, N, -1)[t], state)
         kept.append(products)

@@ -65,7 +65,7 @@ def error_of(**changes):
 
 @pytest.mark.parametrize("name", ["dqn", "sac"])
 def test_a_cell_is_refused_for_algorithms_with_a_replay_buffer(name):
-    assert f"network.recurrent is for paac, ppo and nstep_q, not for {name}" in error_of(algorithm={"name": name})
+    assert f"{name} does not support recurrent policies" in error_of(algorithm={"name": name})
 
 
 def test_minibatches_must_consist_of_whole_environments():

@@ -56,6 +56,29 @@ def test_heads_with_another_meaning_are_not_taken_even_if_their_shapes_fit():
     assert "policy/squashed_gaussian/kernel" in result.new
 
 
+CELL = {"recurrent": {"cell": "gru", "size": 16}}  # as wide as the torso
+
+
+@pytest.mark.parametrize(
+    ("source", "own"),
+    [
+        ({}, CELL),
+        (CELL, {}),
+        (CELL, {"recurrent": {"cell": "lstm", "size": 16}}),
+        (CELL, CELL | {"hidden_sizes": [16, 8]}),  # other inputs, so other kernels; the recurrent kernel fits
+    ],
+)
+def test_a_cell_is_taken_as_a_whole_and_heads_only_with_their_cell(source, own):
+    agent = make_agent(make_config("paac", network=own), SPEC)
+    result = begin_with(agent, trained_policy(network=source), "there")
+    assert {name.partition("/")[0] for name in result.taken} == {"torso"}
+
+
+def test_a_policy_with_the_same_cell_is_taken_whole():
+    agent = make_agent(make_config("paac", network=CELL), SPEC)
+    assert begin_with(agent, trained_policy(network=CELL), "there").new == []
+
+
 @pytest.mark.parametrize(("source", "own"), [(True, False), (False, True)])
 def test_only_one_policy_that_normalises_observations_is_an_error(source, own):
     agent = make_agent(make_config("paac", network={"normalize_obs": own}), SPEC)

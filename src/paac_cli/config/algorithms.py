@@ -62,6 +62,8 @@ class AlgorithmConfig(ConfigModel):
     supports_overlap: ClassVar[bool] = False
     #: Whether the agent takes a `group`: processes that train together, each with a share of the environments.
     supports_ranks: ClassVar[bool] = False
+    #: Whether the agent trains policies with a recurrent cell (`network.recurrent`).
+    supports_recurrent: ClassVar[bool] = False
 
     name: Annotated[str, Field(description="paac, ppo, nstep_q, dqn, sac, or module:Class of a third-party algorithm")]
 
@@ -79,15 +81,14 @@ class AlgorithmConfig(ConfigModel):
         """Raise ValueError if the settings contradict each other or do not fit `num_envs` environments."""
 
     def check_recurrent(self, num_envs: int) -> None:
-        """Raise ValueError if the algorithm, with `num_envs` environments, takes no policy with a recurrent cell."""
-        raise ValueError(f"network.recurrent is for paac, ppo and nstep_q, not for {self.name}; set it to null")
+        """Raise ValueError if the settings do not fit a recurrent policy. Called if `supports_recurrent`."""
 
 
 class PaacConfig(AlgorithmConfig):
     """PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
 
     implementation = "paac_cli.algorithms.paac:Paac"
-    supports_overlap = supports_ranks = True
+    supports_overlap = supports_ranks = supports_recurrent = True
 
     name: Annotated[Literal["paac"], Field(description="selects this algorithm")] = "paac"
     num_steps: NumSteps = 5
@@ -117,15 +118,12 @@ class PaacConfig(AlgorithmConfig):
                 "raise num_steps or sampling.num_envs, or set normalize_advantage to false"
             )
 
-    def check_recurrent(self, num_envs: int) -> None:
-        pass
-
 
 class PpoConfig(AlgorithmConfig):
     """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347)."""
 
     implementation = "paac_cli.algorithms.ppo:Ppo"
-    supports_overlap = supports_ranks = True
+    supports_overlap = supports_ranks = supports_recurrent = True
 
     name: Annotated[Literal["ppo"], Field(description="selects this algorithm")] = "ppo"
     num_steps: NumSteps = 128
@@ -244,7 +242,7 @@ class NstepQConfig(AlgorithmConfig):
     """
 
     implementation = "paac_cli.algorithms.nstep_q:NstepQ"
-    supports_overlap = supports_ranks = True
+    supports_overlap = supports_ranks = supports_recurrent = True
 
     name: Annotated[Literal["nstep_q"], Field(description="selects this algorithm")] = "nstep_q"
     rule: Annotated[

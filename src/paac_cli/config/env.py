@@ -139,6 +139,9 @@ class EnvConfig(ConfigModel):
         if not isinstance(data, dict) or not str(data.get("id", "")).startswith("ALE/"):
             return data
         given = {key: value for key, value in data.items() if value is not None}
+        if "grayscale" in given and "action_mask" not in given:
+            # An earlier version wrote this section, with all its keys; `frame_stack` was 1 and had no effect on Atari.
+            given.pop("frame_stack", None)
         return {**data, "protocol": "baselines", "frame_stack": ATARI_FRAMES, **given}
 
     @model_validator(mode="after")

@@ -256,6 +256,11 @@ class RunConfig(ConfigModel):
                 "set sampling.overlap to false"
             )
         if self.network.recurrent is not None:
+            if not self.algorithm.supports_recurrent:
+                raise ValueError(
+                    f"{self.algorithm.name} does not support recurrent policies, as paac, ppo and nstep_q do; set "
+                    "network.recurrent to null"
+                )
             self.algorithm.check_recurrent(self.sampling.num_envs)
         if self.env.is_atari and self.training.info_keys:
             raise ValueError("training.info_keys is for Gymnasium environments; Atari games have no `info`")

@@ -15,7 +15,7 @@ from paac_cli.spec import EnvSpec
 _KEY = "action_mask"
 
 
-class ActionMask:
+class MaskWriter:
     """Writes observations that end with the mask of the next action."""
 
     def __init__(self, spec: EnvSpec, env_id: str) -> None:
@@ -46,7 +46,9 @@ class ActionMask:
                 "legal action and 0 for any other"
             )
         if not mask.any():
-            raise EnvOutputError(f"{when}: no action is legal: info[{_KEY!r}] is all 0, but the episode goes on")
+            raise EnvOutputError(
+                f"{when}: no action is legal: info[{_KEY!r}] is all 0, but the episode has not terminated"
+            )
         out[self._size :] = mask != 0
 
 

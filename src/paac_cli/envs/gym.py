@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.action_mask import ActionMask
+from paac_cli.envs.action_mask import MaskWriter
 from paac_cli.envs.carried_state import is_known_to_carry_state
 from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.images import describe_images
@@ -53,7 +53,7 @@ class GymEnv:
             parts=self._observations.parts,
             images=describe_images(checked.observation_space, config.channels),
         )
-        self._mask = ActionMask(spec, config.id) if config.action_mask else None
+        self._mask = MaskWriter(spec, config.id) if config.action_mask else None
         self.spec = spec if self._mask is None else self._mask.spec
         self.score, self.length = 0.0, 0
         self._info: Any = {}
@@ -81,7 +81,7 @@ class GymEnv:
         )
 
     def _write(self, obs: Any, out: NDArray, *, has_terminated: bool = False) -> None:
-        """Write `obs` and the mask of the next action, which there is none of if the game has terminated, to `out`."""
+        """Write `obs` and the action mask to `out`. After a termination there is no mask."""
         if self._mask is None:
             self._observations.write(obs, out)
             return

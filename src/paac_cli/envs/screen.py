@@ -1,4 +1,4 @@
-"""From the emulator's screens to observations: the maximum of two screens, grey, resized to 84 x 84, four stacked.
+"""From the emulator's screens to observations: the maximum of two screens, grey, 84 x 84, up to four stacked.
 
 A "screen" is the emulator's image, [height, width] uint8 palette indices; a "frame" is one of the four images in an
 observation. The result equals that of `getScreenGrayscale`, `numpy.maximum` and `cv2.resize`, byte for byte.

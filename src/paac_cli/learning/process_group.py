@@ -20,7 +20,7 @@ class OwnRows(NamedTuple):
     """Which of `B` rows of a rollout belong to environments of this process."""
 
     local: tf.Tensor  #: [b], their indices among the rows [T * n] of this process; never empty
-    share: tf.Tensor | float  #: [], b / B; 0 if there is none, and then the rows here stand for nothing
+    share: tf.Tensor | float  #: [], b / B; 0 if there is none, and then these rows are ignored
     positions: tf.Tensor | None  #: [b], their indices among the `B` rows; None: all of them
 
     def of(self, array: tf.Tensor) -> tf.Tensor:
@@ -62,7 +62,7 @@ class ProcessGroup:
     def own_rows(self, rows: tf.Tensor, at_least: int = 1) -> OwnRows:
         """Which of `rows` [B], indices into the rows [T * N] of a rollout, are those of this process, in their order.
 
-        at_least: how many rows there are if none is.
+        at_least: number of placeholder rows if this process owns none.
         """
         if self._total is None:
             return OwnRows(rows, 1.0, None)

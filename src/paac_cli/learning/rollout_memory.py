@@ -35,8 +35,8 @@ class RolloutBatch(NamedTuple):
     def sequences(self) -> Sequences:
         """The observations from which actions were chosen, for `unroll` of a network. In a graph."""
         ended = self.terminated | self.truncated
-        begins = tf.concat([tf.zeros_like(ended[:1]), ended[:-1]], axis=0)
-        return Sequences(merge_time(self.obs[:-1]), begins, self.state)
+        episode_starts = tf.concat([tf.zeros_like(ended[:1]), ended[:-1]], axis=0)
+        return Sequences(merge_time(self.obs[:-1]), episode_starts, self.state)
 
 
 class RolloutMemory:
@@ -65,9 +65,9 @@ class RolloutMemory:
         self._actions = np.zeros((num_steps, num_envs, *action.shape), action.dtype)
         self._final_values = np.zeros((num_steps, num_envs), np.float32)
         self._kept: dict[tuple[int, int], Sequence[tf.Tensor]] = {}  # (t, first environment) -> tensors [N, ...]
-        # Of all processes, before obs[0]; the others of the own environments, as the cell left them after obs[t].
+        # Of all processes, before obs[0]; and of the own environments, after obs[t] in row t % 2.
         self._first_state = tf.Variable(tf.zeros([group.num_envs, state_size]), trainable=False, name="recurrent_state")
-        self._states = np.zeros((num_steps, num_envs, state_size), np.float32)
+        self._states = np.zeros((2, num_envs, state_size), np.float32)
         self._batch_state = self._states[0]  # with which the latest complete rollout began
         self._values = GraphFunction(values)
         self._gather = GraphFunction(lambda state: group.gather([state[tf.newaxis]])[0][0])
@@ -86,10 +86,10 @@ class RolloutMemory:
         """The states [N, S] of the recurrent cell for `step.obs`: 0 where an episode begins."""
         t = step.slot % len(self._actions)
         if self._state_size == 0:
-            return self._states[t, step.envs]
+            return self._states[0, step.envs]
         if t == 0:
             return self._own_first_state[step.envs]
-        return _state_after(self._states[t - 1, step.envs], step)
+        return _state_after(self._states[(t - 1) % 2, step.envs], step)
 
     def record(
         self, step: TimeStep, actions: tf.Tensor, kept: Sequence[tf.Tensor] = (), state: tf.Tensor | None = None
@@ -103,7 +103,7 @@ class RolloutMemory:
         self._kept[t, step.envs.start or 0] = kept
         self._actions[t, step.envs] = actions.numpy()
         if self._state_size and state is not None:
-            self._states[t, step.envs] = state.numpy()
+            self._states[t % 2, step.envs] = state.numpy()
         return self._actions[t, step.envs]
 
     def add(self, step: TimeStep) -> RolloutBatch | None:
@@ -111,9 +111,10 @@ class RolloutMemory:
 
         Waits for the device where an episode was truncated, because the next step overwrites `final_obs`.
         """
-        state = self._states[step.slot - 1]
+        state = self._states[(step.slot - 1) % 2]
         if step.truncated.any():
-            self._final_values[step.slot - 1] = self._values(self._tensor(step.final_obs), state).numpy()
+            values = self._values(self._tensor(step.final_obs), state).numpy()
+            self._final_values[step.slot - 1] = np.where(step.truncated, values, 0.0)
         if step.slot < len(self._actions):
             return None
         self._batch_state, last_state = self._own_first_state, _state_after(state, step)

@@ -23,7 +23,7 @@ class ActionMask:
 
     def exclude(self, numbers: tf.Tensor, obs: tf.Tensor) -> tf.Tensor:
         """`numbers` [B, A], logits or values, with `ILLEGAL` for the illegal actions. obs: with masks."""
-        return tf.where(obs[:, self._size :] != 0, numbers, ILLEGAL) if self.is_used else numbers
+        return tf.where(tf.cast(obs[:, self._size :], tf.bool), numbers, ILLEGAL) if self.is_used else numbers
 
 
 def is_legal(numbers: tf.Tensor) -> tf.Tensor:

@@ -122,7 +122,7 @@ def mean_q(q: tf.Tensor, *, has_mask: bool = False) -> tf.Tensor:
 def _uniform(q: tf.Tensor) -> tf.Tensor:
     """The probabilities [B, A] of each action if all legal ones are equally probable. q: [B, A]."""
     legal = tf.cast(is_legal(q), tf.float32)
-    return legal / tf.reduce_sum(legal, axis=1, keepdims=True)
+    return tf.math.divide_no_nan(legal, tf.reduce_sum(legal, axis=1, keepdims=True))
 
 
 def select_q(q: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:

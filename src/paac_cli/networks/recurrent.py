@@ -33,7 +33,9 @@ class Sequences(NamedTuple):
     """The observations of `N` environments in `T` consecutive steps, from which a network computes in order."""
 
     obs: tf.Tensor  #: [T * N, ...]
-    begins: tf.Tensor  #: [T, N] bool, whether an episode begins with the observation; not read for the first one
+    episode_starts: (
+        tf.Tensor
+    )  #: [T, N] bool, whether an episode begins with the observation; not read for the first one
     state: tf.Tensor  #: [N, S] float32, with which the first observation is taken
 
     def gather(self, rows: tf.Tensor) -> "Sequences":
@@ -41,9 +43,9 @@ class Sequences(NamedTuple):
         obs = tf.gather(self.obs, rows)
         if self.state.shape[1] == 0:
             return self._replace(obs=obs)
-        num_steps = self.begins.shape[0]
+        num_steps = self.episode_starts.shape[0]
         envs = tf.reshape(rows, [num_steps, -1])[0]
-        return Sequences(obs, tf.gather(self.begins, envs, axis=1), tf.gather(self.state, envs))
+        return Sequences(obs, tf.gather(self.episode_starts, envs, axis=1), tf.gather(self.state, envs))
 
 
 class Cell(Protocol):
@@ -55,8 +57,8 @@ class Cell(Protocol):
     def __call__(self, features: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """One step: outputs [B, num_features] and the new states. features: [B, F]; state: [B, S]; all float32."""
 
-    def unroll(self, features: tf.Tensor, begins: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        """`T` steps: outputs [T * N, num_features]. features: [T * N, F]; begins, state: as of `Sequences`."""
+    def unroll(self, features: tf.Tensor, episode_starts: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """`T` steps: outputs [T * N, num_features]. features: [T * N, F]; episode_starts, state: as of `Sequences`."""
 
 
 class NoCell:
@@ -70,7 +72,7 @@ class NoCell:
     def __call__(self, features: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return features, state
 
-    def unroll(self, features: tf.Tensor, begins: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+    def unroll(self, features: tf.Tensor, episode_starts: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         return features
 
 
@@ -139,13 +141,13 @@ class RecurrentCell(tf.Module):
     def __call__(self, features: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self._step(self._product(features), state)
 
-    def unroll(self, features: tf.Tensor, begins: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        num_steps, width = begins.shape[0], self._bias.shape[0]
+    def unroll(self, features: tf.Tensor, episode_starts: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        num_steps, width = episode_starts.shape[0], self._bias.shape[0]
         products = tf.unstack(tf.reshape(self._product(features), [num_steps, -1, width]))
         outputs = []
         for t, product in enumerate(products):
             if t > 0:
-                state = tf.where(begins[t][:, tf.newaxis], 0.0, state)
+                state = tf.where(episode_starts[t][:, tf.newaxis], 0.0, state)
             output, state = self._step(product, state)
             outputs.append(output)
         return tf.concat(outputs, axis=0)

@@ -29,7 +29,9 @@ class Trunk(tf.Module):
 
     def unroll(self, sequences: Sequences) -> tf.Tensor:
         """Features [T * N, num_features] of `T` steps of `N` environments."""
-        return self._cell.unroll(self._torso(self._mask.split(sequences.obs)), sequences.begins, sequences.state)
+        return self._cell.unroll(
+            self._torso(self._mask.split(sequences.obs)), sequences.episode_starts, sequences.state
+        )
 
     def initial_state(self, obs: tf.Tensor) -> tf.Tensor:
         """The state [B, S] at the start of an episode, for each of `obs` [B, ...]."""

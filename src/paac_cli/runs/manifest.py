@@ -17,7 +17,7 @@ from paac_cli.runs.arrays import unique_keys
 from paac_cli.runs.runtime import Runtime
 
 MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
-FORMAT = 4  #: version of the checkpoint format; only this one and the one before are read
+FORMAT = 3  #: version of the checkpoint format; no other version is read
 
 _MAX_BYTES = 1_000_000
 
@@ -66,11 +66,11 @@ def read_manifest(directory: Path) -> Manifest:
         text = read_regular(directory / MANIFEST, _MAX_BYTES)
         data = json.loads(text, object_pairs_hook=unique_keys)
         found = data.get("format", FORMAT) if isinstance(data, dict) else FORMAT
-        if found not in (FORMAT - 1, FORMAT) and isinstance(found, int):
+        if found != FORMAT and isinstance(found, int):
             raise CheckpointError(
-                f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT - 1} and {FORMAT}"
+                f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT}"
             )
-        manifest = Manifest.model_validate(data if found == FORMAT else _from_format_3(data))
+        manifest = Manifest.model_validate(data)
         if read_regular(directory / CHECKSUM, _MAX_BYTES) != _checksum_line(hashlib.sha256(text).hexdigest()):
             raise CheckpointError(f"{directory} is damaged: {MANIFEST} does not match {CHECKSUM}")
     except OSError as error:
@@ -84,14 +84,6 @@ def read_manifest(directory: Path) -> Manifest:
     except (ValueError, RecursionError) as error:  # not JSON, or nested too deeply for the parser
         raise CheckpointError(f"{directory} is damaged or not a checkpoint of paac: {MANIFEST}: {error}") from error
     return manifest
-
-
-def _from_format_3(data: dict[str, Any]) -> dict[str, Any]:
-    """The contents of a manifest of format 3, in which `env.frame_stack` of Atari games was 1 and had no effect."""
-    match data:
-        case {"config": {"env": {"id": str(env_id)} as env} as config} if env_id.startswith("ALE/"):
-            return {**data, "format": FORMAT, "config": {**config, "env": {**env, "frame_stack": 4}}}
-    return {**data, "format": FORMAT}
 
 
 def _checksum_line(sha256: str) -> bytes:

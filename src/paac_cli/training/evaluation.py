@@ -42,7 +42,7 @@ class _PredictionLog:
         self._packed = bytearray(), bytearray(), bytearray()  # actions, values, probabilities
 
     def add(self, prediction: Prediction, row: int) -> None:
-        for packed, field in zip(self._packed, prediction, strict=False):
+        for packed, field in zip(self._packed, _logged(prediction), strict=True):
             packed += field[row].tobytes()
 
     def last(self, length: int, like: Prediction) -> tuple[NDArray, ...]:
@@ -53,8 +53,12 @@ class _PredictionLog:
         steps = len(self._packed[1]) // like.value.itemsize
         return tuple(
             np.frombuffer(bytes(packed), field.dtype).reshape(steps, *field.shape[1:])[steps - length :]
-            for packed, field in zip(self._packed, like, strict=False)
+            for packed, field in zip(self._packed, _logged(like), strict=True)
         )
+
+
+def _logged(prediction: Prediction) -> tuple[NDArray, ...]:
+    return prediction.action, prediction.value, prediction.probability
 
 
 def evaluation_pool(
@@ -142,7 +146,8 @@ class _Evaluation:
                 logs[env].add(prediction, first + env)
             step = pool.step(actions, active)
             clock, lengths = clock + 1, lengths + active
-            state[rows][(step.terminated | step.truncated)[: len(episodes)]] = 0.0
+            if state is not None:
+                state[rows][(step.terminated | step.truncated)[: len(episodes)]] = 0.0
             self._steps += int(active.sum())
             for env, *game in step.episodes.tolist():
                 evaluated = _evaluated(first + env, game, step, logs[env], prediction)

@@ -16,6 +16,7 @@ from paac_cli.text import counted
 _TARGET = "target/"  # prefix of the arrays of target networks, which begin as copies
 _NORMALIZER = "normalizer/"  # of the statistics of observations
 _HEADS = (("policy",), ("q", "value"))  # first words of arrays that mean something only together
+_CELL = "recurrent"  # first word of the arrays of a recurrent cell
 _MAX_NAMES = 6  # in one message
 
 
@@ -47,8 +48,11 @@ def find_initial_policy(init_from: InitFrom, warn: Warn) -> PolicyArrays:
 def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
     """Give `agent` every array of `policy` that its own policy has with the same shape; target networks, too.
 
-    Heads are taken only if both policies have the same ones. path: of the policy, for messages. Raises ConfigError if
-    no weights fit, or if only one of the policies normalises observations.
+    Heads are taken only if both policies have the same ones, and a recurrent cell only as a whole. Heads have learned
+    from the outputs of their cell, so they are taken with it, or if neither policy has one.
+
+    path: of the policy, for messages. Raises ConfigError if no weights fit, or if only one of the policies normalises
+    observations.
     """
     own, learner = agent.policy.to_arrays(), agent.learner.to_arrays()
     if _has(own, _NORMALIZER) != _has(policy, _NORMALIZER):
@@ -58,6 +62,8 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
             f"only such observations; use --set network.normalize_obs={wanted}"
         )
     others = {word for heads in _HEADS if _of_heads(own, heads) != _of_heads(policy, heads) for word in heads}
+    if _cell_shapes(own) != _cell_shapes(policy):
+        others |= {_CELL, *(word for heads in _HEADS for word in heads)}
     taken = {
         name: policy[name]
         for name, array in own.items()
@@ -83,6 +89,10 @@ def _has(arrays: Mapping[str, object], prefix: str) -> bool:
 
 def _of_heads(arrays: Mapping[str, object], heads: Sequence[str]) -> set[str]:
     return {name for name in arrays if name.partition("/")[0] in heads}
+
+
+def _cell_shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays.items() if name.partition("/")[0] == _CELL}
 
 
 def _listed(names: Sequence[str]) -> str:
