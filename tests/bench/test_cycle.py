@@ -29,7 +29,7 @@ def test_windows_are_whole_rollouts_after_a_warm_up():
 def test_a_player_that_does_not_learn_in_time_is_an_error_that_names_the_setting(monkeypatch):
     monkeypatch.setattr(cycle, "_WARM_UP_TIMEOUT", 0.1)
     with pytest.raises(ConfigError, match=r"only 0 of 2 updates .*learning_starts"):
-        Cycle(RandomPlayer(SPEC.action, N, 0), SlotPool(), T).measure(0.05, learns=True)
+        Cycle(RandomPlayer(SPEC, N, 0), SlotPool(), T).measure(0.05, learns=True)
 
 
 def test_cpu_time_is_that_of_this_process():
@@ -52,7 +52,7 @@ def test_the_median_is_one_of_the_windows():
 
 def test_workers_report_how_long_they_were_busy():
     with make_pool(CONFIG, SPEC, fail_on_event) as pool:
-        (window, *_) = Cycle(RandomPlayer(SPEC.action, N, 0), pool, T).measure(0.2, learns=False)
+        (window, *_) = Cycle(RandomPlayer(SPEC, N, 0), pool, T).measure(0.2, learns=False)
         assert pool.busy.shape == (2,)
         assert (pool.busy > 0).all()
     assert 0 < window.busy < window.env

@@ -9,7 +9,7 @@ from paac_cli.spec import discrete_action
 
 
 def test_random_players_play_all_actions_and_then_repeat_them():
-    player = RandomPlayer(discrete_action(("a", "b", "c")), N, seed=3)
+    player = RandomPlayer(SPEC._replace(action=discrete_action(("a", "b", "c"))), N, seed=3)
     played = np.stack([player.act(ToyStep(0, np.zeros(N))) for _ in range(2000)])
     assert played.shape == (2000, N)
     assert set(played.ravel()) == {0, 1, 2}
@@ -17,7 +17,7 @@ def test_random_players_play_all_actions_and_then_repeat_them():
 
 
 def test_a_recorded_pool_repeats_the_first_rollout_of_the_run():
-    recorded, player = RecordedPool.record(CONFIG, SPEC, fail_on_event), RandomPlayer(SPEC.action, N, CONFIG.seed)
+    recorded, player = RecordedPool.record(CONFIG, SPEC, fail_on_event), RandomPlayer(SPEC, N, CONFIG.seed)
     with make_pool(CONFIG, SPEC, fail_on_event) as pool:
         step = pool.reset()
         expected = [(step := pool.step(player.act(step))).obs.copy() for _ in range(T)]

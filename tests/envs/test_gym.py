@@ -227,9 +227,13 @@ def test_grayscale_needs_three_channels():
         describe_env(images(4, grayscale=True))
 
 
-@pytest.mark.parametrize(
-    "option", [{"grayscale": True}, {"resize": (4, 6)}, {"frame_stack": 2}], ids=lambda option: next(iter(option))
-)
+@pytest.mark.parametrize("option", [{"grayscale": True}, {"resize": (4, 6)}], ids=lambda option: next(iter(option)))
 def test_options_for_images_are_rejected_for_atari(option):
     with pytest.raises(ValidationError, match=f"{next(iter(option))} cannot be set for Atari, whose rule set"):
         EnvConfig(id="ALE/Pong-v5", **option)
+
+
+@pytest.mark.parametrize("frames", [5, 64])
+def test_atari_stacks_at_most_four_frames(frames):
+    with pytest.raises(ValidationError, match=rf"frame_stack \({frames}\) must be 1 to 4 for Atari"):
+        EnvConfig(id="ALE/Pong-v5", frame_stack=frames)
