@@ -4,6 +4,7 @@ Legend: `T` steps, `N` environments, `S` numbers in the state of a recurrent cel
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,9 @@ class RolloutMemory:
         # Of all processes, before obs[0]; and of the own environments, after obs[t] in row t % 2.
         self._first_state = tf.Variable(tf.zeros([group.num_envs, state_size]), trainable=False, name="recurrent_state")
         self._states = np.zeros((2, num_envs, state_size), np.float32)
-        self._batch_state = self._states[0]  # with which the latest complete rollout began
+        # With which the latest complete rollout began.
+        self._batch_state: NDArray | tf.Tensor = self._states[0]
+        self._no_state = cache(lambda size: tf.zeros([size, 0]))  # making one takes time in each step
         self._values = GraphFunction(values)
         self._gather = GraphFunction(lambda state: group.gather([state[tf.newaxis]])[0][0])
         self._tensor = TensorAliases()
@@ -82,11 +85,11 @@ class RolloutMemory:
         """`step.obs` [N, ...] as a tensor that shares its memory, where TensorFlow can."""
         return self._tensor(step.obs)
 
-    def state(self, step: TimeStep) -> NDArray:
+    def state(self, step: TimeStep) -> NDArray | tf.Tensor:
         """The states [N, S] of the recurrent cell for `step.obs`: 0 where an episode begins."""
-        t = step.slot % len(self._actions)
         if self._state_size == 0:
-            return self._states[0, step.envs]
+            return self._no_state(len(step.obs))
+        t = step.slot % len(self._actions)
         if t == 0:
             return self._own_first_state[step.envs]
         return _state_after(self._states[(t - 1) % 2, step.envs], step)
@@ -111,15 +114,13 @@ class RolloutMemory:
 
         Waits for the device where an episode was truncated, because the next step overwrites `final_obs`.
         """
-        state = self._states[(step.slot - 1) % 2]
         if step.truncated.any():
+            state = self._states[(step.slot - 1) % 2]
             values = self._values(self._tensor(step.final_obs), state).numpy()
             self._final_values[step.slot - 1] = np.where(step.truncated, values, 0.0)
         if step.slot < len(self._actions):
             return None
-        self._batch_state, last_state = self._own_first_state, _state_after(state, step)
-        if self._state_size:
-            self._first_state.assign(self._gather(last_state))
+        last_state = self._advance_states(step)
         rollout = step.rollout
         return RolloutBatch(
             obs=self._tensor(rollout.obs),
@@ -140,6 +141,16 @@ class RolloutMemory:
     def last_batch(self) -> dict[str, NDArray]:
         state = {"recurrent_state": self._batch_state[np.newaxis]} if self._state_size else {}  # [1, N, S]
         return {"action": self._actions, "final_value": self._final_values} | state
+
+    def _advance_states(self, step: TimeStep) -> NDArray | tf.Tensor:
+        """At the end of a rollout: the states [N, S] with which the next one begins, which become the first ones."""
+        if self._state_size == 0:
+            self._batch_state = self._no_state(len(step.obs))
+            return self._batch_state
+        self._batch_state = self._own_first_state
+        last_state = _state_after(self._states[(step.slot - 1) % 2], step)
+        self._first_state.assign(self._gather(last_state))
+        return last_state
 
     @property
     def _own_first_state(self) -> NDArray:
