@@ -9,6 +9,7 @@ from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.nstep_q import hl_gauss_loss, nstep_q_loss
 from paac_cli.config.algorithms import HlGaussConfig
 from paac_cli.learning.rollout_memory import RolloutBatch
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.networks.value_bins import ValueBins
 
 GAMMA, T, N = 0.5, 3, 2
@@ -38,8 +39,8 @@ def returns_of(agent, terminated=(), truncated=()):
         truncated=ends[1],
         final_value=np.full((T, N), 64, np.float32),
         kept=[tf.constant(VALUE.ravel())],
-        state=np.zeros((N, 0), np.float32),
-        last_state=np.zeros((N, 0), np.float32),
+        state=NO_STATE,
+        last_state=NO_STATE,
     )
     _, _, returns = agent._prepare(rollout)
     return returns.numpy().reshape(T, N)
@@ -91,8 +92,7 @@ def test_the_value_of_a_state_is_that_of_its_best_action_or_with_sarsa_of_the_ac
     agent = make(rule=rule, epsilon_start=1.0, epsilon_end=1.0)
     obs = np.random.default_rng(0).normal(size=(64, 1)).astype(np.float32)
     q = agent._network(obs).numpy()
-    no_state = tf.zeros((64, 0))
-    action, value = (tensor.numpy() for tensor in agent._act_graph(tf.constant(obs), no_state)[:2])
+    action, value = (tensor.numpy() for tensor in agent._act_graph(tf.constant(obs), NO_STATE)[:2])
     expected = q.max(axis=1) if of else q[np.arange(64), action]
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     assert set(action) == {0, 1}

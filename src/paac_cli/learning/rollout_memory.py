@@ -4,7 +4,6 @@ Legend: `T` steps, `N` environments, `S` numbers in the state of a recurrent cel
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from paac_cli.learning.aliases import TensorAliases
 from paac_cli.learning.graphs import GraphFunction
 from paac_cli.learning.process_group import ProcessGroup
-from paac_cli.networks.recurrent import Sequences
+from paac_cli.networks.recurrent import NO_STATE, Sequences, States
 from paac_cli.spec import ActionSpec
 from paac_cli.timestep import TimeStep
 
@@ -29,12 +28,14 @@ class RolloutBatch(NamedTuple):
     truncated: tf.Tensor  #: [T, N] bool
     final_value: tf.Tensor  #: [T, N] float32, value of the episode's final observation; valid only where `truncated`
     kept: list[tf.Tensor]  #: the tensors that `act` kept for the update, each [T * N, ...]
-    state: tf.Tensor  #: [N, S] float32, with which obs[0] was taken
-    last_state: tf.Tensor  #: [N, S] float32, with which obs[T] is taken
+    state: States  #: [N, S] float32, with which obs[0] was taken; `NO_STATE` without a recurrent cell
+    last_state: States  #: [N, S] float32, with which obs[T] is taken; `NO_STATE` without a recurrent cell
 
     @property
     def sequences(self) -> Sequences:
         """The observations from which actions were chosen, for `unroll` of a network. In a graph."""
+        if isinstance(self.state, tuple):
+            return Sequences(merge_time(self.obs[:-1]), NO_STATE, NO_STATE)
         ended = self.terminated | self.truncated
         episode_starts = tf.concat([tf.zeros_like(ended[:1]), ended[:-1]], axis=0)
         return Sequences(merge_time(self.obs[:-1]), episode_starts, self.state)
@@ -69,9 +70,7 @@ class RolloutMemory:
         # Of all processes, before obs[0]; and of the own environments, after obs[t] in row t % 2.
         self._first_state = tf.Variable(tf.zeros([group.num_envs, state_size]), trainable=False, name="recurrent_state")
         self._states = np.zeros((2, num_envs, state_size), np.float32)
-        # With which the latest complete rollout began.
-        self._batch_state: NDArray | tf.Tensor = self._states[0]
-        self._no_state = cache(lambda size: tf.zeros([size, 0]))  # making one takes time in each step
+        self._batch_state = self._states[0]  # with which the latest complete rollout began
         self._values = GraphFunction(values)
         self._gather = GraphFunction(lambda state: group.gather([state[tf.newaxis]])[0][0])
         self._tensor = TensorAliases()
@@ -85,17 +84,17 @@ class RolloutMemory:
         """`step.obs` [N, ...] as a tensor that shares its memory, where TensorFlow can."""
         return self._tensor(step.obs)
 
-    def state(self, step: TimeStep) -> NDArray | tf.Tensor:
-        """The states [N, S] of the recurrent cell for `step.obs`: 0 where an episode begins."""
+    def state(self, step: TimeStep) -> NDArray | tuple[()]:
+        """The states [N, S] of the recurrent cell for `step.obs`: 0 where an episode begins; or `NO_STATE`."""
         if self._state_size == 0:
-            return self._no_state(len(step.obs))
+            return NO_STATE
         t = step.slot % len(self._actions)
         if t == 0:
             return self._own_first_state[step.envs]
         return _state_after(self._states[(t - 1) % 2, step.envs], step)
 
     def record(
-        self, step: TimeStep, actions: tf.Tensor, kept: Sequence[tf.Tensor] = (), state: tf.Tensor | None = None
+        self, step: TimeStep, actions: tf.Tensor, kept: Sequence[tf.Tensor] = (), state: States = NO_STATE
     ) -> NDArray:
         """Record the actions [N, ...] for `step.obs`, and return them as an array. Waits for the device.
 
@@ -105,7 +104,7 @@ class RolloutMemory:
         t = step.slot % len(self._actions)
         self._kept[t, step.envs.start or 0] = kept
         self._actions[t, step.envs] = actions.numpy()
-        if self._state_size and state is not None:
+        if not isinstance(state, tuple):
             self._states[t % 2, step.envs] = state.numpy()
         return self._actions[t, step.envs]
 
@@ -115,12 +114,12 @@ class RolloutMemory:
         Waits for the device where an episode was truncated, because the next step overwrites `final_obs`.
         """
         if step.truncated.any():
-            state = self._states[(step.slot - 1) % 2]
+            state = self._states[(step.slot - 1) % 2] if self._state_size else NO_STATE
             values = self._values(self._tensor(step.final_obs), state).numpy()
             self._final_values[step.slot - 1] = np.where(step.truncated, values, 0.0)
         if step.slot < len(self._actions):
             return None
-        last_state = self._advance_states(step)
+        first_state, last_state = self._advance_states(step) if self._state_size else (NO_STATE, NO_STATE)
         rollout = step.rollout
         return RolloutBatch(
             obs=self._tensor(rollout.obs),
@@ -130,7 +129,7 @@ class RolloutMemory:
             truncated=rollout.truncated,
             final_value=self._final_values,
             kept=self._take_kept(),
-            state=self._batch_state,
+            state=first_state,
             last_state=last_state,
         )
 
@@ -142,15 +141,12 @@ class RolloutMemory:
         state = {"recurrent_state": self._batch_state[np.newaxis]} if self._state_size else {}  # [1, N, S]
         return {"action": self._actions, "final_value": self._final_values} | state
 
-    def _advance_states(self, step: TimeStep) -> NDArray | tf.Tensor:
-        """At the end of a rollout: the states [N, S] with which the next one begins, which become the first ones."""
-        if self._state_size == 0:
-            self._batch_state = self._no_state(len(step.obs))
-            return self._batch_state
+    def _advance_states(self, step: TimeStep) -> tuple[NDArray, NDArray]:
+        """At the end of a rollout: the states [N, S] with which it began, and those with which the next one begins."""
         self._batch_state = self._own_first_state
         last_state = _state_after(self._states[(step.slot - 1) % 2], step)
         self._first_state.assign(self._gather(last_state))
-        return last_state
+        return self._batch_state, last_state
 
     @property
     def _own_first_state(self) -> NDArray:

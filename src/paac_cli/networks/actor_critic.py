@@ -9,7 +9,7 @@ from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, RunningMoments, moments_of
-from paac_cli.networks.recurrent import Sequences
+from paac_cli.networks.recurrent import Sequences, States
 from paac_cli.networks.trunk import Trunk
 from paac_cli.spec import EnvSpec
 
@@ -53,7 +53,7 @@ class ActorCritic(tf.Module):
         parameters, value, _ = self.step(obs, self._trunk.initial_state(obs))
         return parameters, value
 
-    def step(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def step(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, tf.Tensor, States]:
         """Parameters [B, P], values [B], and the states [B, S] after this step. obs: [B, ...]; state: [B, S]."""
         features, state = self._trunk(obs, state)
         return *self._heads(features, obs), state
@@ -62,12 +62,12 @@ class ActorCritic(tf.Module):
         """Parameters [T * N, P] and values [T * N] of `T` steps of `N` environments."""
         return self._heads(self._trunk.unroll(sequences), sequences.obs)
 
-    def values(self, obs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+    def values(self, obs: tf.Tensor, state: States) -> tf.Tensor:
         """Values [B] of observations [B, ...]. state: [B, S]."""
         return self._value_of(self._trunk(obs, state)[0])
 
     def play(
-        self, obs: tf.Tensor, state: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor
+        self, obs: tf.Tensor, state: States, seed: tf.Tensor, greedy: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """Actions [B, ...], values [B], probabilities [B, A], or [B, 0] if actions are not Discrete, and states [B, S].
 

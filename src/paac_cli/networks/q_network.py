@@ -9,7 +9,7 @@ from paac_cli.networks.action_mask import ActionMask, is_legal
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, moments_of
-from paac_cli.networks.recurrent import Sequences
+from paac_cli.networks.recurrent import Sequences, States
 from paac_cli.networks.trunk import Trunk
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.spec import EnvSpec
@@ -59,7 +59,7 @@ class QNetwork(tf.Module):
         """Of observations [B, ...] that are the first of an episode, or of any if there is no recurrent cell."""
         return self.step(obs, self._trunk.initial_state(obs))[0]
 
-    def step(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def step(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, States]:
         """Q [B, A], and the states [B, S] after this step. obs: [B, ...]; state: [B, S]."""
         features, state = self._trunk(obs, state)
         outputs = self._heads(features)
@@ -71,7 +71,7 @@ class QNetwork(tf.Module):
         return self._heads(self._trunk.unroll(sequences))
 
     def play(
-        self, obs: tf.Tensor, state: tf.Tensor, seed: tf.Tensor, greedy: tf.Tensor, epsilon: float
+        self, obs: tf.Tensor, state: States, seed: tf.Tensor, greedy: tf.Tensor, epsilon: float
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """Actions [B] int32, values [B] of the best actions, probabilities [B, A] of all actions, and states [B, S].
 

@@ -17,7 +17,7 @@ GRU: Cho et al. 2014, arXiv 1406.1078, with the reset gate after the product, as
 Schmidhuber 1997, with the forget gate of Gers et al. 2000, whose bias is 1 at first, so that the cell remembers.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -28,20 +28,23 @@ from paac_cli.networks.cached_products import cached_product
 from paac_cli.networks.expected_shapes import check_shape
 from paac_cli.networks.initializers import Initializer
 
+#: The states of a policy without a cell, in graphs whose arguments and results are counted in microseconds.
+NO_STATE: tuple[()] = ()
+
+States: TypeAlias = tf.Tensor | tuple[()]  #: [N, S] float32, or `NO_STATE`
+
 
 class Sequences(NamedTuple):
     """The observations of `N` environments in `T` consecutive steps, from which a network computes in order."""
 
     obs: tf.Tensor  #: [T * N, ...]
-    episode_starts: (
-        tf.Tensor
-    )  #: [T, N] bool, whether an episode begins with the observation; not read for the first one
-    state: tf.Tensor  #: [N, S] float32, with which the first observation is taken
+    episode_starts: States  #: [T, N] bool, not read for the first step; without a cell `NO_STATE`
+    state: States  #: with which the first observation is taken
 
     def gather(self, rows: tf.Tensor) -> "Sequences":
-        """The observations with the indices `rows`: [T * n], all of `n` environments, time-major; if S = 0, any [B]."""
+        """The observations with indices `rows`: [T * n], all of `n` environments, time-major; without a cell any."""
         obs = tf.gather(self.obs, rows)
-        if self.state.shape[1] == 0:
+        if isinstance(self.state, tuple) or isinstance(self.episode_starts, tuple):
             return self._replace(obs=obs)
         num_steps = self.episode_starts.shape[0]
         envs = tf.reshape(rows, [num_steps, -1])[0]
@@ -69,10 +72,10 @@ class NoCell:
     def __init__(self, num_features: int) -> None:
         self.num_features = num_features
 
-    def __call__(self, features: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def __call__(self, features: tf.Tensor, state: States) -> tuple[tf.Tensor, States]:
         return features, state
 
-    def unroll(self, features: tf.Tensor, episode_starts: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+    def unroll(self, features: tf.Tensor, episode_starts: States, state: States) -> tf.Tensor:
         return features
 
 

@@ -7,7 +7,7 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.action_mask import ActionMask
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.normalizer import MomentsFunction, moments_of
-from paac_cli.networks.recurrent import Sequences, make_cell
+from paac_cli.networks.recurrent import Sequences, States, make_cell
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
@@ -23,7 +23,7 @@ class Trunk(tf.Module):
         self._cell = make_cell(config.recurrent, self._torso.num_features, initializer, rng)
         self.num_features, self.state_size = self._cell.num_features, self._cell.state_size
 
-    def __call__(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def __call__(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, States]:
         """One step: features [B, num_features], and the states [B, S] after it. obs: [B, ...]; state: [B, S]."""
         return self._cell(self._torso(self._mask.split(obs)), state)
 
