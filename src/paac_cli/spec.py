@@ -76,6 +76,11 @@ class EnvSpec(NamedTuple):
     step_seconds: float | None = None  #: what a step took when it was tried; None if that is not known
     unmasked_shape: tuple[int, ...] | None = None  #: if observations end with an action mask: their shape without it
 
+    @property
+    def has_mask(self) -> bool:
+        """Whether observations end with an action mask."""
+        return self.unmasked_shape is not None
+
     def with_mask(self) -> "EnvSpec":
         """The same with an action mask [A] after each observation: together a vector, with 1 for a legal action.
 

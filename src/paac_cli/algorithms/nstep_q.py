@@ -40,7 +40,7 @@ from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, mean_q, select_q
-from paac_cli.networks.recurrent import Sequences
+from paac_cli.networks.recurrent import Sequences, States
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
@@ -145,7 +145,7 @@ class NstepQ:
             settings.epsilon_start, settings.epsilon_end, settings.epsilon_anneal_steps, self.memory.steps
         )
 
-    def _act_graph(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _act_graph(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, tf.Tensor, States]:
         """Actions [N], v(s) [N] of the states in which they are taken, and the next states [N, S] of the network.
 
         obs: [N, ...]; state: [N, S].
@@ -160,7 +160,7 @@ class NstepQ:
         value = select_q(q, actions) if self._settings.rule == "sarsa" else tf.reduce_max(q, axis=1)
         return actions, value, state
 
-    def _bootstrap_value(self, obs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+    def _bootstrap_value(self, obs: tf.Tensor, state: States) -> tf.Tensor:
         """v(s) [B] of states in which no action was taken. obs: [B, ...]; state: [B, S], of the network."""
         q, _ = (self._target or self._network).step(obs, state)
         best = tf.reduce_max(q, axis=1)

@@ -27,6 +27,7 @@ from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.cached_products import collecting_products, reusing_products
 from paac_cli.networks.distributions import Distribution
+from paac_cli.networks.recurrent import States
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -92,7 +93,7 @@ class Paac:
         batch = self.memory.add(step)
         return None if batch is None else self._update(batch)
 
-    def _act_graph(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor]:
+    def _act_graph(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, list[tf.Tensor], States]:
         """Actions [N, ...], the products that the update reuses, and the next states [N, S].
 
         obs: [N, ...]; state: [N, S].

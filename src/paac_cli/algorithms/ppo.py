@@ -32,7 +32,7 @@ from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RunningMoments
-from paac_cli.networks.recurrent import Sequences
+from paac_cli.networks.recurrent import Sequences, States
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -158,7 +158,7 @@ class Ppo:
         self._obs_statistics.update(step.rollout.obs)
         return metrics
 
-    def _act_graph(self, obs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _act_graph(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, States]:
         """Actions [N, ...], their log-probabilities [N], values [N], and the next states [N, S].
 
         obs: [N, ...]; state: [N, S].

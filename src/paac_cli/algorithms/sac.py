@@ -78,7 +78,7 @@ class Sac:
         self._seed, self._num_envs = config.seed, config.sampling.num_envs
         actions = _action_kind(spec)
         self._target_entropy = _target_entropy(settings, spec.action)
-        self._follows_masks = spec.unmasked_shape is not None and settings.target_entropy == "auto"
+        self._follows_masks = spec.has_mask and settings.target_entropy == "auto"
         self._network, target = (
             SoftActorCritic(
                 config.network,
@@ -183,7 +183,7 @@ def _action_kind(spec: EnvSpec) -> ActionKind:
     """Raises ConfigError if SAC does not know actions of this kind."""
     action = spec.action
     if action.num_actions is not None:
-        return DiscreteActions(action.num_actions, has_mask=spec.unmasked_shape is not None)
+        return DiscreteActions(action.num_actions, has_mask=spec.has_mask)
     if action.choices:
         raise ConfigError(
             "sac takes continuous actions or one choice, but this environment has several choices at once "

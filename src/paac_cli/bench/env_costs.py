@@ -162,7 +162,7 @@ def _environment(config: EnvConfig, seed: int, index: int) -> _Play:
     env = make_env(config)
     out = np.zeros(env.spec.obs_shape, env.spec.obs_dtype)
     rng = np.random.default_rng([seed, index])
-    batch = _BATCH if env.spec.unmasked_shape is None else 1  # steps whose actions can be drawn in advance
+    batch = 1 if env.spec.has_mask else _BATCH  # steps whose actions can be drawn in advance
     episode = 0
     env.new_game(episode_seed(seed, index, episode), out)
 

@@ -24,7 +24,7 @@ class RandomPlayer:
 
     def act(self, step: TimeStep) -> NDArray:
         """Random actions [N, ...]."""
-        if self._spec.unmasked_shape is not None:
+        if self._spec.has_mask:
             return self._spec.draw_actions(self._rng, step.obs)
         return next(self._actions)[step.envs]
 

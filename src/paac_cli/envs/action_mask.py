@@ -1,7 +1,7 @@
 """Action masks: `info["action_mask"]`, in which Gymnasium's environments report the legal actions (`env.action_mask`).
 
-The mask becomes the end of the observation. So it takes the way of every observation, through shared memory, replay
-buffer and evaluation, and a mask that differs on replay is a divergence; networks split it off again.
+The mask becomes the end of the observation. So it is handled like any observation in shared memory, replay buffer and
+evaluation, and a mask that differs on replay is a divergence; networks split it off again.
 """
 
 from typing import Any

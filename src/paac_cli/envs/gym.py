@@ -80,15 +80,6 @@ class GymEnv:
             game_over=terminated or truncated,
         )
 
-    def _write(self, obs: Any, out: NDArray, *, has_terminated: bool = False) -> None:
-        """Write `obs` and the action mask to `out`. After a termination there is no mask."""
-        if self._mask is None:
-            self._observations.write(obs, out)
-            return
-        self._observations.write(obs, self._mask.split(out))
-        if not has_terminated:
-            self._mask.write(self._info, out, self.length)
-
     def info_numbers(self, keys: Sequence[str]) -> list[float]:
         info = self._info if isinstance(self._info, Mapping) else {}
         return [_as_number(info.get(key)) for key in keys]
@@ -118,6 +109,15 @@ class GymEnv:
                 raise EnvironmentSpecError(
                     f"{self._config.id}: the {name} space of a new environment is {new}; that of the first was {space}"
                 )
+
+    def _write(self, obs: Any, out: NDArray, *, has_terminated: bool = False) -> None:
+        """Write `obs` and the action mask to `out`. After a termination there is no mask."""
+        if self._mask is None:
+            self._observations.write(obs, out)
+            return
+        self._observations.write(obs, self._mask.split(out))
+        if not has_terminated:
+            self._mask.write(self._info, out, self.length)
 
     def _render(self) -> None:
         if self._on_frame is None:

@@ -20,7 +20,7 @@ class OwnRows(NamedTuple):
     """Which of `B` rows of a rollout belong to environments of this process."""
 
     local: tf.Tensor  #: [b], their indices among the rows [T * n] of this process; never empty
-    share: tf.Tensor | float  #: [], b / B; 0 if there is none, and then these rows are ignored
+    share: tf.Tensor | float  #: [], b / B; 0 if this process owns no row, and then these are ignored
     positions: tf.Tensor | None  #: [b], their indices among the `B` rows; None: all of them
 
     def of(self, array: tf.Tensor) -> tf.Tensor:

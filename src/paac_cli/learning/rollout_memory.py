@@ -53,7 +53,7 @@ class RolloutMemory:
         num_steps: int,
         group: ProcessGroup,
         action: ActionSpec,
-        values: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+        values: Callable[[tf.Tensor, States], tf.Tensor],
         state_size: int = 0,
     ) -> None:
         """values: observations [N, ...], states [N, S] -> values [N], which bootstrap truncated episodes.

@@ -13,17 +13,17 @@ class ActionMask:
     """Splits observations [B, D + A] into observations [B, ...] and masks [B, A], if they end with masks."""
 
     def __init__(self, spec: EnvSpec) -> None:
-        self._shape = spec.unmasked_shape
-        self.is_used = self._shape is not None  #: whether observations end with masks; if not, nothing is changed
-        self._size = int(np.prod(spec.unmasked_shape or ()))
+        self._is_used = spec.has_mask  # otherwise nothing is changed
+        self._shape = spec.without_mask().obs_shape
+        self._size = int(np.prod(self._shape))
 
     def split(self, obs: tf.Tensor) -> tf.Tensor:
         """The observations [B, ...] without masks."""
-        return tf.reshape(obs[:, : self._size], [-1, *self._shape]) if self._shape is not None else obs
+        return tf.reshape(obs[:, : self._size], [-1, *self._shape]) if self._is_used else obs
 
     def exclude(self, numbers: tf.Tensor, obs: tf.Tensor) -> tf.Tensor:
         """`numbers` [B, A], logits or values, with `ILLEGAL` for the illegal actions. obs: with masks."""
-        return tf.where(tf.cast(obs[:, self._size :], tf.bool), numbers, ILLEGAL) if self.is_used else numbers
+        return tf.where(tf.cast(obs[:, self._size :], tf.bool), numbers, ILLEGAL) if self._is_used else numbers
 
 
 def is_legal(numbers: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
-from paac_cli.networks.action_mask import ActionMask
 from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
@@ -39,7 +38,6 @@ class ActorCritic(tf.Module):
         initializer = INITIALIZERS[config.initializer]
         self.distribution = distribution_over(spec.action)
         self._value_moments = value_moments
-        self._mask = ActionMask(spec)
         self._trunk = Trunk(config, spec, rng)
         self.state_size = self._trunk.state_size
         features = self._trunk.num_features
@@ -83,7 +81,7 @@ class ActorCritic(tf.Module):
         self._trunk.observe(obs, moments)
 
     def _heads(self, features: tf.Tensor, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        parameters = self._mask.exclude(self._policy(features), obs)
+        parameters = self._trunk.mask.exclude(self._policy(features), obs)
         if self._log_std is not None:
             parameters = tf.concat([parameters, tf.broadcast_to(self._log_std, tf.shape(parameters))], axis=1)
         return parameters, self._value_of(features)

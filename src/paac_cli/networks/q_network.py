@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
-from paac_cli.networks.action_mask import ActionMask, is_legal
+from paac_cli.networks.action_mask import is_legal
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, moments_of
@@ -44,10 +44,9 @@ class QNetwork(tf.Module):
                 "use algorithm paac or ppo"
             )
         initializer = INITIALIZERS[config.initializer]
-        self._mask = ActionMask(spec)
-        self.has_mask = self._mask.is_used  #: whether some actions may be illegal
         self._trunk = Trunk(config, spec, rng)
         self.state_size = self._trunk.state_size
+        self.has_mask = spec.has_mask  #: whether some actions may be illegal
         features = self._trunk.num_features
         self._bins, self._size = bins, bins.num_bins if bins else 1
         outputs = spec.action.num_actions * self._size
@@ -64,7 +63,7 @@ class QNetwork(tf.Module):
         features, state = self._trunk(obs, state)
         outputs = self._heads(features)
         q = outputs if self._bins is None else self._bins.mean(outputs)
-        return self._mask.exclude(q, obs), state
+        return self._trunk.mask.exclude(q, obs), state
 
     def unroll(self, sequences: Sequences) -> tf.Tensor:
         """Q [T * N, A] of `T` steps of `N` environments, or with `bins` the logits [T * N, A, K]."""

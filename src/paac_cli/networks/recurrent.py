@@ -28,7 +28,7 @@ from paac_cli.networks.cached_products import cached_product
 from paac_cli.networks.expected_shapes import check_shape
 from paac_cli.networks.initializers import Initializer
 
-#: The states of a policy without a cell, in graphs whose arguments and results are counted in microseconds.
+#: The states of a policy without a cell: nothing, because every argument and result of a graph takes microseconds.
 NO_STATE: tuple[()] = ()
 
 States: TypeAlias = tf.Tensor | tuple[()]  #: [N, S] float32, or `NO_STATE`

@@ -18,20 +18,18 @@ class Trunk(tf.Module):
     def __init__(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator) -> None:
         super().__init__()
         initializer = INITIALIZERS[config.initializer]
-        self._mask = ActionMask(spec)
+        self.mask = ActionMask(spec)  #: for the heads, whose outputs for illegal actions it excludes
         self._torso = Torso(config, spec.without_mask(), initializer, rng)
         self._cell = make_cell(config.recurrent, self._torso.num_features, initializer, rng)
         self.num_features, self.state_size = self._cell.num_features, self._cell.state_size
 
     def __call__(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, States]:
         """One step: features [B, num_features], and the states [B, S] after it. obs: [B, ...]; state: [B, S]."""
-        return self._cell(self._torso(self._mask.split(obs)), state)
+        return self._cell(self._torso(self.mask.split(obs)), state)
 
     def unroll(self, sequences: Sequences) -> tf.Tensor:
         """Features [T * N, num_features] of `T` steps of `N` environments."""
-        return self._cell.unroll(
-            self._torso(self._mask.split(sequences.obs)), sequences.episode_starts, sequences.state
-        )
+        return self._cell.unroll(self._torso(self.mask.split(sequences.obs)), sequences.episode_starts, sequences.state)
 
     def initial_state(self, obs: tf.Tensor) -> tf.Tensor:
         """The state [B, S] at the start of an episode, for each of `obs` [B, ...]."""
@@ -39,4 +37,4 @@ class Trunk(tf.Module):
 
     def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
-        self._torso.observe(self._mask.split(obs), moments)
+        self._torso.observe(self.mask.split(obs), moments)
