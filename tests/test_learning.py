@@ -1,10 +1,10 @@
 """Presets reach their goals, in real runs from the command line. `make learn` trains more of them."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+
+from run_paac import paac
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,7 @@ import pytest
     ],
 )
 def test_a_preset_reaches_its_goal_and_so_does_its_saved_policy(preset, score, actions, tmp_path):
-    def paac(*arguments):
-        command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=280).stdout
-
-    output = paac("train", "--preset", preset, "--run-dir", tmp_path / "run")
+    output = paac("train", "--preset", preset, "--run-dir", tmp_path / "run").stdout
     assert "goal reached" in output or preset == "sac/pendulum"  # which trains for a fixed number of steps
-    report = json.loads(paac("eval", tmp_path / "run", "--episodes", 100, "--seed", 1000, actions, "--json"))
+    report = json.loads(paac("eval", tmp_path / "run", "--episodes", 100, "--seed", 1000, actions, "--json").stdout)
     assert report["mean"] >= score

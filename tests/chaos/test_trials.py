@@ -1,6 +1,7 @@
 """Short forms of the trials that disturb training."""
 
 import csv
+import re
 import signal
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_a_killed_rank_is_started_again_with_the_same_result(monkeypatch):
     ranks = SHORT._replace(name="two ranks", launcher=rank_failures._LAUNCHER)
     result = rank_failures.run(seed=1, failures=1, recipes=(ranks,))
     assert (result.tried, result.failures) == (1, 0), result.notes
-    assert "killed by SIGKILL; finished runs: " in result.notes[0]
+    assert re.search(r"killed by SIGKILL; finished runs: [1-9]\d* two ranks$", result.notes[0])  # one may end before
 
 
 def test_a_rank_that_gets_a_stop_signal_stops_all_and_the_run_is_resumed():

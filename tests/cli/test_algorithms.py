@@ -9,7 +9,7 @@ import pytest
 
 import paac_cli
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS
-from paac_cli.runs.checkpoint import list_checkpoints
+from short_runs import final_state
 
 SOURCE = Path(paac_cli.__file__).parent
 
@@ -50,21 +50,17 @@ QUICK = {
 
 
 def train_briefly(paac, name, run_dir, total_steps, *more):
-    sets = [setting for setting in QUICK[name] if setting.partition("=")[0] not in str(more)]
-    sets += ["network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
+    """more: further arguments, whose settings replace those here."""
+    sets = [*QUICK[name], "network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
     sets += ["training.stop_when=null"]
     result = paac(
         *("train", "--preset", "cartpole", "--algorithm", name, "--num-envs", 4, "--run-dir", run_dir),
-        *("--total-steps", total_steps, *more),
+        *("--total-steps", total_steps),
         *(word for assignment in sets for word in ("--set", assignment)),
+        *more,
     )
     assert result.returncode == 0, result.stderr
     return result
-
-
-def arrays_of(run_dir):
-    newest = list_checkpoints(run_dir / "checkpoints")[0]
-    return newest.name, {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
 
 
 @pytest.mark.parametrize("name", ALGORITHM_CONFIGS)
@@ -73,7 +69,7 @@ def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name
     train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1)
     result = train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 3)
     assert "Resuming at step 1,280" in result.stdout
-    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+    assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 
 @pytest.mark.parametrize(("name", "cell"), [("paac", "gru"), ("ppo", "lstm"), ("nstep_q", "gru")])
@@ -87,7 +83,7 @@ def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterru
     train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *settings)
     train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1, *settings)
     train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 2, *settings)
-    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+    assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
     verified = paac("verify", tmp_path / "one")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
@@ -98,7 +94,7 @@ def test_a_run_with_overlap_is_the_same_on_any_number_of_workers(name, paac, tmp
     train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *overlap)
     train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1, *overlap)
     train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 2, *overlap)
-    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+    assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 
 @pytest.mark.parametrize("name", ["paac", "dqn"])
@@ -107,7 +103,7 @@ def test_a_run_compiled_by_xla_resumes_exactly(name, paac, tmp_path):
     train_briefly(paac, name, tmp_path / "one", 2560, *compiled)
     train_briefly(paac, name, tmp_path / "two", 1280, *compiled)
     train_briefly(paac, name, tmp_path / "two", 2560, *compiled)
-    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+    assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 
 def test_overlap_is_refused_for_an_algorithm_that_learns_within_a_rollout(paac, tmp_path):

@@ -1,11 +1,7 @@
 """`env.action_mask` in real runs from the command line. The environment raises an error at an illegal action."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +9,9 @@ import pytest
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.make import check_env, make_env
 from paac_cli.errors import EnvironmentSpecError, EnvOutputError
-from paac_cli.runs.checkpoint import list_checkpoints
 from paac_cli.seeding import episode_seed
+from run_paac import paac
+from short_runs import final_state
 
 #: Algorithm -> settings with which 2,560 steps exercise everything that it does.
 QUICK = {
@@ -26,27 +23,17 @@ QUICK = {
 }
 
 
-def paac(*arguments, code=0):
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 def train(run_dir, algorithm, *more, env="memory_envs:Masked-v0", code=0, kwargs="{}"):
-    settings = [f"env.kwargs={kwargs}", "env.action_mask=true", "training.checkpoint_every=640", *QUICK[algorithm]]
+    settings = [
+        "training.stop_when=null",
+        f"env.kwargs={kwargs}",
+        "env.action_mask=true",
+        "training.checkpoint_every=640",
+        *QUICK[algorithm],
+    ]
     arguments = [word for setting in settings for word in ("--set", setting)]
     sizes = ["--env", env, "--num-envs", 4, "--total-steps", 2560, "--run-dir", run_dir]
-    return paac("train", "--preset", "cartpole", "--algorithm", algorithm, *sizes, *arguments, *STOP, *more, code=code)
-
-
-STOP = ["--set", "training.stop_when=null"]
-
-
-def arrays_of(run_dir):
-    newest = list_checkpoints(run_dir / "checkpoints")[0]
-    return newest.name, {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
+    return paac("train", "--preset", "cartpole", "--algorithm", algorithm, *sizes, *arguments, *more, code=code)
 
 
 @pytest.mark.parametrize("algorithm", QUICK)
@@ -54,7 +41,7 @@ def test_no_illegal_action_is_taken_in_training_evaluation_and_on_other_workers(
     train(tmp_path / "one", algorithm)
     train(tmp_path / "two", algorithm, "--num-workers", 1, "--total-steps", 1280)
     train(tmp_path / "two", algorithm, "--num-workers", 3)
-    assert arrays_of(tmp_path / "one") == arrays_of(tmp_path / "two")
+    assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
     for actions in ("--greedy", "--sample"):
         paac("eval", tmp_path / "one", "--episodes", 8, actions, "--trust-code")
 
@@ -98,7 +85,7 @@ def test_an_invalid_mask_is_an_error_that_says_what_is_expected(mask, found):
 
 
 def test_if_no_action_is_legal_the_run_ends_and_names_environment_and_step(tmp_path):
-    output = train(tmp_path / "run", "paac", kwargs="{none_after: 3}", code=1)
+    output = train(tmp_path / "run", "paac", kwargs="{none_after: 3}", code=1).stderr
     assert re.search(r"environment [0-3]\b", output)
     assert "after step 3 of the episode: no action is legal" in output
 
@@ -120,5 +107,5 @@ def test_truncated_episodes_and_boolean_observations_have_masks_too(algorithm, t
 
 def test_taxi_is_learned_with_masks(tmp_path):
     paac("train", "--preset", "ppo/taxi", "--run-dir", tmp_path / "run", "--total-steps", 100_000)
-    report = json.loads(paac("eval", tmp_path / "run", "--episodes", 100, "--sample", "--json"))
+    report = json.loads(paac("eval", tmp_path / "run", "--episodes", 100, "--sample", "--json").stdout)
     assert report["mean"] > 0.0  # random play with masks: below -100

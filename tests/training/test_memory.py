@@ -1,15 +1,12 @@
 """Policies with a recurrent cell learn what needs memory, in real runs from the command line; others cannot."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from paac_cli.config.load import load_config
 from paac_cli.errors import ConfigError
+from run_paac import paac
 
 RECALL = ["--set", "env.id=memory_envs:Recall-v0", "--set", "training.stop_when={mean_return: 0.98}"]
 PPO = ["--preset", "ppo/cartpole", *RECALL, "--total-steps", 60_000]
@@ -25,18 +22,9 @@ PAAC = [
 GRU = ["--set", "network.recurrent={cell: gru, size: 32}"]
 
 
-def paac(*arguments):
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def mean_return(run):
-    return json.loads(paac("eval", run, "--episodes", 200, "--seed", 1000, "--greedy", "--json", "--trust-code"))[
-        "mean"
-    ]
+    arguments = ["--episodes", 200, "--seed", 1000, "--greedy", "--json", "--trust-code"]
+    return json.loads(paac("eval", run, *arguments).stdout)["mean"]
 
 
 @pytest.mark.parametrize("arguments", [PAAC, PPO, NSTEP_Q], ids=["paac", "ppo", "nstep_q"])

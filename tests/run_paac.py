@@ -1,0 +1,15 @@
+"""Runs `paac` from the command line; it finds the environments of this directory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def paac(*arguments, code=0):
+    """The finished process, with its output as text. It must exit with `code`."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
