@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.options import RUNS, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
-from paac_cli.cli.output import echo, print_event, print_result, warn
+from paac_cli.cli.output import warn
+from paac_cli.cli.train_output import TrainOutput, style_of
 from paac_cli.errors import REQUEUE
-from paac_cli.text import counted, in_ranks, shell_quoted
+from paac_cli.text import counted, in_ranks
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -71,6 +72,10 @@ _FLAGS = {
     help="Begin a new run with the weights of a trained policy: a run directory or a checkpoint.  [init_from.path]",
 )
 @click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed, not deleted.")
+@click.option("--quiet", is_flag=True, help="Print only warnings, errors and the result.")
+@click.option(
+    "--log-json", is_flag=True, help="Print metrics, events and the result as JSON, one object a line, for programs."
+)
 def train(
     preset: str,
     assignments: tuple[str, ...],
@@ -79,12 +84,17 @@ def train(
     cluster: str | None,
     rank: int | None,
     fresh: bool,
+    quiet: bool,
+    log_json: bool,
     **flag_values: Any,
 ) -> None:
     """Train an agent. The same command resumes a run that was stopped.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 finish the current rollout, save a checkpoint and exit with code 130, 143, 129
     and 75, respectively. A second Ctrl-C exits at once, without saving.
+
+    On a terminal, a live view shows the progress, the return since the start, the best so far and what limits the
+    speed. Elsewhere, e.g. in a file, there is a line about every ten seconds. NO_COLOR=1 turns colours off.
 
     Examples:
 
@@ -97,6 +107,7 @@ def train(
     from paac_cli.config.presets import find_preset
     from paac_cli.training.join import join_ranks
 
+    output = TrainOutput(style_of(quiet=quiet, log_json=log_json))
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     if flag_values["init_from"] is not None:
@@ -113,7 +124,7 @@ def train(
     directory = run_dir or _default_directory(preset, substitutes, config.seed)
     ranks = join_ranks(config, cluster, rank)
     with ranks.explaining_failures():
-        _run(config, directory, fresh, ranks)
+        _run(config, directory, fresh, ranks, output)
 
 
 def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
@@ -124,7 +135,7 @@ def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
     return RUNS / "-".join([name, *substitutes, f"seed{seed}"])
 
 
-def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> None:
+def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks", output: TrainOutput) -> None:
     """Start or resume the run in `directory`, and print its result. Of several ranks, the first one does so."""
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
@@ -139,23 +150,14 @@ def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> N
         checkpoint = ranks.checkpoint_of_first(checkpoint, config)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
         if progress.steps >= config.training.total_steps or progress.goal_reached:
-            option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
             ranks.finish()
-            if not ranks.is_first:
-                return
-            print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
+            if ranks.is_first:
+                output.print_already_trained(progress, directory)
             return
-        exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks)
-    if not ranks.is_first:
-        click.get_current_context().exit(exit_code)
-    if progress.steps:
-        goal = ", goal reached" if progress.goal_reached else ""
-        echo(f"{_format_progress(progress)}{goal}, saved in {directory}")
-    if exit_code:
-        echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
-        click.get_current_context().exit(exit_code)
-    path = shell_quoted(str(directory))
-    echo(f"  paac eval {path}\n  paac record --checkpoint {path}")
+        exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks, output)
+    if ranks.is_first:
+        output.print_result(progress, directory, exit_code)
+    click.get_current_context().exit(exit_code)
 
 
 def _train(
@@ -166,6 +168,7 @@ def _train(
     checkpoint: "Checkpoint | None",
     progress: "Progress",
     ranks: "Ranks",
+    output: TrainOutput,
 ) -> int:
     """Train; returns the exit code. Nothing is written before workers and agent have loaded.
 
@@ -173,14 +176,13 @@ def _train(
     """
     from paac_cli.config.advice import advice
     from paac_cli.events import Info
-    from paac_cli.reporting.console import ConsoleSink
     from paac_cli.training.loading import load_training
     from paac_cli.training.stop import StopRequest
 
     logs: list[Log] = []
 
     def write(event: "Event") -> None:
-        for log in logs or [print_event]:
+        for log in logs or [output.log]:
             log(event)
 
     log = ranks.logging_once(write)
@@ -201,11 +203,11 @@ def _train(
                 for text in advice(config, loaded.spec):
                     warn(text)
                 run_dir.create(config, fresh=fresh)
-                console = ConsoleSink(config.training.total_steps)
-                logs += [console.log, EventLog(run_dir.events)]
                 tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
-                sinks += [console, *tables]
-                for sink in (console, *tables):
+                shown = output.open_view(config, loaded.spec, run_dir.metrics_csv, start, directory, log)
+                logs += [shown.view.log, EventLog(run_dir.events)]
+                sinks += [*shown.sinks, *tables]
+                for sink in (shown.view, *tables):
                     closing.callback(sink.close)
                 log(Info(_headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
@@ -215,11 +217,6 @@ def _train(
             run_loop(training, checkpoint)
     ranks.finish()
     return stop.exit_code
-
-
-def _format_progress(progress: "Progress") -> str:
-    score = f"mean raw return {progress.mean_return:.2f}" if progress.episodes else "no game finished"
-    return f"{progress.steps:,} steps, {progress.episodes:,} games, {score}"
 
 
 def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int, ranks: int) -> str:

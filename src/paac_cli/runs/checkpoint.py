@@ -96,6 +96,11 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     return path
 
 
+def best_beside(path: Path) -> Path:
+    """Where the best policy is if it is that of the checkpoint at `path`."""
+    return path.with_name(path.name.replace("step_", "best_"))
+
+
 def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
     """The checkpoint in directory `path`, all checksums verified.
 

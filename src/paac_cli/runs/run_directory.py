@@ -11,12 +11,13 @@ from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
 from paac_cli.errors import CheckpointError, RunDirectoryError
-from paac_cli.events import Warn
+from paac_cli.events import CheckpointSaved, Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
     Checkpoint,
     PolicyArrays,
     TrainedPolicy,
+    best_beside,
     list_checkpoints,
     list_policies,
     load_checkpoint,
@@ -113,7 +114,7 @@ class RunDirectory:
     def is_run(self) -> bool:
         return (self.path / CONFIG).is_file()
 
-    def save(self, checkpoint: Checkpoint, keep: int) -> None:
+    def save(self, checkpoint: Checkpoint, keep: int) -> CheckpointSaved:
         """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
         try:
             if self._lock is None or not self._lock.is_at(self.path):
@@ -122,12 +123,14 @@ class RunDirectory:
                 )
             if self.metrics_csv.exists():
                 sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
-            save_checkpoint(self.checkpoints, checkpoint, keep)
+            path = save_checkpoint(self.checkpoints, checkpoint, keep)
         except OSError as error:
             raise RunDirectoryError(
                 f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {reason(error)}; "
                 f"earlier checkpoints in {self.checkpoints} are unchanged"
             ) from error
+        steps = checkpoint.counters.steps
+        return CheckpointSaved(steps, checkpoint.score, is_best=best_beside(path).exists())
 
     def latest(self, config: RunConfig, warn: Warn) -> Checkpoint | None:
         """The newest valid checkpoint for a run with `config`; None if the run has none yet.

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import PaacError, StoppedError, WorkerError
@@ -211,10 +213,13 @@ class _Session:
         progress = self._training.progress
         elapsed, spent = self._stopwatch.read()
         steps, self._logged_at = progress.steps - self._logged_at, progress.steps
+        smallest, largest = self._reward_range()
         return {
             "rollout/ep_rew_mean": progress.mean_return,
             "rollout/ep_len_mean": progress.mean_length,
             "rollout/episodes": progress.episodes,
+            "rollout/reward_min": smallest,
+            "rollout/reward_max": largest,
             **progress.info_means,
             "time/frames": progress.steps * self._training.config.frames_per_step,
             "time/updates": progress.updates,
@@ -224,6 +229,13 @@ class _Session:
             "time/restarts": self._of_all_ranks.restarts,
             **progress.metrics,
         }
+
+    def _reward_range(self) -> tuple[float, float]:
+        """The smallest and the largest reward of a step in the latest rollout of all ranks."""
+        training = self._training
+        own = training.pool.latest.rollout.reward
+        smallest, largest = training.ranks.stack(np.array([own.min(), own.max()])).T
+        return float(smallest.min()), float(largest.max())
 
     def _save(self) -> None:
         """Save a checkpoint. Raises LearningError if a weight is not finite, and RunDirectoryError."""
@@ -246,7 +258,7 @@ class _Session:
             approximate=self._approximate,
         )
         if training.ranks.is_first:
-            training.run_dir.save(checkpoint, training.config.training.keep_checkpoints)
+            training.log(training.run_dir.save(checkpoint, training.config.training.keep_checkpoints))
         self._saved_at = progress.steps
 
 
