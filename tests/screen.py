@@ -77,6 +77,7 @@ class Screen:
         elif command == "K":
             assert numbers == "2"
             self._rows[self._y] = []
+            self._continues[self._y + 1 : self._y + 2] = [False] * len(self._rows[self._y + 1 : self._y + 2])
         elif command in "hl" and numbers == "?25":
             self.cursor_is_visible = command == "h"
         elif command == "m":

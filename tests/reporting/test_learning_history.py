@@ -3,8 +3,8 @@
 import math
 
 import pytest
-
 from curves import history_of, rows
+
 from paac_cli.reporting.learning_history import LearningHistory, rows_before
 
 

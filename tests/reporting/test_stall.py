@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 import pytest
+from curves import METRICS, history_of, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curves import METRICS, history_of, rows
 from paac_cli.config.load import load_config, read_config
 from paac_cli.reporting.learning_history import LearningHistory, Row, rows_before
 from paac_cli.reporting.stall import RunFacts, StallWatch, facts, find_sign, latest_rows

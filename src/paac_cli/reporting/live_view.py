@@ -74,7 +74,7 @@ def summary(plan: RunPlan, history: LearningHistory) -> str:
         *_progress(plan, history, 0.0),
         f"return {_latest_return(row)}",
         *([f"best {history.best.mean_return:.2f} at step {history.best.steps:,}"] if history.best else []),
-        f"{row.get('rollout/episodes'):,.0f} games",
+        _games(row),
         *_learning(row),
         *([f"limited by: {limit}"] if limit else []),
     ]
@@ -137,7 +137,12 @@ def _latest_return(row: Row) -> str:
 def _returns(history: LearningHistory, row: Row) -> list[str]:
     known = [each.mean_return for each in [*history.rows, row] if math.isfinite(each.mean_return)]
     spread = [f"from {min(known):.2f} to {max(known):.2f} so far"] if known else []
-    return [_latest_return(row), *spread, f"{row.get('rollout/episodes'):,.0f} games"]
+    return [_latest_return(row), *spread, _games(row)]
+
+
+def _games(row: Row) -> str:
+    games = row.get("rollout/episodes")
+    return f"{games:,.0f} game{'' if games == 1 else 's'}"
 
 
 def _best(history: LearningHistory, row: Row) -> list[str]:

@@ -112,7 +112,7 @@ def exploding_value_loss(latest: Sequence[Row], rows: Sequence[Row], about: RunF
     largest = _largest_return(rows, about)
     if not losses or not largest:
         return None
-    loss = statistics.median(losses)
+    loss = max(statistics.median(losses), 0.0)
     error = math.sqrt(loss) if _VALUE_LOSSES[str(name)] else loss
     if error <= 10 * largest:
         return None
