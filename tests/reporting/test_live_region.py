@@ -33,7 +33,9 @@ def terminal():
 
 def region_of(terminal, lines):
     """A region that shows the list `lines`, each truncated to the columns that it gets."""
-    return LiveRegion(terminal.console, lambda width, height: [Text(line[:width], no_wrap=True) for line in lines])
+    return LiveRegion(
+        terminal.console, lambda width, height: [Text(line[:width], no_wrap=True) for line in lines], seconds=0.05
+    )
 
 
 def wait_until(condition):
@@ -126,6 +128,6 @@ def test_errors_of_the_terminal_are_ignored(terminal, monkeypatch):
 
     monkeypatch.setattr(terminal.screen, "write", fail)
     region.print("event")
-    time.sleep(0.7)  # one refresh
+    time.sleep(0.2)  # several times the region is redrawn
     region.stop()
     assert not any(thread.name == "live view" for thread in threading.enumerate())

@@ -11,21 +11,20 @@ from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
-_REFRESH = 0.5  # seconds
 _MARGIN = 3  # columns on the right: room for the ^C that the terminal prints, so that it does not begin a new line
 _ERASE_AND_UP = ((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
 
 
 class LiveRegion:
-    """Redraws its lines twice a second in a thread, so that the caller never waits for that.
+    """Redraws its lines regularly in a thread, so that the caller never waits for that.
 
     The cursor stays visible: a process that is killed or suspended cannot show it again. Errors of the terminal are
     ignored.
     """
 
-    def __init__(self, console: Console, draw: Callable[[int, int], Sequence[Text]]) -> None:
-        """draw: gives the lines for a number of columns and of lines; called in the thread, and in `stop`."""
-        self._console, self._draw = console, draw
+    def __init__(self, console: Console, draw: Callable[[int, int], Sequence[Text]], seconds: float = 0.5) -> None:
+        """draw: gives the lines for a number of columns and of lines; called every so many seconds, and by `stop`."""
+        self._console, self._draw, self._seconds = console, draw, seconds
         self._width, self._drawn = console.width, list[int]()  # columns of the terminal, and of each line
         self._lock = threading.Lock()
         self._live = Live(
@@ -55,7 +54,7 @@ class LiveRegion:
             self._live.stop()
 
     def _keep_fresh(self) -> None:
-        while not self._ending.wait(_REFRESH):
+        while not self._ending.wait(self._seconds):
             with self._lock, contextlib.suppress(OSError):
                 self._erase_wrapped_lines()
                 self._live.refresh()
