@@ -78,7 +78,7 @@ class LearningHistory:
 
 
 def rows_before(metrics_csv: Path, resume_at: int) -> Iterator[Row]:
-    """The rows of `metrics_csv` up to step `resume_at`. There are none if the file cannot be read: they are only shown.
+    """The rows of `metrics_csv` up to step `resume_at`; those that can be read, because they are only shown.
 
     A cell that is not a number is left out.
     """

@@ -57,7 +57,8 @@ def draw(plan: RunPlan, moment: Moment, width: int, height: int, glyphs: Glyphs 
     """The view: at most `height` lines of at most `width` columns. What matters least is left out where lines lack."""
     blocks = [block for block in _blocks(plan, moment, max(width, _SMALLEST), glyphs) if block.lines]
     while sum(len(block.lines) for block in blocks) > height and len(blocks) > 1:
-        blocks.remove(max(blocks, key=lambda block: block.rank))
+        least = max(blocks, key=lambda block: block.rank)
+        blocks = [block for block in blocks if block is not least]
     lines = [line for block in blocks for line in block.lines][: max(height, 1)]
     for line in lines:
         line.no_wrap = True
@@ -181,7 +182,8 @@ def _where_time_goes(row: Row, environments: str, width: int, glyphs: Glyphs) ->
     parts = zip(glyphs.parts, sizes, _PART_STYLES, strict=True)
     yield _Block(8, [_labelled("time", Text.assemble(*((glyph * size, style) for glyph, size, style in parts)))])
     legend = [
-        f"{glyph} {name} {_percent(share)}" for glyph, name, share in zip(glyphs.parts, names, shares, strict=True)
+        Text.assemble((glyph, style), f" {name} {_percent(share)}")
+        for glyph, style, name, share in zip(glyphs.parts, _PART_STYLES, names, shares, strict=True)
     ]
     yield _Block(8, _labelled_items("", legend, width))
     yield _Block(3, [_labelled("", Text(f"limited by: {limited_by(row, environments)}"))])
@@ -191,15 +193,15 @@ def _percent(fraction: float) -> str:
     return f"{math.floor(100 * fraction + 0.5)} %"
 
 
-def _flow(items: Iterable[str], width: int) -> list[Text]:
+def _flow(items: Iterable[str | Text], width: int) -> list[Text]:
     """`items` one after the other, in as few lines as they need; no item is divided."""
-    lines: list[str] = []
+    lines: list[Text] = []
     for item in items:
         if lines and len(lines[-1]) + len(_GAP) + len(item) <= width:
-            lines[-1] += _GAP + item
+            lines[-1].append(_GAP).append(item)
         else:
-            lines.append(item)
-    return [Text(line) for line in lines]
+            lines.append(Text.assemble(item))
+    return lines
 
 
 def _labelled(label: str, value: Text) -> Text:
@@ -210,7 +212,7 @@ def _labelled_lines(label: str, lines: Sequence[Text]) -> list[Text]:
     return [_labelled("" if index else label, line) for index, line in enumerate(lines)]
 
 
-def _labelled_items(label: str, items: Iterable[str], width: int) -> list[Text]:
+def _labelled_items(label: str, items: Iterable[str | Text], width: int) -> list[Text]:
     return _labelled_lines(label, _flow(items, width - _LABEL))
 
 
