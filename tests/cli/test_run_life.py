@@ -34,6 +34,7 @@ def test_metrics_have_the_documented_names_and_rising_steps(trained, total_steps
         assert row["time/frames"] == row["steps"]
         assert int(row["time/updates"]) * 64 == int(row["steps"])
         assert float(row["rollout/ep_rew_mean"]) == float(row["rollout/ep_len_mean"]) > 0
+        assert row["rollout/reward_min"] == row["rollout/reward_max"] == "1"
         shares = [float(row[f"time/{name}_share"]) for name in ("act", "env", "learn")]
         assert min(shares) > 0
         assert sum(shares) < 1.001  # the rest is spent on files
@@ -66,6 +67,17 @@ def test_keep_checkpoints_are_kept_beside_the_best_policy(trained, total_steps):
         assert loaded[-1].score is None
     else:
         assert loaded[-1].score == pytest.approx(float(metrics_rows(trained)[-1]["rollout/ep_rew_mean"]), rel=1e-5)
+
+
+def test_the_event_log_has_every_checkpoint_and_marks_the_best(trained, total_steps):
+    lines = re.findall(r"Saved a checkpoint at step ([0-9,]+)(.*)", (trained / "events.log").read_text())
+    assert [int(steps.replace(",", "")) for steps, _ in lines] == list(range(1_280, total_steps + 1, 1_280))
+    (best,) = (load_policy(path) for path in (trained / "checkpoints").glob("best_*"))
+    if best.score is None:
+        assert not any("best" in text for _, text in lines)
+    else:
+        marked = [f"{steps}{text}" for steps, text in lines if text.endswith(", the best so far")]
+        assert marked[-1] == f"{best.counters.steps:,}, mean return {best.score:.2f}, the best so far"
 
 
 # --- runs that are already trained
