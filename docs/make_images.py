@@ -29,7 +29,7 @@ def live_view(path: Path) -> None:
         history.write(row.steps, row.metrics)
     saved = next(row for row in rows if row.steps == 1_250_000)
     event = CheckpointSaved(saved.steps, saved.mean_return, is_best=True)
-    plan = RunPlan("ALE/Pong-v5, paac, in runs/pong-seed1", 4_000_000, may_end_earlier=True, environments="emulator")
+    plan = RunPlan("ALE/Pong-v5, paac, in runs/pong-seed1", 4_000_000, True, log_every=10_000, environments="emulator")
     moment = Moment(history, event=str(event), event_age=rows[-1].seconds - saved.seconds)
     width, height = 80, 24
     console = Console(width=width, file=io.StringIO(), record=True, force_terminal=True)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 from pathlib import Path
 
 import jsonschema
@@ -22,12 +23,12 @@ from paac_cli.events import (
     WorkerFailure,
     WorkerRestarted,
 )
-from paac_cli.reporting.console import open_view
+from paac_cli.reporting.console import LiveView, TextLines, open_view
 from paac_cli.reporting.learning_history import LearningHistory
 from paac_cli.reporting.live_view import RunPlan
 from paac_cli.reporting.stall import RunFacts, StallWatch
 
-PLAN = RunPlan("CartPole-v1, paac", 1_000, may_end_earlier=True, environments="environment")
+PLAN = RunPlan("CartPole-v1, paac", 1_000, may_end_earlier=True, log_every=100, environments="environment")
 ABOUT = RunFacts(1_000, None, 0.99, clips_rewards=False, normalizes=False, explore="explore more")
 FAILURE = WorkerFailure("worker 1 (environments 2-3)", "killed by SIGKILL", "in step 17")
 STALLED = LearningStalled("entropy", "its entropy is 0", "explore more")
@@ -193,6 +194,35 @@ def test_json_has_the_fields_of_an_event(printed):
     assert checkpoint == {"steps": 900, "score": 12.5, "is_best": True}
     assert (restart["seconds"], restart["failure"]["cause"]) == (0.5, "killed by SIGKILL")
     assert close == {"problems": {"1": "hung\x1b[2J"}}
+
+
+# --- terminals
+
+
+@pytest.mark.parametrize(
+    ("term", "encoding", "expected"),
+    [("xterm", "utf-8", "━"), ("xterm", "ascii", "#"), ("dumb", "utf-8", "900 of 1,000 steps")],
+)
+def test_the_view_fits_the_abilities_of_the_terminal(term, encoding, expected, monkeypatch):
+    monkeypatch.setenv("TERM", term)
+    ours, theirs = os.openpty()
+    history = history_of([])
+    with os.fdopen(theirs, "w", encoding=encoding) as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        view = open_view("text", PLAN, history, StallWatch(history, ABOUT, print), print)
+        history.write(900, METRICS)
+        view.write(900, METRICS)
+        view.close()
+        assert isinstance(view, TextLines if term == "dumb" else LiveView)
+    printed = b""
+    with contextlib.suppress(OSError):  # at the end, because nothing has the terminal open any more
+        while chunk := os.read(ours, 1 << 16):
+            printed += chunk
+    os.close(ours)
+    printed = printed.decode()
+    assert expected in printed
+    assert ("\x1b" in printed) == (term != "dumb")
+    assert printed.isascii() == (expected != "━")
 
 
 # --- errors

@@ -12,7 +12,9 @@ from paac_cli.reporting.character_graphics import ASCII, UNICODE
 from paac_cli.reporting.learning_history import LearningHistory, Row
 from paac_cli.reporting.live_view import Moment, RunPlan, draw, limited_by, summary
 
-PLAN = RunPlan("ALE/Pong-v5, paac, in runs/pong-seed1", 100_000, may_end_earlier=True, environments="emulator")
+PLAN = RunPlan(
+    "ALE/Pong-v5, paac, in runs/pong-seed1", 100_000, may_end_earlier=True, log_every=1_000, environments="emulator"
+)
 HINT = "since step 1,000 the policy hardly explores; explore more, e.g. with algorithm.ent_coef=0.02 instead of 0.01"
 CURVE = "▁▁▁▂▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▄▅▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇▇███"  # of moment()
 EVENT = "Saved a checkpoint at step 40,000, mean return 40.00, the best so far"
@@ -67,7 +69,7 @@ def test_40_columns_less_the_margin():
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 12, 24, 60])
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
 def test_it_fits_terminals_of_any_size(width, height, glyphs):
-    wide = RunPlan("環境-v0 " * 30, 10**15, may_end_earlier=False, environments="environment")
+    wide = RunPlan("環境-v0 " * 30, 10**15, may_end_earlier=False, log_every=1_000, environments="environment")
     for shown in (moment(), moment(1), Moment(LearningHistory(), hint=HINT, event=EVENT)):
         for plan in (PLAN, wide):
             lines = draw(plan, shown, width, height, glyphs)
@@ -118,7 +120,7 @@ def test_the_ascii_view_has_only_ascii_characters():
 def test_before_the_first_row():
     assert drawn(80, 24, Moment(LearningHistory(), waited=7.0)) == [
         PLAN.title,
-        "waiting for the first metrics (0:00:07)",
+        "waiting for the metrics after 1,000 steps   0:00:07",
     ]
 
 
@@ -137,8 +139,15 @@ def test_the_time_left_is_that_at_the_present_speed_and_never_negative():
     assert "100,200 of 100,000 steps" in drawn(80, 24, late)[2]
     assert drawn(80, 24, late)[2].endswith("at most 0:00:00 left")
     assert drawn(80, 24, late)[1].endswith("━ 100 %")
-    endless = RunPlan("", 10**18, may_end_earlier=False, environments="environment")
+    endless = RunPlan("", 10**18, may_end_earlier=False, log_every=1_000, environments="environment")
     assert drawn(80, 24, slow, plan=endless)[2].endswith("about ? left")
+
+
+def test_the_range_of_returns_is_exact_however_many_rows_are_left_out():
+    peaks = {1_001: 77.0, 1_003: -7.0}
+    shown = drawn(80, 24, moment(3_000, ep_rew_mean=lambda index: peaks.get(index, 1.0)))
+    assert "return  1.00 (last 100 games)   from -7.00 to 77.00 so far   30,000 games" in shown
+    assert "best    77.00 at step 1,002,000   0:33:18 ago" in shown
 
 
 def test_what_takes_most_of_the_time():

@@ -62,6 +62,7 @@ class TrainOutput:
             title=f"{config.env.id}, {config.algorithm.name}, in {directory}",
             total_steps=config.training.total_steps,
             may_end_earlier=config.training.stop_when is not None,
+            log_every=config.training.log_every,
             environments="emulator" if config.env.is_atari else "environment",
         )
         view = open_view(self._style, plan, history, watch, print_event)

@@ -41,6 +41,7 @@ class LearningHistory:
         self.rows: list[Row] = []
         self.latest: Row | None = None
         self.best: Row | None = None  #: the first with the highest mean return of 100 games; None before 100 games
+        self.lowest, self.highest = math.inf, -math.inf  #: mean return of all rows
         self._count = 0
         self._every = 1  # of so many rows, one is kept
         self._recent: deque[Row] = deque(maxlen=_RECENT)
@@ -66,6 +67,8 @@ class LearningHistory:
         return bool(self.rows) and self.rows[-1] is self.latest
 
     def _add(self, row: Row) -> None:
+        if math.isfinite(row.mean_return):
+            self.lowest, self.highest = min(self.lowest, row.mean_return), max(self.highest, row.mean_return)
         highest = self.best.mean_return if self.best else -math.inf
         if row.get("rollout/episodes") >= _ENOUGH_GAMES and row.mean_return > highest:
             self.best = row

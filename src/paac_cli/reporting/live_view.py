@@ -33,6 +33,7 @@ class RunPlan:
     title: str
     total_steps: int
     may_end_earlier: bool  #: because of `stop_when`
+    log_every: int  #: steps between rows of metrics
     environments: str  #: what steps the environments: "emulator" for Atari, else "environment"
 
 
@@ -95,7 +96,7 @@ def _blocks(plan: RunPlan, moment: Moment, width: int, glyphs: Glyphs) -> Iterat
     history, row = moment.history, moment.history.latest
     yield _Block(6, [Text(one_line(plan.title), style="bold")])
     if row is None:
-        yield _Block(0, [Text(f"waiting for the first metrics ({clock(moment.waited)})")])
+        yield _Block(0, _flow([f"waiting for the metrics after {plan.log_every:,} steps", clock(moment.waited)], width))
     else:
         done, left = progress_bar(row.steps / plan.total_steps, width - 6, glyphs)
         percent = f"{_percent(min(row.steps / plan.total_steps, 1.0)):>6}"
@@ -136,8 +137,8 @@ def _latest_return(row: Row) -> str:
 
 
 def _returns(history: LearningHistory, row: Row) -> list[str]:
-    known = [each.mean_return for each in [*history.rows, row] if math.isfinite(each.mean_return)]
-    spread = [f"from {min(known):.2f} to {max(known):.2f} so far"] if known else []
+    is_known = history.lowest <= history.highest
+    spread = [f"from {history.lowest:.2f} to {history.highest:.2f} so far"] if is_known else []
     return [_latest_return(row), *spread, _games(row)]
 
 
