@@ -24,6 +24,7 @@ _COMMANDS = {
     "eval": "paac_cli.cli.evaluate:evaluate",
     "record": "paac_cli.cli.record:record",
     "verify": "paac_cli.cli.verify:verify",
+    "runs": "paac_cli.cli.runs:runs",
     "plot": "paac_cli.cli.plot:plot",
     "bench": "paac_cli.cli.bench:bench",
     "presets": "paac_cli.cli.presets:presets",

@@ -5,12 +5,13 @@ import os
 from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
-from paac_cli.errors import CheckpointError, RunDirectoryError
+from paac_cli.errors import CheckpointError, PaacError, RunDirectoryError
 from paac_cli.events import Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
@@ -27,7 +28,8 @@ from paac_cli.runs.checkpoint import (
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import MANIFEST
 from paac_cli.runs.newest import load_newest
-from paac_cli.text import reason
+from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
+from paac_cli.text import describe_error, reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 
@@ -35,13 +37,15 @@ CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 class RunDirectory:
     """One run on disk. A context manager that releases the lock: only one process at a time trains in the directory."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, preset: str = "") -> None:
+        """preset: as in `RunRecord`; needed only to train."""
+        self.path, self._preset = path, preset
         self.checkpoints = path / CHECKPOINTS
         self.metrics_csv = path / "metrics.csv"
         self.events = path / "events.log"
         self.tensorboard = path / "tensorboard"
         self._lock: DirectoryLock | None = None
+        self._record: RunRecord | None = None  # of the session that `create` has begun
 
     def claim(self, config: RunConfig, *, fresh: bool) -> None:
         """Lock the directory if it exists, and check that `config` can be trained in it. Changes nothing.
@@ -78,7 +82,7 @@ class RunDirectory:
         return config.with_init_from(sha256=begun.sha256) if begun and config.init_from.sha256 is None else config
 
     def create(self, config: RunConfig, *, fresh: bool) -> None:
-        """After `claim`: make the directory if it does not exist, and write `config` to it.
+        """After `claim`: make the directory if it does not exist, and write `config` and the run's record to it.
 
         fresh: first rename the existing run. Raises RunDirectoryError, also if another process has begun a run since.
         """
@@ -91,16 +95,27 @@ class RunDirectory:
             if self.is_run and not was_claimed:
                 raise RunDirectoryError(f"another process has begun a run in {self.path}; choose another --run-dir")
             replace_synced(self.path / CONFIG, [to_yaml(config).encode()])
+            earlier = read_record(self.path)
+            self._record = RunRecord(preset=(earlier and earlier.preset) or self._preset)
+            write_record(self.path, self._record)
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {reason(error, self.path)}") from error
+
+    def finish(self) -> None:
+        """Record that the run has reached its end. Otherwise the end of the block records that it stopped or failed."""
+        self._record_end(Status.FINISHED)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self._record_end(Status.FAILED, str(error) if isinstance(error, PaacError) else describe_error(error))
+        else:
+            self._record_end(Status.STOPPED)
+        self._release()
 
     @property
     def videos(self) -> Path:
@@ -161,7 +176,21 @@ class RunDirectory:
         while (old := path.with_name(f"{path.name}.old-{number}")).exists():
             number += 1
         path.rename(old)
-        self.__exit__()
+        self._release()
+
+    def _record_end(self, status: Status, reason: str = "") -> None:
+        """Record how the session that `create` has begun has ended; only the first call does. Ignores a full disk."""
+        if self._record is None:
+            return
+        record, self._record = self._record, None
+        if self._lock is not None and self._lock.is_at(self.path):
+            with contextlib.suppress(OSError):
+                write_record(self.path, record.model_copy(update={"status": status, "reason": reason}))
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _acquire(self) -> None:
         """Raises RunDirectoryError if another process holds the lock, and OSError."""
