@@ -43,7 +43,7 @@ def print_result(text: str, *, nl: bool = True) -> None:
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal on standard output; None if it is none, and lines may have any length."""
+    """The columns of the terminal on standard output; None if lines may have any length, as in a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

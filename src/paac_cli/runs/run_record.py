@@ -13,7 +13,7 @@ _MAX_BYTES = 100_000
 
 
 class Status(StrEnum):
-    """What has become of a run."""
+    """How far a run has come, or how its latest session ended."""
 
     RUNNING = "running"
     STOPPED = "stopped"  #: by a signal; the same command resumes it

@@ -49,7 +49,7 @@ class SavedRun:
 
     @cached_property
     def status(self) -> Status:
-        """What has become of the run."""
+        """How far the run has come, or how its latest session ended."""
         if is_locked(self.path):
             return Status.RUNNING
         if self.record.status == Status.RUNNING:
@@ -102,7 +102,7 @@ class SavedRun:
         return sum(_sizes(self.path))
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        """These columns of its metrics, each [rows]; NaN where there is no number. Raises RunDirectoryError."""
+        """These columns of its metrics, each [rows]; NaN where a number is missing. Raises RunDirectoryError."""
         try:
             return read_columns(self._files.metrics_csv, names)
         except FileNotFoundError:
