@@ -1,6 +1,6 @@
 """Computes with rliable what test_statistics.py compares with: python make_rliable_numbers.py > rliable_numbers.json
 
-Needs `pip install rliable==1.2.0`; the tests themselves do not.
+Needs `pip install "rliable==1.2.0" "pandas<3"`; the tests themselves do not.
 """
 
 import json

@@ -66,7 +66,7 @@ def performance_profile(scores: Scores, thresholds: NDArray[np.float64]) -> NDAr
 
 
 def interquartile_curve(curves: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The interquartile mean of `curves` [runs, points] at each point, and the ends of its 95 % interval; each [points].
+    """The interquartile mean of `curves` [runs, points] at each point, and the ends of its interval; each [points].
 
     Whole curves are drawn, so that the points of one resample belong together.
     """

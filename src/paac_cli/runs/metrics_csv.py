@@ -53,7 +53,7 @@ def read_rows(path: Path, *, strict: bool = False) -> tuple[list[str], Iterator[
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """The columns `names` of a `metrics.csv`, each [rows]; NaN where a number is missing. Raises as `read_rows` does."""
+    """These columns of a `metrics.csv`, each [rows]; NaN where a number is missing. Raises as `read_rows` does."""
     lines = _lines(path)
     columns = _header(next(lines, ""))
     positions = [columns.index(name) if name in columns else None for name in names]
