@@ -28,9 +28,7 @@ def interquartile_mean(scores: Scores) -> float:
 
     As `scipy.stats.trim_mean` with 0.25: of K scores, floor(K / 4) are left out on either side.
     """
-    ordered = np.sort(scores, axis=None)
-    cut = ordered.size // 4
-    return float(ordered[cut : ordered.size - cut].mean())
+    return float(_trimmed(scores.reshape(1, -1))[0])
 
 
 def bootstrap(statistic: Callable[..., float], *groups: Scores) -> Interval:
@@ -65,18 +63,23 @@ def performance_profile(scores: Scores, thresholds: NDArray[np.float64]) -> NDAr
     return (scores.reshape(-1, 1) > thresholds).mean(axis=0)
 
 
-def interquartile_curve(curves: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The interquartile mean of `curves` [runs, points] at each point, and the ends of its interval; each [points].
+def interquartile_curve(curves: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """The interquartile mean of `curves` [runs, tasks, points], and the ends of its interval; each [points].
 
-    Whole curves are drawn, so that the points of one resample belong together.
+    Resamples are as those of `bootstrap`. They draw whole curves, so that neighbouring points belong together.
     """
     rng = np.random.default_rng(_SEED)
-    draws = rng.integers(len(curves), size=(_RESAMPLES, len(curves)))
-    low, high = np.percentile(_trimmed(curves[draws]), [2.5, 97.5], axis=0)
-    return _trimmed(curves[None])[0], low, high
+    runs, tasks, points = curves.shape
+    draws = rng.integers(runs, size=(_RESAMPLES, runs, tasks, 1))
+    values = np.empty((_RESAMPLES, points))
+    for point in range(points):  # all at once would need gigabytes
+        resampled = np.take_along_axis(curves[None, :, :, [point]], draws, axis=1)
+        values[:, point] = _trimmed(resampled.reshape(_RESAMPLES, -1))
+    low, high = np.percentile(values, [2.5, 97.5], axis=0)
+    return _trimmed(curves.reshape(-1, points).T), low, high
 
 
-def _trimmed(curves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The interquartile mean over axis 1 of [draws, runs, points]."""
-    ordered, cut = np.sort(curves, axis=1), curves.shape[1] // 4
-    return ordered[:, cut : curves.shape[1] - cut].mean(axis=1)
+def _trimmed(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The interquartile mean of each row."""
+    ordered, cut = np.sort(scores, axis=1), scores.shape[1] // 4
+    return ordered[:, cut : scores.shape[1] - cut].mean(axis=1)
