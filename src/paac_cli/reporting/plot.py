@@ -212,7 +212,7 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     figure, grid = plt.subplots(rows, columns, figsize=(_WIDTH, height + 0.6), layout="constrained", squeeze=False)
     axes = list(grid.flat)
     for unused in axes[count:]:
-        unused.remove()
+        unused.set_visible(False)
     return figure, axes[:count]
 
 

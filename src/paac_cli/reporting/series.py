@@ -29,7 +29,7 @@ class Series(NamedTuple):
 
 
 def sort_into_series(runs: Iterable[SavedRun]) -> list[Series]:
-    """The series of `runs`, in the order of their first run.
+    """The series of `runs`, game by game, in the order of their first runs.
 
     A series is named after its algorithm and after the settings in which it differs from others with the same algorithm
     in the same game; if that would be long, after its group or directory.
@@ -38,10 +38,12 @@ def sort_into_series(runs: Iterable[SavedRun]) -> list[Series]:
     for run in runs:
         found.setdefault((game_of(run.config.env), repr(_distinguishing(run))), []).append(run)
     first = [group[0] for group in found.values()]
-    return [
+    games = list(dict.fromkeys(game for game, _ in found))
+    series = [
         Series(game, _label(group[0], first), sorted(group, key=lambda run: run.config.seed))
         for (game, _), group in found.items()
     ]
+    return sorted(series, key=lambda one: games.index(one.game))
 
 
 def game_of(env: EnvConfig) -> str:

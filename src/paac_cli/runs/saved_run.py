@@ -34,6 +34,7 @@ class SavedRun:
         if not self._files.is_run:
             raise RunDirectoryError(f"{path} is not a run directory (it has no {CONFIG})")
         self.path = path
+        self._columns: dict[tuple[str, ...], dict[str, NDArray[np.float64]]] = {}
         self._data = yaml_io.read(path / CONFIG)
         third_party = third_party_algorithm(self._data)
         #: If the algorithm is third-party, `config` has the default algorithm instead, so as not to import it.
@@ -114,12 +115,15 @@ class SavedRun:
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """These columns of its metrics, each [rows]; NaN where a number is missing. Raises RunDirectoryError."""
-        try:
-            return read_columns(self._files.metrics_csv, names)
-        except FileNotFoundError:
-            return {name: np.empty(0) for name in names}
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
+        wanted = tuple(names)
+        if wanted not in self._columns:
+            try:
+                self._columns[wanted] = read_columns(self._files.metrics_csv, wanted)
+            except FileNotFoundError:
+                self._columns[wanted] = {name: np.empty(0) for name in wanted}
+            except (OSError, ValueError) as error:
+                raise self._unreadable(error) from error
+        return self._columns[wanted]
 
     def _unreadable(self, error: Exception) -> RunDirectoryError:
         return RunDirectoryError(f"{self.path} has no metrics that can be read: {reason(error)}")
