@@ -265,7 +265,7 @@ def _is_checkpoint(path: Path) -> bool:
     try:
         if (path / MANIFEST).exists():
             return True
-        is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
+        is_run = path.is_dir() and _is_run(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
     if not is_run:
@@ -275,18 +275,23 @@ def _is_checkpoint(path: Path) -> bool:
 
 def newest_run(root: Path) -> Path:
     """The run in `root` with the newest checkpoint. Raises CheckpointError."""
-    saved = [(time, run) for run in _runs_below(root) for time in _last_save(run)]
+    saved = [(time, run) for run in runs_below(root) for time in _last_save(run)]
     if not saved:
         raise CheckpointError(f"there is no run with a checkpoint in {root}; `paac train --preset pong` makes one")
     return max(saved)[1]
 
 
-def _runs_below(root: Path) -> Iterator[Path]:
-    """The directories in `root` that hold checkpoints. A link is followed if it leads to a run, but not further."""
+def runs_below(root: Path) -> Iterator[Path]:
+    """The run directories in `root`, at any depth. A link is followed if it leads to a run, but not further."""
     for directory, names, _ in os.walk(root):
-        for path in [Path(directory, name) for name in names]:
-            if (path / CHECKPOINTS).is_dir():
-                yield path
+        found = [name for name in names if _is_run(Path(directory, name))]
+        yield from (Path(directory, name) for name in found)
+        names[:] = [name for name in names if name not in found and not name.startswith(".")]
+
+
+def _is_run(path: Path) -> bool:
+    """Whether `path` is a run directory, perhaps without its config."""
+    return RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir()
 
 
 def _last_save(run: Path) -> list[float]:

@@ -18,7 +18,7 @@ from paac_cli.runs.checkpoint import list_checkpoints, list_policies
 from paac_cli.runs.directory_lock import is_locked
 from paac_cli.runs.manifest import Manifest, read_manifest
 from paac_cli.runs.metrics_csv import read_columns, read_last_row
-from paac_cli.runs.run_directory import CONFIG, RunDirectory
+from paac_cli.runs.run_directory import CONFIG, RunDirectory, runs_below
 from paac_cli.runs.run_record import RunRecord, Status, read_record
 from paac_cli.text import reason
 
@@ -136,7 +136,7 @@ def find_runs(path: Path) -> list[Path]:
     """
     if RunDirectory(path).is_run:
         return [path]
-    found = sorted(_runs_below(path), key=_natural)
+    found = sorted(runs_below(path), key=_natural)
     if not found:
         if path.is_file():
             raise RunDirectoryError(f"{path} is a file; give a run directory, or a directory of runs")
@@ -149,13 +149,6 @@ def read_runs(paths: Iterable[Path]) -> list[SavedRun]:
     """The runs at or below `paths`, each once. Raises RunDirectoryError and ConfigError."""
     found = [run for path in paths for run in find_runs(path)]
     return [SavedRun(run) for run in {run.resolve(): run for run in found}.values()]
-
-
-def _runs_below(path: Path) -> Iterator[Path]:
-    for directory, names, _ in os.walk(path):
-        runs = [name for name in names if RunDirectory(Path(directory, name)).is_run]
-        yield from (Path(directory, name) for name in runs)
-        names[:] = [name for name in names if name not in runs and not name.startswith(".")]
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
