@@ -183,8 +183,8 @@ class RunDirectory:
         if self._record is None:
             return
         record, self._record = self._record, None
-        if self._lock is not None and self._lock.is_at(self.path):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._lock is not None and self._lock.is_at(self.path):
                 write_record(self.path, record.model_copy(update={"status": status, "reason": reason}))
 
     def _release(self) -> None:
@@ -203,11 +203,15 @@ class RunDirectory:
 
 
 def require_no_link(directory: Path) -> None:
-    """Raises RunDirectoryError if `directory`, which is part of a run directory, is a symbolic link.
+    """Raises RunDirectoryError if `directory`, which is part of a run directory, is a symbolic link or unreadable.
 
     A run directory may come from somebody else, and a link in it may lead to files of the user.
     """
-    if directory.is_symlink():
+    try:
+        is_link = directory.is_symlink()
+    except OSError as error:
+        raise RunDirectoryError(f"{directory} cannot be used: {reason(error, directory)}") from error
+    if is_link:
         raise RunDirectoryError(
             f"{directory} is a symbolic link, and paac writes through no link in a run directory; replace it by what "
             "it leads to, and link the whole run directory instead if that is on another disk"
