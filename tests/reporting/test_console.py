@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from curves import METRICS, history_of
+from metric_rows import METRICS, history_of
 
 from paac_cli.events import (
     Alert,

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from curves import history_of, rows
+from metric_rows import history_of, rows
 
 from paac_cli.reporting.learning_history import LearningHistory, rows_before
 

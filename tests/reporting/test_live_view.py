@@ -4,7 +4,7 @@ import io
 import math
 
 import pytest
-from curves import METRICS, history_of, rows
+from metric_rows import METRICS, history_of, rows
 from rich.cells import cell_len
 from rich.console import Console, Group
 

@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 
 import pytest
-from curves import METRICS, history_of, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metric_rows import METRICS, history_of, rows
 
 from paac_cli.config.load import load_config, read_config
 from paac_cli.reporting.learning_history import LearningHistory, Row, rows_before

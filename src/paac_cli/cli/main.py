@@ -24,6 +24,8 @@ _COMMANDS = {
     "eval": "paac_cli.cli.evaluate:evaluate",
     "record": "paac_cli.cli.record:record",
     "verify": "paac_cli.cli.verify:verify",
+    "runs": "paac_cli.cli.runs:runs",
+    "compare": "paac_cli.cli.compare:compare",
     "plot": "paac_cli.cli.plot:plot",
     "bench": "paac_cli.cli.bench:bench",
     "presets": "paac_cli.cli.presets:presets",

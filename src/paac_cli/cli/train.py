@@ -10,9 +10,9 @@ import click
 
 from paac_cli.cli.options import RUNS, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
 from paac_cli.cli.output import warn
-from paac_cli.cli.train_output import TrainOutput, style_of
+from paac_cli.cli.seeds import Seeds, train_seeds
+from paac_cli.cli.train_output import TrainOutput, headline, style_of
 from paac_cli.errors import REQUEUE
-from paac_cli.text import counted, in_ranks
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -46,6 +46,15 @@ _FLAGS = {
 )
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [seed]")
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    metavar="1-5",
+    help="Train once with each of these seeds, e.g. 1-5 or 1,3,7-9, into one group directory: runs/<preset>/seed<N>.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, metavar="K", help="With --seeds: train K at a time.  [default: 1]"
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Device of the learner.  [training.device]")
 @click.option(
     "--total-steps",
@@ -81,6 +90,8 @@ def train(
     assignments: tuple[str, ...],
     algorithm: str | None,
     run_dir: Path | None,
+    seeds: tuple[int, ...] | None,
+    jobs: int,
     cluster: str | None,
     rank: int | None,
     fresh: bool,
@@ -101,6 +112,7 @@ def train(
     \b
       paac train --preset pong
       paac train --preset ppo/cartpole --seed 2 --run-dir my-run
+      paac train --preset ppo/cartpole --seeds 1-5 --jobs 2
       paac train --preset breakout --env ALE/Qbert-v5 --set network.torso=nature
     """
     from paac_cli.config.load import load_run, parse_assignments
@@ -108,6 +120,10 @@ def train(
     from paac_cli.training.join import join_ranks
 
     output = TrainOutput(style_of(quiet=quiet, log_json=log_json))
+    if seeds is None and jobs > 1:
+        raise click.UsageError("--jobs is for --seeds, e.g. --seeds 1-5 --jobs 2")
+    if seeds is not None and (flag_values["seed"] is not None or cluster is not None or log_json):
+        raise click.UsageError("--seeds cannot be combined with --seed, --cluster or --log-json")
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     if flag_values["init_from"] is not None:
@@ -121,26 +137,28 @@ def train(
     if config.init_from is not None:
         config = config.with_init_from(path=str(absolute(Path(config.init_from.path).expanduser())))
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
-    directory = run_dir or _default_directory(preset, substitutes, config.seed)
+    if seeds is not None:
+        train_seeds(seeds, jobs, run_dir or _default_directory(preset, substitutes))
+        return
+    directory = run_dir or _default_directory(preset, [*substitutes, f"seed{config.seed}"])
     ranks = join_ranks(config, cluster, rank)
     with ranks.explaining_failures():
-        _run(config, directory, fresh, ranks, output)
+        _run(config, preset, directory, fresh, ranks, output)
 
 
-def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
-    """The run directory: named after the preset, the `substitutes` for its algorithm and environment, and the seed."""
+def _default_directory(preset: str, parts: list[str]) -> Path:
+    """Named after the preset and `parts`: substitutes for its algorithm and environment, and the seed."""
     stem = preset.removesuffix(".yaml").removesuffix(".yml")
     name = Path(stem).name if preset != stem else stem.replace("/", "-")
-    substitutes = [one.removeprefix("ALE/").replace("/", "-").replace(":", "-") for one in substitutes]
-    return RUNS / "-".join([name, *substitutes, f"seed{seed}"])
+    return RUNS / "-".join([name, *(part.removeprefix("ALE/").replace("/", "-").replace(":", "-") for part in parts)])
 
 
-def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks", output: TrainOutput) -> None:
+def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: "Ranks", output: TrainOutput) -> None:
     """Start or resume the run in `directory`, and print its result. Of several ranks, the first one does so."""
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
 
-    with RunDirectory(absolute(directory)) as run_dir:
+    with RunDirectory(absolute(directory), preset) as run_dir:
         checkpoint = None
         if ranks.is_first:
             run_dir.claim(config, fresh=fresh)
@@ -155,6 +173,8 @@ def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks", outp
                 output.print_already_trained(progress, directory)
             return
         exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks, output)
+        if not exit_code:
+            run_dir.finish()
     if ranks.is_first:
         output.print_result(progress, directory, exit_code)
     click.get_current_context().exit(exit_code)
@@ -209,7 +229,7 @@ def _train(
                 sinks += [*shown.sinks, *tables]
                 for sink in (shown.view, *tables):
                     closing.callback(sink.close)
-                log(Info(_headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
+                log(Info(headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
                 config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism, ranks
@@ -217,22 +237,3 @@ def _train(
             run_loop(training, checkpoint)
     ranks.finish()
     return stop.exit_code
-
-
-def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int, ranks: int) -> str:
-    rules = f" ({config.env.rules})" if config.env.rules else ""
-    recurrent = config.network.recurrent
-    cell = f" and {recurrent.cell} cell of {recurrent.size}" if recurrent else ""
-    sampling = (
-        f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}{in_ranks(ranks)}"
-    )
-    return (
-        f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rules}, "
-        f"{config.algorithm.name} with torso {config.network.torso}{cell}, {sampling}, learner on {device} in "
-        f"{config.network.precision}, {_until(config)}, in {directory}"
-    )
-
-
-def _until(config: "RunConfig") -> str:
-    goal, end = config.training.stop_when, f"until step {config.training.total_steps:,}"
-    return f"{end} or a mean return of {goal.mean_return:g} over {goal.episodes} games" if goal else end

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from paac_cli.cli.output import echo, print_event, print_result
-from paac_cli.text import shell_quoted
+from paac_cli.text import counted, in_ranks, shell_quoted
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -104,6 +104,26 @@ class TrainOutput:
             "exit_code": exit_code,
         }
         echo(result_line(result))
+
+
+def headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int, ranks: int) -> str:
+    """What is trained, how, and until when."""
+    rules = f" ({config.env.rules})" if config.env.rules else ""
+    recurrent = config.network.recurrent
+    cell = f" and {recurrent.cell} cell of {recurrent.size}" if recurrent else ""
+    sampling = (
+        f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}{in_ranks(ranks)}"
+    )
+    return (
+        f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rules}, "
+        f"{config.algorithm.name} with torso {config.network.torso}{cell}, {sampling}, learner on {device} in "
+        f"{config.network.precision}, {_until(config)}, in {directory}"
+    )
+
+
+def _until(config: "RunConfig") -> str:
+    goal, end = config.training.stop_when, f"until step {config.training.total_steps:,}"
+    return f"{end} or a mean return of {goal.mean_return:g} over {goal.episodes} games" if goal else end
 
 
 def _format_progress(progress: "Progress") -> str:
