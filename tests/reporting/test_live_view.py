@@ -150,6 +150,12 @@ def test_the_range_of_returns_is_exact_however_many_rows_are_left_out():
     assert "best    77.00 at step 1,002,000   0:33:18 ago" in shown
 
 
+def test_a_row_without_a_speed_or_a_time():
+    assert drawn(80, 1, Moment(history_of([Row(100, {"train/loss": 1.0})]))) == ["100 of 100,000 steps"]
+    timed = Moment(history_of([Row(100, {"time/time_elapsed": 3.0})]))
+    assert drawn(80, 1, timed) == ["100 of 100,000 steps   0:00:03"]
+
+
 def test_what_takes_most_of_the_time():
     assert limited_by(Row(1, METRICS), "emulator") == "emulator 61 %"
     assert limited_by(Row(1, METRICS | {"time/learn_share": 0.7}), "emulator").startswith("learning")

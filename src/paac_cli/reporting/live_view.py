@@ -120,13 +120,11 @@ def _progress(plan: RunPlan, history: LearningHistory, waited: float) -> list[st
     assert row is not None
     steps = max(plan.total_steps - row.steps, 0)  # the last rollout may go beyond total_steps
     speed = history.steps_per_second
-    left = clock(max(steps / speed - waited, 0.0)) if speed > 0 else "?"
-    return [
-        f"{row.steps:,} of {plan.total_steps:,} steps",
-        f"{speed:,.0f} steps/s",
-        clock(row.seconds + waited),
-        f"{'at most' if plan.may_end_earlier else 'about'} {left} left",
-    ]
+    bound = "at most" if plan.may_end_earlier else "about"
+    timing = [clock(row.seconds + waited)] if math.isfinite(row.seconds) else []
+    if speed > 0:
+        timing = [f"{speed:,.0f} steps/s", *timing, f"{bound} {clock(max(steps / speed - waited, 0.0))} left"]
+    return [f"{row.steps:,} of {plan.total_steps:,} steps", *timing]
 
 
 def _latest_return(row: Row) -> str:
