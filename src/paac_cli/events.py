@@ -129,7 +129,11 @@ class CheckpointSaved:
     is_best: bool  #: whether it has the best policy so far
 
     def __str__(self) -> str:
-        score = "" if self.score is None else f", mean return {self.score:.2f}{', the best so far' * self.is_best}"
+        score = (
+            ""
+            if self.score is None
+            else f", mean return {self.score:.2f}{', the best checkpoint so far' * self.is_best}"
+        )
         return f"Saved a checkpoint at step {self.steps:,}{score}"
 
 

@@ -76,8 +76,8 @@ def test_the_event_log_has_every_checkpoint_and_marks_the_best(trained, total_st
     if best.score is None:
         assert not any("best" in text for _, text in lines)
     else:
-        marked = [f"{steps}{text}" for steps, text in lines if text.endswith(", the best so far")]
-        assert marked[-1] == f"{best.counters.steps:,}, mean return {best.score:.2f}, the best so far"
+        marked = [f"{steps}{text}" for steps, text in lines if text.endswith(", the best checkpoint so far")]
+        assert marked[-1] == f"{best.counters.steps:,}, mean return {best.score:.2f}, the best checkpoint so far"
 
 
 # --- runs that are already trained

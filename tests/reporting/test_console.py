@@ -101,7 +101,7 @@ def test_events_are_printed_as_their_text(printed):
     assert out == (
         "Warning: [red]low[/red]\n"
         "Hint: its entropy is 0; explore more\n"
-        "Saved a checkpoint at step 900, mean return 12.50, the best so far\n"
+        "Saved a checkpoint at step 900, mean return 12.50, the best checkpoint so far\n"
     )
 
 

@@ -17,7 +17,7 @@ PLAN = RunPlan(
 )
 HINT = "since step 1,000 the policy hardly explores; explore more, e.g. with algorithm.ent_coef=0.02 instead of 0.01"
 CURVE = "▁▁▁▂▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▄▅▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇▇███"  # of moment()
-EVENT = "Saved a checkpoint at step 40,000, mean return 40.00, the best so far"
+EVENT = "Saved a checkpoint at step 40,000, mean return 40.00, the best checkpoint so far"
 
 
 def moment(count=40, **columns):
@@ -44,7 +44,7 @@ def test_80_columns():
         "        █ acting 20 %   ▓ emulator 61 %   ▒ learning 17 %   ░ rest 2 %",
         "        limited by: emulator 61 %",
         "event   0:01:01 ago: Saved a checkpoint at step 40,000, mean return 40.00, the",
-        "        best so far",
+        "        best checkpoint so far",
         "hint    since step 1,000 the policy hardly explores; explore more, e.g. with",
         "        algorithm.ent_coef=0.02 instead of 0.01",
     ]
