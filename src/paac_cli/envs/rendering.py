@@ -1,9 +1,10 @@
 """Frames for videos, from what an environment's `render` returns."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,22 @@ def to_rgb(rendered: Any, env_id: str) -> NDArray[np.uint8]:
         )
     image = rendered.reshape(*rendered.shape[:2], channels)
     return image[:, :, :3] if channels > 1 else np.repeat(image, 3, axis=2)
+
+
+def brightest(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """One RGB frame from several: each pixel from the frame in which it is brightest.
+
+    So nothing that a game draws in every other frame disappears, as in observations of Atari games.
+    """
+    merged, *others = frames
+    for other in others:
+        is_brighter = cv2.compare(_grey(other), _grey(merged), cv2.CMP_GT)
+        merged = cv2.copyTo(other, is_brighter, merged.copy())
+    return merged
+
+
+def _grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
 
 
 def frames_per_second(metadata: Any) -> float | None:

@@ -18,6 +18,7 @@ from paac_cli.runs.checkpoint import (
     PolicyArrays,
     TrainedPolicy,
     list_checkpoints,
+    list_milestones,
     list_policies,
     load_checkpoint,
     load_policy,
@@ -28,7 +29,7 @@ from paac_cli.runs.checkpoint import (
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import MANIFEST
 from paac_cli.runs.newest import load_newest
-from paac_cli.text import reason
+from paac_cli.text import counted, reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 
@@ -216,6 +217,32 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
         raise CheckpointError(f"no checkpoint in {directory} is valid")
     hint = "only its best policy; leave out --last" if list_policies(directory) else "no checkpoint yet"
     raise CheckpointError(f"{path} has {hint}")
+
+
+def find_progress(path: Path, *, warn: Warn, trusted: Container[str] = ()) -> list[TrainedPolicy]:
+    """The policies that the run in `path` had as it learned, at least two, in order of steps.
+
+    Those of its milestones and of its newest checkpoint; without milestones, all that it has kept. Damaged ones are
+    skipped with a warning. Raises as `find_policy`, and CheckpointError if `path` is a checkpoint.
+    """
+    if _is_checkpoint(path):
+        raise CheckpointError(f"{path} is one checkpoint; --progress needs a run directory, e.g. runs/pong-seed1")
+    directory = path / CHECKPOINTS
+    milestones, checkpoints = list_milestones(directory), list_checkpoints(directory)
+    found = {}
+    for each in [*milestones, *checkpoints[:1]] if milestones else [*checkpoints, *list_policies(directory)]:
+        try:
+            policy = load_policy(each, trusted)
+        except CheckpointError as error:
+            warn(f"skipped a checkpoint: {error}")
+        else:
+            found.setdefault(policy.counters.steps, policy)
+    if len(found) < 2:
+        raise CheckpointError(
+            f"{path} has kept {counted(len(found), 'policy', 'policies')}, and --progress needs at least two; runs "
+            "with training.keep_milestones keep one after 1, 3, 10, 30 and 100 % of training.total_steps"
+        )
+    return [found[steps] for steps in sorted(found)]
 
 
 def find_policy_arrays(path: Path, warn: Warn) -> Iterator[PolicyArrays]:

@@ -261,7 +261,11 @@ class _Session:
         return policy
 
     def _checkpoint(
-        self, policy: Arrays, learner: Arrays | None = None, sampling: Arrays | None = None, progress: Arrays | None = None
+        self,
+        policy: Arrays,
+        learner: Arrays | None = None,
+        sampling: Arrays | None = None,
+        progress: Arrays | None = None,
     ) -> Checkpoint:
         """A checkpoint of the present, with the parts that are given."""
         training = self._training
