@@ -56,13 +56,11 @@ def open_player(
 ) -> Iterator[Play]:
     """Yields a function that plays the same `episodes` games with any policy of a run, and shows progress."""
     import_tensorflow()
-    from paac_cli.algorithms.agent import make_agent
-    from paac_cli.training.device import choose_device
     from paac_cli.training.evaluation import BATCH, evaluation_pool, play
 
     agent: Agent | None = None
     with (
-        _directory_kept(),
+        directory_kept(),
         evaluation_pool(
             config.env,
             spec,
@@ -75,11 +73,10 @@ def open_player(
             info_keys=config.info_keys,
         ) as pool,
     ):
-        choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing
 
         def play_with(policy: "Arrays") -> "list[EvaluatedGame]":
             nonlocal agent
-            agent = agent or make_agent(config, spec, policy)
+            agent = agent or make_player(config, spec, policy)
             agent.policy.assign(policy)
             rows = min(BATCH, episodes)
             with _progress(episodes, may_never_end=limits.max_steps is None) as show:
@@ -88,8 +85,20 @@ def open_player(
         yield play_with
 
 
+def make_player(config: "RunConfig", spec: "EnvSpec", policy: "Arrays") -> "Agent":
+    """The agent with the arrays of a trained policy."""
+    import_tensorflow()
+    from paac_cli.algorithms.agent import make_agent
+    from paac_cli.training.device import choose_device
+
+    choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing
+    agent = make_agent(config, spec, policy)
+    agent.policy.assign(policy)
+    return agent
+
+
 @contextlib.contextmanager
-def _directory_kept() -> Iterator[None]:
+def directory_kept() -> Iterator[None]:
     """Restore the current directory at the end: a user's algorithm or torso may change it, and a path be relative."""
     try:
         here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)

@@ -9,7 +9,7 @@ from paac_cli.reporting.drawing import ACCENT, BRIGHT, DIM, LINE, TRACK, fill, w
 from paac_cli.spec import ActionSpec
 
 if TYPE_CHECKING:
-    from paac_cli.training.evaluation import EvaluatedGame
+    from paac_cli.reporting.panel import GameLog
 
 _HEIGHT = 120  # of all bars, in pixels
 _ONE_COLUMN, _TWO_COLUMNS = 7, 18  # bars that have names, at most
@@ -19,8 +19,8 @@ _GAP = 18  # between two columns
 class ActionBars:
     """Draws the bars of one game."""
 
-    def __init__(self, game: "EvaluatedGame", action: ActionSpec) -> None:
-        self._game, self._action = game, action
+    def __init__(self, log: "GameLog", action: ActionSpec) -> None:
+        self._log, self._action = log, action
         self._is_choice = action.num_actions is not None
         self._count = action.num_actions or action.shape[0]
         self._columns = 1 if self._count <= _ONE_COLUMN else 2
@@ -61,9 +61,9 @@ class ActionBars:
 
     def _shares(self, step: int) -> tuple[NDArray[np.float64], int | None]:
         """The length of each bar, 0 to 1, and the index of the action that was chosen."""
-        action = self._game.actions[step]
+        action = self._log.actions[step]
         if self._is_choice:
-            return np.clip(np.nan_to_num(self._game.probabilities[step].astype(np.float64)), 0, 1), int(action)
+            return np.clip(np.nan_to_num(self._log.probabilities[step].astype(np.float64)), 0, 1), int(action)
         if self._action.choices:
             return (action + 1.0) / np.array(self._action.choices), None
         return np.clip((action.astype(np.float64) + 1) / 2, 0, 1), None

@@ -67,32 +67,31 @@ def fill(image: NDArray[np.uint8], x: float, y: float, width: float, height: flo
     image[round(y) : round(y + height), round(x) : round(x + width)] = colour
 
 
-def value_curve(values: NDArray, height: int, step_width: float, lead: int) -> NDArray[np.uint8]:
-    """The curve of `values` [L] as an image [height, lead + L * step_width, 3], from which a film shows one window.
+def draw_curve(
+    image: NDArray[np.uint8], values: NDArray[np.float64], low: float, high: float, step_width: float, end: int
+) -> None:
+    """Fill `image` with the curve of `values` [L], whose last value is in column `end`, with a dot.
 
-    step_width: pixels per value. lead: empty columns at the left. The axis reaches from the smallest to the largest
-    value, and a line marks 0.
+    low, high: ends of the axis, low < high; a line marks 0. step_width: pixels per value.
     """
-    image = np.full((height, lead + int(np.ceil(len(values) * step_width)) + 1, 3), TRACK, np.uint8)
-    low, high = value_range(values)
-    to_y = lambda value: (high - value) / (high - low) * (height - 7) + 3.0  # noqa: E731
-    x = lead + np.arange(len(values)) * step_width
-    points = np.stack([x, to_y(np.nan_to_num(values.astype(np.float64)))], axis=1)
-    fixed = np.rint(points * 2**_SUBPIXEL).astype(np.int32)
-    base = round(to_y(min(max(0.0, low), high)) * 2**_SUBPIXEL)
-    outline = np.vstack([fixed, [[fixed[-1, 0], base], [fixed[0, 0], base]]]).astype(np.int32)
-    cv2.fillPoly(image, [outline], SHADE, cv2.LINE_AA, _SUBPIXEL)
+    image[...] = TRACK
+    height = image.shape[0]
+    y = (high - np.nan_to_num(values, nan=low, posinf=high, neginf=low)) / (high - low) * (height - 11) + 5
+    x = end - np.arange(len(values) - 1, -1, -1) * step_width
+    curve = np.rint(np.stack([x, y], axis=1) * 2**_SUBPIXEL).astype(np.int32)
+    zero = (high - min(max(0.0, low), high)) / (high - low) * (height - 11) + 5
+    corners = np.rint(np.array([[x[-1], zero], [x[0], zero]]) * 2**_SUBPIXEL).astype(np.int32)
+    cv2.fillPoly(image, [np.vstack([curve, corners])], SHADE, cv2.LINE_8, _SUBPIXEL)
     if low < 0 < high:
-        image[round(to_y(0.0))] = LINE
-    cv2.polylines(image, [fixed], False, ACCENT, 2, cv2.LINE_AA, _SUBPIXEL)
-    return image
+        image[round(zero)] = LINE
+    cv2.polylines(image, [curve], False, ACCENT, 2, cv2.LINE_AA, _SUBPIXEL)
+    cv2.circle(image, tuple(curve[-1].tolist()), 4 << _SUBPIXEL, BRIGHT, -1, cv2.LINE_AA, _SUBPIXEL)
 
 
-def value_range(values: NDArray) -> tuple[float, float]:
-    """(smallest, largest) of the finite `values`; never the same number."""
+def finite_range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """(smallest, largest) of the finite `values`; (inf, -inf) without any."""
     finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    return (float(finite.min()), float(finite.max())) if len(finite) else (np.inf, -np.inf)
 
 
 def _visible(first: int, length: int, limit: int) -> slice:

@@ -3,7 +3,8 @@
 What does not change during a game is drawn once.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -12,25 +13,22 @@ from numpy.typing import NDArray
 from paac_cli.reporting.action_bars import ActionBars
 from paac_cli.reporting.drawing import (
     ACCENT,
-    BRIGHT,
     DIM,
     LINE,
     TRACK,
+    draw_curve,
     fill,
+    finite_range,
     new_image,
-    value_curve,
-    value_range,
     write,
 )
 from paac_cli.reporting.network_view import NetworkView
 from paac_cli.spec import EnvSpec
 
-if TYPE_CHECKING:
-    from paac_cli.training.evaluation import EvaluatedGame
-
 # All lengths are in pixels.
 WIDTH, HEIGHT = 340, 490
-_CURVE_SECONDS = 15.0
+_CURVE_STEPS = 225  # that are visible: 15 seconds of an Atari game
+_CURVE_END = 6  # columns to the right of the newest value
 _LABEL, _SMALL = 13, 11  # sizes of fonts
 _VIEW_TOP, _VIEW_SIZE = 18, 168
 _VALUE_TOP, _CURVE_TOP, _CURVE_HEIGHT = 216, 238, 88
@@ -45,15 +43,30 @@ class Moment(NamedTuple):
     obs: NDArray  #: before the step
 
 
+class GameLog(Protocol):
+    """The game so far, or all of it: an `EvaluatedGame`, or a game that is being played."""
+
+    @property
+    def values(self) -> Sequence[float] | NDArray:
+        """[L], the value estimate before each action."""
+
+    @property
+    def actions(self) -> Sequence[NDArray] | NDArray:
+        """[L, ...]."""
+
+    @property
+    def probabilities(self) -> Sequence[NDArray] | NDArray:
+        """[L, A], of each action; [L, 0] if an action is not one choice."""
+
+
 class Panel:
     """Draws the panel of one game."""
 
-    def __init__(self, game: "EvaluatedGame", spec: EnvSpec, view: NetworkView, steps_per_second: float) -> None:
-        """steps_per_second: of the game in real time."""
-        self._values, self._view, self._steps_per_second = game.values, view, steps_per_second
-        self._bars = ActionBars(game, spec.action)
-        self._step_width = WIDTH / (_CURVE_SECONDS * steps_per_second)
-        self._curve = value_curve(game.values, _CURVE_HEIGHT, self._step_width, WIDTH)
+    def __init__(self, log: GameLog, spec: EnvSpec, view: NetworkView, steps_per_second: float) -> None:
+        """log: may grow. steps_per_second: of the game in real time."""
+        self._log, self._view, self._steps_per_second = log, view, steps_per_second
+        self._bars = ActionBars(log, spec.action)
+        self._lowest, self._highest = finite_range(np.asarray(log.values, np.float64))
         self._magnitude = np.zeros(0)  # the largest of each number of the observation so far
         self._static = self._draw_static()
 
@@ -64,7 +77,7 @@ class Panel:
         seconds = int(moment.step / self._steps_per_second)
         write(image, f"{seconds // 60}:{seconds % 60:02}", 0, 110, 18, bold=True)
         write(image, f"{moment.step:,}", 0, 171, 18, bold=True)
-        write(image, f"{self._values[moment.step]:+.2f}", WIDTH, _VALUE_TOP - 4, 18, bold=True, align="right")
+        write(image, f"{self._log.values[moment.step]:+.2f}", WIDTH, _VALUE_TOP - 4, 18, bold=True, align="right")
         self._draw_curve(image[_CURVE_TOP : _CURVE_TOP + _CURVE_HEIGHT], moment.step)
         self._bars.draw(image[_BARS_TOP:], moment.step)
         self._draw_view(image[_VIEW_TOP : _VIEW_TOP + _VIEW_SIZE, WIDTH - _VIEW_SIZE :], moment.obs)
@@ -81,14 +94,16 @@ class Panel:
         return image
 
     def _draw_curve(self, image: NDArray[np.uint8], step: int) -> None:
-        end = round(WIDTH + step * self._step_width) + 1
-        image[...] = self._curve[:, end - WIDTH : end]
-        low, high = value_range(self._values)
+        """The latest values. The axis has room for all values of the log so far."""
+        values = np.asarray(self._log.values[max(step + 1 - _CURVE_STEPS, 0) : step + 1], np.float64)
+        lowest, highest = finite_range(values)
+        self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
+        low, high = self._lowest, self._highest
+        if not low < high:  # also if no value is finite
+            low, high = (low - 0.5, low + 0.5) if np.isfinite(low) else (-0.5, 0.5)
+        draw_curve(image, values, low, high, (WIDTH - _CURVE_END) / (_CURVE_STEPS - 1), WIDTH - _CURVE_END)
         write(image, f"{high:+.3g}", 6, 6, _SMALL, DIM)
         write(image, f"{low:+.3g}", 6, _CURVE_HEIGHT - 14, _SMALL, DIM)
-        y = (high - float(self._values[step])) / (high - low) * (_CURVE_HEIGHT - 7) + 3
-        if np.isfinite(y):
-            cv2.circle(image, (WIDTH - 5, round(y)), 4, BRIGHT, -1, cv2.LINE_AA)
 
     def _draw_view(self, image: NDArray[np.uint8], obs: NDArray) -> None:
         picture = self._view.image(obs)

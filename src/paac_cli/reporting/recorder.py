@@ -54,10 +54,10 @@ class Film(NamedTuple):
         """The file that it is written to."""
         return VideoWriter(self.path, self.fps / self.group)
 
-    def style(self, video: VideoWriter, *, overlay: bool = False) -> Style:
-        """How it shows games."""
+    def style(self, scale: int, *, overlay: bool = False) -> Style:
+        """How it shows games. scale: of small frames without a panel."""
         steps_per_second = self.spec.fps / (4 if self.config.is_atari else 1)
-        return Style(self.config, self.spec, video.scale, overlay, self.square_pixels, steps_per_second)
+        return Style(self.config, self.spec, scale, overlay, self.square_pixels, steps_per_second)
 
 
 class _Shot(NamedTuple):
@@ -77,7 +77,7 @@ def record_games(film: Film, scenes: Sequence[Scene], *, overlay: bool, same_len
     """
     stage, written = None, 0
     with film.open() as video:
-        style = film.style(video, overlay=overlay)
+        style = film.style(video.scale, overlay=overlay)
         for number, scene in enumerate(scenes, 1):
             end = film.max_frames
             if end is not None and same_length:
@@ -88,7 +88,7 @@ def record_games(film: Film, scenes: Sequence[Scene], *, overlay: bool, same_len
             for shot in _shots(film, scene, number, None if end is None else end - written):
                 stage = stage or make_stage(style, shot.frame, has_titles=any(scene.title for scene in scenes))
                 if moment is None:
-                    stage.begin(scene)
+                    stage.begin(scene.game, scene.title)
                 if shot.moment is not moment:
                     moment = shot.moment
                     stage.describe(moment)
@@ -106,19 +106,19 @@ def record_grid(film: Film, scenes: Sequence[Scene], rows: int, columns: int) ->
             for number, scene in enumerate(scenes, 1)
         ]
         running = {index: next(each) for index, each in enumerate(shots)}
-        grid = GridStage(film.style(video), running[0].frame.shape, rows, columns)
+        grid = GridStage(film.style(video.scale), running[0].frame.shape, rows, columns)
         for cell, scene in zip(grid.cells, scenes, strict=False):
-            cell.begin(scene)
+            cell.begin(scene.game, scene.title)
         while running:
             for index, shot in running.items():
                 grid.cells[index].describe(shot.moment)
                 grid.cells[index].show(shot.frame)
             video.write(grid.canvas)
             upcoming = [(index, next(shots[index], None)) for index in running]
-            for index, shot in upcoming:
-                if shot is None and not scenes[index].game.is_truncated:
+            for index, next_shot in upcoming:
+                if next_shot is None and not scenes[index].game.is_truncated:
                     grid.cells[index].finish(scenes[index].game.score)
-            running = {index: shot for index, shot in upcoming if shot is not None}
+            running = {index: next_shot for index, next_shot in upcoming if next_shot is not None}
 
 
 def _shots(film: Film, scene: Scene, number: int, max_frames: int | None) -> Generator[_Shot, None, None]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import EnvConfig
 from paac_cli.reporting.drawing import BACKGROUND, BRIGHT, DIM, Colour, new_image, write
 from paac_cli.reporting.network_view import NetworkView
-from paac_cli.reporting.panel import HEIGHT, WIDTH, Moment, Panel
+from paac_cli.reporting.panel import HEIGHT, WIDTH, GameLog, Moment, Panel
 from paac_cli.spec import EnvSpec
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Stage(Protocol):
 
     canvas: NDArray[np.uint8]  #: [height, width, 3] RGB
 
-    def begin(self, scene: Scene) -> None:
-        """Another game begins."""
+    def begin(self, log: GameLog, title: str) -> None:
+        """Another game begins. log: of it, for a panel."""
 
     def describe(self, moment: Moment) -> None:
         """Draw what is known of a step besides its frames."""
@@ -70,7 +70,7 @@ def make_stage(style: Style, frame: NDArray[np.uint8], *, has_titles: bool) -> S
         return PanelStage(style, frame.shape)
     size = natural_size(frame.shape, style)
     if has_titles:
-        return CaptionedStage(new_image(_CAPTION + size[0], size[1]))
+        return CaptionedStage(new_image(_CAPTION + size[0], size[1]), padding=12)
     return PlainStage(size)
 
 
@@ -80,7 +80,7 @@ class PlainStage:
     def __init__(self, size: tuple[int, int]) -> None:
         self.canvas = new_image(*size)
 
-    def begin(self, scene: Scene) -> None: ...
+    def begin(self, log: GameLog, title: str) -> None: ...
 
     def describe(self, moment: Moment) -> None: ...
 
@@ -91,12 +91,13 @@ class PlainStage:
 class CaptionedStage:
     """The game below its title and score."""
 
-    def __init__(self, canvas: NDArray[np.uint8]) -> None:
-        self.canvas, self._title = canvas, ""
+    def __init__(self, canvas: NDArray[np.uint8], padding: int) -> None:
+        """padding: columns beside the caption."""
+        self.canvas, self._title, self._padding = canvas, "", padding
         self._caption, self._place = canvas[:_CAPTION], canvas[_CAPTION:]
 
-    def begin(self, scene: Scene) -> None:
-        self._title = scene.title
+    def begin(self, log: GameLog, title: str) -> None:
+        self._title = title
 
     def describe(self, moment: Moment) -> None:
         self._write(f"{moment.score:,.6g}", BRIGHT)
@@ -116,8 +117,8 @@ class CaptionedStage:
     def _write(self, score: str, colour: Colour) -> None:
         self._caption[...] = BACKGROUND
         width = self._caption.shape[1]
-        write(self._caption, score, width - 2, 14, 18, colour, bold=True, align="right")
-        write(self._caption, self._title, 2, 16, 15, DIM, width=max(width - 80, 1))
+        write(self._caption, score, width - self._padding, 14, 18, colour, bold=True, align="right")
+        write(self._caption, self._title, self._padding, 16, 15, DIM, width=max(width - 80, 1))
 
 
 class PanelStage:
@@ -133,12 +134,19 @@ class PanelStage:
         self._view = NetworkView(style.spec, style.config)
         self._panel_place = self.canvas[_PANEL_TOP : _PANEL_TOP + HEIGHT, -_MARGIN - WIDTH : -_MARGIN]
 
-    def begin(self, scene: Scene) -> None:
+    def begin(self, log: GameLog, title: str) -> None:
         style, right = self._style, self._above.shape[1]
-        self._above[...] = self._below[...] = BACKGROUND
+        self._above[...] = BACKGROUND
         write(self._above, style.config.id, _MARGIN, _PANEL_TOP, 18, bold=True, width=right - _MARGIN)
-        write(self._below, scene.title, _MARGIN, 16, 15, DIM, width=right - _MARGIN)
-        self._panel = Panel(scene.game, style.spec, self._view, style.steps_per_second)
+        self.write_below(title)
+        self._panel = Panel(log, style.spec, self._view, style.steps_per_second)
+
+    def write_below(self, left: str, right: str = "") -> None:
+        """Write a line below the game."""
+        self._below[...] = BACKGROUND
+        end = self._below.shape[1]
+        write(self._below, left, _MARGIN, 16, 15, DIM, width=end - _MARGIN)
+        write(self._below, right, end, 18, 12, DIM, align="right")
 
     def describe(self, moment: Moment) -> None:
         self._panel.draw(self._panel_place, moment)
@@ -156,7 +164,7 @@ class GridStage:
         across, down = width + _GAP, _CAPTION + height + _GAP
         self.canvas = new_image(rows * down, columns * across + _GAP)
         corners = [(row * down, _GAP + column * across) for row in range(rows) for column in range(columns)]
-        self.cells = [CaptionedStage(self.canvas[y : y + down - _GAP, x : x + width]) for y, x in corners]
+        self.cells = [CaptionedStage(self.canvas[y : y + down - _GAP, x : x + width], padding=2) for y, x in corners]
 
 
 def natural_size(shape: tuple[int, ...], style: Style) -> tuple[int, int]:

@@ -229,7 +229,7 @@ def find_progress(path: Path, *, warn: Warn, trusted: Container[str] = ()) -> li
         raise CheckpointError(f"{path} is one checkpoint; --progress needs a run directory, e.g. runs/pong-seed1")
     directory = path / CHECKPOINTS
     milestones, checkpoints = list_milestones(directory), list_checkpoints(directory)
-    found = {}
+    found = dict[int, TrainedPolicy]()
     for each in [*milestones, *checkpoints[:1]] if milestones else [*checkpoints, *list_policies(directory)]:
         try:
             policy = load_policy(each, trusted)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.make import make_env
-from paac_cli.envs.rendering import brightest
+from paac_cli.envs.rendering import FrameMerger
 from paac_cli.sampling.isolated import isolated
 
 
@@ -37,24 +37,13 @@ def replay_frames(
 
 
 def _replay(config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, group: int) -> Iterator[ReplayedStep]:
-    frames: list[NDArray[np.uint8]] = []
-    waiting: list[NDArray[np.uint8]] = []
-
-    def on_frame(frame: NDArray[np.uint8]) -> None:
-        waiting.append(frame.copy())
-        if len(waiting) == group:
-            frames.append(brightest(waiting))
-            waiting.clear()
-
-    env = make_env(config, on_frame)
+    frames = FrameMerger(group)
+    env = make_env(config, frames.add)
     obs = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
     env.new_game(seed, obs)
-    yield ReplayedStep(0, frames, 0.0, env.score, obs)
+    yield ReplayedStep(0, frames.take(), 0.0, env.score, obs)
     for index, action in enumerate(actions):
-        frames.clear()
         score_before, before = env.score, obs.copy()
         env.step(action, obs)
-        if waiting and index == len(actions) - 1:
-            frames.append(brightest(waiting))
-        yield ReplayedStep(index, frames, score_before, env.score, before)
+        yield ReplayedStep(index, frames.take(is_last=index == len(actions) - 1), score_before, env.score, before)
     env.close()
