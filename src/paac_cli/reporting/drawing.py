@@ -67,6 +67,17 @@ def fill(image: NDArray[np.uint8], x: float, y: float, width: float, height: flo
     image[round(y) : round(y + height), round(x) : round(x + width)] = colour
 
 
+def format_score(score: float) -> str:
+    """A raw return, short: "1,240", "-0.25", "48.3"."""
+    if not np.isfinite(score):
+        return str(score)
+    if abs(score) >= 1e7:
+        return f"{score:.3g}"
+    return (
+        f"{score:,.0f}" if score == round(score) or abs(score) >= 1e4 else f"{score:,.{1 if abs(score) >= 10 else 2}f}"
+    )
+
+
 def draw_curve(
     image: NDArray[np.uint8], values: NDArray[np.float64], low: float, high: float, step_width: float, end: int
 ) -> None:
@@ -79,8 +90,9 @@ def draw_curve(
     y = (high - np.nan_to_num(values, nan=low, posinf=high, neginf=low)) / (high - low) * (height - 11) + 5
     x = end - np.arange(len(values) - 1, -1, -1) * step_width
     curve = np.rint(np.stack([x, y], axis=1) * 2**_SUBPIXEL).astype(np.int32)
-    zero = (high - min(max(0.0, low), high)) / (high - low) * (height - 11) + 5
-    corners = np.rint(np.array([[x[-1], zero], [x[0], zero]]) * 2**_SUBPIXEL).astype(np.int32)
+    zero = high / (high - low) * (height - 11) + 5
+    base = zero if low < 0 < high else height
+    corners = np.rint(np.array([[x[-1], base], [x[0], base]]) * 2**_SUBPIXEL).astype(np.int32)
     cv2.fillPoly(image, [np.vstack([curve, corners])], SHADE, cv2.LINE_8, _SUBPIXEL)
     if low < 0 < high:
         image[round(zero)] = LINE

@@ -19,7 +19,9 @@ from paac_cli.reporting.drawing import (
     draw_curve,
     fill,
     finite_range,
+    format_score,
     new_image,
+    text_width,
     write,
 )
 from paac_cli.reporting.network_view import NetworkView
@@ -73,7 +75,9 @@ class Panel:
     def draw(self, image: NDArray[np.uint8], moment: Moment) -> None:
         """Draw into `image` [HEIGHT, WIDTH, 3]."""
         image[...] = self._static
-        write(image, f"{moment.score:,.6g}", 0, 22, 40, bold=True, width=WIDTH - _VIEW_SIZE - 10)
+        score, width = format_score(moment.score), WIDTH - _VIEW_SIZE - 10
+        size = next((size for size in (40, 32, 24) if text_width(score, size, bold=True) <= width), 18)
+        write(image, score, 0, 22, size, bold=True, width=width)
         seconds = int(moment.step / self._steps_per_second)
         write(image, f"{seconds // 60}:{seconds % 60:02}", 0, 110, 18, bold=True)
         write(image, f"{moment.step:,}", 0, 171, 18, bold=True)

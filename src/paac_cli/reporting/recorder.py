@@ -50,7 +50,7 @@ class Film(NamedTuple):
         frames = -(-self.max_frames // parts) * self.group
         return -(-frames // (4 if self.config.is_atari else 1))
 
-    def open(self) -> VideoWriter:
+    def new_file(self) -> VideoWriter:
         """The file that it is written to."""
         return VideoWriter(self.path, self.fps / self.group)
 
@@ -76,7 +76,7 @@ def record_games(film: Film, scenes: Sequence[Scene], *, overlay: bool, same_len
     Raises VideoError, also if a game diverges on replay, and WorkerError if the environment fails.
     """
     stage, written = None, 0
-    with film.open() as video:
+    with film.new_file() as video:
         style = film.style(video.scale, overlay=overlay)
         for number, scene in enumerate(scenes, 1):
             end = film.max_frames
@@ -100,7 +100,7 @@ def record_games(film: Film, scenes: Sequence[Scene], *, overlay: bool, same_len
 
 def record_grid(film: Film, scenes: Sequence[Scene], rows: int, columns: int) -> None:
     """Record the games of `scenes` side by side, until the last one ends. Raises as `record_games`."""
-    with film.open() as video, contextlib.ExitStack() as replays:
+    with film.new_file() as video, contextlib.ExitStack() as replays:
         shots = [
             replays.enter_context(contextlib.closing(_shots(film, scene, number, film.max_frames)))
             for number, scene in enumerate(scenes, 1)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.reporting.drawing import BACKGROUND, BRIGHT, DIM, Colour, new_image, write
+from paac_cli.reporting.drawing import BACKGROUND, BRIGHT, DIM, Colour, format_score, new_image, write
 from paac_cli.reporting.network_view import NetworkView
 from paac_cli.reporting.panel import HEIGHT, WIDTH, GameLog, Moment, Panel
 from paac_cli.spec import EnvSpec
@@ -100,7 +100,7 @@ class CaptionedStage:
         self._title = title
 
     def describe(self, moment: Moment) -> None:
-        self._write(f"{moment.score:,.6g}", BRIGHT)
+        self._write(format_score(moment.score), BRIGHT)
 
     def show(self, frame: NDArray[np.uint8]) -> None:
         _draw(frame, self._place)
@@ -111,7 +111,13 @@ class CaptionedStage:
         self._place //= 3
         height, width = self._place.shape[:2]
         write(
-            self._place, f"{score:,.6g}", width // 2, height // 2 - height // 8, height // 4, bold=True, align="centre"
+            self._place,
+            format_score(score),
+            width // 2,
+            height // 2 - height // 8,
+            height // 4,
+            bold=True,
+            align="centre",
         )
 
     def _write(self, score: str, colour: Colour) -> None:

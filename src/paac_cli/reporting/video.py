@@ -136,9 +136,9 @@ class VideoWriter:
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         else:
             cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420, dst=self._yuv)
-            picture = av.VideoFrame.from_numpy_buffer(
-                self._yuv, format=self._format.pixels
-            )  # no copy: encoders make one
+            # Encoders copy what they need. PyAV takes other heights for smaller ones if it does not copy.
+            wrap = av.VideoFrame.from_ndarray if len(frame) % 4 else av.VideoFrame.from_numpy_buffer
+            picture = wrap(self._yuv, format=self._format.pixels)
         assert stream.time_base is not None
         picture.pts = round(self._written / self._fps / stream.time_base)
         picture.time_base = stream.time_base
