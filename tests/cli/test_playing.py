@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 import pytest
+from playing_commands import evaluate
 
 import paac_cli.sampling.describe
 from paac_cli.cli import playing
@@ -12,12 +13,6 @@ from paac_cli.errors import EnvironmentSpecError
 from short_runs import checkpoint_names
 
 # --- eval
-
-
-def evaluate(invoke, run_dir, *more):
-    result = invoke("eval", run_dir, "--json", *more)
-    assert result.exit_code == 0
-    return json.loads(result.stdout)
 
 
 def test_eval_prints_one_json_object_and_nothing_else(trained, paac):

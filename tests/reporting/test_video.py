@@ -60,6 +60,21 @@ def test_a_gif_keeps_exact_colours(tmp_path):
     assert {tuple(colour) for colour in pictures[2].reshape(-1, 3)} == {(40, 90, 160), (255, 255, 255)}
 
 
+@pytest.mark.parametrize(("height", "width"), [(630, 840), (540, 990), (402, 602), (400, 600)])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_colours_are_right_everywhere_whatever_the_size(tmp_path, height, width, suffix):
+    path = tmp_path / f"video{suffix}"
+    expected = np.full((height, width, 3), (13, 17, 23), np.uint8)
+    expected[: height // 2, : width // 2] = 200, 50, 20
+    with VideoWriter(path, fps=30.0) as video:
+        for _ in range(3):
+            video.write(expected)
+    pictures, _ = decode(path)
+    wrong = np.abs(pictures[-1].astype(int) - expected).max(axis=2) > 12
+    wrong[height // 2 - 4 : height // 2 + 4] = wrong[:, width // 2 - 4 : width // 2 + 4] = False  # edges are blurred
+    assert not wrong.any()
+
+
 def test_frames_of_odd_size_lose_their_last_row_and_column(tmp_path):
     path = tmp_path / "video.mp4"
     with VideoWriter(path, fps=50.0) as video:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from paac_cli.reporting.stages import Scene
     from paac_cli.runs.checkpoint import TrainedPolicy
 
-_MOST_GAMES = 64  # in a grid
-
 
 class _Grid(NamedTuple):
     rows: int
@@ -38,9 +36,9 @@ class _GridType(click.ParamType):
     name = "ROWSxCOLUMNS"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Grid:
-        found = re.fullmatch(r"([1-9][0-9]?)[xX]([1-9][0-9]?)", str(value))
-        if found is None or int(found[1]) * int(found[2]) > _MOST_GAMES:
-            self.fail(f"{value} is not a grid of 1 to {_MOST_GAMES} games, e.g. 3x3", param, ctx)
+        found = re.fullmatch(r"([1-8])[xX]([1-8])", str(value))
+        if found is None:
+            self.fail(f"{value} is not a grid of 1 to 8 rows and 1 to 8 columns, such as 3x3", param, ctx)
         return _Grid(int(found[1]), int(found[2]))
 
 

@@ -129,7 +129,8 @@ def _shots(film: Film, scene: Scene, number: int, max_frames: int | None) -> Gen
     taken, score = 0, 0.0
     for step in _replayed(film, scene, number):
         score = step.score
-        moment = Moment(step.step, step.score_before, step.obs)
+        is_last = step.step == len(scene.game.actions) - 1
+        moment = Moment(step.step, score if is_last else step.score_before, step.obs)
         for frame in step.frames if max_frames is None else step.frames[: max_frames - taken]:
             taken += 1
             yield _Shot(moment, frame)

@@ -115,7 +115,7 @@ class CaptionedStage:
             format_score(score),
             width // 2,
             height // 2 - height // 8,
-            height // 4,
+            max(height // 4, 12),
             bold=True,
             align="centre",
         )

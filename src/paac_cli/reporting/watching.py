@@ -57,7 +57,8 @@ def _play(agent: Agent, game: LiveGame, screening: "_Screening", seed: int, row:
         if clock == 0:
             screening.show(step, prediction, row)  # the reset, with the first prediction
         before, step = step, game.step(prediction.action[row])
-        screening.show(before._replace(frames=step.frames), prediction, row, is_new=clock > 0)
+        score = step.score if step.game_over else before.score
+        screening.show(before._replace(frames=step.frames, score=score), prediction, row, is_new=clock > 0)
         state = prediction.state
         if state is not None and step.episode_ended:
             state[row] = 0.0

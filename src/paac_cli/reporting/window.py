@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from paac_cli.errors import DisplayError
 
+_INVISIBLE = ("offscreen", "dummy")  # drivers that SDL takes if no other works
+_INSTEAD = "`paac record` makes a video file instead"
+
 
 class Key(Enum):
     """What the user asks for."""
@@ -24,10 +27,7 @@ class Key(Enum):
 def require_display() -> None:
     """Raise DisplayError if there is no display. A driver in SDL_VIDEODRIVER counts as one."""
     if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")):
-        raise DisplayError(
-            "there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set); `paac record` makes a "
-            "video file instead"
-        )
+        raise DisplayError(f"there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set); {_INSTEAD}")
 
 
 class Window:
@@ -57,7 +57,9 @@ class Window:
         try:
             pygame.display.init()
         except pygame.error as error:
-            raise DisplayError(f"no window can be opened: {error}; `paac record` makes a video file instead") from None
+            raise DisplayError(f"no window can be opened: {error}; {_INSTEAD}") from None
+        if pygame.display.get_driver() in _INVISIBLE and not os.environ.get("SDL_VIDEODRIVER"):
+            raise DisplayError(f"no window can be opened: the display does not answer; {_INSTEAD}")
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +76,7 @@ class Window:
             try:
                 self._surface = self._pygame.display.set_mode(size)
             except self._pygame.error as error:
-                raise DisplayError(
-                    f"no window can be opened: {error}; `paac record` makes a video file instead"
-                ) from None
+                raise DisplayError(f"no window can be opened: {error}; {_INSTEAD}") from None
             self._pygame.display.set_caption(self._title)
         self._surface.blit(self._pygame.image.frombuffer(image.tobytes(), size, "RGB"), (0, 0))
         self._pygame.display.flip()
