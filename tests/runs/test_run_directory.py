@@ -4,13 +4,17 @@ import errno
 import fcntl
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from checkpoints import cartpole_config, checkpoint_of
 from paac_cli.errors import RunDirectoryError
+from paac_cli.runs.directory_lock import is_locked
 from paac_cli.runs.run_directory import RunDirectory
+from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
+from paac_cli.runs.saved_run import SavedRun
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -81,7 +85,8 @@ def test_files_may_be_deleted_from_a_directory_in_use(tmp_path):
 
 
 def test_a_lock_file_of_an_earlier_version_does_not_count(tmp_path):
-    begun(tmp_path / "run").__exit__()
+    with begun(tmp_path / "run"):
+        pass
     descriptor = os.open(tmp_path / "run" / ".lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     with begun(tmp_path / "run") as run:
@@ -113,7 +118,8 @@ def test_where_directories_cannot_be_locked_a_file_is(error, tmp_path, monkeypat
         with pytest.raises(RunDirectoryError, match="another process is training in"):
             other.claim(cartpole_config(), fresh=False)
         run.save(checkpoint_of(100), keep=1)
-    begun(tmp_path / "run").__exit__()
+    with begun(tmp_path / "run"):
+        pass
 
 
 # --- links of others
@@ -122,7 +128,8 @@ def test_where_directories_cannot_be_locked_a_file_is(error, tmp_path, monkeypat
 @pytest.mark.parametrize("name", ["checkpoints", "tensorboard"])
 def test_a_run_is_not_written_through_a_link_in_its_directory(name, tmp_path):
     """It may lead to the checkpoints of another run, the oldest of which would be deleted."""
-    begun(tmp_path / "run").__exit__()
+    with begun(tmp_path / "run"):
+        pass
     (tmp_path / "precious").mkdir()
     (tmp_path / "run" / name).symlink_to(tmp_path / "precious")
     with RunDirectory(tmp_path / "run") as run, pytest.raises(RunDirectoryError, match=rf"{name} is a symbolic link"):
@@ -136,3 +143,48 @@ def test_videos_are_not_written_through_a_link(tmp_path):
     (tmp_path / "run" / "videos").symlink_to(tmp_path)
     with pytest.raises(RunDirectoryError, match="videos is a symbolic link"):
         _ = RunDirectory(tmp_path / "run").videos
+
+
+# --- the record
+
+
+def test_the_record_says_how_the_run_ended(tmp_path):
+    run = tmp_path / "run"
+    with RunDirectory(run, "pong") as directory:
+        directory.claim(cartpole_config(), fresh=False)
+        directory.create(cartpole_config(), fresh=False)
+        assert read_record(run) == RunRecord(preset="pong", status=Status.RUNNING)
+        assert SavedRun(run).status == Status.RUNNING
+        directory.finish()
+    assert SavedRun(run).status == Status.FINISHED
+    with RunDirectory(run, "run/config.yaml") as directory:  # another preset with the same settings resumes it
+        directory.claim(cartpole_config(), fresh=False)
+        directory.create(cartpole_config(), fresh=False)
+    assert read_record(run) == RunRecord(preset="pong", status=Status.STOPPED)
+    with pytest.raises(RunDirectoryError), begun(run):
+        raise RunDirectoryError("the disk is full")
+    assert read_record(run) == RunRecord(preset="pong", status=Status.FAILED, reason="the disk is full")
+
+
+def test_a_refused_command_leaves_the_record(tmp_path):
+    with begun(tmp_path / "run") as run:
+        run.finish()
+    with pytest.raises(RunDirectoryError, match="another config"), RunDirectory(tmp_path / "run") as run:
+        run.claim(cartpole_config().model_copy(update={"seed": 99}), fresh=False)
+    assert SavedRun(tmp_path / "run").status == Status.FINISHED
+
+
+def test_a_run_whose_process_was_killed_is_neither_running_nor_failed(tmp_path):
+    with begun(tmp_path / "run"):
+        record = read_record(tmp_path / "run")
+    write_record(tmp_path / "run", record)
+    assert SavedRun(tmp_path / "run").status == Status.KILLED
+
+
+def test_looking_at_a_lock_keeps_nobody_from_training(tmp_path):
+    (tmp_path / "run").mkdir()
+    looking = os.open(tmp_path / "run", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.02, os.close, [looking]).start()
+    begun(tmp_path / "run")
+    assert is_locked(tmp_path / "run")

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from chaos.session import wait_for
 from paac_cli.errors import ClusterError, ConfigError
 from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
-from paac_cli.training import launch as launch_module
+from paac_cli.training import processes
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
 from paac_cli.training.launch import Ended, can_be_repeated, exit_code
 from short_runs import final_state, metrics_rows
@@ -239,11 +239,11 @@ def test_a_connection_that_takes_too_long_ends_the_process_with_one_error():
 
 def test_cores_are_shared_among_ranks_as_far_as_a_quota_allows(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
-    monkeypatch.setattr(launch_module, "available_cores", lambda: 8)
-    assert launch_module._cores_for(3) == [{0, 1}, {2, 3, 4}, {5, 6, 7}]
-    monkeypatch.setattr(launch_module, "available_cores", lambda: 4)
-    assert launch_module._cores_for(2) == [{0, 1}, {4, 5}]
-    assert launch_module._cores_for(9)[7:] == [{7}, {0}]
+    monkeypatch.setattr(processes, "available_cores", lambda: 8)
+    assert processes.split_cores(3) == [{0, 1}, {2, 3, 4}, {5, 6, 7}]
+    monkeypatch.setattr(processes, "available_cores", lambda: 4)
+    assert processes.split_cores(2) == [{0, 1}, {4, 5}]
+    assert processes.split_cores(9)[7:] == [{7}, {0}]
 
 
 def test_ranks_on_one_host_count_from_zero():

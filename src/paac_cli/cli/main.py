@@ -25,6 +25,8 @@ _COMMANDS = {
     "record": "paac_cli.cli.record:record",
     "watch": "paac_cli.cli.watch:watch",
     "verify": "paac_cli.cli.verify:verify",
+    "runs": "paac_cli.cli.runs:runs",
+    "compare": "paac_cli.cli.compare:compare",
     "plot": "paac_cli.cli.plot:plot",
     "bench": "paac_cli.cli.bench:bench",
     "presets": "paac_cli.cli.presets:presets",

@@ -7,6 +7,7 @@ and is made `printable`. JSON is exact: it escapes control characters by itself.
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -39,6 +40,11 @@ def prepare_standard_streams() -> None:
 def print_result(text: str, *, nl: bool = True) -> None:
     """Print a result on standard output. Raises OutputError, or BrokenPipeError if its reader has ended."""
     _print_exactly(printable(text), nl=nl)
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal on standard output; None if lines may have any length, as in a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_json(data: Any) -> None:

@@ -10,6 +10,7 @@ import click
 
 from paac_cli.cli.options import RUNS, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
 from paac_cli.cli.output import echo, print_event, print_result, warn
+from paac_cli.cli.seeds import Seeds, train_seeds
 from paac_cli.errors import REQUEUE
 from paac_cli.text import counted, in_ranks, shell_quoted
 
@@ -45,6 +46,15 @@ _FLAGS = {
 )
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--seed", type=int, help="Seed of every random draw.  [seed]")
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    metavar="1-5",
+    help="Train once with each of these seeds, e.g. 1-5 or 1,3,7-9, into one group directory: runs/<preset>/seed<N>.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, metavar="K", help="With --seeds: train K at a time.  [default: 1]"
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Device of the learner.  [training.device]")
 @click.option(
     "--total-steps",
@@ -76,6 +86,8 @@ def train(
     assignments: tuple[str, ...],
     algorithm: str | None,
     run_dir: Path | None,
+    seeds: tuple[int, ...] | None,
+    jobs: int,
     cluster: str | None,
     rank: int | None,
     fresh: bool,
@@ -91,12 +103,17 @@ def train(
     \b
       paac train --preset pong
       paac train --preset ppo/cartpole --seed 2 --run-dir my-run
+      paac train --preset ppo/cartpole --seeds 1-5 --jobs 2
       paac train --preset breakout --env ALE/Qbert-v5 --set network.torso=nature
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
     from paac_cli.training.join import join_ranks
 
+    if seeds is None and jobs > 1:
+        raise click.UsageError("--jobs is for --seeds, e.g. --seeds 1-5 --jobs 2")
+    if seeds is not None and (flag_values["seed"] is not None or cluster is not None):
+        raise click.UsageError("--seeds cannot be combined with --seed or --cluster")
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     if flag_values["init_from"] is not None:
@@ -110,26 +127,28 @@ def train(
     if config.init_from is not None:
         config = config.with_init_from(path=str(absolute(Path(config.init_from.path).expanduser())))
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
-    directory = run_dir or _default_directory(preset, substitutes, config.seed)
+    if seeds is not None:
+        train_seeds(seeds, jobs, run_dir or _default_directory(preset, substitutes))
+        return
+    directory = run_dir or _default_directory(preset, [*substitutes, f"seed{config.seed}"])
     ranks = join_ranks(config, cluster, rank)
     with ranks.explaining_failures():
-        _run(config, directory, fresh, ranks)
+        _run(config, preset, directory, fresh, ranks)
 
 
-def _default_directory(preset: str, substitutes: list[str], seed: int) -> Path:
-    """The run directory: named after the preset, the `substitutes` for its algorithm and environment, and the seed."""
+def _default_directory(preset: str, parts: list[str]) -> Path:
+    """Named after the preset and `parts`: substitutes for its algorithm and environment, and the seed."""
     stem = preset.removesuffix(".yaml").removesuffix(".yml")
     name = Path(stem).name if preset != stem else stem.replace("/", "-")
-    substitutes = [one.removeprefix("ALE/").replace("/", "-").replace(":", "-") for one in substitutes]
-    return RUNS / "-".join([name, *substitutes, f"seed{seed}"])
+    return RUNS / "-".join([name, *(part.removeprefix("ALE/").replace("/", "-").replace(":", "-") for part in parts)])
 
 
-def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> None:
+def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: "Ranks") -> None:
     """Start or resume the run in `directory`, and print its result. Of several ranks, the first one does so."""
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
 
-    with RunDirectory(absolute(directory)) as run_dir:
+    with RunDirectory(absolute(directory), preset) as run_dir:
         checkpoint = None
         if ranks.is_first:
             run_dir.claim(config, fresh=fresh)
@@ -146,6 +165,8 @@ def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> N
             print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
             return
         exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks)
+        if not exit_code:
+            run_dir.finish()
     if not ranks.is_first:
         click.get_current_context().exit(exit_code)
     if progress.steps:

@@ -4,11 +4,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from pathlib import Path
 
 _FILE = ".lock"
 #: How a file system answers that it cannot lock directories. NFS locks only files that are open for writing.
 _CANNOT_LOCK = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_PAUSE = 0.05  # seconds; see `DirectoryLock`
 
 
 class DirectoryLock:
@@ -18,7 +20,10 @@ class DirectoryLock:
     """
 
     def __init__(self, path: Path) -> None:
-        """Lock the directory at `path`. Raises OSError; BlockingIOError if another process holds the lock."""
+        """Lock the directory at `path`. Raises OSError; BlockingIOError if another process holds the lock.
+
+        There is a second attempt, because `is_locked` in another process holds the lock for an instant.
+        """
         self._descriptors = [os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
         try:
             try:
@@ -47,5 +52,32 @@ class DirectoryLock:
                 os.close(self._descriptors.pop())
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process trains in the directory at `path`; False if that cannot be known."""
+    with contextlib.suppress(OSError):
+        try:
+            return _is_file_locked(path, os.O_DIRECTORY)
+        except OSError as error:
+            if error.errno in _CANNOT_LOCK:
+                return _is_file_locked(path / _FILE, os.O_NOFOLLOW | os.O_NONBLOCK)
+    return False
+
+
+def _is_file_locked(path: Path, flags: int) -> bool:
+    """Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(descriptor: int) -> None:
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_PAUSE)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,9 +5,14 @@ Column names follow Stable-Baselines3. The first column is `steps`, in agent ste
 
 import csv
 import io
+import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from paac_cli.files import open_regular
 
@@ -43,32 +48,74 @@ def read_rows(path: Path, *, strict: bool = False) -> tuple[list[str], Iterator[
     such a table or too large; both also while the rows are read.
     """
     lines = _lines(path)
-    first = next(lines, None)
-    if first is None:  # killed before the first line was complete
-        return [], iter(())
+    columns = _header(next(lines, ""))
+    return columns, (dict(zip(columns, cells, strict=True)) for cells in _rows(columns, lines, strict))
+
+
+def read_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """These columns of a `metrics.csv`, each [rows]; NaN where a number is missing. Raises as `read_rows` does."""
+    lines = _lines(path)
+    columns = _header(next(lines, ""))
+    positions = [columns.index(name) if name in columns else None for name in names]
+    rows = list(_rows(columns, lines, strict=False))
+    return {
+        name: np.array([math.nan if position is None else _number(cells[position]) for cells in rows], np.float64)
+        for name, position in zip(names, positions, strict=True)
+    }
+
+
+def read_last_row(path: Path) -> dict[str, str]:
+    """The last row of a `metrics.csv`; empty if it has none. Reads only the end. Raises as `read_rows` does."""
+    with open_regular(path) as file:
+        first = file.readline(_MAX_LINE + 1)
+        start = max(len(first), file.seek(0, os.SEEK_END) - 2 * _MAX_LINE)
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines(keepends=True)
+    columns = _header(first.decode(errors="replace") if first.endswith(b"\n") else "")
+    if start > len(first):
+        del lines[0]  # its beginning is missing
+    complete = [line for line in lines if line.endswith("\n")]
+    for cells in _rows(columns, reversed(complete), strict=False):
+        return dict(zip(columns, cells, strict=True))
+    return {}
+
+
+def _header(line: str) -> list[str]:
+    """The columns in the first line; [] if it is not complete. Raises ValueError."""
+    if not line:  # killed before the first line was complete
+        return []
     try:
-        columns = _cells(first)
+        columns = _cells(line)
     except csv.Error as error:
         raise ValueError(f"not a CSV table: {error}") from error
     if columns[:1] != ["steps"]:
         raise ValueError("the first column is not 'steps'")
-    return columns, _rows(columns, lines, strict)
+    return columns
 
 
-def _rows(columns: Sequence[str], lines: Iterable[str], strict: bool) -> Iterator[dict[str, str]]:
+def _rows(columns: Sequence[str], lines: Iterable[str], strict: bool) -> Iterator[list[str]]:
     for number, line in enumerate(lines, start=2):
         try:
             cells = _cells(line)
         except csv.Error:
             cells = []
-        if len(cells) == len(columns) and _STEPS.fullmatch(cells[0]):
-            yield dict(zip(columns, cells, strict=True))
+        if cells and len(cells) == len(columns) and _STEPS.fullmatch(cells[0]):
+            yield cells
         elif strict:
             raise ValueError(f"line {number} is not a row of the table")
 
 
+def _number(cell: str) -> float:
+    try:
+        return float(cell) if cell else math.nan
+    except ValueError:
+        return math.nan
+
+
 def _cells(line: str) -> list[str]:
     """Raises csv.Error."""
+    if '"' not in line and "\r" not in line:
+        return line.removesuffix("\n").split(",")  # as the `csv` module, in a quarter of the time
     return next(csv.reader([line], strict=True), [])
 
 

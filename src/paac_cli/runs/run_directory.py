@@ -5,12 +5,13 @@ import os
 from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
-from paac_cli.errors import CheckpointError, RunDirectoryError
+from paac_cli.errors import CheckpointError, PaacError, RunDirectoryError
 from paac_cli.events import Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
@@ -29,7 +30,8 @@ from paac_cli.runs.checkpoint import (
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import MANIFEST
 from paac_cli.runs.newest import load_newest
-from paac_cli.text import counted, reason
+from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
+from paac_cli.text import counted, describe_error, reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 
@@ -37,13 +39,15 @@ CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 class RunDirectory:
     """One run on disk. A context manager that releases the lock: only one process at a time trains in the directory."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, preset: str = "") -> None:
+        """preset: as in `RunRecord`; needed only to train."""
+        self.path, self._preset = path, preset
         self.checkpoints = path / CHECKPOINTS
         self.metrics_csv = path / "metrics.csv"
         self.events = path / "events.log"
         self.tensorboard = path / "tensorboard"
         self._lock: DirectoryLock | None = None
+        self._record: RunRecord | None = None  # of the session that `create` has begun
 
     def claim(self, config: RunConfig, *, fresh: bool) -> None:
         """Lock the directory if it exists, and check that `config` can be trained in it. Changes nothing.
@@ -80,7 +84,7 @@ class RunDirectory:
         return config.with_init_from(sha256=begun.sha256) if begun and config.init_from.sha256 is None else config
 
     def create(self, config: RunConfig, *, fresh: bool) -> None:
-        """After `claim`: make the directory if it does not exist, and write `config` to it.
+        """After `claim`: make the directory if it does not exist, and write `config` and the run's record to it.
 
         fresh: first rename the existing run. Raises RunDirectoryError, also if another process has begun a run since.
         """
@@ -93,16 +97,27 @@ class RunDirectory:
             if self.is_run and not was_claimed:
                 raise RunDirectoryError(f"another process has begun a run in {self.path}; choose another --run-dir")
             replace_synced(self.path / CONFIG, [to_yaml(config).encode()])
+            earlier = read_record(self.path)
+            self._record = RunRecord(preset=(earlier and earlier.preset) or self._preset)
+            write_record(self.path, self._record)
         except OSError as error:
             raise RunDirectoryError(f"run directory {self.path} cannot be used: {reason(error, self.path)}") from error
+
+    def finish(self) -> None:
+        """Record that the run has reached its end. Otherwise the end of the block records that it stopped or failed."""
+        self._record_end(Status.FINISHED)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self._record_end(Status.FAILED, str(error) if isinstance(error, PaacError) else describe_error(error))
+        else:
+            self._record_end(Status.STOPPED)
+        self._release()
 
     @property
     def videos(self) -> Path:
@@ -174,7 +189,21 @@ class RunDirectory:
         while (old := path.with_name(f"{path.name}.old-{number}")).exists():
             number += 1
         path.rename(old)
-        self.__exit__()
+        self._release()
+
+    def _record_end(self, status: Status, reason: str = "") -> None:
+        """Record how the session that `create` has begun has ended; only the first call does. Ignores a full disk."""
+        if self._record is None:
+            return
+        record, self._record = self._record, None
+        with contextlib.suppress(OSError):
+            if self._lock is not None and self._lock.is_at(self.path):
+                write_record(self.path, record.model_copy(update={"status": status, "reason": reason}))
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _acquire(self) -> None:
         """Raises RunDirectoryError if another process holds the lock, and OSError."""
@@ -187,11 +216,15 @@ class RunDirectory:
 
 
 def require_no_link(directory: Path) -> None:
-    """Raises RunDirectoryError if `directory`, which is part of a run directory, is a symbolic link.
+    """Raises RunDirectoryError if `directory`, which is part of a run directory, is a symbolic link or unreadable.
 
     A run directory may come from somebody else, and a link in it may lead to files of the user.
     """
-    if directory.is_symlink():
+    try:
+        is_link = directory.is_symlink()
+    except OSError as error:
+        raise RunDirectoryError(f"{directory} cannot be used: {reason(error, directory)}") from error
+    if is_link:
         raise RunDirectoryError(
             f"{directory} is a symbolic link, and paac writes through no link in a run directory; replace it by what "
             "it leads to, and link the whole run directory instead if that is on another disk"
@@ -275,7 +308,7 @@ def _is_checkpoint(path: Path) -> bool:
     try:
         if (path / MANIFEST).exists():
             return True
-        is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
+        is_run = path.is_dir() and _is_run(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
     if not is_run:
@@ -285,18 +318,23 @@ def _is_checkpoint(path: Path) -> bool:
 
 def newest_run(root: Path) -> Path:
     """The run in `root` with the newest checkpoint. Raises CheckpointError."""
-    saved = [(time, run) for run in _runs_below(root) for time in _last_save(run)]
+    saved = [(time, run) for run in runs_below(root) for time in _last_save(run)]
     if not saved:
         raise CheckpointError(f"there is no run with a checkpoint in {root}; `paac train --preset pong` makes one")
     return max(saved)[1]
 
 
-def _runs_below(root: Path) -> Iterator[Path]:
-    """The directories in `root` that hold checkpoints. A link is followed if it leads to a run, but not further."""
+def runs_below(root: Path) -> Iterator[Path]:
+    """The run directories in `root`, at any depth. A link is followed if it leads to a run, but not further."""
     for directory, names, _ in os.walk(root):
-        for path in [Path(directory, name) for name in names]:
-            if (path / CHECKPOINTS).is_dir():
-                yield path
+        found = [name for name in names if _is_run(Path(directory, name))]
+        yield from (Path(directory, name) for name in found)
+        names[:] = [name for name in names if name not in found and not name.startswith(".")]
+
+
+def _is_run(path: Path) -> bool:
+    """Whether `path` is a run directory, perhaps without its config."""
+    return RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir()
 
 
 def _last_save(run: Path) -> list[float]:

@@ -1,27 +1,21 @@
 """Starts several ranks of one run on this machine, and all of them again if one fails."""
 
 import contextlib
-import ctypes
 import json
 import math
-import os
 import signal
 import socket
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from paac_cli.machine import available_cores
 from paac_cli.sampling.child import STOP_SIGNALS
-from paac_cli.sampling.partition import split_evenly
 from paac_cli.training.cluster import JOB
+from paac_cli.training.processes import forward_lines, split_cores, start_paac
 
-_PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the one that started it ends
 _POLL = 0.1  # seconds
 _GRACE = 15.0  # seconds that the others have to notice that a rank has failed; then they are killed
 
@@ -42,19 +36,16 @@ class LocalRanks:
         addresses = [f"127.0.0.1:{port}" for port in _free_ports(size)]
         self._processes: list[subprocess.Popen[str]] = []
         try:
-            for rank, cores in enumerate(_cores_for(size)):
+            for rank, cores in enumerate(split_cores(size)):
                 config = {"cluster": {JOB: addresses}, "task": {"type": JOB, "index": rank}}
-                self._processes.append(_start(arguments, config, cores, is_first=rank == 0))
+                settings = {"TF_CONFIG": json.dumps(config)}
+                self._processes.append(start_paac(arguments, cores, settings, prints_here=rank == 0))
         except BaseException:
             self._kill()
             raise
         self._threads = [
-            threading.Thread(target=_forward, args=(rank, process.stdout, show), daemon=True)
-            for rank, process in enumerate(self._processes)
-            if process.stdout is not None
+            forward_lines(process, f"rank {rank}", show) for rank, process in enumerate(self._processes) if rank
         ]
-        for thread in self._threads:
-            thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -131,29 +122,6 @@ def _failed_from_outside(end: Ended) -> bool:
     return end.code < 0 and not end.was_slow
 
 
-def _start(
-    arguments: Sequence[str], config: dict[str, Any], cores: set[int], *, is_first: bool
-) -> subprocess.Popen[str]:
-    """Start one rank. config: its TF_CONFIG. is_first: whether it prints where this process does."""
-    libc = ctypes.CDLL(None)
-
-    def prepare() -> None:  # in the new process, before `paac` starts in it
-        os.sched_setaffinity(0, cores)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "paac_cli", *arguments],
-        env=os.environ | {"TF_CONFIG": json.dumps(config)},
-        stdin=subprocess.DEVNULL,
-        stdout=None if is_first else subprocess.PIPE,
-        stderr=None if is_first else subprocess.STDOUT,
-        text=True,
-        errors="backslashreplace",
-        process_group=0,  # Ctrl-C is sent on once, and not by the terminal too, where a second one means more
-        preexec_fn=prepare,
-    )
-
-
 def _is_stopped(pid: int) -> bool:
     """Whether a process is stopped, as by SIGSTOP."""
     try:
@@ -168,19 +136,3 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
-
-
-def _cores_for(size: int) -> list[set[int]]:
-    """The cores of each rank: its share of those of this process, or one of them if there are fewer than ranks.
-
-    If a container limits the CPU time, each rank gets as many cores as its share of that time keeps busy.
-    """
-    cores, most = sorted(os.sched_getaffinity(0)), math.ceil(available_cores() / size)
-    if len(cores) < size:
-        return [{cores[rank % len(cores)]} for rank in range(size)]
-    return [{cores[index] for index in part[:most]} for part in split_evenly(range(len(cores)), size)]
-
-
-def _forward(rank: int, lines: IO[str], show: Callable[[str], None]) -> None:
-    for line in lines:
-        show(f"rank {rank}: {line.rstrip()}")

@@ -1,0 +1,74 @@
+"""`paac train --seeds`: a group of runs that differ only in their seed."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from paac_cli.cli.output import echo, inform, terminal_width
+
+_MOST = 1_000  # seeds in a group
+
+
+class Seeds(click.ParamType):
+    """Seeds such as `1-5` or `1,3,7-9`."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        seeds: list[int] = []
+        for part in str(value).split(","):
+            first, dash, last = part.strip().partition("-")
+            if not (first.isdecimal() and (last.isdecimal() or not dash)) or int(last or first) < int(first):
+                self.fail(f"{value!r} is not a list of seeds, such as 1-5 or 1,3,7-9", param, ctx)
+            if int(last or first) >= 2**63 or int(last or first) - int(first) >= _MOST:
+                self.fail(f"seeds are less than 2^63, and at most {_MOST:,} in a group", param, ctx)
+            seeds += range(int(first), int(last or first) + 1)
+        return tuple(dict.fromkeys(seeds))
+
+
+def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
+    """Train the command of the current context with each of `seeds`, each into a directory of its own in `group`.
+
+    Prints how each has ended, and exits with the code of the first that has not finished.
+    """
+    from paac_cli.reporting.run_list import format_runs, list_runs
+    from paac_cli.training.seeds import SeedRuns
+    from paac_cli.training.stop import stop_signals_handled
+
+    context = click.get_current_context()
+    common = _arguments(context, without=("seeds", "jobs", "seed", "run_dir"))
+    directories = {seed: group / f"seed{seed}" for seed in seeds}
+
+    def arguments(seed: int) -> list[str]:
+        inform(f"Seed {seed} ({seeds.index(seed) + 1} of {len(seeds)}): {directories[seed]}")
+        return ["train", *common, "--seed", str(seed), "--run-dir", str(directories[seed])]
+
+    with (
+        SeedRuns(seeds, min(jobs, len(seeds)), arguments, inform) as runs,
+        stop_signals_handled(lambda number, frame: runs.stop(number)),
+    ):
+        runs.wait()
+    begun = [directory for directory in directories.values() if directory.is_dir()]
+    if begun:
+        echo(format_runs(list_runs(begun, group), terminal_width()))
+    if runs.exit_code:
+        echo("Not all seeds have finished. Run the same command to resume")
+        context.exit(runs.exit_code)
+
+
+def _arguments(context: click.Context, without: tuple[str, ...]) -> list[str]:
+    """The options with which the command of `context` was called, but for those with the names in `without`."""
+    arguments: list[str] = []
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        given = context.get_parameter_source(parameter.name or "") == click.core.ParameterSource.COMMANDLINE
+        if parameter.name in without or not given:
+            continue
+        if getattr(parameter, "is_flag", False):
+            arguments.append(parameter.opts[0])
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        for each in values:
+            arguments += [parameter.opts[0], str(each)]
+    return arguments

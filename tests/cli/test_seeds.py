@@ -1,0 +1,117 @@
+"""`paac train --seeds` trains a group of runs, and `paac runs` lists runs."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from chaos.session import default_signals
+from paac_cli.runs.run_record import Status
+from paac_cli.runs.saved_run import SavedRun
+from short_runs import QUICK, checkpoint_names, final_state
+
+
+def group_command(group, *more):
+    return ["train", *QUICK, "--total-steps", "1280", "--run-dir", group, *more]
+
+
+def statuses(output):
+    """Name -> status, in the table of a command's output."""
+    lines = [line.split() for line in output.splitlines()]
+    return {line[0]: line[1] for line in lines if line and line[0].removeprefix("seed").isdecimal()}
+
+
+def test_a_failing_seed_does_not_end_the_others_and_the_same_command_resumes(paac, tmp_path):
+    group = tmp_path / "group"
+    (group / "seed1").mkdir(parents=True)
+    (group / "seed1" / "notes.txt").touch()
+    command = group_command(group, "--seeds", "1-3", "--jobs", "2")
+    first = paac(*command)
+    assert first.returncode == 2, first.stderr
+    assert "seed 1: Error: " in first.stderr
+    assert "is neither empty nor a run directory" in first.stderr
+    assert statuses(first.stdout) == {"seed1": "unreadable", "seed2": "finished", "seed3": "finished"}
+    assert "Not all seeds have finished. Run the same command to resume" in first.stdout
+    state = final_state(group / "seed2")
+
+    (group / "seed1" / "notes.txt").unlink()
+    second = paac(*command)
+    assert second.returncode == 0, second.stderr
+    assert f"seed 2: {group / 'seed2'} is already trained" in second.stderr
+    assert statuses(second.stdout) == {"seed1": "finished", "seed2": "finished", "seed3": "finished"}
+    assert final_state(group / "seed2") == state
+    assert [SavedRun(group / f"seed{seed}").config.seed for seed in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_run_of_a_group_is_the_run_of_that_seed(paac, tmp_path):
+    assert paac(*group_command(tmp_path / "group", "--seeds", "2")).returncode == 0
+    assert paac(*group_command(tmp_path / "alone", "--seed", "2")).returncode == 0
+    assert final_state(tmp_path / "group" / "seed2") == final_state(tmp_path / "alone")
+
+
+def test_a_stop_signal_stops_all_and_starts_no_more(tmp_path):
+    group = tmp_path / "group"
+    command = [sys.executable, "-m", "paac_cli", *group_command(group, "--seeds", "1-3", "--jobs", "2")]
+    command += ["--total-steps", "10_000_000"]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not all(checkpoint_names(group / f"seed{seed}") for seed in (1, 2)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert statuses(output) == {"seed1": "stopped", "seed2": "stopped"}
+    assert not (group / "seed3").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "3-1"], "is not a list of seeds"),
+        (["--seeds", "1,x"], "is not a list of seeds"),
+        (["--seeds", "1-2000"], "at most 1,000"),
+        (["--seeds", "1", "--seed", "2"], "--seeds cannot be combined with --seed"),
+        (["--jobs", "2"], "--jobs is for --seeds"),
+    ],
+)
+def test_wrong_seeds_are_refused(arguments, message, invoke):
+    result = invoke("train", "--preset", "cartpole", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_runs_of_all_kinds_are_listed(trained, invoke, tmp_path):
+    (tmp_path / "runs" / "group").mkdir(parents=True)
+    for name in ("group/seed2", "group/seed10"):
+        (tmp_path / "runs" / name).symlink_to(trained)
+    (tmp_path / "runs" / "broken").mkdir()
+    (tmp_path / "runs" / "broken" / "config.yaml").write_text("env: {id: [}")
+    listed = json.loads(invoke("runs", "--json").stdout)["runs"]
+    assert [run["run"] for run in listed] == ["broken", "group/seed2", "group/seed10"]
+    assert "invalid YAML" in listed[0]["error"]
+    run = listed[1]
+    assert (run["status"], run["preset"], run["environment"], run["algorithm"]) == (
+        Status.FINISHED,
+        "cartpole",
+        "CartPole-v1",
+        "paac",
+    )
+    assert run["steps"] == run["total_steps"] > 0
+    assert run["score"] == SavedRun(trained).best.score
+    assert run["bytes"] > 10_000
+    text = invoke("runs").stdout
+    assert [line.split()[0] for line in text.splitlines()[:4]] == ["run", "broken", "group/seed2", "group/seed10"]
+    assert "broken: " in text.splitlines()[-1]
+
+
+def test_where_there_is_no_run_the_list_says_how_to_make_one(invoke):
+    result = invoke("runs")
+    assert result.exit_code == 2
+    assert "runs holds no run: it does not exist; `paac train --preset pong` makes one" in result.stderr
