@@ -74,11 +74,25 @@ def test_scores_are_short(score, text):
 
 def test_a_curve_ends_at_its_latest_value_and_marks_zero():
     image = np.zeros((88, 340, 3), np.uint8)
-    drawing.draw_curve(image, np.linspace(-1, 1, 50), -1, 1, 1.5, 334)
+    drawing.draw_curve(image, np.linspace(-1, 1, 50), -1, 1, 334)
     bright = np.argwhere((image == drawing.BRIGHT).all(axis=2))
     assert abs(bright.mean(axis=0) - [5, 334]).max() < 1.5  # a dot at the top right
     assert (image[44, :200] == drawing.LINE).all()
-    assert not (image[:, :250] == drawing.ACCENT).all(axis=2).any()  # 50 values are 75 pixels
+    assert not (image[:, :250] == drawing.ACCENT).all(axis=2).any()  # 50 values are 50 pixels
+
+
+def test_a_curve_that_moves_is_the_curve_that_is_drawn_at_once():
+    count = 700
+    values = np.random.default_rng(0).normal(size=count).cumsum().astype(np.float32)
+    some = log(values, np.zeros(count, np.int32), np.full((count, 2), 0.5, np.float32))
+    view, obs = NetworkView(spec_of((4,)), CARTPOLE), np.zeros(4)
+    moved, at_once = (np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8) for _ in range(2))
+    moving = Panel(some, spec_of((4,)), view, 30.0)
+    for step in range(count):
+        moving.draw(moved, Moment(step, 0.0, obs))
+        if step in (1, 30, 333, 334, 335, 336, 699):
+            Panel(some, spec_of((4,)), view, 30.0).draw(at_once, Moment(step, 0.0, obs))
+            np.testing.assert_array_equal(moved[:, 2:], at_once[:, 2:])  # lines that begin outside differ a little
 
 
 @pytest.mark.parametrize("values", [[np.nan], [0.0], [np.inf, 1.0, -np.inf], [1e30, -1e30], [2.0] * 500])

@@ -78,17 +78,15 @@ def format_score(score: float) -> str:
     )
 
 
-def draw_curve(
-    image: NDArray[np.uint8], values: NDArray[np.float64], low: float, high: float, step_width: float, end: int
-) -> None:
-    """Fill `image` with the curve of `values` [L], whose last value is in column `end`, with a dot.
+def draw_curve(image: NDArray[np.uint8], values: NDArray[np.float64], low: float, high: float, end: int) -> None:
+    """Fill `image` with the curve of `values` [L], one per column, whose last value is in column `end`, with a dot.
 
-    low, high: ends of the axis, low < high; a line marks 0. step_width: pixels per value.
+    low, high: ends of the axis, low < high; a line marks 0.
     """
     image[...] = TRACK
     height = image.shape[0]
     y = (high - np.nan_to_num(values, nan=low, posinf=high, neginf=low)) / (high - low) * (height - 11) + 5
-    x = end - np.arange(len(values) - 1, -1, -1) * step_width
+    x = np.arange(end + 1 - len(values), end + 1)
     curve = np.rint(np.stack([x, y], axis=1) * 2**_SUBPIXEL).astype(np.int32)
     zero = high / (high - low) * (height - 11) + 5
     base = zero if low < 0 < high else height

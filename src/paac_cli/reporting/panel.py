@@ -29,7 +29,7 @@ from paac_cli.spec import EnvSpec
 
 # All lengths are in pixels.
 WIDTH, HEIGHT = 340, 490
-_CURVE_STEPS = 225  # that are visible: 15 seconds of an Atari game
+_NEW, _NEW_DRAWN = 24, 48  # columns that change when the curve moves by one; with those that the edge of a line needs
 _CURVE_END = 6  # columns to the right of the newest value
 _LABEL, _SMALL = 13, 11  # sizes of fonts
 _VIEW_TOP, _VIEW_SIZE = 18, 168
@@ -69,6 +69,9 @@ class Panel:
         self._log, self._view, self._steps_per_second = log, view, steps_per_second
         self._bars = ActionBars(log, spec.action)
         self._lowest, self._highest = finite_range(np.asarray(log.values, np.float64))
+        self._curve = new_image(_CURVE_HEIGHT, WIDTH)
+        self._new = new_image(_CURVE_HEIGHT, _NEW_DRAWN)
+        self._drawn = (-1, 0.0, 0.0)  # the step of `_curve`, and its axis
         self._magnitude = np.zeros(0)  # the largest of each number of the observation so far
         self._static = self._draw_static()
 
@@ -98,14 +101,21 @@ class Panel:
         return image
 
     def _draw_curve(self, image: NDArray[np.uint8], step: int) -> None:
-        """The latest values. The axis has room for all values of the log so far."""
-        values = np.asarray(self._log.values[max(step + 1 - _CURVE_STEPS, 0) : step + 1], np.float64)
+        """The latest values, one per pixel. The axis has room for all values of the log so far."""
+        values = np.asarray(self._log.values[max(step - WIDTH, 0) : step + 1], np.float64)
         lowest, highest = finite_range(values)
         self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
         low, high = self._lowest, self._highest
         if not low < high:  # also if no value is finite
             low, high = (low - 0.5, low + 0.5) if np.isfinite(low) else (-0.5, 0.5)
-        draw_curve(image, values, low, high, (WIDTH - _CURVE_END) / (_CURVE_STEPS - 1), WIDTH - _CURVE_END)
+        if self._drawn == (step - 1, low, high):
+            self._curve[:, :-1] = self._curve[:, 1:]
+            draw_curve(self._new, values[-_NEW_DRAWN - 8 :], low, high, end=_NEW_DRAWN - _CURVE_END)
+            self._curve[:, -_NEW:] = self._new[:, -_NEW:]
+        else:
+            draw_curve(self._curve, values, low, high, end=WIDTH - _CURVE_END)
+        self._drawn = step, low, high
+        image[...] = self._curve
         write(image, f"{high:+.3g}", 6, 6, _SMALL, DIM)
         write(image, f"{low:+.3g}", 6, _CURVE_HEIGHT - 14, _SMALL, DIM)
 
