@@ -39,7 +39,7 @@ def watch(
     try:
         for number in itertools.count():
             screening.begin(number)
-            scores.append(_play(agent, game, screening, seed + number // BATCH, number % BATCH))
+            scores.append(_play(agent, game, screening, (seed + number // BATCH) % 2**63, number % BATCH))
             screening.rest(_AFTER_GAME)
     except _Quit:
         return scores
