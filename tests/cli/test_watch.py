@@ -62,18 +62,21 @@ def watch(invoke, monkeypatch):
     return run
 
 
-def wait_until(condition, what):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+def wait_for_rest(seconds):
+    """Wait until the window has shown the same for `seconds`: while it is paused, or for 1.5 seconds after a game."""
+    deadline, image, since = time.monotonic() + 60, window_image(), time.monotonic()
+    while time.monotonic() < since + seconds:
+        assert time.monotonic() < deadline, "the window never shows the same for long"
+        time.sleep(0.03)
+        if not np.array_equal(now := window_image(), image):
+            image, since = now, time.monotonic()
 
 
-def is_at_rest():
-    """Whether the window shows the same for a while, as while it is paused and for 1.5 seconds after each game."""
-    before = window_image()
-    time.sleep(0.8)
-    return np.array_equal(window_image(), before)
+def wait_for_change():
+    before, deadline = window_image(), time.monotonic() + 30
+    while np.array_equal(window_image(), before):
+        assert time.monotonic() < deadline, "the window always shows the same"
+        time.sleep(0.03)
 
 
 def test_the_games_are_those_of_eval(trained, invoke, watch):
@@ -82,9 +85,9 @@ def test_the_games_are_those_of_eval(trained, invoke, watch):
     def act():
         for _ in range(3):
             press("K_PLUS", "+")  # eight times as fast
-        for game in ("first", "second"):
-            wait_until(is_at_rest, f"the {game} game does not end")
-            wait_until(lambda: not is_at_rest(), "no other game begins")
+        for _ in range(2):
+            wait_for_rest(1.0)
+            wait_for_change()
 
     result = watch(act, trained, "--seed", 3)
     assert result.stdout.startswith(f"raw return {scores[0]:g}, {scores[1]:g}")
@@ -99,8 +102,8 @@ def test_greedy_games_are_those_of_eval_too(trained, invoke, watch):
     def act():
         for _ in range(3):
             press("K_KP_PLUS")
-        wait_until(is_at_rest, "the game does not end")
-        wait_until(lambda: not is_at_rest(), "no other game begins")
+        wait_for_rest(1.0)
+        wait_for_change()
 
     assert watch(act, beginner, "--greedy").stdout.startswith(f"raw return {score:g}")
 
@@ -110,14 +113,15 @@ def test_space_pauses_and_continues(trained, watch):
 
     def act():
         press("K_SPACE", " ")
-        wait_until(is_at_rest, "the game does not pause")
+        wait_for_rest(0.5)
         before = window_image()
         press("K_g", "g")  # still changes what is written below the game
-        time.sleep(0.4)
+        wait_for_change()
         changed = np.argwhere((window_image() != before).any(axis=2))
         assert changed[:, 0].min() > 480
         press("K_SPACE", " ")
-        time.sleep(0.4)
+        wait_for_change()  # of what is written
+        wait_for_change()
         moved.append((window_image()[:480] != before[:480]).any())
 
     watch(act, trained)
