@@ -34,7 +34,10 @@ COMMANDS = dict(commands())
 def test_the_commands_are_these():
     assert {path for path in COMMANDS if len(path) == 1} == {
         (name,)
-        for name in ("train", "launch", "eval", "record", "verify", "runs", "plot", "compare", "bench", "presets")
+        for name in (
+            *("train", "launch", "eval", "record", "watch", "verify"),
+            *("runs", "plot", "compare", "bench", "presets"),
+        )
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
 

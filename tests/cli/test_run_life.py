@@ -80,6 +80,17 @@ def test_the_event_log_has_every_checkpoint_and_marks_the_best(trained, total_st
         assert marked[-1] == f"{best.counters.steps:,}, mean return {best.score:.2f}, the best checkpoint so far"
 
 
+def test_milestones_are_kept_and_change_no_bit_of_the_run(trained, train, tmp_path):
+    """The other run has none in its first half, stops there, and resumes with them."""
+    names = [f"milestone_{steps:09d}" for steps in (64, 192, 640, 1920, 6400)]
+    assert sorted(path.name for path in (trained / "checkpoints").glob("milestone_*")) == names
+    train(tmp_path / "run", "--total-steps", 3_200, "--set", "training.keep_milestones=false")
+    assert not list((tmp_path / "run" / "checkpoints").glob("milestone_*"))
+    train(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("milestone_*")] == names[-1:]
+    assert final_state(tmp_path / "run") == final_state(trained)
+
+
 # --- runs that are already trained
 
 

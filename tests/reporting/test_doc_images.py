@@ -27,6 +27,6 @@ def test_every_picture_is_made_by_the_script(make_images):
 
 
 def test_the_picture_of_the_live_view_is_up_to_date(make_images, tmp_path):
-    make_images.IMAGES["train.svg"](tmp_path / "train.svg")
+    make_images.IMAGES["train.svg"](tmp_path)
     assert text_of(tmp_path / "train.svg") == text_of(DOCS / "img" / "train.svg")
     assert "http" not in re.sub(r'xmlns="[^"]*"|<!--.*?-->', "", (tmp_path / "train.svg").read_text())

@@ -102,6 +102,7 @@ def segment_configs(interval: Interval) -> list[RunConfig]:
             "log_every": 1,
             "checkpoint_every": _NEVER,
             "keep_checkpoints": 1,
+            "keep_milestones": False,
             "stop_when": goal and goal.model_copy(update={"mean_return": _UNREACHABLE}),
         }
     )
