@@ -270,18 +270,19 @@ def _is_consistent(checkpoint: Checkpoint) -> bool:
     scores, lengths = (checkpoint.progress.get(name, missing) for name in ("scores", "lengths"))
     episode, length = (checkpoint.sampling.get(name, missing) for name in ("episode", "length"))
     actions = checkpoint.sampling.get("actions", missing)
-    metrics = [array for name, array in checkpoint.progress.items() if name not in ("scores", "lengths")]
+    per_game = [array for name, array in checkpoint.progress.items() if name.startswith(INFO)]
+    metrics = [
+        array
+        for name, array in checkpoint.progress.items()
+        if name not in ("scores", "lengths") and not name.startswith(INFO)
+    ]
     return (
         scores.dtype == np.float64
         and all(array.dtype == np.int64 for array in (lengths, episode, length))
         and all(array.shape == () and array.dtype == np.float64 for array in metrics)
         and scores.ndim == 1
         and scores.shape == lengths.shape
-        and all(
-            array.dtype == np.float64 and array.shape == scores.shape
-            for name, array in checkpoint.progress.items()
-            if name.startswith(INFO)
-        )
+        and all(array.dtype == np.float64 and array.shape == scores.shape for array in per_game)
         and episode.shape == length.shape == num_envs
         and min(episode.min(), length.min()) >= 0
         and actions.shape[:1] == (sum(length.tolist()),)
