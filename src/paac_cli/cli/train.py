@@ -138,7 +138,9 @@ def _run(config: "RunConfig", directory: Path, fresh: bool, ranks: "Ranks") -> N
             checkpoint = None if fresh else run_dir.latest(config, warn)
         checkpoint = ranks.checkpoint_of_first(checkpoint, config)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
-        if progress.steps >= config.training.total_steps or progress.goal_reached:
+        must_evaluate = checkpoint is not None and checkpoint.evaluation_due and config.training.evaluate_every
+        is_finished = progress.steps >= config.training.total_steps or progress.goal_reached
+        if is_finished and not must_evaluate:
             option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
             ranks.finish()
             if not ranks.is_first:
@@ -196,6 +198,7 @@ def _train(
         config, pool = loaded.config, loaded.pool
         stop.begin()
         start, sinks = progress.steps, list[MetricSink]()
+        last_row = checkpoint.last_row if checkpoint else 0
         with contextlib.ExitStack() as closing:
             if ranks.is_first:
                 for text in advice(config, loaded.spec):
@@ -203,14 +206,19 @@ def _train(
                 run_dir.create(config, fresh=fresh)
                 console = ConsoleSink(config.training.total_steps)
                 logs += [console.log, EventLog(run_dir.events)]
-                tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
+                tables = (
+                    CsvSink(run_dir.metrics_csv, last_row, log),
+                    TensorBoardSink(run_dir.tensorboard, last_row, log),
+                )
                 sinks += [console, *tables]
                 for sink in (console, *tables):
                     closing.callback(sink.close)
                 log(Info(_headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
-                config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism, ranks
+                *(config, loaded.agent, pool, loaded.evaluator, run_dir, progress, here, sinks, log, stop),
+                determinism=loaded.determinism,
+                ranks=ranks,
             )
             run_loop(training, checkpoint)
     ranks.finish()

@@ -186,6 +186,32 @@ class TrainingConfig(ConfigModel):
     keep_checkpoints: Annotated[
         PositiveInt, Field(le=10**6, description="number of latest checkpoints to keep, besides the best; >= 1")
     ] = 3
+    evaluate_every: Annotated[
+        PositiveInt | None,
+        Field(
+            le=10**15,
+            description="steps between evaluations: whole games that are played with the policy of that step, while "
+            "training waits; the best policy is then the one with the best evaluation; null = no evaluations",
+        ),
+    ] = None
+    evaluate_episodes: Annotated[
+        PositiveInt,
+        Field(le=10_000, description="games of an evaluation, 1 to 10,000; the same games in every evaluation"),
+    ] = 30
+    evaluate_greedy: Annotated[
+        bool,
+        Field(
+            description="evaluate with the most probable actions, as paac eval --greedy; false = sample from the policy"
+        ),
+    ] = False
+    evaluate_max_steps: Annotated[
+        PositiveInt | None,
+        Field(
+            le=10**15,
+            description="steps after which a game of an evaluation is truncated, because training waits for its end; "
+            "null = never",
+        ),
+    ] = 27_000
     stop_when: Annotated[
         StopWhen | None, Field(description="end training early at this mean return; null = train for total_steps")
     ] = None
@@ -317,6 +343,10 @@ FREE_ON_RESUME = frozenset(
         "training.log_every",
         "training.checkpoint_every",
         "training.keep_checkpoints",
+        "training.evaluate_every",
+        "training.evaluate_episodes",
+        "training.evaluate_greedy",
+        "training.evaluate_max_steps",
         "training.stop_when",
         "training.info_keys",
         "training.device",

@@ -39,6 +39,7 @@ class ConsoleSink:
         self._total_steps = total_steps
         self._live = Live(console=console, refresh_per_second=2, transient=False) if console.is_terminal else None
         self._last_line = -math.inf
+        self._evaluation: dict[str, str] = {}  # the cell of the latest evaluation, if there was one
         if self._live is not None:
             with contextlib.suppress(OSError):
                 self._live.start()
@@ -67,21 +68,24 @@ class ConsoleSink:
             self._console.print(printable(text), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _cells(self, steps: int, row: Mapping[str, float]) -> dict[str, str]:
-        steps_per_second = row["time/fps"]
-        seconds_left = (
-            max(self._total_steps - steps, 0) / steps_per_second
-        )  # the last rollout may go beyond total_steps
-        shares = ", ".join(f"{name} {row[f'time/{name}_share']:.0%}" for name in ("act", "env", "learn"))
+        steps_left = max(self._total_steps - steps, 0)  # the last rollout may go beyond total_steps
+        speed = {"steps/s": f"{row['time/fps']:,.0f}"} if "time/fps" in row else {}  # not if the run has just resumed
+        left = f", at most {clock(steps_left / row['time/fps'])} left" if speed else ""
+        shares = ", ".join(f"{name} {row[f'time/{name}_share']:.0%}" for name in ("act", "env", "learn") if speed)
+        if "eval/ep_rew_mean" in row:
+            mean, std = row["eval/ep_rew_mean"], row["eval/ep_rew_std"]
+            self._evaluation = {"evaluation": f"{mean:.2f} (std {std:.2f}) at step {steps:,}"}
         mean_return = row["rollout/ep_rew_mean"]
         return {
             "steps": f"{steps:,} of {self._total_steps:,}",
             "frames": f"{row['time/frames']:,.0f}",
-            "steps/s": f"{steps_per_second:,.0f}",
-            "time": f"{clock(row['time/time_elapsed'])}, at most {clock(seconds_left)} left",
+            **speed,
+            "time": f"{clock(row['time/time_elapsed'])}{left}",
             "return": "no game finished yet" if math.isnan(mean_return) else f"{mean_return:.2f} (last 100 games)",
+            **self._evaluation,
             "games": f"{row['rollout/episodes']:,.0f}",
             **{label: f"{row[name]:.{digits}f}" for label, (name, digits) in _LEARNING.items() if name in row},
-            "time spent": shares,
+            **({"time spent": shares} if shares else {}),
         }
 
     def _table(self, steps: int, row: Mapping[str, float]) -> Table:

@@ -20,6 +20,10 @@ METRICS = {
     "rollout/ep_len_mean": "mean length of the last 100 games, in agent steps",
     "rollout/episodes": "games finished since the start of the run",
     "rollout/success_rate": 'fraction of the last 100 games with `info["is_success"]`, of those that report it',
+    "eval/ep_rew_mean": "mean raw score of the games of an evaluation",
+    "eval/ep_rew_std": "standard deviation of their scores",
+    "eval/ep_len_mean": "mean length of these games, in agent steps",
+    "eval/success_rate": 'fraction of these games with `info["is_success"]`, of those that report it',
     "time/fps": "agent steps per second since the previous row",
     "time/time_elapsed": "seconds of training, over all sessions",
     "time/frames": "emulator frames since the start of the run",
@@ -28,6 +32,7 @@ METRICS = {
     "time/act_share": "fraction of the time spent choosing actions",
     "time/env_share": "fraction of the time spent waiting for the environments",
     "time/learn_share": "fraction of the time spent updating the weights",
+    "time/eval_share": "fraction of the time spent on an evaluation; no other column counts that time",
 }
 
 

@@ -23,6 +23,7 @@ from paac_cli.runs.checkpoint import (
     load_policy,
     load_policy_arrays,
     save_checkpoint,
+    save_if_best,
 )
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import MANIFEST
@@ -115,17 +116,27 @@ class RunDirectory:
 
     def save(self, checkpoint: Checkpoint, keep: int) -> None:
         """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
+        with self._saving("the checkpoint", checkpoint):
+            if self.metrics_csv.exists():
+                sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
+            save_checkpoint(self.checkpoints, checkpoint, keep)
+
+    def save_if_best(self, checkpoint: Checkpoint) -> None:
+        """Let the policy of `checkpoint` replace the best policy, if its score is as high. Raises as `save` does."""
+        with self._saving("the best policy", checkpoint):
+            save_if_best(self.checkpoints, checkpoint)
+
+    @contextlib.contextmanager
+    def _saving(self, what: str, checkpoint: Checkpoint) -> Iterator[None]:
         try:
             if self._lock is None or not self._lock.is_at(self.path):
                 raise RunDirectoryError(
                     f"{self.path} was moved or deleted during training; nothing after its last checkpoint is saved"
                 )
-            if self.metrics_csv.exists():
-                sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
-            save_checkpoint(self.checkpoints, checkpoint, keep)
+            yield
         except OSError as error:
             raise RunDirectoryError(
-                f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {reason(error)}; "
+                f"{what} at step {checkpoint.counters.steps:,} cannot be written: {reason(error)}; "
                 f"earlier checkpoints in {self.checkpoints} are unchanged"
             ) from error
 
