@@ -12,9 +12,9 @@ def environment():
     return {**os.environ, "PYTHONPATH": path}
 
 
-def paac(*arguments, code=0):
-    """The finished process, with its output as text. It must exit with `code`."""
+def paac(*arguments, code=0, env=None):
+    """The finished process, with its output as text. It must exit with `code`. env: instead of `environment()`."""
     command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment(), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env or environment(), check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done

@@ -32,6 +32,7 @@ ONLY_IN = {
         "envs/registry.py",
         "envs/wrapping.py",
         "networks/keras_torso.py",
+        "training/find_trackers.py",
     },
     "recv": {"sampling/worker.py", "sampling/worker_process.py", "sampling/isolated.py", "bench/env_costs.py"},
     # yaml.load with a safe loader, and safetensors.numpy.load; the others are functions of paac

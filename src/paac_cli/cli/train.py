@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,13 @@ from paac_cli.errors import REQUEUE
 from paac_cli.text import counted, in_ranks, shell_quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from paac_cli.config.schema import RunConfig
     from paac_cli.events import Event, Log
     from paac_cli.runs.checkpoint import Checkpoint
     from paac_cli.runs.run_directory import RunDirectory
+    from paac_cli.runs.sinks import MetricSink
     from paac_cli.training.progress import Progress
     from paac_cli.training.ranks import Ranks
 
@@ -95,6 +99,7 @@ def train(
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
+    from paac_cli.training.find_trackers import require_trackers
     from paac_cli.training.join import join_ranks
 
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
@@ -109,6 +114,7 @@ def train(
     config = load_run(path, overrides, flags)
     if config.init_from is not None:
         config = config.with_init_from(path=str(absolute(Path(config.init_from.path).expanduser())))
+    require_trackers(config.training.trackers)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     directory = run_dir or _default_directory(preset, substitutes, config.seed)
     ranks = join_ranks(config, cluster, rank)
@@ -190,7 +196,7 @@ def _train(
         StopRequest(has_begun=ranks.size > 1) as stop,  # no rank may leave alone, so all stop after the first rollout
         load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks) as loaded,
     ):
-        from paac_cli.runs.sinks import CsvSink, EventLog, MetricSink, TensorBoardSink
+        from paac_cli.runs.sinks import EventLog, MetricSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training
         from paac_cli.training.loop import train as run_loop
@@ -198,7 +204,6 @@ def _train(
         config, pool = loaded.config, loaded.pool
         stop.begin()
         start, sinks = progress.steps, list[MetricSink]()
-        last_row = checkpoint.last_row if checkpoint else 0
         with contextlib.ExitStack() as closing:
             if ranks.is_first:
                 for text in advice(config, loaded.spec):
@@ -206,14 +211,10 @@ def _train(
                 run_dir.create(config, fresh=fresh)
                 console = ConsoleSink(config.training.total_steps)
                 logs += [console.log, EventLog(run_dir.events)]
-                tables = (
-                    CsvSink(run_dir.metrics_csv, last_row, log),
-                    TensorBoardSink(run_dir.tensorboard, last_row, log),
-                )
-                sinks += [console, *tables]
-                for sink in (console, *tables):
-                    closing.callback(sink.close)
+                closing.callback(console.close)
                 log(Info(_headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
+                last_row = checkpoint.last_row if checkpoint else 0
+                sinks += [console, *_open_sinks(config, run_dir, last_row, log, lambda: bool(stop), closing)]
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
                 *(config, loaded.agent, pool, loaded.evaluator, run_dir, progress, here, sinks, log, stop),
@@ -223,6 +224,34 @@ def _train(
             run_loop(training, checkpoint)
     ranks.finish()
     return stop.exit_code
+
+
+def _open_sinks(
+    config: "RunConfig",
+    run_dir: "RunDirectory",
+    last_row: int,
+    log: "Log",
+    is_stopping: "Callable[[], bool]",
+    closing: contextlib.ExitStack,
+) -> "Iterator[MetricSink]":
+    """Open metrics.csv and the trackers, which `closing` closes. last_row: as of the checkpoint; 0 without one."""
+    from paac_cli.runs.sinks import CsvSink, TensorBoardSink
+    from paac_cli.runs.tracking import TrackedRun, TrackerSink, tracking_id
+    from paac_cli.training.find_trackers import TENSORBOARD, make_tracker
+
+    table = CsvSink(run_dir.metrics_csv, last_row, log)
+    closing.callback(table.close)
+    yield table
+    for name in dict.fromkeys(config.training.trackers):
+        if name == TENSORBOARD:
+            events = TensorBoardSink(run_dir.tensorboard, last_row, log)
+            closing.callback(events.close)
+            yield events
+        else:
+            number, settings = tracking_id(run_dir.tracking_id), config.model_dump(mode="json")
+            run = TrackedRun(number, run_dir.path.resolve().name, run_dir.path, settings, last_row)
+            make = partial(make_tracker, name, run)
+            yield closing.enter_context(TrackerSink(name, make, log, is_stopping))
 
 
 def _format_progress(progress: "Progress") -> str:

@@ -8,7 +8,7 @@ from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
 from paac_cli.config.env import EnvConfig as EnvConfig
 from paac_cli.config.env import format_rules as format_rules
-from paac_cli.config.fields import Precision, Torso
+from paac_cli.config.fields import Precision, Torso, Tracker
 
 Device = Literal["auto", "cpu", "gpu"]
 
@@ -224,6 +224,15 @@ class TrainingConfig(ConfigModel):
             "mean over the last 100 games; `is_success` is always logged, as rollout/success_rate",
         ),
     ] = ()
+    trackers: Annotated[
+        tuple[Tracker, ...],
+        Field(
+            strict=False,
+            max_length=32,
+            description="what records the metrics besides metrics.csv: tensorboard, wandb, mlflow, trackio, or "
+            "module:Class of your own",
+        ),
+    ] = ("tensorboard",)
     device: Annotated[Device, Field(description="device of the learner; auto = the GPU if there is one")] = "auto"
     deterministic: Annotated[
         bool,
@@ -349,6 +358,7 @@ FREE_ON_RESUME = frozenset(
         "training.evaluate_max_steps",
         "training.stop_when",
         "training.info_keys",
+        "training.trackers",
         "training.device",
         "training.deterministic",
     }

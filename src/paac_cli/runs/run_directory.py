@@ -42,6 +42,7 @@ class RunDirectory:
         self.metrics_csv = path / "metrics.csv"
         self.events = path / "events.log"
         self.tensorboard = path / "tensorboard"
+        self.tracking_id = path / "tracking_id"
         self._lock: DirectoryLock | None = None
 
     def claim(self, config: RunConfig, *, fresh: bool) -> None:
@@ -68,7 +69,7 @@ class RunDirectory:
             )
         if not fresh:
             self._require_same(read_config(self.path / CONFIG, trusted=code_names(config)), config)
-            for directory in (self.checkpoints, self.tensorboard):
+            for directory in (self.checkpoints, self.tensorboard, self.path / "wandb"):
                 require_no_link(directory)
 
     def with_its_initial_policy(self, config: RunConfig) -> RunConfig:
