@@ -6,10 +6,15 @@ import sys
 from pathlib import Path
 
 
-def paac(*arguments, code=0):
-    """The finished process, with its output as text. It must exit with `code`."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+def environment():
+    """The variables of such a process."""
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def paac(*arguments, code=0, env=None):
+    """The finished process, with its output as text. It must exit with `code`. env: instead of `environment()`."""
     command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env or environment(), check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done

@@ -33,6 +33,7 @@ ONLY_IN = {
         "envs/registry.py",
         "envs/wrapping.py",
         "networks/keras_torso.py",
+        "training/find_trackers.py",
     },
     "recv": {
         "sampling/worker.py",

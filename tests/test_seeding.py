@@ -5,7 +5,14 @@ import ctypes
 import numpy as np
 import pytest
 
-from paac_cli.seeding import episode_seed, integer_seed, replay_generator, shuffle_generator, weights_generator
+from paac_cli.seeding import (
+    episode_seed,
+    evaluation_seed,
+    integer_seed,
+    replay_generator,
+    shuffle_generator,
+    weights_generator,
+)
 
 
 def test_an_episode_is_keyed_by_environment_and_episode():
@@ -20,6 +27,11 @@ def test_an_integer_seed_is_the_first_word_of_its_sequence_without_the_highest_b
         word = int(seed.generate_state(1)[0])
         assert integer_seed(seed) == (word if word < 2**31 else word - 2**31) == integer_seed(seed)
         assert isinstance(integer_seed(seed), int)
+
+
+def test_evaluations_have_a_seed_of_their_own():
+    assert evaluation_seed(7) == integer_seed(np.random.SeedSequence(7, spawn_key=(4,)))
+    assert len({evaluation_seed(seed) for seed in range(100)} | set(range(100))) == 200
 
 
 def test_an_integer_seed_fits_a_c_int():

@@ -10,7 +10,7 @@ Action noise is not drawn here: it comes from stateless TensorFlow ops keyed by 
 import numpy as np
 
 # Purposes: the first word of each spawn key. Changing a value changes the results of every run.
-_EPISODES, _WEIGHTS, _SHUFFLE, _REPLAY = 0, 1, 2, 3
+_EPISODES, _WEIGHTS, _SHUFFLE, _REPLAY, _EVALUATION = 0, 1, 2, 3, 4
 
 
 def episode_seed(seed: int, env: int, episode: int) -> np.random.SeedSequence:
@@ -21,6 +21,11 @@ def episode_seed(seed: int, env: int, episode: int) -> np.random.SeedSequence:
 def integer_seed(seed: np.random.SeedSequence) -> int:
     """`seed` as an integer below 2^31, for `gymnasium.Env.reset`: some environments pass it on as a C `int`."""
     return int(seed.generate_state(1)[0]) & 0x7FFF_FFFF
+
+
+def evaluation_seed(seed: int) -> int:
+    """The seed of all evaluations while a run with `seed` trains, for their games and their action noise."""
+    return integer_seed(np.random.SeedSequence(seed, spawn_key=(_EVALUATION,)))
 
 
 def weights_generator(seed: int) -> np.random.Generator:

@@ -21,8 +21,20 @@ class Stopwatch:
         """Attribute the time since the last lap to none of them."""
         self._mark = time.perf_counter()
 
+    def exclude(self) -> float:
+        """The seconds since the last lap, which are attributed to none of them and do not count as elapsed."""
+        now = time.perf_counter()
+        seconds, self._mark = now - self._mark, now
+        self._start += seconds
+        return seconds
+
+    @property
+    def elapsed(self) -> float:
+        """Wall seconds from the previous `read` to the last lap."""
+        return self._mark - self._start
+
     def read(self) -> tuple[float, dict[str, float]]:
         """(wall seconds, seconds by name) from the previous `read` to the last lap. Skipped time counts as elapsed."""
-        elapsed, spent = self._mark - self._start, self._spent
+        elapsed, spent = self.elapsed, self._spent
         self._start, self._spent = self._mark, dict.fromkeys(spent, 0.0)
         return elapsed, spent

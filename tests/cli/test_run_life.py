@@ -26,7 +26,8 @@ def test_the_saved_config_is_a_preset_for_the_same_run(trained, total_steps, inv
 def test_metrics_have_the_documented_names_and_rising_steps(trained, total_steps):
     header = list(metrics_rows(trained)[0])
     assert header[0] == "steps"
-    assert set(METRICS) - {"rollout/success_rate"} < set(header)  # CartPole reports no success
+    expected = {name for name in METRICS if not name.startswith("eval/")} - {"time/eval_share"}  # of evaluations
+    assert expected - {"rollout/success_rate"} < set(header)  # CartPole reports no success
     assert "rollout/success_rate" not in header
     assert all(name.startswith("train/") for name in set(header) - {"steps"} - set(METRICS))
     assert logged_steps(trained) == list(range(320, total_steps + 1, 320))

@@ -27,6 +27,12 @@ def test_a_learning_rate_that_reaches_0_before_the_end_is_warned_of(anneal_steps
     assert all("reaches 0 at step 60" in text and "lr_anneal_steps=100" in text for text in warnings)
 
 
+@pytest.mark.parametrize(("every", "is_warned"), [(None, False), (100, False), (101, True)])
+def test_evaluations_that_never_happen_are_warned_of(every, is_warned):
+    warnings = advice(load(training__evaluate_every=every))
+    assert ["never evaluated" in text for text in warnings] == [True] * is_warned
+
+
 @pytest.mark.parametrize(
     ("frames", "recurrent", "is_warned"), [(1, None, True), (1, {}, False), (2, None, False), (4, None, False)]
 )

@@ -61,3 +61,15 @@ def test_a_table_that_cannot_be_read_means_no_rows(content, tmp_path):
     if content is not None:
         (tmp_path / "metrics.csv").write_bytes(content)
     assert list(rows_before(tmp_path / "metrics.csv", 100)) == []
+
+
+def test_once_a_run_evaluates_only_evaluations_count():
+    played = rows(30)
+    history = history_of(played[:20])
+    assert history.best.mean_return > 5
+    for index, mean in ((20, 3.0), (22, 4.0), (24, 3.5)):
+        row = played[index]
+        history.write(row.steps, {**row.metrics, "eval/ep_rew_mean": mean, "eval/ep_rew_std": 1.0})
+        history.write(played[index + 1].steps, played[index + 1].metrics)
+    assert (history.best.steps, history.best.score) == (played[22].steps, 4.0)
+    assert history.evaluated.steps == played[24].steps

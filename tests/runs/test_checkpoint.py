@@ -1,6 +1,7 @@
 """Saving and loading checkpoints, and damage to them."""
 
 import errno
+import hashlib
 import json
 import os
 import random
@@ -15,12 +16,15 @@ from paac_cli.errors import CheckpointError
 from paac_cli.runs.checkpoint import (
     Checkpoint,
     Counters,
+    from_messages,
     list_checkpoints,
     list_milestones,
     list_policies,
     load_checkpoint,
     load_policy,
+    save_if_best,
     save_milestone,
+    to_messages,
 )
 from paac_cli.runs.checkpoint import save_checkpoint as save_and_keep
 from short_runs import flip_a_byte
@@ -185,6 +189,54 @@ def test_without_scores_the_newest_policy_is_the_best(tmp_path):
         save_checkpoint(tmp_path, make_checkpoint(steps))
     assert [path.name[-1] for path in list_policies(tmp_path)] == ["2"]
     assert list_policies(tmp_path / "nothing") == []
+
+
+def evaluating(checkpoint):
+    """The same checkpoint of a run with evaluations."""
+    training = checkpoint.config.training.model_copy(update={"evaluate_every": 1})
+    return checkpoint._replace(config=checkpoint.config.model_copy(update={"training": training}))
+
+
+def test_the_best_of_evaluations_is_kept_and_checkpoints_leave_it_alone(tmp_path):
+    for steps, score, best in [(1, 3.0, 1), (2, 2.0, 1), (3, 3.0, 3), (4, 5.0, 4), (5, 4.0, 4)]:
+        save_if_best(tmp_path, make_checkpoint(steps, score)._replace(is_evaluated=True))
+        save_and_keep(tmp_path, evaluating(make_checkpoint(steps, 10.0 * steps)), keep=1)
+        assert [path.name for path in list_policies(tmp_path)] == [f"best_{best:09d}"]
+    assert load_policy(list_policies(tmp_path)[0]).score == 5.0
+    flip_a_byte(tmp_path / "best_000000004" / "policy.safetensors")
+    save_if_best(tmp_path, make_checkpoint(6, 1.0)._replace(is_evaluated=True))
+    assert [path.name for path in list_policies(tmp_path)] == ["best_000000006"]
+
+
+def test_scores_of_evaluations_and_of_training_are_not_compared(tmp_path):
+    save_checkpoint(tmp_path, make_checkpoint(1, 9.0))
+    save_checkpoint(tmp_path, evaluating(make_checkpoint(2, 10.0)))
+    assert [path.name for path in list_policies(tmp_path)] == ["best_000000001"]
+    save_if_best(tmp_path, make_checkpoint(3, 2.0)._replace(is_evaluated=True))
+    assert [path.name for path in list_policies(tmp_path)] == ["best_000000003"]
+    save_checkpoint(tmp_path, make_checkpoint(4))
+    assert [path.name for path in list_policies(tmp_path)] == ["best_000000003"], "a policy without a score was kept"
+    save_checkpoint(tmp_path, make_checkpoint(5, 1.0))
+    assert [path.name for path in list_policies(tmp_path)] == ["best_000000005"]
+
+
+def test_whether_an_evaluation_is_due_is_stored(tmp_path):
+    checkpoint = make_checkpoint()._replace(evaluation_due=True)
+    loaded = load_checkpoint(save_checkpoint(tmp_path, checkpoint))
+    assert (loaded.evaluation_due, loaded.last_row) == (True, 999)
+    again = from_messages(to_messages(checkpoint), trusted=())
+    assert (again.evaluation_due, again.last_row) == (True, 999)
+
+
+def test_a_manifest_of_a_version_without_evaluations_is_read(tmp_path):
+    path = save_checkpoint(tmp_path, make_checkpoint())
+    manifest = json.loads((path / "manifest.json").read_text())
+    del manifest["is_evaluated"], manifest["evaluation_due"]
+    text = json.dumps(manifest).encode()
+    (path / "manifest.json").write_bytes(text)
+    (path / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
+    assert_same(load_checkpoint(path), make_checkpoint())
+    assert not load_checkpoint(path).evaluation_due
 
 
 def test_checkpoints_are_ordered_by_number_not_by_text(tmp_path):

@@ -101,6 +101,14 @@ def test_without_numbers_a_checkpoint_has_no_array_for_them():
     assert progress.to_arrays().keys() == {"scores", "lengths"}
 
 
+def test_a_checkpoint_with_numbers_of_games_is_loaded(tmp_path):
+    progress = Progress(None, info_keys=("is_success",))
+    progress.add(2, episodes_of((1.0, 1.0, math.nan)))
+    progress.metrics = {"train/loss": 0.5}
+    loaded = load_checkpoint(save_checkpoint(tmp_path, checkpoint_of(10, progress=progress.to_arrays()), keep=1))
+    assert Progress(None, loaded, ("is_success",)).info_means == {"rollout/success_rate": 1.0}
+
+
 @pytest.mark.parametrize("numbers", [np.zeros(3), np.zeros(2, np.float32), np.zeros((2, 1))])
 def test_a_checkpoint_whose_numbers_do_not_match_its_scores_is_refused(numbers, tmp_path):
     games = {"scores": np.zeros(2), "lengths": np.zeros(2, np.int64), "info/is_success": numbers}

@@ -66,6 +66,7 @@ def test_due_fires_once_per_multiple_even_when_steps_jump():
     assert [steps for steps in range(0, 1000, 64) if due(steps)] == [128, 256, 320, 448, 512, 640, 704, 832, 960]
     assert not Due(100, 250)(299)
     assert Due(100, 250)(300)
+    assert not Due(None, 0)(10**9)
 
 
 def test_milestones_are_due_once_each_at_or_after_their_percentage():

@@ -18,7 +18,7 @@ from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
 from paac_cli.training import processes
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
 from paac_cli.training.launch import Ended, can_be_repeated, exit_code
-from short_runs import final_state, metrics_rows
+from short_runs import final_state, logged_steps, metrics_rows
 
 UPDATES, NUM_ENVS, NUM_STEPS = 50, 5, 8
 #: An optimiser that does not amplify rounding: its steps are nearly proportional to the gradient.
@@ -116,6 +116,9 @@ LONG = [
 ]
 
 
+LAUNCHER = ["launch", "--ranks", "2", "--"]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """A run of two ranks."""
@@ -171,6 +174,23 @@ def test_a_signal_to_one_rank_stops_all_with_a_checkpoint_that_any_number_of_ran
     assert f"Resuming at step {saved.counters.steps:,}" in output
     assert "ranks was 2 and is 1" in output
     assert load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0]).counters.steps >= 12_800
+
+
+def test_rank_0_evaluates_while_the_others_wait_and_a_signal_to_one_of_them_interrupts_it(undisturbed, tmp_path):
+    run_dir = tmp_path / "run"
+    evaluate = ["--set", "training.evaluate_every=6000", "--set"]
+    process = start(run_dir, *LONG, *evaluate, "training.evaluate_episodes=5000", launcher=LAUNCHER)
+    assert wait_for(lambda: (run_dir / "metrics.csv").exists() and 5120 in logged_steps(run_dir), 60)
+    assert not wait_for(lambda: 6400 in logged_steps(run_dir), 3), "no evaluation has begun"
+    os.kill(children(process.pid)[1], signal.SIGTERM)
+    finish(process, 143)
+    saved = load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0])
+    assert (saved.counters.steps, saved.evaluation_due) == (6016, True)
+    output = finish(start(run_dir, *LONG, *evaluate, "training.evaluate_episodes=10", launcher=LAUNCHER))
+    assert output.count("Evaluating every 6,000 steps") == 1
+    rows = metrics_rows(run_dir)
+    assert [row["steps"] for row in rows if row["eval/ep_rew_mean"]] == ["6016", "12032"]
+    assert final_state(run_dir) == final_state(undisturbed)
 
 
 def test_a_run_of_two_ranks_is_verified_in_two_ranks(undisturbed):

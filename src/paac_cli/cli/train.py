@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,13 @@ from paac_cli.cli.train_output import TrainOutput, headline, style_of
 from paac_cli.errors import REQUEUE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from paac_cli.config.schema import RunConfig
     from paac_cli.events import Event, Log
     from paac_cli.runs.checkpoint import Checkpoint
     from paac_cli.runs.run_directory import RunDirectory
+    from paac_cli.runs.sinks import MetricSink
     from paac_cli.training.progress import Progress
     from paac_cli.training.ranks import Ranks
 
@@ -117,6 +121,7 @@ def train(
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
+    from paac_cli.training.find_trackers import require_trackers
     from paac_cli.training.join import join_ranks
 
     output = TrainOutput(style_of(quiet=quiet, log_json=log_json))
@@ -136,6 +141,7 @@ def train(
     config = load_run(path, overrides, flags)
     if config.init_from is not None:
         config = config.with_init_from(path=str(absolute(Path(config.init_from.path).expanduser())))
+    require_trackers(config.training.trackers)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     if seeds is not None:
         train_seeds(seeds, jobs, run_dir or _default_directory(preset, substitutes))
@@ -167,7 +173,9 @@ def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: 
             checkpoint = None if fresh else run_dir.latest(config, warn)
         checkpoint = ranks.checkpoint_of_first(checkpoint, config)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
-        if progress.steps >= config.training.total_steps or progress.goal_reached:
+        must_evaluate = checkpoint is not None and checkpoint.evaluation_due and config.training.evaluate_every
+        is_finished = progress.steps >= config.training.total_steps or progress.goal_reached
+        if is_finished and not must_evaluate:
             ranks.finish()
             if ranks.is_first:
                 output.print_already_trained(progress, directory)
@@ -210,7 +218,7 @@ def _train(
         StopRequest(has_begun=ranks.size > 1) as stop,  # no rank may leave alone, so all stop after the first rollout
         load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks) as loaded,
     ):
-        from paac_cli.runs.sinks import CsvSink, EventLog, MetricSink, TensorBoardSink
+        from paac_cli.runs.sinks import EventLog, MetricSink
         from paac_cli.training.device import runtime
         from paac_cli.training.loop import Training
         from paac_cli.training.loop import train as run_loop
@@ -223,17 +231,46 @@ def _train(
                 for text in advice(config, loaded.spec):
                     warn(text)
                 run_dir.create(config, fresh=fresh)
-                tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
                 shown = output.open_view(config, loaded.spec, run_dir.metrics_csv, start, directory, log)
                 logs += [shown.view.log, EventLog(run_dir.events)]
-                sinks += [*shown.sinks, *tables]
-                for sink in (shown.view, *tables):
-                    closing.callback(sink.close)
+                closing.callback(shown.view.close)
                 log(Info(headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
+                last_row = checkpoint.last_row if checkpoint else 0
+                sinks += [*shown.sinks, *_open_sinks(config, run_dir, last_row, log, lambda: bool(stop), closing)]
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
-                config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism, ranks
+                *(config, loaded.agent, pool, loaded.evaluator, run_dir, progress, here, sinks, log, stop),
+                determinism=loaded.determinism,
+                ranks=ranks,
             )
             run_loop(training, checkpoint)
     ranks.finish()
     return stop.exit_code
+
+
+def _open_sinks(
+    config: "RunConfig",
+    run_dir: "RunDirectory",
+    last_row: int,
+    log: "Log",
+    is_stopping: "Callable[[], bool]",
+    closing: contextlib.ExitStack,
+) -> "Iterator[MetricSink]":
+    """Open metrics.csv and the trackers, which `closing` closes. last_row: as of the checkpoint; 0 without one."""
+    from paac_cli.runs.sinks import CsvSink, TensorBoardSink
+    from paac_cli.runs.tracking import TrackedRun, TrackerSink, tracking_id
+    from paac_cli.training.find_trackers import TENSORBOARD, make_tracker
+
+    table = CsvSink(run_dir.metrics_csv, last_row, log)
+    closing.callback(table.close)
+    yield table
+    for name in dict.fromkeys(config.training.trackers):
+        if name == TENSORBOARD:
+            events = TensorBoardSink(run_dir.tensorboard, last_row, log)
+            closing.callback(events.close)
+            yield events
+        else:
+            number, settings = tracking_id(run_dir.tracking_id), config.model_dump(mode="json")
+            run = TrackedRun(number, run_dir.path.resolve().name, run_dir.path, settings, last_row)
+            make = partial(make_tracker, name, run)
+            yield closing.enter_context(TrackerSink(name, make, log, is_stopping))

@@ -140,11 +140,11 @@ def _train(
                     closing.enter_context(contextlib.closing(CsvSink(run_dir.metrics_csv, progress.steps, log)))
                 )
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
+            training = Training(
+                *(config, agent, pool, loaded.evaluator, run_dir, progress, here, sinks, _ignore, stop), ranks=ranks
+            )
             try:
-                train(
-                    Training(config, agent, pool, run_dir, progress, here, sinks, _ignore, stop, ranks=ranks),
-                    checkpoint,
-                )
+                train(training, checkpoint)
             except (WorkerError, LearningError) as error:
                 raise VerificationError(f"the run cannot be retrained: {error}") from error
         return Segment(pool.num_workers, progress.steps, pool.restarts, tuple(events))

@@ -15,7 +15,8 @@ def advice(config: RunConfig, spec: EnvSpec | None = None) -> list[str]:
 
     spec: of the environment; None if it is not known, and then some checks are skipped.
     """
-    return [*_on_learning_rate(config), *_on_hidden_motion(config), *([] if spec is None else _on_images(config, spec))]
+    of_spec = [] if spec is None else _on_images(config, spec)
+    return [*_on_learning_rate(config), *_on_evaluations(config), *_on_hidden_motion(config), *of_spec]
 
 
 def _on_learning_rate(config: RunConfig) -> Iterator[str]:
@@ -25,6 +26,15 @@ def _on_learning_rate(config: RunConfig) -> Iterator[str]:
             f"the learning rate reaches 0 at step {anneal_steps:,}, and training.total_steps is {total_steps:,}: "
             "nothing is learned after that step; to learn until the end, start a new run with "
             f"--set algorithm.lr_anneal_steps={total_steps}"
+        )
+
+
+def _on_evaluations(config: RunConfig) -> Iterator[str]:
+    every, total_steps = config.training.evaluate_every, config.training.total_steps
+    if every is not None and every > total_steps:
+        yield (
+            f"training.evaluate_every is {every:,}, and training.total_steps is {total_steps:,}: the policy is never "
+            "evaluated, and no best policy is kept"
         )
 
 

@@ -135,3 +135,21 @@ Torso = (
         WithJsonSchema({"type": "string", "pattern": f"^{_MODULE_FUNCTION}$"}),
     ]
 )
+
+# --- training
+
+
+def _require_module_class(name: str) -> str:
+    if not re.fullmatch(_MODULE_FUNCTION, name):
+        raise ValueError("module:Class")
+    return name
+
+
+Tracker = (
+    Literal["tensorboard", "wandb", "mlflow", "trackio"]
+    | Annotated[
+        str,
+        AfterValidator(_require_module_class),
+        WithJsonSchema({"type": "string", "pattern": f"^{_MODULE_FUNCTION}$"}),
+    ]
+)

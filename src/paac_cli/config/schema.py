@@ -8,7 +8,7 @@ from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
 from paac_cli.config.env import EnvConfig as EnvConfig
 from paac_cli.config.env import format_rules as format_rules
-from paac_cli.config.fields import Precision, Torso
+from paac_cli.config.fields import Precision, Torso, Tracker
 
 Device = Literal["auto", "cpu", "gpu"]
 
@@ -193,6 +193,32 @@ class TrainingConfig(ConfigModel):
             "--progress`; five times the size of the policy on disk"
         ),
     ] = True
+    evaluate_every: Annotated[
+        PositiveInt | None,
+        Field(
+            le=10**15,
+            description="steps between evaluations: whole games that are played with the policy of that step, while "
+            "training waits; the best policy is then the one with the best evaluation; null = no evaluations",
+        ),
+    ] = None
+    evaluate_episodes: Annotated[
+        PositiveInt,
+        Field(le=10_000, description="games of an evaluation, 1 to 10,000; the same games in every evaluation"),
+    ] = 30
+    evaluate_greedy: Annotated[
+        bool,
+        Field(
+            description="evaluate with the most probable actions, as paac eval --greedy; false = sample from the policy"
+        ),
+    ] = False
+    evaluate_max_steps: Annotated[
+        PositiveInt | None,
+        Field(
+            le=10**15,
+            description="steps after which a game of an evaluation is truncated, because training waits for its end; "
+            "null = never",
+        ),
+    ] = 27_000
     stop_when: Annotated[
         StopWhen | None, Field(description="end training early at this mean return; null = train for total_steps")
     ] = None
@@ -205,6 +231,15 @@ class TrainingConfig(ConfigModel):
             "mean over the last 100 games; `is_success` is always logged, as rollout/success_rate",
         ),
     ] = ()
+    trackers: Annotated[
+        tuple[Tracker, ...],
+        Field(
+            strict=False,
+            max_length=32,
+            description="what records the metrics besides metrics.csv: tensorboard, wandb, mlflow, trackio, or "
+            "module:Class of your own",
+        ),
+    ] = ("tensorboard",)
     device: Annotated[Device, Field(description="device of the learner; auto = the GPU if there is one")] = "auto"
     deterministic: Annotated[
         bool,
@@ -325,8 +360,13 @@ FREE_ON_RESUME = frozenset(
         "training.checkpoint_every",
         "training.keep_checkpoints",
         "training.keep_milestones",
+        "training.evaluate_every",
+        "training.evaluate_episodes",
+        "training.evaluate_greedy",
+        "training.evaluate_max_steps",
         "training.stop_when",
         "training.info_keys",
+        "training.trackers",
         "training.device",
         "training.deterministic",
     }

@@ -18,6 +18,7 @@ from paac_cli.text import shorten
 
 _MAX_NAMES = 10  # in one message
 _INIT_FROM = ("init_from", "path")  # of a directory, which may have a colon in its name
+_TRACKERS = "training.trackers"
 
 
 class _AnyCode:
@@ -59,8 +60,15 @@ def code_names(config: ConfigModel) -> set[str]:
 
 
 def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
-    """Raise TrustError if the config `data`, as parsed from YAML, refers to code that is not in `trusted`."""
-    unknown = [reference for reference in code_references(data) if reference.name not in trusted]
+    """Raise TrustError if the config `data`, as parsed from YAML, refers to code that is not in `trusted`.
+
+    Trackers do not count: only `paac train` imports them, and only those that its own preset or command line names.
+    """
+    unknown = [
+        reference
+        for reference in code_references(data)
+        if reference.name not in trusted and not reference.key.startswith(f"{_TRACKERS}[")
+    ]
     if unknown:
         names = ", ".join(f"{key} = {shorten(repr(name))}" for key, name in unknown[:_MAX_NAMES])
         more = f" and {len(unknown) - _MAX_NAMES:,} more" if len(unknown) > _MAX_NAMES else ""

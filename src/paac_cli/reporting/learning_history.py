@@ -28,19 +28,32 @@ class Row(NamedTuple):
         return self.get("rollout/ep_rew_mean")
 
     @property
+    def evaluation(self) -> float:
+        """Mean return of the evaluation at this step; NaN without one."""
+        return self.get("eval/ep_rew_mean")
+
+    @property
+    def score(self) -> float:
+        """What ranks policies: the evaluation, or the mean return of 100 games; NaN if there is neither."""
+        if math.isfinite(self.evaluation):
+            return self.evaluation
+        return self.mean_return if self.get("rollout/episodes") >= _ENOUGH_GAMES else math.nan
+
+    @property
     def seconds(self) -> float:
         """Seconds of training so far."""
         return self.get("time/time_elapsed")
 
 
 class LearningHistory:
-    """A `MetricSink` that keeps rows, evenly spread over the run and at most 512, and the best mean return of all."""
+    """A `MetricSink` that keeps rows, evenly spread over the run and at most 512, and the best of all."""
 
     def __init__(self, earlier: Iterable[Row] = ()) -> None:
         """earlier: rows of earlier sessions."""
         self.rows: list[Row] = []
         self.latest: Row | None = None
-        self.best: Row | None = None  #: the first with the highest mean return of 100 games; None before 100 games
+        self.best: Row | None = None  #: the first with the highest score; of evaluations, once there is one
+        self.evaluated: Row | None = None  #: the latest with an evaluation
         self.lowest, self.highest = math.inf, -math.inf  #: mean return of all rows
         self._count = 0
         self._every = 1  # of so many rows, one is kept
@@ -69,8 +82,12 @@ class LearningHistory:
     def _add(self, row: Row) -> None:
         if math.isfinite(row.mean_return):
             self.lowest, self.highest = min(self.lowest, row.mean_return), max(self.highest, row.mean_return)
-        highest = self.best.mean_return if self.best else -math.inf
-        if row.get("rollout/episodes") >= _ENOUGH_GAMES and row.mean_return > highest:
+        if math.isfinite(row.evaluation):
+            if self.evaluated is None:
+                self.best = None  # mean returns in training are not compared with evaluations
+            self.evaluated = row
+        counts = self.evaluated in (None, row)
+        if counts and row.score > (self.best.score if self.best else -math.inf):
             self.best = row
         if self._count % self._every == 0:
             if len(self.rows) == _MOST_ROWS:

@@ -75,7 +75,8 @@ def summary(plan: RunPlan, history: LearningHistory) -> str:
     parts = [
         *_progress(plan, history, 0.0),
         f"return {_latest_return(row)}",
-        *([f"best {history.best.mean_return:.2f} at step {history.best.steps:,}"] if history.best else []),
+        *[f"evaluation {text}" for text in _evaluation(history)],
+        *([f"best {history.best.score:.2f} at step {history.best.steps:,}"] if history.best else []),
         _games(row),
         *_learning(row),
         *([f"limited by: {limit}"] if limit else []),
@@ -105,6 +106,7 @@ def _blocks(plan: RunPlan, moment: Moment, width: int, glyphs: Glyphs) -> Iterat
         curve = sparkline([(each.steps, each.mean_return) for each in history.rows], width - _LABEL, glyphs.levels)
         yield _Block(3, [_labelled("", Text(curve, style="green"))] if curve.strip() else [])
         yield _Block(1, _labelled_items("return", _returns(history, row), width))
+        yield _Block(4, _labelled_items("eval", _evaluation(history), width))
         yield _Block(5, _labelled_items("best", _best(history, row), width))
         yield _Block(9, _labelled_items("metrics", _learning(row), width))
         yield from _where_time_goes(row, plan.environments, width, glyphs)
@@ -145,12 +147,18 @@ def _games(row: Row) -> str:
     return f"{games:,.0f} game{'' if games == 1 else 's'}"
 
 
+def _evaluation(history: LearningHistory) -> list[str]:
+    """The latest evaluation; [] if there was none."""
+    row = history.evaluated
+    return [f"{row.evaluation:.2f} (std {row.get('eval/ep_rew_std'):.2f}) at step {row.steps:,}"] if row else []
+
+
 def _best(history: LearningHistory, row: Row) -> list[str]:
     best = history.best
     if best is None:
         return ["counts from the first 100 games on"]
     return [
-        f"{best.mean_return:.2f} at step {best.steps:,}",
+        f"{best.score:.2f} at step {best.steps:,}",
         "now" if best.steps == row.steps else f"{clock(row.seconds - best.seconds)} ago",
     ]
 

@@ -74,21 +74,28 @@ class Checkpoint(NamedTuple):
     progress: Arrays
     runtime: Runtime  #: of the session that saved it
     approximate: tuple[str, ...] = ()  #: why the run is not bit-for-bit reproducible; empty if it is
+    is_evaluated: bool = False  #: as in the manifest
+    evaluation_due: bool = False  #: as in the manifest
+
+    @property
+    def last_row(self) -> int:
+        """The last step at which a row of metrics may have been written: an evaluation that is due comes before it."""
+        return self.counters.steps - self.evaluation_due
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write `checkpoint` as a new directory in `directory`; returns its path.
 
-    If its score is the best so far, its policy also replaces the best policy. Deletes all but the latest `keep`
-    checkpoints, and the remains of interrupted saves. Raises OSError if the checkpoint cannot be written; earlier
-    checkpoints are then unchanged.
+    If the run evaluates its policy, `save_if_best` saves the best one; otherwise this function does. Deletes all but
+    the latest `keep` checkpoints, and the remains of interrupted saves. Raises OSError if the checkpoint cannot be
+    written; earlier checkpoints are then unchanged.
     """
     make_directory(directory)
     _remove_replaced(directory)
     best = next(iter(list_policies(directory)), None)
-    if best is None or _rank(checkpoint.score) >= _score_of(best):
+    if checkpoint.config.training.evaluate_every is None and (best is None or _is_better(checkpoint, best)):
         # Before the checkpoint: a run that is killed in between resumes earlier and finds the same best policy again.
-        best = _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
+        best = _write_policy(directory, checkpoint)
     path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, PARTS)
     # Checkpoints with more steps are damaged, or this run would have resumed from them.
     older = [old for old in list_checkpoints(directory) if _order(old)[0] < checkpoint.counters.steps]
@@ -114,6 +121,18 @@ def save_milestone(directory: Path, milestone: Checkpoint) -> Path:
     return path
 
 
+def save_if_best(directory: Path, checkpoint: Checkpoint) -> None:
+    """Let the policy of `checkpoint` replace the best policy in `directory`, if its score is at least as high.
+
+    Scores of evaluations and mean returns of training are not compared: the newer one wins. Raises OSError.
+    """
+    make_directory(directory)
+    others = list_policies(directory)
+    if not others or _is_better(checkpoint, others[0]):
+        best = _write_policy(directory, checkpoint)
+        _remove(directory, [old for old in others if old != best])
+
+
 def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
     """The checkpoint in directory `path`, all checksums verified.
 
@@ -121,9 +140,7 @@ def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
     """
     manifest, config = _read_head(path, trusted)
     parts = {part: _read_arrays(path, part, manifest) for part in PARTS}
-    checkpoint = Checkpoint(
-        config, manifest.counters, manifest.score, **parts, runtime=manifest.runtime, approximate=manifest.approximate
-    )
+    checkpoint = _checkpoint(manifest, config, parts)
     if not _is_consistent(checkpoint):
         raise CheckpointError(
             f"{path} is damaged or not a checkpoint of paac: its arrays do not match its config or each other"
@@ -155,9 +172,7 @@ def from_messages(messages: Sequence[bytes], trusted: Container[str]) -> Checkpo
     manifest = Manifest.model_validate_json(head)
     config = load_config(manifest.config, "the checkpoint of rank 0", trusted=trusted)
     arrays = {part: arrays_from_bytes(data) for part, data in zip(PARTS, parts, strict=True)}
-    return Checkpoint(
-        config, manifest.counters, manifest.score, **arrays, runtime=manifest.runtime, approximate=manifest.approximate
-    )
+    return _checkpoint(manifest, config, arrays)
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
@@ -213,14 +228,20 @@ def _rank(score: float | None) -> float:
     return -math.inf if score is None else score
 
 
-def _score_of(path: Path) -> float:
-    """The score of the policy at `path`; -inf if it is damaged, so that any other is better."""
+def _is_better(checkpoint: Checkpoint, best: Path) -> bool:
+    """Whether the policy of `checkpoint` should replace the one at `best`, as it should if that one is damaged."""
     try:
-        manifest = read_manifest(path)
-        _read_arrays(path, _POLICY, manifest)
+        manifest = read_manifest(best)
+        _read_arrays(best, _POLICY, manifest)
     except CheckpointError:
-        return -math.inf
-    return _rank(manifest.score)
+        return True
+    if checkpoint.is_evaluated != manifest.is_evaluated:
+        return checkpoint.score is not None
+    return _rank(checkpoint.score) >= _rank(manifest.score)
+
+
+def _write_policy(directory: Path, checkpoint: Checkpoint) -> Path:
+    return _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
 
 
 def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[str]) -> Path:
@@ -269,11 +290,26 @@ def _manifest(checkpoint: Checkpoint, checksums: dict[str, str]) -> Manifest:
         {
             "counters": checkpoint.counters,
             "score": checkpoint.score,
+            "is_evaluated": checkpoint.is_evaluated,
+            "evaluation_due": checkpoint.evaluation_due,
             "config": checkpoint.config.model_dump(mode="json"),
             "runtime": checkpoint.runtime,
             "approximate": checkpoint.approximate,
             "files": checksums,
         }
+    )
+
+
+def _checkpoint(manifest: Manifest, config: RunConfig, parts: dict[str, Arrays]) -> Checkpoint:
+    return Checkpoint(
+        config,
+        manifest.counters,
+        manifest.score,
+        **parts,
+        runtime=manifest.runtime,
+        approximate=manifest.approximate,
+        is_evaluated=manifest.is_evaluated,
+        evaluation_due=manifest.evaluation_due,
     )
 
 
@@ -298,18 +334,19 @@ def _is_consistent(checkpoint: Checkpoint) -> bool:
     scores, lengths = (checkpoint.progress.get(name, missing) for name in ("scores", "lengths"))
     episode, length = (checkpoint.sampling.get(name, missing) for name in ("episode", "length"))
     actions = checkpoint.sampling.get("actions", missing)
-    metrics = [array for name, array in checkpoint.progress.items() if name not in ("scores", "lengths")]
+    per_game = [array for name, array in checkpoint.progress.items() if name.startswith(INFO)]
+    metrics = [
+        array
+        for name, array in checkpoint.progress.items()
+        if name not in ("scores", "lengths") and not name.startswith(INFO)
+    ]
     return (
         scores.dtype == np.float64
         and all(array.dtype == np.int64 for array in (lengths, episode, length))
         and all(array.shape == () and array.dtype == np.float64 for array in metrics)
         and scores.ndim == 1
         and scores.shape == lengths.shape
-        and all(
-            array.dtype == np.float64 and array.shape == scores.shape
-            for name, array in checkpoint.progress.items()
-            if name.startswith(INFO)
-        )
+        and all(array.dtype == np.float64 and array.shape == scores.shape for array in per_game)
         and episode.shape == length.shape == num_envs
         and min(episode.min(), length.min()) >= 0
         and actions.shape[:1] == (sum(length.tolist()),)

@@ -48,6 +48,8 @@ class Manifest(BaseModel):
     format: int = FORMAT
     counters: Counters
     score: FiniteFloat | None  #: mean raw return of the latest games, once there are enough of them
+    is_evaluated: bool = False  #: whether `score` is the mean of an evaluation instead
+    evaluation_due: bool = False  #: whether a run that resumes must first make up for an interrupted evaluation
     config: dict[str, Any]
     runtime: Runtime  #: of the session that wrote it
     approximate: tuple[str, ...] = Field(strict=False)  #: why the run is not bit-for-bit reproducible; empty if it is

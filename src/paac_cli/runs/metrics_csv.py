@@ -27,6 +27,10 @@ METRICS = {
     "rollout/reward_min": "smallest reward of a step in the latest rollout, as the agent gets it from the environments",
     "rollout/reward_max": "largest reward of a step in the latest rollout",
     "rollout/success_rate": 'fraction of the last 100 games with `info["is_success"]`, of those that report it',
+    "eval/ep_rew_mean": "mean raw score of the games of an evaluation",
+    "eval/ep_rew_std": "standard deviation of their scores",
+    "eval/ep_len_mean": "mean length of these games, in agent steps",
+    "eval/success_rate": 'fraction of these games with `info["is_success"]`, of those that report it',
     "time/fps": "agent steps per second since the previous row",
     "time/time_elapsed": "seconds of training, over all sessions",
     "time/frames": "emulator frames since the start of the run",
@@ -35,6 +39,7 @@ METRICS = {
     "time/act_share": "fraction of the time spent choosing actions",
     "time/env_share": "fraction of the time spent waiting for the environments",
     "time/learn_share": "fraction of the time spent updating the weights",
+    "time/eval_share": "fraction of the time spent on an evaluation; no other column counts that time",
 }
 
 

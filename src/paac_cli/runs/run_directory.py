@@ -26,6 +26,7 @@ from paac_cli.runs.checkpoint import (
     load_policy,
     load_policy_arrays,
     save_checkpoint,
+    save_if_best,
     save_milestone,
 )
 from paac_cli.runs.directory_lock import DirectoryLock
@@ -47,6 +48,7 @@ class RunDirectory:
         self.metrics_csv = path / "metrics.csv"
         self.events = path / "events.log"
         self.tensorboard = path / "tensorboard"
+        self.tracking_id = path / "tracking_id"
         self._lock: DirectoryLock | None = None
         self._record: RunRecord | None = None  # of the session that `create` has begun
 
@@ -74,7 +76,7 @@ class RunDirectory:
             )
         if not fresh:
             self._require_same(read_config(self.path / CONFIG, trusted=code_names(config)), config)
-            for directory in (self.checkpoints, self.tensorboard):
+            for directory in (self.checkpoints, self.tensorboard, self.path / "wandb"):
                 require_no_link(directory)
 
     def with_its_initial_policy(self, config: RunConfig) -> RunConfig:
@@ -133,19 +135,24 @@ class RunDirectory:
 
     def save(self, checkpoint: Checkpoint, keep: int) -> CheckpointSaved:
         """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
-        with self._saving("checkpoint", checkpoint.counters.steps):
+        with self._saving("checkpoint", checkpoint):
             if self.metrics_csv.exists():
                 sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
             path = save_checkpoint(self.checkpoints, checkpoint, keep)
         return CheckpointSaved(checkpoint.counters.steps, checkpoint.score, is_best=best_beside(path).exists())
 
+    def save_if_best(self, checkpoint: Checkpoint) -> None:
+        """Let the policy of `checkpoint` replace the best policy, if its score is as high. Raises as `save` does."""
+        with self._saving("best policy", checkpoint):
+            save_if_best(self.checkpoints, checkpoint)
+
     def save_milestone(self, milestone: Checkpoint) -> None:
         """Write the policy of `milestone`, which is kept for good. Raises as `save` does."""
-        with self._saving("milestone", milestone.counters.steps):
+        with self._saving("milestone", milestone):
             save_milestone(self.checkpoints, milestone)
 
     @contextlib.contextmanager
-    def _saving(self, what: str, steps: int) -> Iterator[None]:
+    def _saving(self, what: str, checkpoint: Checkpoint) -> Iterator[None]:
         """Raises RunDirectoryError if the directory is no longer there, and for an OSError in the block."""
         try:
             if self._lock is None or not self._lock.is_at(self.path):
@@ -155,7 +162,7 @@ class RunDirectory:
             yield
         except OSError as error:
             raise RunDirectoryError(
-                f"the {what} at step {steps:,} cannot be written: {reason(error)}; "
+                f"the {what} at step {checkpoint.counters.steps:,} cannot be written: {reason(error)}; "
                 f"earlier checkpoints in {self.checkpoints} are unchanged"
             ) from error
 

@@ -59,6 +59,7 @@ class WorkerPool:
         info_keys: tuple[str, ...] = (),
         max_steps: int | None = None,
         first_env: int = 0,
+        first_worker: int = 0,
         region: Region | None = None,
         budget: RestartBudget | None = None,
     ) -> None:
@@ -67,7 +68,8 @@ class WorkerPool:
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
         info_keys: numbers of `info` that `TimeStep.episodes` reports.
         max_steps: agent steps after which a game is truncated.
-        first_env: index of the first environment, if other processes have those before it.
+        first_env, first_worker: index of the first environment and of the first worker, if other pools or processes
+            have those before it.
         log: receives WorkerRestarted, RestartFailed, ReplayDiverged, LongGame and CloseFailed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
         region, budget: for several pools on one block of memory, and with one count of restarts.
@@ -80,6 +82,7 @@ class WorkerPool:
             region = Region(block, range(sampling.num_envs), range(workers))
         self.num_envs, self.num_workers = len(region.envs), len(region.workers)
         self.rollout_length, self.max_steps, self.action = rollout_length, max_steps, spec.action
+        self.first_env = first_env
         self.has_diverged = False  #: whether an environment has diverged on replay
         self._region, self._log = region, log
         self._budget = RestartBudget(sampling.max_restarts) if budget is None else budget
@@ -104,6 +107,7 @@ class WorkerPool:
                     max_steps,
                     spin,
                     first_env,
+                    first_worker,
                 )
                 for index, envs, core in zip(
                     region.workers,
@@ -132,7 +136,8 @@ class WorkerPool:
     def reset(self, first_seed: int = 0) -> TimeStep:
         """Start the first game of every environment. Raises as `step` does.
 
-        first_seed: environment n plays the games that environment `first_seed + n` of a larger pool would play.
+        first_seed: environment n plays the games that environment `first_seed + n` of a larger pool would play. May be
+            negative, but `first_seed + first_env` not.
         """
         self._histories.reset(first_seed)
         return self._restore_workers()

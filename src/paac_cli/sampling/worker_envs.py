@@ -31,13 +31,14 @@ class WorkerTask(NamedTuple):
     info_keys: tuple[str, ...] = ()  #: numbers of `info` to report at the end of a game
     max_steps: int | None = None  #: agent steps after which a game is truncated
     spin: float = 0.0  #: seconds to wait actively for a command
-    first_env: int = 0  #: the index of environment 0 among those of all processes that train together
+    first_env: int = 0  #: the index of environment 0 among those of all pools and all processes that train together
+    first_worker: int = 0  #: the index of worker 0 among those of all pools of this process
 
     @property
     def name(self) -> str:
         """Human-readable."""
         first, last = self.first_env + self.envs.start, self.first_env + self.envs.stop - 1
-        return f"worker {self.worker} (environments {first}-{last})"
+        return f"worker {self.first_worker + self.worker} (environments {first}-{last})"
 
 
 class Activity:
@@ -86,7 +87,7 @@ class WorkerEnvs:
         task = self._task
         for n in task.envs:
             self._activity.enter(n, game=0)
-            env = make_env(task.env_config, copy=Copy(task.first_env + n, task.worker))
+            env = make_env(task.env_config, copy=Copy(task.first_env + n, task.first_worker + task.worker))
             self._envs[n] = env if task.max_steps is None else LimitedEnv(env, task.max_steps)
 
     def close(self) -> CloseProblems:
@@ -100,6 +101,7 @@ class WorkerEnvs:
     def restore(self, state: WorkerState) -> None:
         """Bring every environment to the end of its history."""
         self._slot, self._first_seed = state.slot, state.first_seed
+        self._diverged.clear()
         for n, history in state.histories.items():
             self._replay(n, history)
 

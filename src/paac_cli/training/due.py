@@ -16,13 +16,16 @@ class MilestoneDue:
 
 
 class Due:
-    """True once for every multiple of `every` steps that is reached or passed."""
+    """True once for every multiple of `every` steps that is reached or passed; never if it is None."""
 
-    def __init__(self, every: int, steps: int) -> None:
+    def __init__(self, every: int | None, steps: int) -> None:
         """steps: agent steps so far."""
         self._every = every
-        self._last = steps // every
+        self._last = self._multiple(steps)
 
     def __call__(self, steps: int) -> bool:
-        before, self._last = self._last, steps // self._every
+        before, self._last = self._last, self._multiple(steps)
         return self._last > before
+
+    def _multiple(self, steps: int) -> int:
+        return 0 if self._every is None else steps // self._every

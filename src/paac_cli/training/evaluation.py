@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.events import Log
-from paac_cli.learning.predictor import Prediction
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import INFO, TimeStep
+
+if TYPE_CHECKING:  # workers start before TensorFlow is loaded
+    from paac_cli.learning.predictor import Prediction
 
 #: Batch size of every evaluation, for any number of games. The action noise and the rounding of a row depend on the
 #: batch size; because it is fixed, game `i` is the same in every evaluation.
@@ -41,11 +43,11 @@ class _PredictionLog:
     def __init__(self) -> None:
         self._packed = bytearray(), bytearray(), bytearray()  # actions, values, probabilities
 
-    def add(self, prediction: Prediction, row: int) -> None:
+    def add(self, prediction: "Prediction", row: int) -> None:
         for packed, field in zip(self._packed, _logged(prediction), strict=True):
             packed += field[row].tobytes()
 
-    def last(self, length: int, like: Prediction) -> tuple[NDArray, ...]:
+    def last(self, length: int, like: "Prediction") -> tuple[NDArray, ...]:
         """The last L = `length` actions [L, ...], values [L] and probabilities [L, A], with the dtypes of `like`.
 
         Earlier predictions belong to a game without a score: it was truncated because it diverged on replay.
@@ -57,7 +59,7 @@ class _PredictionLog:
         )
 
 
-def _logged(prediction: Prediction) -> tuple[NDArray, ...]:
+def _logged(prediction: "Prediction") -> tuple[NDArray, ...]:
     return prediction.action, prediction.value, prediction.probability
 
 
@@ -72,16 +74,30 @@ def evaluation_pool(
     num_envs: int = BATCH,
     max_steps: int | None = None,
     info_keys: tuple[str, ...] = (),
+    stopping: Callable[[], bool] = lambda: False,
+    first_env: int = 0,
+    first_worker: int = 0,
 ) -> WorkerPool:
     """A pool for an evaluation of `episodes` games; a context manager.
 
     sampling: its timeouts. num_envs: environments at most, 1 to `BATCH`; does not change the games. max_steps: agent
-    steps after which a game is truncated. info_keys: numbers of `info` to report.
+    steps after which a game is truncated. info_keys: numbers of `info` to report. stopping, first_env, first_worker: as
+    of `WorkerPool`; do not change the games.
     """
     sizes = {"num_envs": min(num_envs, BATCH, episodes), "num_workers": "auto", "overlap": False}
     sampling = (sampling or SamplingConfig()).model_copy(update=sizes)
     return WorkerPool(
-        config, spec, sampling, rollout_length=1, seed=seed, log=log, info_keys=info_keys, max_steps=max_steps
+        config,
+        spec,
+        sampling,
+        rollout_length=1,
+        seed=seed,
+        log=log,
+        info_keys=info_keys,
+        max_steps=max_steps,
+        stopping=stopping,
+        first_env=first_env,
+        first_worker=first_worker,
     )
 
 
@@ -130,7 +146,7 @@ class _Evaluation:
     def play_rows(self, first: int, episodes: list[int]) -> None:
         """Play `episodes[k]` games in row `first + k`, for all k, with environment k of the pool."""
         pool, rows = self._pool, slice(first, first + len(episodes))
-        step, clock = pool.reset(first_seed=first), 0
+        step, clock = pool.reset(first_seed=first - pool.first_env), 0
         remaining = np.array([*episodes, *[0] * (pool.num_envs - len(episodes))])
         obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
         actions = np.zeros((pool.num_envs, *pool.action.shape), pool.action.dtype)
@@ -158,7 +174,9 @@ class _Evaluation:
             self._on_step(PlayStatus(self._steps, len(self.games), int(lengths.max())))
 
 
-def _evaluated(row: int, game: list[Any], step: TimeStep, log: _PredictionLog, prediction: Prediction) -> EvaluatedGame:
+def _evaluated(
+    row: int, game: list[Any], step: TimeStep, log: _PredictionLog, prediction: "Prediction"
+) -> EvaluatedGame:
     """game: the fields of `step.episodes` after the index of the environment."""
     episode, score, length, *info = game
     keys = [name.removeprefix(INFO) for name in step.episodes.dtype.names or () if name.startswith(INFO)]

@@ -10,6 +10,7 @@ from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import Pool, make_pool
 from paac_cli.spec import Determinism, EnvSpec
+from paac_cli.training.evaluator import Evaluator, open_evaluator
 from paac_cli.training.import_tensorflow import import_tensorflow
 from paac_cli.training.ranks import ALONE, Ranks
 
@@ -25,6 +26,7 @@ class Loaded(NamedTuple):
     spec: EnvSpec
     pool: Pool
     agent: "Agent"
+    evaluator: Evaluator
     device: str  #: name of the learner's device
 
 
@@ -61,7 +63,10 @@ def load_training(
         config = config.with_init_from(sha256=initial.sha256)
     num_envs = config.sampling.num_envs
     envs = ranks.share(num_envs)
-    with make_pool(config, spec, log, stopping, envs) as pool:
+    with (
+        make_pool(config, spec, log, stopping, envs) as pool,
+        open_evaluator(config, spec, pool.num_workers, ranks, log, stopping) as evaluator,
+    ):
         device = prepare_device(config) if ranks.size == 1 else device_in_use()
         from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import resolve_precision
@@ -77,7 +82,7 @@ def load_training(
             from paac_cli.training.warm_start import begin_with
 
             log(Info(str(begin_with(agent, initial.arrays, config.init_from.path))))
-        yield Loaded(config, found, spec, pool, agent, device)
+        yield Loaded(config, found, spec, pool, agent, evaluator, device)
 
 
 def prepare_device(config: RunConfig, local_rank: int = 0) -> str:

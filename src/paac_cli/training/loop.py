@@ -1,11 +1,9 @@
-"""The synchronous training loop: act, step, learn. Between rollouts it writes metrics and checkpoints."""
+"""The synchronous training loop: act, step, learn. Between rollouts it evaluates and writes metrics and checkpoints."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
@@ -26,6 +24,7 @@ from paac_cli.timestep import TimeStep
 from paac_cli.training.bad_batch import check_metrics, check_weights
 from paac_cli.training.due import Due, MilestoneDue
 from paac_cli.training.env_check import approximate_reason, information
+from paac_cli.training.evaluator import Evaluator
 from paac_cli.training.progress import Progress
 from paac_cli.training.ranks import ALONE, Ranks, RankState
 from paac_cli.training.stop import StopRequest
@@ -58,6 +57,7 @@ class Training:
     config: RunConfig
     agent: Agent
     pool: Pool
+    evaluator: Evaluator
     run_dir: RunDirectory
     progress: Progress  #: as of the checkpoint that is resumed, or of the start; the loop advances it
     runtime: Runtime
@@ -72,7 +72,8 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
     """Train until `total_steps`, `stop_when` or a stop signal, then save the state after the last complete rollout.
 
     Metrics and checkpoints are written only between rollouts, where the agent holds no partly used experience. So if an
-    environment fails or a worker hangs during a rollout, that rollout is not saved.
+    environment fails or a worker hangs during a rollout, that rollout is not saved. An evaluation that is interrupted
+    is made when the run resumes.
 
     Raises WorkerError after saving, LearningError without saving, and RunDirectoryError if saving fails. Of several
     ranks, one alone cannot save: it raises what happened, and ClusterError ends the others.
@@ -81,6 +82,7 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
     failure: WorkerError | None = None
     try:
         session.begin()
+        session.make_up_for_evaluation()
         while not (session.is_stopping or session.is_finished):
             session.train_on_rollout()
             session.log_and_save_if_due()
@@ -95,7 +97,7 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
             failure = error
     if session.is_stopping:
         saving = "saving a checkpoint. Press Ctrl-C again to exit at once without saving"
-        training.log(Info(f"Stopping: {saving if session.has_unsaved_steps else 'there is nothing to save'}"))
+        training.log(Info(f"Stopping: {saving if session.is_unsaved else 'there is nothing to save'}"))
     try:
         session.save_last_rollout()
     except PaacError as error:
@@ -104,7 +106,8 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
         raise WorkerError(f"{failure}\nThe run cannot be saved either: {error}") from failure
     if failure is not None:
         steps = training.progress.steps
-        saved = f"\nThe run is saved at step {steps:,}, before this rollout" if steps else ""
+        place = "evaluation" if session.evaluation_due else "rollout"
+        saved = f"\nThe run is saved at step {steps:,}, before this {place}" if steps else ""
         raise WorkerError(f"{failure}{saved}") from failure
 
 
@@ -127,7 +130,9 @@ class _Session:
         self._log_due = Due(config.training.log_every, steps)
         self._save_due = Due(config.training.checkpoint_every, steps)
         self._milestone_due = MilestoneDue(config.training.total_steps if config.training.keep_milestones else 0, steps)
-        self._logged_at = self._saved_at = steps
+        self._evaluate_due = Due(config.training.evaluate_every, steps)
+        self.evaluation_due = resume_from is not None and resume_from.evaluation_due  #: at the current step
+        self._logged_at, self._saved = steps, (steps, self.evaluation_due)
         self._stopwatch = Stopwatch()
         self._start = 0.0
         self._of_all_ranks = RankState()  # of all ranks, at the end of the latest rollout
@@ -140,8 +145,9 @@ class _Session:
 
     @property
     def _own_state(self) -> RankState:
-        training = self._training
-        return RankState(training.stop.signal, training.pool.has_diverged, training.pool.restarts)
+        training, pool, evaluator = self._training, self._training.pool, self._training.evaluator
+        has_diverged = pool.has_diverged or evaluator.has_diverged
+        return RankState(training.stop.signal, has_diverged, pool.restarts + evaluator.restarts)
 
     @property
     def is_finished(self) -> bool:
@@ -149,14 +155,16 @@ class _Session:
         return progress.steps >= self._training.config.training.total_steps or progress.goal_reached
 
     @property
-    def has_unsaved_steps(self) -> bool:
-        return self._training.progress.steps > self._saved_at
+    def is_unsaved(self) -> bool:
+        return (self._training.progress.steps, self.evaluation_due) != self._saved
 
     def begin(self) -> None:
         """Restore agent and environments from the checkpoint, or reset them. Raises StoppedError or WorkerError."""
         agent, pool, checkpoint = self._training.agent, self._training.pool, self._resume_from
         if text := information(self._training.config.env.id, self._found):
             self._training.log(Info(text))
+        if self._training.config.training.evaluate_every is not None:
+            self._training.log(Info(self._training.evaluator.description))
         if self._approximate:
             self._training.log(Approximate(self._approximate))
         if checkpoint is None:
@@ -188,107 +196,136 @@ class _Session:
                     check_metrics(updates[-1], training.agent, step, now, training.run_dir.path, ranks)
             if training.stop.is_urgent and len(played) < length and ranks.size == 1:
                 raise StoppedError("the stop did not wait for the end of the rollout")
-        episodes, self._of_all_ranks = ranks.report(played, self._envs.start, self._own_state)
+        episodes, self._of_all_ranks, rewards = ranks.report(played, self._envs.start, self._own_state)
         progress.add(len(played) * num_envs, episodes)
-        if ranks.size > 1 and (self._of_all_ranks.signal or self.is_finished):
-            training.stop.adopt(self._of_all_ranks.signal)
+        self._adopt(self._of_all_ranks.signal)
         progress.updates += len(updates)
-        progress.metrics = updates[-1] if updates else progress.metrics
+        progress.metrics = (updates[-1] if updates else progress.metrics) | rewards
         progress.seconds = time.perf_counter() - self._start
 
+    def _adopt(self, signal: int) -> None:
+        """All ranks have agreed that a rank has got this stop signal; 0: none."""
+        self._of_all_ranks = self._of_all_ranks._replace(signal=signal)
+        if self._training.ranks.size > 1 and (signal or self.is_finished):
+            self._training.stop.adopt(signal)
+
+    def make_up_for_evaluation(self) -> None:
+        """Evaluate, if the session that saved the checkpoint was stopped at an evaluation. Raises as that does."""
+        if self.evaluation_due:
+            self._log()
+
     def log_and_save_if_due(self) -> None:
-        """Write a row of metrics, a milestone and a checkpoint, each if it is due. Raises as `_save` does."""
+        """Save a milestone, evaluate, write a row of metrics and save a checkpoint, each if it is due.
+
+        A run that resumes from a checkpoint has the milestones before it. Raises RunDirectoryError, WorkerError if the
+        evaluation fails, and LearningError as `_save`.
+        """
         steps = self._training.progress.steps
-        if self._log_due(steps):
-            row = self._metrics_row()
-            for sink in self._training.sinks:
-                sink.write(steps, row)
-        if self._milestone_due(steps):  # before the checkpoint: a run that resumes from there has its milestones
+        if self._milestone_due(steps):
             self._save_milestone()
+        log_due, self.evaluation_due = self._log_due(steps), self._evaluate_due(steps)
+        if log_due or self.evaluation_due:
+            self._log()
         if self._save_due(steps) and not self.is_finished:
             self._save()
 
     def save_last_rollout(self) -> None:
         """Save the state after the last complete rollout. Raises RunDirectoryError."""
-        if self.has_unsaved_steps:
+        if self.is_unsaved:
             self._training.agent.memory.rewind(self._training.progress.steps)
             self._save()
+
+    def _log(self) -> None:
+        """Write a row of metrics, with the evaluation if one is due. If that is interrupted, no row is written."""
+        results = self._evaluate() if self.evaluation_due else {}
+        if not self.evaluation_due:
+            row = self._metrics_row() | results
+            for sink in self._training.sinks:
+                sink.write(self._training.progress.steps, row)
+
+    def _evaluate(self) -> dict[str, float]:
+        """Evaluate the policy and save it if it is the best. Returns metrics; after a stop signal it is still due."""
+        training, steps = self._training, self._training.progress.steps
+        if self.is_stopping:
+            return {}
+        policy = self._checked_policy()
+        self._stopwatch.skip()
+        try:
+            evaluation = training.evaluator.evaluate(training.agent, lambda: training.stop.signal)
+        except WorkerError as error:
+            raise WorkerError(f"the evaluation at step {steps:,} failed: {error}") from error
+        seconds = self._stopwatch.exclude()
+        self._start += seconds
+        self.evaluation_due = evaluation.signal != 0
+        self._adopt(evaluation.signal)
+        if not evaluation.games:
+            return {}
+        training.run_dir.save_if_best(self._checkpoint(policy, evaluation.score)._replace(is_evaluated=True))
+        return evaluation.metrics | {"time/eval_share": seconds / (seconds + self._stopwatch.elapsed)}
 
     def _metrics_row(self) -> dict[str, float]:
         progress = self._training.progress
         elapsed, spent = self._stopwatch.read()
         steps, self._logged_at = progress.steps - self._logged_at, progress.steps
-        smallest, largest = self._reward_range()
+        speed = {}
+        if steps:  # otherwise the run has just resumed
+            shares = {f"time/{name}_share": seconds / elapsed for name, seconds in spent.items()}
+            speed = {"time/fps": steps / elapsed} | shares
         return {
             "rollout/ep_rew_mean": progress.mean_return,
             "rollout/ep_len_mean": progress.mean_length,
             "rollout/episodes": progress.episodes,
-            "rollout/reward_min": smallest,
-            "rollout/reward_max": largest,
+            **{name: value for name, value in progress.metrics.items() if name.startswith("rollout/")},
             **progress.info_means,
             "time/frames": progress.steps * self._training.config.frames_per_step,
             "time/updates": progress.updates,
             "time/time_elapsed": progress.seconds,
-            "time/fps": steps / elapsed,
-            **{f"time/{name}_share": seconds / elapsed for name, seconds in spent.items()},
+            **speed,
             "time/restarts": self._of_all_ranks.restarts,
             **progress.metrics,
         }
 
-    def _reward_range(self) -> tuple[float, float]:
-        """The smallest and the largest reward of a step in the latest rollout of all ranks."""
-        training = self._training
-        own = training.pool.latest.rollout.reward
-        smallest, largest = training.ranks.stack(np.array([own.min(), own.max()])).T
-        return float(smallest.min()), float(largest.max())
-
     def _save(self) -> None:
         """Save a checkpoint. Raises LearningError if a weight is not finite, and RunDirectoryError."""
         training, progress = self._training, self._training.progress
-        policy = self._policy()
+        policy = self._checked_policy()
         training.ranks.require_equal(policy)
-        if training.pool.has_diverged or self._of_all_ranks.has_diverged:
-            self._approximate = unique((*self._approximate, "an environment diverged on replay"))
-        checkpoint = self._checkpoint(
-            policy,
+        checkpoint = self._checkpoint(policy, progress.score)._replace(
             learner=training.agent.learner.to_arrays(),
             sampling=training.ranks.histories(training.pool.snapshot(of_last_rollout=True)),
             progress=progress.to_arrays(),
+            evaluation_due=self.evaluation_due,
         )
         if training.ranks.is_first:
             training.log(training.run_dir.save(checkpoint, training.config.training.keep_checkpoints))
-        self._saved_at = progress.steps
+        self._saved = progress.steps, self.evaluation_due
 
     def _save_milestone(self) -> None:
         """Save the policy alone. Raises as `_save` does."""
-        policy = self._policy()
+        policy, progress = self._checked_policy(), self._training.progress
         if self._training.ranks.is_first:
-            self._training.run_dir.save_milestone(self._checkpoint(policy))
+            self._training.run_dir.save_milestone(self._checkpoint(policy, progress.score))
 
-    def _policy(self) -> Arrays:
-        """The arrays of the policy. Raises LearningError if a weight is not finite."""
+    def _checked_policy(self) -> Arrays:
+        """The arrays of the policy. Raises LearningError, in all ranks, if a weight is not finite."""
         policy = self._training.agent.policy.to_arrays()
         with self._training.ranks.failing_together():
             check_weights(policy, self._training.progress.steps)
         return policy
 
-    def _checkpoint(
-        self,
-        policy: Arrays,
-        learner: Arrays | None = None,
-        sampling: Arrays | None = None,
-        progress: Arrays | None = None,
-    ) -> Checkpoint:
-        """A checkpoint of the present, with the parts that are given."""
+    def _checkpoint(self, policy: Arrays, score: float | None) -> Checkpoint:
+        """A checkpoint of now, with the `policy` alone."""
         training = self._training
+        if self._own_state.has_diverged or self._of_all_ranks.has_diverged:
+            self._approximate = unique((*self._approximate, "an environment diverged on replay"))
         return Checkpoint(
             config=training.config,
             counters=training.progress.counters,
-            score=training.progress.score,
+            score=score,
             policy=policy,
-            learner=learner or {},
-            sampling=sampling or {},
-            progress=progress or {},
+            learner={},
+            sampling={},
+            progress={},
             runtime=training.runtime,
             approximate=self._approximate,
         )

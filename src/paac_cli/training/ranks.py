@@ -41,6 +41,7 @@ class RolloutReport(NamedTuple):
 
     episodes: NDArray  #: [K] `episode_dtype`, the games that ended, in order of time and environment
     state: RankState
+    rewards: dict[str, float]  #: metrics: the smallest and the largest reward of a step
 
 
 class Ranks:
@@ -177,15 +178,18 @@ class Ranks:
 
     def report(self, played: Sequence[TimeStep], first_env: int, own: RankState) -> RolloutReport:
         """What happened in a rollout in all ranks. played: its steps. first_env: index of the first own environment."""
-        episodes = [step.episodes for step in played]
+        episodes, rewards = [step.episodes for step in played], played[-1].rollout.reward
+        smallest, largest = rewards.min(), rewards.max()
         if self.size == 1:
-            return RolloutReport(np.concatenate(episodes), own)
+            return RolloutReport(np.concatenate(episodes), own, _reward_range(smallest, largest))
         count = sum(map(len, episodes))
-        signals, diverged, restarts, counts = self.stack(np.array([*own, count], np.int64)).T
+        of_ranks = self.stack(np.array([*own, count, smallest, largest], np.float64))
+        signals, diverged, restarts, counts, lows, highs = of_ranks.T
         everywhere = RankState(int(signals.max()), bool(diverged.any()), int(restarts.sum()))
+        reward_range = _reward_range(lows.min(), highs.max())
         dtype = episodes[0].dtype
         if not counts.any():
-            return RolloutReport(np.empty(0, dtype), everywhere)
+            return RolloutReport(np.empty(0, dtype), everywhere, reward_range)
         dated = np.zeros(count, [("t", np.int64), ("env", np.int64), ("game", dtype)])
         dated["t"] = np.repeat(np.arange(len(episodes)), [len(each) for each in episodes])
         dated["game"] = np.concatenate(episodes)
@@ -193,7 +197,7 @@ class Ranks:
         dated["env"] = dated["game"]["env"]
         merged = self.concatenate(dated)
         in_order = np.lexsort((merged["env"], merged["t"]))
-        return RolloutReport(merged["game"][in_order], everywhere)
+        return RolloutReport(merged["game"][in_order], everywhere, reward_range)
 
     def histories(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
         """The `snapshot` of the pools of all ranks, from that of the own pool."""
@@ -215,3 +219,7 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def _reward_range(smallest: float, largest: float) -> dict[str, float]:
+    return {"rollout/reward_min": float(smallest), "rollout/reward_max": float(largest)}
