@@ -26,6 +26,7 @@ _COMMANDS = {
     "verify": "paac_cli.cli.verify:verify",
     "runs": "paac_cli.cli.runs:runs",
     "plot": "paac_cli.cli.plot:plot",
+    "report": "paac_cli.cli.report:report",
     "bench": "paac_cli.cli.bench:bench",
     "presets": "paac_cli.cli.presets:presets",
 }
