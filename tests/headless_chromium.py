@@ -37,7 +37,7 @@ class Page:
     def __init__(self, to_browser, from_browser):
         self._to, self._from = to_browser, from_browser
         self._numbers, self._session, self._rest = itertools.count(1), None, b""
-        self._loaded = False
+        self._loaded, self._runs_scripts = False, True
         self.requested, self.problems = [], []  # URLs; events of the protocol
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -53,7 +53,13 @@ class Page:
         self._call("Page.navigate", url=Path(path).resolve().as_uri())
         while not self._loaded:
             self._read()
-        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        if self._runs_scripts:
+            self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def allow_scripts(self, is_allowed):
+        """Whether pages that are opened from now on run their scripts."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not is_allowed)
+        self._runs_scripts = is_allowed
 
     def run(self, expression):
         """The value of `expression` in JavaScript; a promise is awaited."""

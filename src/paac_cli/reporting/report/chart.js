@@ -182,7 +182,7 @@
     const mark = svg("svg", { viewBox: "0 0 12 7", "aria-hidden": "true" });
     mark.append(svg("rect", { class: `dot${line.kind}`, y: 1.5, width: 12, height: 4, rx: 2 }));
     const made = html("span");
-    made.append(mark, line.name, html("b", found < 0 ? "–" : plain(line.y[found])));
+    made.append(mark, `${line.name} `, html("b", found < 0 ? "–" : plain(line.y[found])));
     if (found >= 0 && line.low) made.append(` [${plain(line.low[found])}, ${plain(line.high[found])}]`);
     if (found >= 0 && found === line.x.length - 1 && line.x[found] < at) made.append(` at ${label(line.x[found])}`);
     return made;

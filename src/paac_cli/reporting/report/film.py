@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from paac_cli.errors import VideoError
 from paac_cli.files import read_regular
+from paac_cli.reporting.report.markup import Html
 from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import either, reason
 
@@ -24,7 +25,7 @@ class Film(NamedTuple):
     """A video."""
 
     name: str  #: of its file
-    url: str  #: `data:`, with its content
+    url: Html  #: `data:`, with its content
     is_image: bool  #: an animated GIF
 
 
@@ -40,7 +41,7 @@ def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> Film:
         raise VideoError(f"{path} cannot be read: {reason(error, path)}") from error
     if content[offset : offset + len(magic)] != magic:
         raise VideoError(f"{path} is not a {suffix} video")
-    url = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+    url = Html(f"data:{media_type};base64,{base64.b64encode(content).decode()}")
     return Film(path.name, url, media_type.startswith("image/"))
 
 

@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from paac_cli.text import printable
@@ -18,8 +19,8 @@ class Html(str):
 def element(tag: str, *children: str, **attributes: str | bool) -> Html:
     """The element `tag` with `children`: text, which is escaped, or `Html`.
 
-    attributes: their values are escaped; True gives an attribute without a value, and False leaves it out. Underscores
-    stand for dashes, and one at the end is dropped, as in `class_`.
+    attributes: their values are escaped as children are; True gives an attribute without a value, and False leaves it
+    out. Underscores stand for dashes, and one at the end is dropped, as in `class_`.
     """
     given = "".join(_attribute(key, value) for key, value in attributes.items() if value is not False)
     return Html(f"<{tag}{given}>" if tag in _VOID else f"<{tag}{given}>{joined(*children)}</{tag}>")
@@ -28,6 +29,18 @@ def element(tag: str, *children: str, **attributes: str | bool) -> Html:
 def joined(*children: str) -> Html:
     """`children` one after the other: text, which is escaped, or `Html`."""
     return Html("".join(child if isinstance(child, Html) else _escape(child) for child in children))
+
+
+def section(title: str, *children: str, name: str) -> Html:
+    """A section of the page with this heading."""
+    return element("section", element("h2", title), *children, id=name)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, class_: str = "") -> Html:
+    """A table that scrolls by itself where it is too wide. Cells are text, or Html."""
+    head = element("thead", element("tr", *(element("th", name, scope="col") for name in columns)))
+    body = element("tbody", *(element("tr", *(element("td", cell) for cell in row)) for row in rows))
+    return element("div", element("table", head, body, class_=class_), class_="scroll", tabindex="0")
 
 
 def script_data(data: Any, name: str) -> Html:
@@ -43,7 +56,7 @@ def script_data(data: Any, name: str) -> Html:
 
 def _attribute(key: str, value: str | bool) -> str:
     name = key.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{_escape(str(value))}"'
+    return f' {name}="{joined(value)}"' if isinstance(value, str) else f" {name}"
 
 
 def _escape(text: str) -> str:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from paac_cli import __version__
 from paac_cli.config import yaml_io
-from paac_cli.reporting.report import sections
+from paac_cli.reporting.report import provenance, sections
 from paac_cli.reporting.report.curves import curve_data
 from paac_cli.reporting.report.drawing import draw_curve
 from paac_cli.reporting.report.film import Film
-from paac_cli.reporting.report.markup import Html, element, script_data
+from paac_cli.reporting.report.markup import Html, element, script_data, section
 from paac_cli.reporting.report.results import Result
 from paac_cli.reporting.report.settings import compare_with_preset
 from paac_cli.runs.run_directory import CONFIG
@@ -53,9 +53,9 @@ def make_page(subject: Subject, film: Film | None, missing: str, now: datetime) 
         sections.group_result(runs, names, results) if subject.is_group else sections.run_result(runs[0], results[0]),
         _curve(data, is_group=subject.is_group),
         sections.film_section(film, subject.best, missing),
-        sections.settings_section(comparison, config_text),
-        sections.reproduction_section(runs, subject.best, comparison),
-        sections.machine_section(runs, names),
+        provenance.settings_section(comparison, config_text),
+        provenance.reproduction_section(runs, subject.best, comparison),
+        provenance.machine_section(runs, names),
         sections.events_section(runs, names),
         _footer(now),
     )
@@ -95,7 +95,7 @@ def _header(subject: Subject, now: datetime) -> Html:
 def _curve(data: dict[str, Any], *, is_group: bool) -> Html:
     """The learning curve: a still picture, which the page's script replaces."""
     if not data["metrics"]:
-        return sections.section("Learning curve", element("p", "No metrics have been logged yet."), name="curve")
+        return section("Learning curve", element("p", "No metrics have been logged yet."), name="curve")
     shown = data["metrics"][0]
     parts = [
         element("div", id="choices", hidden=True),
@@ -109,7 +109,7 @@ def _curve(data: dict[str, Any], *, is_group: bool) -> Html:
             "goes. Thin lines: the seeds."
         )
         parts.append(element("p", text, class_="note"))
-    return sections.section("Learning curve", *parts, name="curve")
+    return section("Learning curve", *parts, name="curve")
 
 
 def _footer(now: datetime) -> Html:
