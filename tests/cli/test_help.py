@@ -33,7 +33,8 @@ COMMANDS = dict(commands())
 
 def test_the_commands_are_these():
     assert {path for path in COMMANDS if len(path) == 1} == {
-        (name,) for name in ("train", "launch", "eval", "record", "verify", "runs", "plot", "bench", "presets")
+        (name,)
+        for name in ("train", "launch", "eval", "record", "verify", "runs", "plot", "report", "bench", "presets")
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
 
@@ -122,6 +123,7 @@ def imported_by(*args):
         ["record", "--help"],
         ["verify", "--help"],
         ["plot", "--help"],
+        ["report", "--help"],
         ["bench", "--help"],
         ["presets", "--help"],
         ["presets", "list"],

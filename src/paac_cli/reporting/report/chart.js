@@ -115,7 +115,7 @@
       put("line", { class: "reference", x1: left, x2: width - right, y1: y(value), y2: y(value) });
       const [start, end] = [0, -1].map((index) => Math.min(...lines.map((line) => Math.abs(known(line.y).at(index) - value))));
       const place = start > end ? { x: left + 6 } : { x: width - right - 6, "text-anchor": "end" }; // away from the curves
-      put("text", { ...place, y: y(value) - 5 }, `${name} ${plain(value)}`);
+      put("text", { ...place, class: "reference", y: y(value) - 5 }, `${name} ${plain(value)}`);
     }
     for (const line of lines) {
       if (line.low) {

@@ -50,11 +50,11 @@ def curve_data(runs: Sequence[SavedRun], names: Sequence[str]) -> dict[str, Any]
 
 
 def _with_end(run: SavedRun, columns: Columns) -> Columns:
-    """`columns` with a row for the newest checkpoint if it is newer: a run may end between two rows."""
-    newest = run.newest
-    if newest is None or newest.score is None or newest.counters.steps <= columns["steps"].max(initial=0):
+    """`columns` with a row for the last checkpoint if it is newer: a run may end between two rows."""
+    saved = run.last_saved
+    if saved is None or saved.score is None or saved.counters.steps <= columns["steps"].max(initial=0):
         return columns
-    end = {"steps": newest.counters.steps, _SECONDS: newest.counters.seconds, RETURN: newest.score}
+    end = {"steps": saved.counters.steps, _SECONDS: saved.counters.seconds, RETURN: saved.score}
     return {name: np.append(values, end.get(name, np.nan)) for name, values in columns.items()}
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
-from paac_cli.reporting.report.results import last_manifest
 from paac_cli.reporting.report.settings import PresetComparison, train_command, yaml_text
 from paac_cli.runs.runtime import Runtime, unique
 from paac_cli.runs.saved_run import SavedRun
@@ -51,12 +50,12 @@ def _value(value: Any) -> Html:
 
 def reproduction_section(runs: Sequence[SavedRun], best: SavedRun, comparison: PresetComparison) -> Html:
     """The commands that train `runs` again, and that play and verify the `best`; and what they depend on."""
-    manifests = [manifest for run in runs if (manifest := last_manifest(run)) is not None]
+    manifests = [manifest for run in runs if (manifest := run.last_saved) is not None]
     ranks = manifests[0].runtime.ranks if manifests else 1
     train = train_command(comparison, [run.config.seed for run in runs], ranks)
     path = shell_quoted(str(best.path))
     commands = [("Train again", train)]
-    if last_manifest(best) is not None:
+    if best.last_saved is not None:
         commands.append(("Play 100 games with the best policy", f"paac eval {path} --episodes 100"))
     if best.newest is not None:
         commands.append(("Verify that the run is a function of its config and seed", f"paac verify {path}"))
@@ -75,7 +74,7 @@ def _packages(runtimes: Sequence[Runtime]) -> Html:
     versions = {**runtimes[0].versions}
     own = versions.pop("paac", "")
     pins = " ".join(shell_quoted(f"{name}=={version}") for name, version in versions.items())
-    title = element("h3", f"Install the same versions, beside paac {own}")
+    title = element("h3", f"Install the same versions, with paac {own}")
     return joined(title, element("pre", element("code", f"pip install {pins}")))
 
 
@@ -102,7 +101,7 @@ def machine_section(runs: Sequence[SavedRun], names: Sequence[str]) -> Html:
     """The machine and the versions of packages, of each run where they differ."""
     by_runtime: dict[str, tuple[Runtime, list[str]]] = {}
     for run, name in zip(runs, names, strict=True):
-        if (manifest := last_manifest(run)) is not None:
+        if (manifest := run.last_saved) is not None:
             key = manifest.runtime.model_dump_json()
             by_runtime.setdefault(key, (manifest.runtime, []))[1].append(name)
     if not by_runtime:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from paac_cli.reporting.statistics import Interval, bootstrap, interquartile_mean
-from paac_cli.runs.manifest import Manifest
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import RETURN, SavedRun
 
@@ -32,13 +31,13 @@ class Result(NamedTuple):
 
 def result_of(run: SavedRun) -> Result:
     """The result of `run` so far. Raises RunDirectoryError."""
-    newest = last_manifest(run)
+    saved = run.last_saved
     row = {name: _number(text) for name, text in run.last_row.items()}
-    rows_are_newer = newest is None or row.get("steps", 0) >= newest.counters.steps
     games, seconds = row.get("rollout/episodes", math.nan), row.get("time/time_elapsed", math.nan)
-    if newest is not None and not rows_are_newer:
-        games, seconds = newest.counters.episodes, newest.counters.seconds
-    latest = row.get(RETURN, math.nan) if rows_are_newer or newest is None or newest.score is None else newest.score
+    latest = row.get(RETURN, math.nan)
+    if saved is not None and saved.counters.steps > row.get("steps", 0):  # a run may end between two rows
+        games, seconds = saved.counters.episodes, saved.counters.seconds
+        latest = latest if saved.score is None else saved.score
     best, best_steps = _best(run)
     return Result(
         status=run.status,
@@ -50,11 +49,6 @@ def result_of(run: SavedRun) -> Result:
         best_steps=best_steps,
         latest=None if math.isnan(latest) else latest,
     )
-
-
-def last_manifest(run: SavedRun) -> Manifest | None:
-    """The manifest of the newest checkpoint, or else that of the best policy; None if there is none to read."""
-    return run.newest or run.best
 
 
 def over_seeds(results: Sequence[Result]) -> Interval | None:

@@ -6,7 +6,7 @@ from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.reporting.report.event_log import MAX_EVENTS, read_events
 from paac_cli.reporting.report.film import Film
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
-from paac_cli.reporting.report.results import Result, last_manifest, over_seeds
+from paac_cli.reporting.report.results import Result, over_seeds
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import clock, counted, shell_quoted, shorten
@@ -15,10 +15,10 @@ _UNKNOWN = "\N{EN DASH}"
 _GAMES = "mean of 100 games in training"
 _STATUS = {
     Status.RUNNING: "running",
-    Status.STOPPED: "stopped; the same command resumes it",
+    Status.STOPPED: "stopped",
     Status.FINISHED: "finished",
     Status.FAILED: "failed",
-    Status.KILLED: "killed; the same command resumes it",
+    Status.KILLED: "killed",
 }
 
 
@@ -53,7 +53,12 @@ def group_result(runs: Sequence[SavedRun], names: Sequence[str], results: Sequen
     """What a group of runs has reached, together and each."""
     mean = over_seeds(results)
     finished = sum(result.status == Status.FINISHED for result in results)
-    tiles = [("finished", f"{finished} of {len(runs)}", "runs")]
+    steps, seconds = sum(each.steps for each in results), [each.seconds for each in results if each.seconds]
+    tiles = [
+        ("finished", f"{finished} of {len(runs)}", "runs"),
+        ("agent steps", number(steps, 0), "all runs"),
+        ("training time", clock(sum(seconds)) if seconds else _UNKNOWN, "all runs"),
+    ]
     if mean is not None:
         interval = f"95 % interval {number(mean.low)} to {number(mean.high)}, over {counted(len(runs), 'seed')}"
         tiles.insert(0, ("interquartile mean of the best mean returns", number(mean.value), interval))
@@ -129,7 +134,7 @@ def film_section(film: Film | None, run: SavedRun, message: str) -> Html:
     """The film. message: why there is none."""
     if film is None:
         command = element("pre", element("code", f"paac record --checkpoint {shell_quoted(str(run.path))} --overlay"))
-        hint = [element("p", "To make one:", class_="note"), command] if last_manifest(run) is not None else []
+        hint = [element("p", "To make one:", class_="note"), command] if run.last_saved is not None else []
         return section("Film", element("p", message), *hint, name="film")
     if film.is_image:
         picture = element("img", src=film.url, alt="The trained agent plays")

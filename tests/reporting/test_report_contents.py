@@ -49,7 +49,7 @@ def test_a_run_that_has_logged_nothing_has_no_result_and_a_report(tmp_path):
     ("record", "expected"),
     [
         ({"status": "finished"}, "run: finished"),
-        ({"status": "running"}, "run: killed; the same command resumes it"),
+        ({"status": "running"}, "run: killed"),
         ({"status": "failed", "reason": "the loss is NaN"}, "run failed: the loss is NaN"),
     ],
 )
