@@ -1,8 +1,10 @@
 """`paac report` of real trainings."""
 
+import html
 import re
+import shlex
 
-from short_runs import TOTAL_STEPS, contents
+from short_runs import TOTAL_STEPS, contents, final_state
 
 
 def test_a_trained_run_and_its_film_are_reported(trained_copy, invoke):
@@ -38,3 +40,13 @@ def test_a_page_that_cannot_be_written_is_an_error(trained_copy, invoke):
     result = invoke("report", trained_copy)
     assert result.exit_code == 2
     assert f"Error: {trained_copy / 'report.html'} cannot be written: Is a directory" in result.stderr
+
+
+def test_the_command_on_the_page_trains_the_same_run_again(trained, invoke, paac, tmp_path):
+    assert invoke("report", trained, "--out", "report.html").exit_code == 0
+    page = (tmp_path / "report.html").read_text()
+    command = html.unescape(re.search(r"<code>(paac train .*?)</code>", page, re.DOTALL)[1])
+    _, *arguments = shlex.split(command.replace("\\\n", ""))
+    result = paac(*arguments, "--num-workers", 1, "--run-dir", tmp_path / "again")
+    assert result.returncode == 0, result.stderr
+    assert final_state(tmp_path / "again") == final_state(trained)

@@ -46,6 +46,8 @@ def test_differences_are_listed_and_the_command_repeats_them(tmp_path):
     ("preset", "overrides"),
     [
         ("cartpole", {"algorithm": {"name": "ppo"}, "algorithm.num_epochs": 3}),
+        ("breakout", {"algorithm": {"name": "ppo"}, "algorithm.optimizer": {"name": "adam", "epsilon": 1e-07}}),
+        ("dqn/acrobot", {"algorithm.optimizer": {"name": "adam", "epsilon": 1e-07, "beta_1": 0.8}}),
         ("cartpole", {"env.id": "Acrobot-v1"}),
         ("cartpole", {"env.id": "Acrobot-v1", "training.stop_when": {"mean_return": 475, "episodes": 100}}),
         ("pong", {"algorithm.optimizer": {"name": "adam"}, "network.recurrent": {"cell": "lstm"}}),

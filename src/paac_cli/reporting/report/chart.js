@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const [choices, title, chart, readout] = ["choices", "metric", "chart", "readout"].map((id) => document.getElementById(id));
-  const COLOURS = 7;
+  const COLOURS = 7, NAMED = 12; // lines that the read-out names
   if (!chart) return; // nothing was logged
 
   const svg = (name, attributes, text) => {
@@ -135,7 +135,9 @@
     moveTo = (target) => {
       const at = target === null ? longest : target;
       readout.replaceChildren(html("span", `at ${label(at)}${axis.column === "seconds" ? "" : ` ${axis.name}`}`));
-      for (const line of lines) readout.append(entry(line, at, label));
+      const named = lines.filter((line, index) => line.kind === "mean" || index < NAMED);
+      for (const line of named) readout.append(entry(line, at, label));
+      if (named.length < lines.length) readout.append(html("span", `and ${lines.length - named.length} more`));
       if (target === null && outside.length) {
         readout.append(html("span", `outside of the picture: ${outside.map(({ name, value }) => `${name} ${plain(value)}`).join(", ")}`));
       }

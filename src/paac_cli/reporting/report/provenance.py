@@ -34,8 +34,12 @@ def _differences(comparison: PresetComparison) -> Iterator[Html]:
             for each in differences
         ]
         yield table(("setting", "preset", "this run"), rows)
-        if any(each.preset == "auto" for each in differences):
-            yield element("p", "A setting that is auto in the preset was decided when the run started.", class_="note")
+        if any(each.is_decided_at_start for each in differences):
+            yield element(
+                "p",
+                "A setting that is auto in the preset was decided when the run started, unless it was given.",
+                class_="note",
+            )
         if any(each.is_free for each in differences):
             note = "† decides how long, how fast and where a run trains, and what it saves, but not what a step learns."
             yield element("p", note, class_="note")
@@ -74,7 +78,7 @@ def _packages(runtimes: Sequence[Runtime]) -> Html:
     versions = {**runtimes[0].versions}
     own = versions.pop("paac", "")
     pins = " ".join(shell_quoted(f"{name}=={version}") for name, version in versions.items())
-    title = element("h3", f"Install the same versions, with paac {own}")
+    title = element("h3", f"Install the same versions{own and f', with paac {own}'}")
     return joined(title, element("pre", element("code", f"pip install {pins}")))
 
 

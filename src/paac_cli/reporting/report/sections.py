@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from paac_cli.reporting.reference_scores import published_scores
-from paac_cli.reporting.report.event_log import MAX_EVENTS, read_events
+from paac_cli.reporting.report.event_log import MAX_EVENTS, LoggedEvent, read_events
 from paac_cli.reporting.report.film import Film
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
 from paac_cli.reporting.report.results import Result, over_seeds
@@ -105,7 +105,7 @@ def _published(run: SavedRun, result: Result) -> Iterator[tuple[str, str, str]]:
         return
     if result.best is not None:
         share = f"{scores.human_normalised(result.best):.1%}"
-        yield "human-normalised", share, f"0 % = random play {scores.random:g}, 100 % = human {scores.human:g}"
+        yield "human-normalised", share, f"0 % = random play {scores.random:,g}, 100 % = human {scores.human:,g}"
     network, paper = scores.paper(run.config.network.torso)
     yield "PAAC paper", f"{paper:,g}", f"network {network}, rule set paac2017"
 
@@ -148,16 +148,18 @@ def film_section(film: Film | None, run: SavedRun, message: str) -> Html:
 
 def events_section(runs: Sequence[SavedRun], names: Sequence[str]) -> Html:
     """The latest events of each run."""
-    parts: list[Html] = []
-    for run, name in zip(runs, names, strict=True):
-        events = read_events(run)
-        items = [
-            element("li", element("time", each.time), " ", element("span", shorten(each.text, 5_000)))
-            for each in events
-        ]
-        listed = element("ol", *items, class_="events", tabindex="0") if items else element("p", "No events.")
-        if len(events) == MAX_EVENTS:
-            listed = joined(element("p", f"The latest {MAX_EVENTS} events.", class_="note"), listed)
-        title = element("summary", f"{name}: {counted(len(events), 'event')}")
-        parts.append(listed if len(runs) == 1 else element("details", title, listed))
-    return section("Events", element("p", "Times are in UTC.", class_="note"), *parts, name="events")
+    logs = [(name, read_events(run)) for run, name in zip(runs, names, strict=True)]
+    parts = [_events(name, events, is_alone=len(runs) == 1) for name, events in logs if events]
+    note = "Times are in UTC." if parts else "There are none."
+    return section("Events", element("p", note, class_="note"), *parts, name="events")
+
+
+def _events(name: str, events: Sequence[LoggedEvent], *, is_alone: bool) -> Html:
+    items = [
+        element("li", element("time", each.time), " ", element("span", shorten(each.text, 5_000))) for each in events
+    ]
+    listed = element("ol", *items, class_="events", tabindex="0")
+    if len(events) == MAX_EVENTS:
+        listed = joined(element("p", f"The latest {MAX_EVENTS} events.", class_="note"), listed)
+    title = element("summary", f"{name}: {counted(len(events), 'event')}")
+    return listed if is_alone else element("details", title, listed)

@@ -14,6 +14,7 @@ from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import shell_quoted
 
 _FLAGS = {"env.id": "--env", "algorithm": "--algorithm"}
+_DECIDED_AT_START = ("env.fresh_per_episode", "network.precision")
 _WIDTH = 76  #: of a line of a command
 
 
@@ -23,6 +24,11 @@ class Difference(NamedTuple):
     key: str  #: dotted
     preset: Any
     run: Any
+
+    @property
+    def is_decided_at_start(self) -> bool:
+        """Whether the preset leaves it to the start of a run."""
+        return self.preset == "auto" and self.key in _DECIDED_AT_START
 
     @property
     def is_free(self) -> bool:
@@ -49,10 +55,10 @@ def compare_with_preset(run: SavedRun) -> PresetComparison:
     path = find_preset(name)
     preset = read_config(path)
     differences = tuple(_differences_of(preset, run.config))
-    overrides = {difference.key: difference.run for difference in differences}
+    overrides = {each.key: each.run for each in _differences_of(preset, run.config, by_section=True)}
     if preset.algorithm.name != run.algorithm:
-        overrides = {"algorithm": {"name": run.algorithm}} | overrides
         del overrides["algorithm.name"]
+        overrides = {"algorithm": {"name": run.algorithm}} | overrides
     if "env.id" in overrides:  # otherwise the goal of the preset would be dropped
         goal = run.config.training.stop_when
         overrides["training.stop_when"] = goal.model_dump(mode="json") if goal else None
@@ -99,20 +105,22 @@ def yaml_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _differences_of(preset: RunConfig, run: RunConfig) -> Iterator[Difference]:
+def _differences_of(preset: RunConfig, run: RunConfig, *, by_section: bool = False) -> Iterator[Difference]:
+    """by_section: a section whose `name` decides which keys it has is one difference, as one override must set it."""
     old, new = preset.model_dump(mode="json"), run.model_dump(mode="json")
     del old["seed"], new["seed"]
     if preset.algorithm.name != run.algorithm.name:
         yield Difference("algorithm.name", preset.algorithm.name, run.algorithm.name)
         old["algorithm"] = type(run.algorithm)().model_dump(mode="json")  # what --algorithm begins with
-    yield from _differences(old, new)
+    yield from _differences(old, new, "", by_section)
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str, by_section: bool) -> Iterator[Difference]:
     for key, value in new.items():
         before = old.get(key)
-        if isinstance(before, dict) and isinstance(value, dict) and before.keys() <= value.keys():
-            yield from _differences(before, value, f"{prefix}{key}.")
+        is_whole = by_section and prefix and isinstance(value, dict) and "name" in value
+        if isinstance(before, dict) and isinstance(value, dict) and before.keys() <= value.keys() and not is_whole:
+            yield from _differences(before, value, f"{prefix}{key}.", by_section)
         elif key not in old or before != value:
             yield Difference(f"{prefix}{key}", before, value)
 
