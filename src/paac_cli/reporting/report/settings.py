@@ -59,7 +59,7 @@ def compare_with_preset(run: SavedRun) -> PresetComparison:
     if preset.algorithm.name != run.algorithm:
         del overrides["algorithm.name"]
         overrides = {"algorithm": {"name": run.algorithm}} | overrides
-    if "env.id" in overrides:  # otherwise the goal of the preset would be dropped
+    if "env.id" in overrides and preset.training.stop_when:  # otherwise the goal of the preset would be dropped
         goal = run.config.training.stop_when
         overrides["training.stop_when"] = goal.model_dump(mode="json") if goal else None
         overrides = {key: value for key, value in overrides.items() if not key.startswith("training.stop_when.")}
