@@ -15,8 +15,9 @@ from chaos.save_scenes import some_checkpoint
 from obstacles import NOT_FILES, ODD_FILES
 from paac_cli.config.load import read_config, to_yaml
 from paac_cli.errors import CheckpointError, ConfigError, RunDirectoryError
-from paac_cli.reporting.plot import read_curve
+from paac_cli.reporting.plot import plot_runs
 from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
+from paac_cli.runs.saved_run import SavedRun
 
 SOURCE = Path(__file__).parents[1] / "src" / "paac_cli"
 
@@ -130,7 +131,7 @@ def test_a_pickle_instead_of_a_preset_or_metrics_is_rejected(payload, tmp_path):
     (tmp_path / "metrics.csv").write_bytes(payload)
     (tmp_path / "config.yaml").write_text(to_yaml(some_checkpoint(1).config))
     with pytest.raises(RunDirectoryError, match="no metrics"):
-        read_curve(tmp_path)
+        plot_runs([tmp_path], tmp_path / "curve.png")
 
 
 def seal(checkpoint, manifest):
@@ -162,9 +163,16 @@ def test_a_preset_or_metrics_that_is_not_a_regular_file_or_has_no_end_is_rejecte
     put(tmp_path / "config.yaml")
     with pytest.raises(ConfigError, match=r"config\.yaml"):
         read_config(tmp_path / "config.yaml")
-    put(tmp_path / "metrics.csv")
+    with pytest.raises((ConfigError, RunDirectoryError), match=r"config\.yaml"):
+        SavedRun(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(to_yaml(some_checkpoint(1).config))
+    for name in ("metrics.csv", "run.json"):
+        put(run / name)
+    assert SavedRun(run).record.preset == ""
     with pytest.raises(RunDirectoryError, match="no metrics"):
-        read_curve(tmp_path)
+        plot_runs([run], tmp_path / "curve.png")
 
 
 def test_a_symbolic_link_to_a_regular_file_is_read(tmp_path):

@@ -21,7 +21,7 @@ WRITING = {
 ALLOWED = {
     "cli/output.py": {"fdopen": "of a standard stream"},
     "cli/verify.py": {"TemporaryDirectory": "of its own, with an unpredictable name"},
-    "reporting/plot.py": {"savefig": "into memory"},
+    "reporting/figures.py": {"savefig": "into memory"},
     "reporting/video.py": {"open": "PyAV, on a file of `replacement`"},
     "runs/checkpoint.py": {
         "mkdir": "a new directory, which fails if there is anything",

@@ -40,5 +40,5 @@ def test_reports_import_no_tensorflow(module):
 def test_plots_need_no_valid_backend_from_the_user(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "no-such")
     assert "matplotlib.backends.backend_agg" in modules_after(
-        "import paac_cli.reporting.plot as plot; plot.plt.figure()"
+        "import paac_cli.reporting.figures as figures; figures.plt.figure()"
     )

@@ -1,4 +1,4 @@
-"""Curves under different rules are not plotted together."""
+"""What `paac plot` draws together: one panel for each game and its rules, one curve for each algorithm."""
 
 import pytest
 from plain_run import write_run
@@ -6,14 +6,18 @@ from plain_run import write_run
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.plot import plot_runs
+from paac_cli.reporting.series import differences, sort_into_series
+from paac_cli.runs.saved_run import SavedRun
 
 
-def write_pong(directory, **env):
-    """A run of Pong with these settings of `env`."""
+def write_pong(directory, algorithm="paac", seed=1, network=None, **env):
+    """A run of Pong with these settings."""
     config = load_config(
         {
+            "seed": seed,
             "env": {"id": "ALE/Pong-v5", **env},
-            "network": {"torso": "nips"},
+            "algorithm": {"name": algorithm},
+            "network": {"torso": "nips", **(network or {})},
             "training": {"total_steps": 100},
         },
         "test",
@@ -21,6 +25,11 @@ def write_pong(directory, **env):
     write_run(directory)
     (directory / "config.yaml").write_text(to_yaml(config))
     return directory
+
+
+def texts(svg):
+    """The texts in a picture that was made by Matplotlib."""
+    return [line.strip()[5:-4] for line in svg.read_text().splitlines() if line.strip().startswith("<!-- ")]
 
 
 @pytest.mark.parametrize(
@@ -31,20 +40,47 @@ def write_pong(directory, **env):
         ({"protocol": "paac2017"}, "rule set paac2017"),
     ],
 )
-def test_other_rules_are_not_plotted_together(setting, name, tmp_path):
+def test_other_rules_have_a_panel_of_their_own(setting, name, tmp_path):
     runs = [write_pong(tmp_path / "one"), write_pong(tmp_path / "other", **setting)]
-    with pytest.raises(RunDirectoryError) as caught:
-        plot_runs(runs, tmp_path / "curve.svg")
-    assert f"ALE/Pong-v5 ({name})" in str(caught.value)
-    assert "are not comparable" in str(caught.value)
+    plot_runs(runs, tmp_path / "curve.svg")
+    assert {"Pong-v5, rule set baselines", f"Pong-v5, {name}"} <= set(texts(tmp_path / "curve.svg"))
+    if "protocol" in setting:
+        with pytest.raises(RunDirectoryError, match="scores under different rules are not aggregated"):
+            plot_runs(runs, tmp_path / "curve.svg", aggregate=True)
 
 
 def test_a_plot_names_the_mode_and_draws_no_published_score_of_another(tmp_path):
-    text = {}
     for name, setting in [("default", {}), ("mode", {"mode": 1})]:
         plot_runs([write_pong(tmp_path / name, **setting)], tmp_path / f"{name}.svg")
-        text[name] = (tmp_path / f"{name}.svg").read_text()
-    assert "<!-- ALE/Pong-v5, rule set baselines -->" in text["default"]
-    assert "PAAC paper" in text["default"]
-    assert "<!-- ALE/Pong-v5, rule set baselines, mode 1 -->" in text["mode"]
-    assert "PAAC paper" not in text["mode"]
+    default, mode = (texts(tmp_path / f"{name}.svg") for name in ("default", "mode"))
+    assert {"Pong-v5, rule set baselines", "human: 14.6", "random: -20.7"} <= set(default)
+    assert "PAAC paper, nips, rule set paac2017: 20.6" in default
+    assert "Pong-v5, rule set baselines, mode 1" in mode
+    assert not [text for text in mode if "paper" in text or "human" in text]
+
+
+def test_seeds_become_one_curve_and_its_name_says_what_differs(tmp_path):
+    for seed in (10, 2, 1):
+        write_pong(tmp_path / f"ppo-seed{seed}", "ppo", seed)
+        write_pong(tmp_path / f"paac-seed{seed}", seed=seed)
+        write_pong(tmp_path / f"layer_norm-seed{seed}", seed=seed, network={"layer_norm": True})
+    runs = [SavedRun(path) for path in sorted(tmp_path.iterdir())]
+    series = sort_into_series(runs)
+    assert [(one.label, [run.config.seed for run in one.runs]) for one in series] == [
+        ("paac, layer_norm", [1, 2, 10]),
+        ("paac", [1, 2, 10]),
+        ("ppo", [1, 2, 10]),
+    ]
+    assert differences([series[0].runs[0], series[1].runs[2]]) == {("network", "layer_norm"): [True, False]}
+    plot_runs([tmp_path], tmp_path / "curve.svg")
+    assert {"paac, layer_norm, 3 seeds", "paac, 3 seeds", "ppo, 3 seeds"} <= set(texts(tmp_path / "curve.svg"))
+
+
+def test_an_unknown_metric_is_refused_with_those_that_exist(tmp_path):
+    with pytest.raises(RunDirectoryError, match=r"has no metric rollout/ep_rew; did you mean rollout/ep_rew_mean\?"):
+        plot_runs([write_run(tmp_path / "run")], tmp_path / "curve.png", y="rollout/ep_rew")
+
+
+def test_games_without_human_scores_are_not_aggregated(tmp_path):
+    with pytest.raises(RunDirectoryError, match="CartPole-v1 has no known human score"):
+        plot_runs([write_run(tmp_path / "run")], tmp_path / "curve.png", aggregate=True)

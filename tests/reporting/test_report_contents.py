@@ -4,7 +4,7 @@ import pytest
 from reported_runs import data_in, page_of, text_of, write_checkpoint, write_run
 
 from paac_cli.errors import RunDirectoryError
-from paac_cli.reporting.report.results import over_seeds, result_of
+from paac_cli.reporting.report.results import mean_of_best, result_of
 from paac_cli.reporting.report.write import write_report
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.run_record import Status
@@ -76,11 +76,11 @@ def test_published_scores_are_shown_for_the_games_that_have_them(tmp_path):
 
 def test_the_score_of_a_group_is_the_interquartile_mean_of_the_best_returns(tmp_path):
     runs = [write_run(tmp_path / f"seed{n}", returns=(value,)) for n, value in enumerate((0.0, 10.0, 20.0, 90.0))]
-    mean = over_seeds([result_of(SavedRun(run)) for run in runs])
+    mean = mean_of_best([result_of(SavedRun(run)) for run in runs])
     assert mean.value == 15.0
     assert 0.0 <= mean.low < 15.0 < mean.high <= 90.0
     runs.append(write_run(tmp_path / "seed9", returns=()))
-    assert over_seeds([result_of(SavedRun(run)) for run in runs]) is None
+    assert mean_of_best([result_of(SavedRun(run)) for run in runs]) is None
 
 
 # --- groups
@@ -102,7 +102,7 @@ def test_a_group_shows_every_seed(tmp_path):
 def test_runs_that_differ_in_more_than_their_seeds_are_no_group(overrides, tmp_path):
     write_run(tmp_path / "group" / "a")
     write_run(tmp_path / "group" / "b", overrides={"seed": 2} | overrides)
-    with pytest.raises(RunDirectoryError, match="differ in more than their seeds: algorithm"):
+    with pytest.raises(RunDirectoryError, match="differ in more than their seeds: paac"):
         write_report(tmp_path / "group", tmp_path / "report.html", None)
     assert not (tmp_path / "report.html").exists()
 

@@ -38,10 +38,10 @@ def test_statistics_are_those_of_rliable(known):
 
 
 def test_a_curve_has_the_statistics_of_each_of_its_points():
-    curves = np.random.default_rng(0).normal(size=(6, 4)).cumsum(axis=1)
+    curves = np.random.default_rng(0).normal(size=(6, 2, 4)).cumsum(axis=2)
     mean, low, high = interquartile_curve(curves)
     for point in range(4):
-        expected = bootstrap(interquartile_mean, curves[:, [point]])
+        expected = bootstrap(interquartile_mean, curves[:, :, point])
         assert mean[point] == pytest.approx(expected.value)
         assert (low[point], high[point]) == pytest.approx(expected[1:], abs=0.1)
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "record": "paac_cli.cli.record:record",
     "verify": "paac_cli.cli.verify:verify",
     "runs": "paac_cli.cli.runs:runs",
+    "compare": "paac_cli.cli.compare:compare",
     "plot": "paac_cli.cli.plot:plot",
     "report": "paac_cli.cli.report:report",
     "bench": "paac_cli.cli.bench:bench",

@@ -14,19 +14,40 @@ from paac_cli.text import one_line
 @click.option(
     "--out",
     type=UserPath(dir_okay=False),
-    help="Image file: .png, .svg or .pdf.  [default: curve.png in the first run directory]",
+    help="Image file: .png, .svg or .pdf.  [default: curve.png in the first RUN]",
 )
-def plot(runs: tuple[Path, ...], out: Path | None) -> None:
-    """Plot the learning curves of one or more runs.
+@click.option(
+    "--x",
+    type=click.Choice(["steps", "frames", "time"]),
+    default="steps",
+    show_default=True,
+    help="Horizontal axis: agent steps, emulator frames, or minutes of training.",
+)
+@click.option(
+    "--y",
+    default="rollout/ep_rew_mean",
+    show_default=True,
+    metavar="METRIC",
+    help="Vertical axis: any column of metrics.csv.",
+)
+@click.option(
+    "--aggregate",
+    is_flag=True,
+    help="Human-normalised scores over all games: their interquartile mean, and the profile of the final scores.",
+)
+def plot(runs: tuple[Path, ...], out: Path | None, x: str, y: str, aggregate: bool) -> None:
+    """Plot learning curves.
 
-    Each RUN is a run directory. A curve shows the mean raw return over steps. All runs must have the same environment
-    and rule set.
+    Each RUN is a run directory, or a directory of runs. Runs that differ only in their seed become one curve: their
+    interquartile mean with its 95 % bootstrap interval, and a thin line per seed. Each game, under its rules, has a
+    panel of its own.
 
     Examples:
 
     \b
       paac plot runs/pong-seed1
-      paac plot runs/pong-seed1 runs/pong-seed2 --out pong.svg
+      paac plot runs/pong runs/ppo-pong --x time --out pong.svg
+      paac plot runs --y train/entropy
     """
     from paac_cli.errors import RunDirectoryError
     from paac_cli.reporting.plot import FORMATS, plot_runs
@@ -35,5 +56,5 @@ def plot(runs: tuple[Path, ...], out: Path | None) -> None:
     out = out or runs[0] / "curve.png"
     if out.suffix.lower() not in FORMATS:
         raise RunDirectoryError(f"--out {out}: unknown image format; use a name that ends in {either(FORMATS)}")
-    plot_runs(list(runs), out)
+    plot_runs(runs, out, x=x, y=y, aggregate=aggregate)
     print_result(one_line(str(out)))

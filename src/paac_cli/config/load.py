@@ -98,17 +98,22 @@ def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any
     A setting that is `auto` in `new` does not differ from what a run with the config `old` has found for it.
     """
     new = new.resuming(old)
-    old_flat, new_flat = (dict(_flatten(config.model_dump(mode="json"))) for config in (old, new))
+    old_flat, new_flat = (dict(flatten(config.model_dump(mode="json"))) for config in (old, new))
     changed = [
         path
         for path in sorted(old_flat.keys() | new_flat.keys())
         if (path in old_flat, old_flat.get(path)) != (path in new_flat, new_flat.get(path))
-        and not any(path[: len(free)] == free for free in _FREE_ON_RESUME)
+        and not is_free_on_resume(path)
     ]
     # A section that is null on one side is described by its keys on the other.
     sections = {path[:end] for path in changed for end in range(1, len(path))}
     values = {path: (old_flat.get(path), new_flat.get(path)) for path in changed}
     return {".".join(path): pair for path, pair in values.items() if path not in sections or pair != (None, None)}
+
+
+def is_free_on_resume(path: tuple[str, ...]) -> bool:
+    """Whether the setting with the keys `path` is one of `FREE_ON_RESUME`, or a part of one."""
+    return any(path[: len(free)] == free for free in _FREE_ON_RESUME)
 
 
 def read_config(
@@ -154,11 +159,11 @@ def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[s
     return {**data, head: _put(section, rest, value, flag)}
 
 
-def _flatten(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def flatten(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(keys, value) of every setting: a dotted key would not distinguish {a: {b: 1}} from {a.b: 1}."""
     for key, value in data.items():
         if isinstance(value, Mapping) and value:
-            yield from _flatten(value, (*path, key))
+            yield from flatten(value, (*path, key))
         else:
             yield (*path, key), value
 

@@ -1,134 +1,109 @@
-"""Plots learning curves: mean raw return over steps, one line per run."""
+"""Draws learning curves: every run, and the interquartile mean of several seeds with its interval."""
 
-import os
 import warnings
-from array import array
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-os.environ["MPLBACKEND"] = "Agg"  # before the import, which fails if the user's value is not a backend
-
-import matplotlib
-
-matplotlib.use("Agg")  # it may have been imported before
-
-import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
-from numpy.typing import NDArray
+from matplotlib.figure import Figure
 
-from paac_cli.config import yaml_io
-from paac_cli.config.load import load_config, third_party_algorithm
-from paac_cli.config.schema import RunConfig
 from paac_cli.errors import RunDirectoryError
 from paac_cli.files import make_directory, replace_synced
+from paac_cli.reporting.curves import STEPS, Curve, over_seeds, read_curve
+from paac_cli.reporting.figures import Style, add_legend, draw_band, label_axes, make_panels, plain, render, styles_of
+from paac_cli.reporting.plot_aggregate import draw_aggregate
 from paac_cli.reporting.reference_scores import published_scores
-from paac_cli.runs.metrics_csv import read_rows
-from paac_cli.runs.run_directory import CONFIG
-from paac_cli.text import one_line, reason, shorten
+from paac_cli.reporting.series import Series, sort_into_series
+from paac_cli.runs.saved_run import RETURN, read_runs
+from paac_cli.text import counted, reason
 
 FORMATS = (".png", ".svg", ".pdf")
 
-
-class Curve(NamedTuple):
-    """The mean return of one run over its steps."""
-
-    name: str
-    algorithm: str
-    config: RunConfig  #: if the algorithm is third-party, with the default algorithm instead, so as not to import it
-    steps: NDArray[np.int64]
-    mean_return: NDArray[np.float64]
+_FAR = 1.5  # reference lines that lie further above the curves than so many times their range are only named
 
 
-def read_curve(run: Path) -> Curve:
-    """The curve of the run directory `run`. Raises RunDirectoryError and ConfigError."""
-    steps, mean_return = array("q"), array("d")
-    try:
-        for row in read_rows(run / "metrics.csv")[1]:
-            steps.append(int(row["steps"]))
-            mean_return.append(float(row["rollout/ep_rew_mean"]))
-    except FileNotFoundError as error:
-        raise RunDirectoryError(
-            f"{run} has no metrics.csv to plot; give a run directory, e.g. runs/pong-seed1"
-        ) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise RunDirectoryError(f"{run} has no metrics to plot: {reason(error)}") from error
-    if not steps:
-        raise RunDirectoryError(
-            f"{run} has no metrics to plot yet; the first row is written after training.log_every steps"
-        )
-    algorithm, config = _read_config(run / CONFIG)
-    return Curve(run.resolve().name, algorithm, config, np.asarray(steps), np.asarray(mean_return))
+def plot_runs(paths: Sequence[Path], out: Path, *, x: str = STEPS, y: str = RETURN, aggregate: bool = False) -> None:
+    """Plot the runs at or below `paths` to the image file `out`: one panel for each game and its rules.
 
+    x: "steps", "frames" or "time". y: a metric. aggregate: instead, human-normalised scores over all games: their
+    interquartile mean, and the performance profile of the final scores.
 
-def _read_config(path: Path) -> tuple[str, RunConfig]:
-    """The algorithm's name and the config, without importing third-party code. Raises ConfigError."""
-    data = yaml_io.read(path)
-    third_party = third_party_algorithm(data)
-    config = load_config(data | {"algorithm": {}} if third_party else data, str(path))
-    return third_party or config.algorithm.name, config
-
-
-def plot_runs(runs: list[Path], out: Path) -> None:
-    """Plot the curves of `runs`, which must have the same environment and rule set, to the image file `out`.
-
-    Raises RunDirectoryError if a run cannot be read, if the runs are not comparable, or if `out` cannot be written.
+    Raises RunDirectoryError if a run cannot be read, has no such metric, or cannot be part of the aggregate, or if
+    `out` cannot be written; and ConfigError.
     """
-    curves = [read_curve(run) for run in runs]
-    _require_comparable(curves)
+    series = sort_into_series(read_runs(paths))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of glyphs that the font lacks, and of very large numbers
-            image = _draw(curves, out.suffix.lower().removeprefix("."))
+            figure = draw_aggregate(series, x) if aggregate else _draw_games(series, x, y)
+            image = render(figure, out.suffix.lower().removeprefix("."))
         make_directory(out.parent)
         replace_synced(out, [image])
     except (OSError, ValueError) as error:  # ValueError: the range of the numbers is too large for an axis
         raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}") from error
 
 
-def _draw(curves: list[Curve], image_format: str) -> bytes:
-    """Raises ValueError if the numbers do not fit an axis."""
-    plt.rcParams["agg.path.chunksize"] = 20_000  # otherwise Agg refuses long ragged curves
-    config, image = curves[0].config, BytesIO()
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    for curve in curves:
-        label = _plain(f"{curve.name}: {curve.algorithm}, seed {curve.config.seed}")
-        axes.plot(curve.steps, curve.mean_return, label=label, linewidth=1.5)
-    _draw_references(axes, config)
-    axes.set_title(_plain(", ".join(filter(None, (config.env.id, config.env.rules)))))
-    axes.set_xlabel("agent steps" + (" (1 step = 4 frames)" if config.env.is_atari else ""))
-    axes.set_ylabel("mean raw return, last 100 games")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="best", fontsize="small")
-    try:
-        figure.savefig(image, format=image_format, dpi=150)
-        return image.getvalue()
-    finally:
-        plt.close(figure)
+def _draw_games(series: Sequence[Series], x: str, y: str) -> Figure:
+    """Raises RunDirectoryError if no run has a point yet."""
+    games = list(dict.fromkeys(one.game for one in series))
+    styles, names = styles_of(series), _names(series)
+    figure, panels = make_panels(len(games))
+    has_points = False
+    for game, axes in zip(games, panels, strict=True):
+        shown = [one for one in series if one.game == game]
+        for one in shown:
+            curves = [read_curve(run, x, y) for run in one.runs]
+            has_points |= any(len(curve.x) for curve in curves)
+            _draw_series(axes, curves, names[one.label], styles[one.label])
+        if y == RETURN:
+            _draw_references(axes, shown[0], with_scores=len(games) == 1)
+        axes.set_title(plain(game, 44), fontsize="medium")
+    if not has_points:
+        raise RunDirectoryError(
+            f"{series[0].runs[0].path} has no metrics to plot yet; the first row is written after "
+            "training.log_every steps"
+        )
+    label_axes(panels, x, "mean return, 100 games" if y == RETURN else plain(y))
+    add_legend(figure, panels)
+    return figure
 
 
-def _require_comparable(curves: list[Curve]) -> None:
-    """Raises RunDirectoryError if the curves are of different environments, rule sets, modes or difficulties."""
-    games = {(curve.config.env.id, curve.config.env.rules) for curve in curves}
-    if len(games) > 1:
-        names = ", ".join(f"{game} ({rules})" if rules else game for game, rules in sorted(games, key=str))
-        raise RunDirectoryError(f"scores of different games or rules are not comparable: {names}. Plot them separately")
+def _draw_series(axes: Axes, curves: Sequence[Curve], name: str, style: Style) -> None:
+    """One line per seed; of several seeds thin ones, below their interquartile mean."""
+    band = over_seeds(curves) if len(curves) > 1 else None
+    for number, curve in enumerate(curves):
+        label = name if band is None and number == 0 else None
+        axes.plot(*curve, label=label, linewidth=1.5 if band is None else 0.6, **style._asdict())
+    if band is not None:
+        draw_band(axes, band, name, style)
 
 
-def _plain(text: str) -> str:
-    """`text` on one line, without control characters; dollar signs, which start formulas in Matplotlib, are escaped."""
-    return shorten(one_line(text)).replace("$", r"\$")
-
-
-def _draw_references(axes: Axes, config: RunConfig) -> None:
-    reference = published_scores(config.env)
+def _draw_references(axes: Axes, series: Series, *, with_scores: bool) -> None:
+    """Lines at published scores. One far above all curves would flatten them: it is named, if that is not ambiguous."""
+    reference = published_scores(series.env)
     if reference is None:
         return
-    network, paper = reference.paper(config.network.torso)
-    axes.axhline(reference.human, color="grey", linestyle="--", linewidth=1, label=f"human {reference.human:g}")
-    axes.axhline(
-        paper, color="black", linestyle=":", linewidth=1, label=f"PAAC paper, {network}, rule set paac2017: {paper:g}"
-    )
+    network, paper = reference.paper(series.runs[0].config.network.torso)
+    low, high = axes.dataLim.intervaly
+    for name, score, style in (
+        ("random", reference.random, (0, (1, 4))),
+        ("human", reference.human, "--"),
+        (f"PAAC paper, {network}, rule set paac2017", paper, ":"),
+    ):
+        label = f"{name}: {score:g}" if with_scores else name
+        if score <= high + _FAR * (high - min(low, reference.random)):
+            axes.axhline(score, color="grey", linestyle=style, linewidth=1, label=label)
+        elif with_scores:
+            axes.plot([], [], color="grey", linestyle=style, linewidth=1, label=f"{label} (above)")
+
+
+def _names(series: Sequence[Series]) -> dict[str, str]:
+    """Label -> what the legend shows: with the seeds, if they are the same in all games."""
+    seeds: dict[str, set[tuple[int, ...]]] = {}
+    for one in series:
+        seeds.setdefault(one.label, set()).add(tuple(run.config.seed for run in one.runs))
+    names = {}
+    for label, (first, *others) in seeds.items():
+        few = f"seed {first[0]}" if len(first) == 1 else counted(len(first), "seed")
+        names[label] = plain(label if others else f"{label}, {few}")
+    return names

@@ -5,9 +5,14 @@ no-op starts). `paper_*` are from table 1 of Clemente et al. 2017. All were meas
 action set, no sticky actions, and the default mode and difficulty of the game.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
+
+Score = TypeVar("Score", float, NDArray[np.float64])
 
 
 class ReferenceScores(NamedTuple):
@@ -22,8 +27,8 @@ class ReferenceScores(NamedTuple):
         """The paper's network that `torso` is compared with, and its score."""
         return ("nature", self.paper_nature) if torso == "nature" else ("nips", self.paper_nips)
 
-    def human_normalised(self, score: float) -> float:
-        """`score` on a scale where random play is 0 and human play is 1."""
+    def human_normalised(self, score: Score) -> Score:
+        """`score`, one or an array, on a scale where random play is 0 and human play is 1."""
         return (score - self.random) / (self.human - self.random)
 
 

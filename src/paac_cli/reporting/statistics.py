@@ -1,6 +1,7 @@
 """Statistics over a few seeds, as Agarwal et al. 2021 (arXiv 2108.13264) recommend; their library is rliable.
 
-`scores` are [runs, tasks]: one row per seed, one column per game.
+`scores` are [..., runs, tasks]: one row per seed, one column per game. A statistic is computed for each index of the
+leading axes, such as the resamples of a bootstrap.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ Scores = NDArray[np.float64]
 
 _RESAMPLES = 2_000
 _SEED = 0  # the same runs always give the same interval
+_AT_ONCE = 10**6  # numbers, or pairs of them, in resamples that are computed together
 
 
 class Interval(NamedTuple):
@@ -23,60 +25,61 @@ class Interval(NamedTuple):
     high: float
 
 
-def interquartile_mean(scores: Scores) -> float:
-    """The mean of the middle half: the lowest and the highest 25 % of all scores are left out.
+def interquartile_mean(scores: Scores) -> Scores:
+    """The mean of the middle half, [...]: the lowest and the highest 25 % of all scores are left out.
 
     As `scipy.stats.trim_mean` with 0.25: of K scores, floor(K / 4) are left out on either side.
     """
-    ordered = np.sort(scores, axis=None)
-    cut = ordered.size // 4
-    return float(ordered[cut : ordered.size - cut].mean())
+    ordered = np.sort(scores.reshape(*scores.shape[:-2], -1), axis=-1)
+    cut = ordered.shape[-1] // 4
+    return np.asarray(ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1))
 
 
-def bootstrap(statistic: Callable[..., float], *groups: Scores) -> Interval:
-    """`statistic(*groups)` and its percentile interval under a stratified bootstrap.
+def probability_of_improvement(scores: Scores, others: Scores) -> Scores:
+    """The probability that a run of `scores` beats a run of `others` in a task, averaged over tasks, [...].
+
+    Ties count half. It is the Mann-Whitney statistic, divided by the number of pairs. Both must have the same tasks.
+    """
+    own, their = scores[..., :, None, :], others[..., None, :, :]
+    return np.asarray(((own > their) + 0.5 * (own == their)).mean(axis=(-3, -2, -1)))
+
+
+def performance_profile(scores: Scores, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The fraction of all `scores` [runs, tasks] above each of `thresholds` [K]; [K]."""
+    return (scores.reshape(-1, 1) > thresholds).mean(axis=0)
+
+
+def bootstrap(statistic: Callable[..., Scores], *groups: Scores) -> Interval:
+    """`statistic(*groups)` and its percentile interval under a stratified bootstrap. groups: each [runs, tasks].
 
     Each resample draws as many runs as there are, with replacement, for each task and each group by itself. With one
     run per task, nothing can vary, and the interval is the value itself.
     """
     rng = np.random.default_rng(_SEED)
-    values = [statistic(*(_resample(scores, rng) for scores in groups)) for _ in range(_RESAMPLES)]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Interval(statistic(*groups), float(low), float(high))
+    at_once = max(1, _AT_ONCE // max(scores.size for scores in groups) ** 2)
+    values = [
+        statistic(*(_resample(scores, min(at_once, _RESAMPLES - start), rng) for scores in groups))
+        for start in range(0, _RESAMPLES, at_once)
+    ]
+    low, high = np.percentile(np.concatenate(values), [2.5, 97.5])
+    return Interval(float(statistic(*groups)), float(low), float(high))
 
 
-def _resample(scores: Scores, rng: np.random.Generator) -> Scores:
-    runs = rng.integers(len(scores), size=scores.shape)
-    return np.take_along_axis(scores, runs, axis=0)
+def _resample(scores: Scores, number: int, rng: np.random.Generator) -> Scores:
+    """[number, runs, tasks]."""
+    runs = rng.integers(len(scores), size=(number, *scores.shape))
+    return np.take_along_axis(scores[None], runs, axis=1)
 
 
-def probability_of_improvement(scores: Scores, others: Scores) -> float:
-    """The probability that a run of `scores` beats a run of `others` in a task, averaged over tasks; ties count half.
+def interquartile_curve(curves: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """The interquartile mean of `curves` [runs, tasks, points], and the ends of its interval; each [points].
 
-    The Mann-Whitney statistic, divided by the number of pairs. The tasks of both must be the same.
+    Resamples are as those of `bootstrap`. They draw whole curves, so that neighbouring points belong together.
     """
-    wins = scores[:, None] > others[None]
-    ties = scores[:, None] == others[None]
-    return float((wins + 0.5 * ties).mean())
-
-
-def performance_profile(scores: Scores, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The fraction of all scores above each of `thresholds` [K]; [K]."""
-    return (scores.reshape(-1, 1) > thresholds).mean(axis=0)
-
-
-def interquartile_curve(curves: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The interquartile mean of `curves` [runs, points] at each point, and the ends of its interval; each [points].
-
-    Whole curves are drawn, so that the points of one resample belong together.
-    """
-    rng = np.random.default_rng(_SEED)
-    draws = rng.integers(len(curves), size=(_RESAMPLES, len(curves)))
-    low, high = np.percentile(_trimmed(curves[draws]), [2.5, 97.5], axis=0)
-    return _trimmed(curves[None])[0], low, high
-
-
-def _trimmed(curves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The interquartile mean over axis 1 of [draws, runs, points]."""
-    ordered, cut = np.sort(curves, axis=1), curves.shape[1] // 4
-    return ordered[:, cut : curves.shape[1] - cut].mean(axis=1)
+    draws = np.random.default_rng(_SEED).integers(len(curves), size=(_RESAMPLES, *curves.shape[:2]))
+    values = [
+        interquartile_mean(np.take_along_axis(curves[None, :, :, point], draws, axis=1))
+        for point in range(curves.shape[2])  # all at once would need gigabytes
+    ]
+    low, high = np.percentile(values, [2.5, 97.5], axis=1)
+    return interquartile_mean(np.moveaxis(curves, 2, 0)), low, high

@@ -183,8 +183,8 @@ class RunDirectory:
         if self._record is None:
             return
         record, self._record = self._record, None
-        if self._lock is not None and self._lock.is_at(self.path):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._lock is not None and self._lock.is_at(self.path):
                 write_record(self.path, record.model_copy(update={"status": status, "reason": reason}))
 
     def _release(self) -> None:
@@ -203,11 +203,15 @@ class RunDirectory:
 
 
 def require_no_link(directory: Path) -> None:
-    """Raises RunDirectoryError if `directory`, which is part of a run directory, is a symbolic link.
+    """Raises RunDirectoryError if `directory`, which is part of a run directory, is a symbolic link or unreadable.
 
     A run directory may come from somebody else, and a link in it may lead to files of the user.
     """
-    if directory.is_symlink():
+    try:
+        is_link = directory.is_symlink()
+    except OSError as error:
+        raise RunDirectoryError(f"{directory} cannot be used: {reason(error, directory)}") from error
+    if is_link:
         raise RunDirectoryError(
             f"{directory} is a symbolic link, and paac writes through no link in a run directory; replace it by what "
             "it leads to, and link the whole run directory instead if that is on another disk"
@@ -265,7 +269,7 @@ def _is_checkpoint(path: Path) -> bool:
     try:
         if (path / MANIFEST).exists():
             return True
-        is_run = path.is_dir() and (RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir())
+        is_run = path.is_dir() and _is_run(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
     if not is_run:
@@ -275,18 +279,23 @@ def _is_checkpoint(path: Path) -> bool:
 
 def newest_run(root: Path) -> Path:
     """The run in `root` with the newest checkpoint. Raises CheckpointError."""
-    saved = [(time, run) for run in _runs_below(root) for time in _last_save(run)]
+    saved = [(time, run) for run in runs_below(root) for time in _last_save(run)]
     if not saved:
         raise CheckpointError(f"there is no run with a checkpoint in {root}; `paac train --preset pong` makes one")
     return max(saved)[1]
 
 
-def _runs_below(root: Path) -> Iterator[Path]:
-    """The directories in `root` that hold checkpoints. A link is followed if it leads to a run, but not further."""
+def runs_below(root: Path) -> Iterator[Path]:
+    """The run directories in `root`, at any depth. A link is followed if it leads to a run, but not further."""
     for directory, names, _ in os.walk(root):
-        for path in [Path(directory, name) for name in names]:
-            if (path / CHECKPOINTS).is_dir():
-                yield path
+        found = [name for name in names if _is_run(Path(directory, name))]
+        yield from (Path(directory, name) for name in found)
+        names[:] = [name for name in names if name not in found and not name.startswith(".")]
+
+
+def _is_run(path: Path) -> bool:
+    """Whether `path` is a run directory, perhaps without its config."""
+    return RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir()
 
 
 def _last_save(run: Path) -> list[float]:

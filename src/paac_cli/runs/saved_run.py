@@ -6,19 +6,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config import yaml_io
-from paac_cli.config.load import load_config, third_party_algorithm
-from paac_cli.config.schema import RunConfig
+from paac_cli.config.load import flatten, load_config, third_party_algorithm
 from paac_cli.errors import CheckpointError, RunDirectoryError
 from paac_cli.runs.checkpoint import list_checkpoints, list_policies
 from paac_cli.runs.directory_lock import is_locked
 from paac_cli.runs.manifest import Manifest, read_manifest
 from paac_cli.runs.metrics_csv import read_columns, read_last_row
-from paac_cli.runs.run_directory import CONFIG, RunDirectory
+from paac_cli.runs.run_directory import CONFIG, RunDirectory, runs_below
 from paac_cli.runs.run_record import RunRecord, Status, read_record
 from paac_cli.text import reason
 
@@ -34,13 +34,25 @@ class SavedRun:
         if not self._files.is_run:
             raise RunDirectoryError(f"{path} is not a run directory (it has no {CONFIG})")
         self.path = path
+        self._columns: dict[tuple[str, ...], dict[str, NDArray[np.float64]]] = {}
+        self._data = yaml_io.read(path / CONFIG)
+        third_party = third_party_algorithm(self._data)
         #: If the algorithm is third-party, `config` has the default algorithm instead, so as not to import it.
-        self.algorithm, self.config = _read_config(path / CONFIG)
+        self.config = load_config(self._data | {"algorithm": {}} if third_party else self._data, str(path / CONFIG))
+        self.algorithm = third_party or self.config.algorithm.name
 
     @property
     def name(self) -> str:
         """The name of the directory."""
         return self.path.resolve().name
+
+    @cached_property
+    def settings(self) -> dict[tuple[str, ...], Any]:
+        """Keys of every setting -> its value; of a third-party algorithm, those that its config file has."""
+        data = self.config.model_dump(mode="json")
+        if self.algorithm != self.config.algorithm.name:
+            data["algorithm"] = self._data["algorithm"]
+        return dict(flatten(data))
 
     @cached_property
     def record(self) -> RunRecord:
@@ -108,12 +120,15 @@ class SavedRun:
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """These columns of its metrics, each [rows]; NaN where a number is missing. Raises RunDirectoryError."""
-        try:
-            return read_columns(self._files.metrics_csv, names)
-        except FileNotFoundError:
-            return {name: np.empty(0) for name in names}
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
+        wanted = tuple(names)
+        if wanted not in self._columns:
+            try:
+                self._columns[wanted] = read_columns(self._files.metrics_csv, wanted)
+            except FileNotFoundError:
+                self._columns[wanted] = {name: np.empty(0) for name in wanted}
+            except (OSError, ValueError) as error:
+                raise self._unreadable(error) from error
+        return self._columns[wanted]
 
     def _unreadable(self, error: Exception) -> RunDirectoryError:
         return RunDirectoryError(f"{self.path} has no metrics that can be read: {reason(error)}")
@@ -126,8 +141,10 @@ def find_runs(path: Path) -> list[Path]:
     """
     if RunDirectory(path).is_run:
         return [path]
-    found = sorted(_runs_below(path), key=_natural)
+    found = sorted(runs_below(path), key=_natural)
     if not found:
+        if path.is_file():
+            raise RunDirectoryError(f"{path} is a file; give a run directory, or a directory of runs")
         missing = "" if path.exists() else ": it does not exist"
         raise RunDirectoryError(f"{path} holds no run{missing}; `paac train --preset pong` makes one in runs/")
     return found
@@ -139,24 +156,9 @@ def read_runs(paths: Iterable[Path]) -> list[SavedRun]:
     return [SavedRun(run) for run in {run.resolve(): run for run in found}.values()]
 
 
-def _runs_below(path: Path) -> Iterator[Path]:
-    for directory, names, _ in os.walk(path):
-        runs = [name for name in names if RunDirectory(Path(directory, name)).is_run]
-        yield from (Path(directory, name) for name in runs)
-        names[:] = [name for name in names if name not in runs and not name.startswith(".")]
-
-
 def _natural(path: Path) -> list[tuple[int, str]]:
     """Sort key by which seed2 comes before seed10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", str(path))]
-
-
-def _read_config(path: Path) -> tuple[str, RunConfig]:
-    """The algorithm's name, and the config without third-party code. Raises ConfigError."""
-    data = yaml_io.read(path)
-    third_party = third_party_algorithm(data)
-    config = load_config(data | {"algorithm": {}} if third_party else data, str(path))
-    return third_party or config.algorithm.name, config
 
 
 def _first_readable(list_paths: Callable[[Path], list[Path]], directory: Path) -> Manifest | None:

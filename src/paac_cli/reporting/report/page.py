@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from paac_cli import __version__
 from paac_cli.config import yaml_io
 from paac_cli.reporting.report import provenance, sections
-from paac_cli.reporting.report.curves import curve_data
+from paac_cli.reporting.report.chart_data import curve_data
 from paac_cli.reporting.report.drawing import draw_curve
 from paac_cli.reporting.report.film import Film
 from paac_cli.reporting.report.markup import Html, element, script_data, section

@@ -51,7 +51,7 @@ def result_of(run: SavedRun) -> Result:
     )
 
 
-def over_seeds(results: Sequence[Result]) -> Interval | None:
+def mean_of_best(results: Sequence[Result]) -> Interval | None:
     """The interquartile mean of the best mean returns; None unless all are known."""
     scores = [result.best for result in results]
     if not scores or None in scores:

@@ -6,7 +6,7 @@ from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.reporting.report.event_log import MAX_EVENTS, LoggedEvent, read_events
 from paac_cli.reporting.report.film import Film
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
-from paac_cli.reporting.report.results import Result, over_seeds
+from paac_cli.reporting.report.results import Result, mean_of_best
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import clock, counted, shell_quoted, shorten
@@ -51,7 +51,7 @@ def run_result(run: SavedRun, result: Result) -> Html:
 
 def group_result(runs: Sequence[SavedRun], names: Sequence[str], results: Sequence[Result]) -> Html:
     """What a group of runs has reached, together and each."""
-    mean = over_seeds(results)
+    mean = mean_of_best(results)
     finished = sum(result.status == Status.FINISHED for result in results)
     steps, seconds = sum(each.steps for each in results), [each.seconds for each in results if each.seconds]
     tiles = [
@@ -150,7 +150,7 @@ def events_section(runs: Sequence[SavedRun], names: Sequence[str]) -> Html:
     """The latest events of each run."""
     logs = [(name, read_events(run)) for run, name in zip(runs, names, strict=True)]
     parts = [_events(name, events, is_alone=len(runs) == 1) for name, events in logs if events]
-    note = "Times are in UTC." if parts else "There are none."
+    note = "Times are in UTC." if parts else "No events."
     return section("Events", element("p", note, class_="note"), *parts, name="events")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from paac_cli.config import yaml_io
-from paac_cli.config.load import load_run, read_config
+from paac_cli.config.load import is_free_on_resume, load_run, read_config
 from paac_cli.config.presets import find_preset, preset_names
-from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
+from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
 from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import shell_quoted
@@ -33,7 +33,7 @@ class Difference(NamedTuple):
     @property
     def is_free(self) -> bool:
         """Whether it may differ without changing what the run learns from a step."""
-        return any(f"{self.key}.".startswith(f"{free}.") for free in FREE_ON_RESUME)
+        return is_free_on_resume(tuple(self.key.split(".")))
 
 
 class PresetComparison(NamedTuple):

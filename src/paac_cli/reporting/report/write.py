@@ -3,34 +3,32 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from paac_cli.config.load import changed_settings
 from paac_cli.errors import RunDirectoryError, VideoError
 from paac_cli.files import make_directory, replace_synced
 from paac_cli.reporting.report.film import MAX_FOUND, Film, newest_film, read_film
 from paac_cli.reporting.report.page import Subject, make_page
 from paac_cli.reporting.report.results import result_of
-from paac_cli.runs.saved_run import SavedRun, find_runs
+from paac_cli.reporting.series import sort_into_series
+from paac_cli.runs.saved_run import SavedRun, read_runs
 from paac_cli.text import reason
+
+_MAX_NAMES = 3
 
 
 def read_group(path: Path) -> list[SavedRun]:
-    """The run at `path`, or the runs below it, which may differ only in their seeds.
+    """The run at `path`, or the runs below it in the order of their seeds; they must form one series.
 
-    Raises RunDirectoryError, also if they differ in anything else, and ConfigError.
+    Raises RunDirectoryError, also if they differ in more than their seeds, and ConfigError.
     """
-    runs = [SavedRun(found) for found in find_runs(path)]
-    first = runs[0]
-    for run in runs[1:]:
-        changed = changed_settings(first.config, run.config.model_copy(update={"seed": first.config.seed}))
-        if first.algorithm != run.algorithm:
-            changed = {"algorithm.name": (first.algorithm, run.algorithm)}
-        if changed:
-            key, (before, now) = next(iter(changed.items()))
-            raise RunDirectoryError(
-                f"{path} holds runs that differ in more than their seeds: {key} is {before!r} in {first.path} and "
-                f"{now!r} in {run.path}; give one run, or a group that `paac train --seeds` has made"
-            )
-    return runs
+    series = sort_into_series(read_runs([path]))
+    if len(series) > 1:
+        names = "; ".join(f"{one.label} on {one.game}" for one in series[:_MAX_NAMES])
+        more = ", ..." if len(series) > _MAX_NAMES else ""
+        raise RunDirectoryError(
+            f"{path} holds runs that differ in more than their seeds: {names}{more}. Give one run, or a group that "
+            "`paac train --seeds` has made; `paac compare` compares other runs"
+        )
+    return series[0].runs
 
 
 def write_report(path: Path, out: Path, film: Path | None) -> str:

@@ -4,7 +4,7 @@ import math
 
 from reported_runs import data_in, page_of, write_checkpoint, write_metrics, write_run
 
-from paac_cli.reporting.report.curves import curve_data
+from paac_cli.reporting.report.chart_data import curve_data
 from paac_cli.runs.saved_run import RETURN, SavedRun
 
 

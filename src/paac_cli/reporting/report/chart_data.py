@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
+from paac_cli.reporting.curves import Curve, over_seeds
 from paac_cli.reporting.reference_scores import published_scores
-from paac_cli.reporting.statistics import interquartile_curve
 from paac_cli.runs.metrics_csv import METRICS
 from paac_cli.runs.saved_run import RETURN, SavedRun
 
@@ -16,7 +16,6 @@ _SECONDS = "time/time_elapsed"
 _MAX_METRICS = 60
 _MAX_NUMBERS = 200_000  #: in a page, about 1.5 MB
 _MIN_ROWS, _MAX_ROWS = 50, 1_500  #: of one run
-_MEAN_POINTS = 100
 
 Columns = dict[str, NDArray[np.float64]]
 
@@ -72,28 +71,16 @@ def _means(columns: Sequence[Columns], metrics: Sequence[str]) -> dict[str, dict
     means: dict[str, dict[str, Any]] = {}
     for metric in metrics:
         for name, x in (("steps", "steps"), ("seconds", _SECONDS)):
-            if mean := _mean([_sorted(each[x], each[metric]) for each in columns]):
-                means.setdefault(metric, {})[name] = mean
+            if band := over_seeds([_sorted(each[x], each[metric]) for each in columns]):
+                means.setdefault(metric, {})[name] = {key: _plain(values) for key, values in band._asdict().items()}
     return means
 
 
-def _mean(curves: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, Any] | None:
-    """curves: (x, y) of each run, each [points]."""
-    if not all(x.size for x, _ in curves):
-        return None
-    start, end = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
-    if start >= end:
-        return None
-    grid = np.linspace(start, end, _MEAN_POINTS)
-    mean, low, high = interquartile_curve(np.stack([np.interp(grid, x, y) for x, y in curves]))
-    return {"x": _plain(grid), "mean": _plain(mean), "low": _plain(low), "high": _plain(high)}
-
-
-def _sorted(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sorted(x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
     """The points where both are finite, in the order of `x`, each `x` once."""
     known = np.isfinite(x) & np.isfinite(y)
     x, first = np.unique(x[known], return_index=True)
-    return x, y[known][first]
+    return Curve(x, y[known][first])
 
 
 def _references(config: RunConfig) -> list[dict[str, Any]]:

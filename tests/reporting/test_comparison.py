@@ -1,0 +1,116 @@
+"""`paac compare`: numbers by hand, and its forms of output."""
+
+import csv
+import json
+import math
+
+import pytest
+from click.testing import CliRunner
+
+from paac_cli.cli.main import main
+from paac_cli.config.load import load_config, to_yaml
+from paac_cli.reporting.comparison import compare
+from paac_cli.reporting.series import sort_into_series
+from paac_cli.runs.saved_run import read_runs
+
+
+def write_curve(directory, returns, *, algorithm="paac", seed=1, env="CartPole-v1", goal=None, protocol=None):
+    """A run with a row of metrics every 100 steps and 10 seconds; `returns` may have None before the first game."""
+    settings = {
+        "seed": seed,
+        "env": {"id": env} | ({"protocol": protocol} if protocol else {}),
+        "algorithm": {"name": algorithm},
+        "network": {"torso": "nips" if env.startswith("ALE/") else "mlp"},
+        "training": {"total_steps": 1000, "stop_when": goal and {"mean_return": goal}},
+    }
+    directory.mkdir(parents=True)
+    (directory / "config.yaml").write_text(to_yaml(load_config(settings, "test")))
+    rows = [
+        f"{100 * number},{math.nan if value is None else value},{10 * number}"
+        for number, value in enumerate(returns, 1)
+    ]
+    (directory / "metrics.csv").write_text("\n".join(["steps,rollout/ep_rew_mean,time/time_elapsed", *rows, ""]))
+
+
+def compared(path, threshold=None):
+    return compare(sort_into_series(read_runs([path])), threshold)
+
+
+def test_a_row_has_the_numbers_of_its_runs(tmp_path):
+    for seed, returns in enumerate([[1, 5, 3], [None, 2, 2], [1, 6, 7], [1, 1, 4]], 1):
+        write_curve(tmp_path / f"seed{seed}", returns, seed=seed)
+    (row,) = compared(tmp_path, threshold=4)["rows"]
+    assert row["seeds"] == [1, 2, 3, 4]
+    assert row["steps"] == [300] * 4
+    assert row["final"].value == 3.5  # of 2, 3, 4, 7 without the lowest and the highest
+    assert row["best"].value == 4.5  # of 2, 4, 5, 7
+    assert row["final"].low < 3.5 < row["final"].high
+    assert row["reached"] == 3
+    assert row["steps_to_threshold"] == 200  # of 200, 200, 300
+    assert row["minutes_to_threshold"] == pytest.approx(20 / 60)
+    assert row["steps_per_second"] == 10
+    assert row["human_normalised"] is None
+
+
+def test_the_goal_of_the_runs_is_the_threshold_unless_goals_differ(tmp_path):
+    write_curve(tmp_path / "same" / "one", [1, 5], goal=5)
+    write_curve(tmp_path / "same" / "other", [1, 4], algorithm="ppo", goal=5)
+    assert [(row["threshold"], row["reached"]) for row in compared(tmp_path / "same")["rows"]] == [(5, 1), (5, 0)]
+    write_curve(tmp_path / "same" / "third", [1, 4], algorithm="nstep_q", goal=6)
+    assert [row["threshold"] for row in compared(tmp_path / "same")["rows"]] == [None] * 3
+
+
+def test_two_algorithms_in_two_games(tmp_path):
+    for env, random, human in (("ALE/Pong-v5", -20.7, 14.6), ("ALE/Breakout-v5", 1.7, 30.5)):
+        for algorithm, share in (("paac", 0.5), ("ppo", 1.5)):
+            score = random + share * (human - random)
+            write_curve(tmp_path / env / algorithm, [random, score], algorithm=algorithm, env=env)
+    comparison = compared(tmp_path)
+    assert [row["human_normalised"].value for row in comparison["rows"]] == pytest.approx([0.5, 1.5, 0.5, 1.5])
+    assert [(row["label"], row["games"]) for row in comparison["overall"]] == [("paac", 2), ("ppo", 2)]
+    assert [row["human_normalised"].value for row in comparison["overall"]] == pytest.approx([0.5, 1.5])
+    (improvement,) = comparison["improvement"]
+    assert (improvement["label"], improvement["over"], len(improvement["games"])) == ("ppo", "paac", 2)
+    assert improvement["probability"] == (1, 1, 1)
+    settings = {row["setting"] for row in comparison["differences"]}
+    assert "algorithm.ent_coef" not in settings  # both have 0.01
+    assert "algorithm.clip_coef" not in settings  # paac has none
+
+
+def test_other_rules_are_other_rows_and_that_is_said(tmp_path):
+    write_curve(tmp_path / "one", [1.0], env="ALE/Pong-v5", protocol="baselines")
+    write_curve(tmp_path / "other", [2.0], env="ALE/Pong-v5", protocol="paac2017")
+    result = CliRunner().invoke(main, ["compare", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "Pong-v5, rule set baselines" in result.stdout
+    assert "Pong-v5, rule set paac2017" in result.stdout
+    assert "the same game under other rules has a row of its own" in result.stdout
+
+
+def test_a_run_without_a_finished_game_is_left_out_by_name(tmp_path):
+    write_curve(tmp_path / "begun", [None, None], seed=2)
+    write_curve(tmp_path / "going", [None, 3.0])
+    comparison = compared(tmp_path)
+    assert comparison["left_out"] == [str(tmp_path / "begun")]
+    assert [row["seeds"] for row in comparison["rows"]] == [[1]]
+
+
+def test_all_forms_hold_the_same_numbers(tmp_path):
+    for seed, returns in enumerate([[1, 5], [1, 6], [1, 7]], 1):
+        write_curve(tmp_path / f"paac-seed{seed}", returns, seed=seed)
+        write_curve(tmp_path / f"ppo-seed{seed}", returns[:1], seed=seed, algorithm="ppo")
+    outputs = {}
+    for form in ("text", "markdown", "csv", "json"):
+        result = CliRunner().invoke(main, ["compare", str(tmp_path), "--format", form])
+        assert result.exit_code == 0, result.output
+        outputs[form] = result.stdout
+    assert [row["final"][0] for row in json.loads(outputs["json"])["rows"]] == [6, 1]
+    rows = list(csv.DictReader(outputs["csv"].splitlines()))
+    assert [(row["label"], row["final"], row["seeds"]) for row in rows] == [
+        ("paac", "6.0", "1 2 3"),
+        ("ppo", "1.0", "1 2 3"),
+    ]
+    for form in ("text", "markdown"):
+        assert "6.0 [5.0, 7.0]" in outputs[form]
+        assert "probability that a run of ppo ends above one of paac, in 1 game: 0.0%" in outputs[form]
+    assert "| CartPole-v1 | paac | 1-3 | 6.0 [5.0, 7.0] |" in outputs["markdown"]
