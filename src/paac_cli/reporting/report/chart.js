@@ -2,7 +2,8 @@
 // Draws the learning curve from the JSON in #data. Text from files only ever goes into text nodes and attributes.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const [choices, title, chart, readout] = ["choices", "metric", "chart", "readout"].map((id) => document.getElementById(id));
+  const [choices, title, chart, readout] = ["choices", "metric", "chart", "readout"]
+    .map((id) => document.getElementById(id));
   const COLOURS = 7, NAMED = 12; // lines that the read-out names
   if (!chart) return; // nothing was logged
 
@@ -56,7 +57,9 @@
 
   const series = (metric, axis) => {
     const drawn = data.runs.map((run, index) => ({
-      name: run.name, kind: index % COLOURS, x: run[axis.column].map((value) => value === null ? null : value * axis.factor),
+      name: run.name,
+      kind: index % COLOURS,
+      x: run[axis.column].map((value) => value === null ? null : value * axis.factor),
       y: run.values[metric.name] || [],
     }));
     const mean = (data.means[metric.name] || {})[axis.column];
@@ -69,7 +72,8 @@
 
   const unitOf = (axis, longest) => {
     if (axis.column !== "seconds") return [1, axis.name === "frames" ? "emulator frames" : "agent steps"];
-    return longest > 7200 ? [3600, "hours of training"] : longest > 120 ? [60, "minutes of training"] : [1, "seconds of training"];
+    const [size, name] = longest > 7200 ? [3600, "hours"] : longest > 120 ? [60, "minutes"] : [1, "seconds"];
+    return [size, `${name} of training`];
   };
 
   let moveTo = () => {};
@@ -80,8 +84,8 @@
     const known = (values) => values.filter((value) => value !== null && value !== undefined);
     const values = lines.flatMap((line) => known([...line.y, ...(line.low || []), ...(line.high || [])]));
     const longest = lines.reduce((most, line) => known(line.x).reduce((a, b) => Math.max(a, b), most), 0) || 1;
-    let low = values.reduce((a, b) => Math.min(a, b), Infinity), high = values.reduce((a, b) => Math.max(a, b), -Infinity);
-    if (!values.length) [low, high] = [0, 1];
+    let low = values.reduce((a, b) => Math.min(a, b), values[0] ?? 0);
+    let high = values.reduce((a, b) => Math.max(a, b), values[0] ?? 1);
 
     // A score to compare with is drawn if the curves keep most of the height.
     const references = metric.name === "rollout/ep_rew_mean" ? data.references : [];
@@ -106,15 +110,17 @@
       put("text", { x: left - 7, y: y(value) + 4, "text-anchor": "end" }, labels[index]);
     });
     for (const value of ticks(0, longest / unit, width / 110)) {
-      put("line", { class: "axis", x1: x(value * unit), x2: x(value * unit), y1: height - bottom, y2: height - bottom + 5 });
-      put("text", { x: x(value * unit), y: height - bottom + 18, "text-anchor": "middle" }, short(value));
+      const place = x(value * unit);
+      put("line", { class: "axis", x1: place, x2: place, y1: height - bottom, y2: height - bottom + 5 });
+      put("text", { x: place, y: height - bottom + 18, "text-anchor": "middle" }, short(value));
     }
     put("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom });
     put("text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle" }, unitName);
     for (const { name, value } of inside) {
       put("line", { class: "reference", x1: left, x2: width - right, y1: y(value), y2: y(value) });
-      const [start, end] = [0, -1].map((index) => Math.min(...lines.map((line) => Math.abs(known(line.y).at(index) - value))));
-      const place = start > end ? { x: left + 6 } : { x: width - right - 6, "text-anchor": "end" }; // away from the curves
+      const distance = (index) => Math.min(...lines.map((line) => Math.abs(known(line.y).at(index) - value)));
+      const isLeft = distance(0) > distance(-1); // away from the curves
+      const place = isLeft ? { x: left + 6 } : { x: width - right - 6, "text-anchor": "end" };
       put("text", { ...place, class: "reference", y: y(value) - 5 }, `${name} ${plain(value)}`);
     }
     for (const line of lines) {
@@ -123,7 +129,9 @@
         put("polygon", { class: "band", points: [...edge(line.low), ...edge(line.high).reverse()].join(" ") });
       }
     }
-    for (const line of lines) put("path", { class: line.kind === "mean" ? "curve mean" : `curve line${line.kind}`, d: pathOf(line, x, y) });
+    for (const line of lines) {
+      put("path", { class: line.kind === "mean" ? "curve mean" : `curve line${line.kind}`, d: pathOf(line, x, y) });
+    }
     const cursor = svg("line", { class: "cursor", y1: top, y2: height - bottom, visibility: "hidden" });
     picture.append(cursor);
     chart.replaceChildren(picture);
@@ -139,7 +147,8 @@
       for (const line of named) readout.append(entry(line, at, label));
       if (named.length < lines.length) readout.append(html("span", `and ${lines.length - named.length} more`));
       if (target === null && outside.length) {
-        readout.append(html("span", `outside of the picture: ${outside.map(({ name, value }) => `${name} ${plain(value)}`).join(", ")}`));
+        const texts = outside.map(({ name, value }) => `${name} ${plain(value)}`);
+        readout.append(html("span", `outside of the picture: ${texts.join(", ")}`));
       }
       cursor.setAttribute("visibility", target === null ? "hidden" : "visible");
       cursor.setAttribute("x1", x(at));

@@ -13,13 +13,6 @@ from paac_cli.text import clock, counted, shell_quoted, shorten
 
 _UNKNOWN = "\N{EN DASH}"
 _GAMES = "mean of 100 games in training"
-_STATUS = {
-    Status.RUNNING: "running",
-    Status.STOPPED: "stopped",
-    Status.FINISHED: "finished",
-    Status.FAILED: "failed",
-    Status.KILLED: "killed",
-}
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -84,10 +77,10 @@ def group_result(runs: Sequence[SavedRun], names: Sequence[str], results: Sequen
 
 def describe_status(results: Sequence[Result]) -> str:
     """How far one run is, or how many of a group have each status."""
-    if len(results) == 1:
-        return _STATUS[results[0].status]
     found = [result.status for result in results]
-    return ", ".join(f"{found.count(status)} {status}" for status in dict.fromkeys(found))
+    return (
+        str(found[0]) if len(found) == 1 else ", ".join(f"{found.count(each)} {each}" for each in dict.fromkeys(found))
+    )
 
 
 def _duration(result: Result) -> str:

@@ -25,8 +25,8 @@ def read_group(path: Path) -> list[SavedRun]:
         names = "; ".join(f"{one.label} on {one.game}" for one in series[:_MAX_NAMES])
         more = ", ..." if len(series) > _MAX_NAMES else ""
         raise RunDirectoryError(
-            f"{path} holds runs that differ in more than their seeds: {names}{more}. Give one run, or a group that "
-            "`paac train --seeds` has made; `paac compare` compares other runs"
+            f"{path} holds runs that differ in more than their seeds: {names}{more}; give one run, or a group that "
+            "`paac train --seeds` has made. `paac compare` compares other runs"
         )
     return series[0].runs
 
@@ -60,7 +60,7 @@ def _find_film(run: SavedRun) -> tuple[Film | None, str]:
             return None, "There is no film yet."
         if path.stat().st_size > MAX_FOUND:
             size = f"{path.stat().st_size / 1e6:,.0f} MB"
-            return None, f"{path} is not embedded, because it has {size}; --film embeds it, --seconds makes it shorter."
+            return None, f"{path} is not embedded, because it has {size}; --film embeds it all the same."
         return read_film(path, MAX_FOUND), ""
     except (OSError, VideoError) as error:
         return None, f"The newest film cannot be embedded: {error}."
