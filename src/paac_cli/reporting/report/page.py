@@ -105,8 +105,8 @@ def _curve(data: dict[str, Any], *, is_group: bool) -> Html:
     ]
     if is_group:
         text = (
-            "Thin lines: the seeds. Thick line, for metrics of games: their interquartile mean; band: its 95 % interval "
-            "(bootstrap), as far as every seed goes."
+            "Thin lines: the seeds. Thick line, for metrics of games: their interquartile mean; band: its 95 % "
+            "interval (bootstrap), as far as every seed goes."
         )
         parts.append(element("p", text, class_="note"))
     return section("Learning curve", *parts, name="curve")
