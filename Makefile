@@ -20,14 +20,14 @@ test: $(VENV)/.installed-dev
 	$(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed-dev
-	$(BIN)/ruff format --check src tests benchmarks chaos
-	$(BIN)/ruff check src tests benchmarks chaos
+	$(BIN)/ruff format --check src tests benchmarks chaos docs/make_images.py
+	$(BIN)/ruff check src tests benchmarks chaos docs/make_images.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.installed-dev
-	$(BIN)/ruff format src tests benchmarks chaos
-	$(BIN)/ruff check --fix src tests benchmarks chaos
+	$(BIN)/ruff format src tests benchmarks chaos docs/make_images.py
+	$(BIN)/ruff check --fix src tests benchmarks chaos docs/make_images.py
 
 # Measures this project and others side by side, and writes results/benchmarks.md. Half an hour; the others need 6 GB.
 bench: $(VENV)/.installed

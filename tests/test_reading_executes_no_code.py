@@ -34,7 +34,13 @@ ONLY_IN = {
         "envs/wrapping.py",
         "networks/keras_torso.py",
     },
-    "recv": {"sampling/worker.py", "sampling/worker_process.py", "sampling/isolated.py", "bench/env_costs.py"},
+    "recv": {
+        "sampling/worker.py",
+        "sampling/worker_process.py",
+        "sampling/isolated.py",
+        "sampling/live_game.py",
+        "bench/env_costs.py",
+    },
     # yaml.load with a safe loader, and safetensors.numpy.load; the others are functions of paac
     "load": {"config/yaml_io.py", "runs/arrays.py", "runs/newest.py", "sampling/pool.py"},
     "open_code": set(),

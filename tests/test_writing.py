@@ -22,6 +22,7 @@ ALLOWED = {
     "cli/output.py": {"fdopen": "of a standard stream"},
     "cli/verify.py": {"TemporaryDirectory": "of its own, with an unpredictable name"},
     "reporting/figures.py": {"savefig": "into memory"},
+    "reporting/live_view.py": {"truncate": "of a line of text"},
     "reporting/video.py": {"open": "PyAV, on a file of `replacement`"},
     "runs/checkpoint.py": {
         "mkdir": "a new directory, which fails if there is anything",

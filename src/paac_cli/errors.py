@@ -58,6 +58,10 @@ class VideoError(PaacError):
     """A video cannot be written."""
 
 
+class DisplayError(PaacError):
+    """There is no display on which a window could be opened."""
+
+
 class LearningError(PaacError):
     """Learning has diverged: a value that must be finite, such as the loss, is NaN or infinite."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from paac_cli.text import one_line
 
@@ -119,6 +120,47 @@ class CloseFailed:
         return f"Warning: close() {'; close() '.join(parts)}"
 
 
-Event = Info | Alert | Approximate | ReplayDiverged | WorkerRestarted | RestartFailed | LongGame | CloseFailed
+@dataclass(frozen=True)
+class CheckpointSaved:
+    """A checkpoint was saved."""
+
+    steps: int
+    score: float | None  #: mean return of the latest games, which ranks checkpoints; None before there are enough
+    is_best: bool  #: whether it has the best policy so far
+
+    def __str__(self) -> str:
+        score = (
+            ""
+            if self.score is None
+            else f", mean return {self.score:.2f}{', the best checkpoint so far' * self.is_best}"
+        )
+        return f"Saved a checkpoint at step {self.steps:,}{score}"
+
+
+@dataclass(frozen=True)
+class LearningStalled:
+    """The metrics show a sign that learning has stalled. The run continues, and the sign may be wrong."""
+
+    sign: Literal["value_loss", "clipped_rewards", "entropy", "returns"]
+    symptom: str  #: what the metrics show, with its numbers
+    advice: str  #: what to try, with the config key
+
+    def __str__(self) -> str:
+        return f"Hint: {self.symptom}; {self.advice}"
+
+
+Event = (
+    Info
+    | Alert
+    | Approximate
+    | ReplayDiverged
+    | WorkerRestarted
+    | RestartFailed
+    | LongGame
+    | CloseFailed
+    | CheckpointSaved
+    | LearningStalled
+)
+Routine = Info | CheckpointSaved | LearningStalled  #: events that are not warnings
 Log = Callable[[Event], None]  #: takes each event as it happens
 Warn = Callable[[str], None]  #: takes the text of a warning, before a run has an event log

@@ -19,9 +19,9 @@ def in_ranks(number: int) -> str:
     return f" in each of {number} ranks" if number > 1 else ""
 
 
-def counted(number: int, noun: str) -> str:
-    """`number` with the right form of `noun`: "1 worker", "2 workers"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`number` with the right form of `noun`: "1 worker", "2 workers". plural: if it is not `noun` with an s."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def either(words: Sequence[str]) -> str:

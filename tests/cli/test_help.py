@@ -33,18 +33,11 @@ COMMANDS = dict(commands())
 
 def test_the_commands_are_these():
     assert {path for path in COMMANDS if len(path) == 1} == {
-        *(
-            ("train",),
-            ("launch",),
-            ("eval",),
-            ("record",),
-            ("verify",),
-            ("runs",),
-            ("plot",),
-            ("compare",),
-            ("report",),
-        ),
-        *(("bench",), ("presets",)),
+        (name,)
+        for name in (
+            *("train", "launch", "eval", "record", "watch", "verify"),
+            *("runs", "plot", "compare", "report", "bench", "presets"),
+        )
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
 

@@ -34,6 +34,7 @@ def test_metrics_have_the_documented_names_and_rising_steps(trained, total_steps
         assert row["time/frames"] == row["steps"]
         assert int(row["time/updates"]) * 64 == int(row["steps"])
         assert float(row["rollout/ep_rew_mean"]) == float(row["rollout/ep_len_mean"]) > 0
+        assert row["rollout/reward_min"] == row["rollout/reward_max"] == "1"
         shares = [float(row[f"time/{name}_share"]) for name in ("act", "env", "learn")]
         assert min(shares) > 0
         assert sum(shares) < 1.001  # the rest is spent on files
@@ -66,6 +67,28 @@ def test_keep_checkpoints_are_kept_beside_the_best_policy(trained, total_steps):
         assert loaded[-1].score is None
     else:
         assert loaded[-1].score == pytest.approx(float(metrics_rows(trained)[-1]["rollout/ep_rew_mean"]), rel=1e-5)
+
+
+def test_the_event_log_has_every_checkpoint_and_marks_the_best(trained, total_steps):
+    lines = re.findall(r"Saved a checkpoint at step ([0-9,]+)(.*)", (trained / "events.log").read_text())
+    assert [int(steps.replace(",", "")) for steps, _ in lines] == list(range(1_280, total_steps + 1, 1_280))
+    (best,) = (load_policy(path) for path in (trained / "checkpoints").glob("best_*"))
+    if best.score is None:
+        assert not any("best" in text for _, text in lines)
+    else:
+        marked = [f"{steps}{text}" for steps, text in lines if text.endswith(", the best checkpoint so far")]
+        assert marked[-1] == f"{best.counters.steps:,}, mean return {best.score:.2f}, the best checkpoint so far"
+
+
+def test_milestones_are_kept_and_change_no_bit_of_the_run(trained, train, tmp_path):
+    """The other run has none in its first half, stops there, and resumes with them."""
+    names = [f"milestone_{steps:09d}" for steps in (64, 192, 640, 1920, 6400)]
+    assert sorted(path.name for path in (trained / "checkpoints").glob("milestone_*")) == names
+    train(tmp_path / "run", "--total-steps", 3_200, "--set", "training.keep_milestones=false")
+    assert not list((tmp_path / "run" / "checkpoints").glob("milestone_*"))
+    train(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("milestone_*")] == names[-1:]
+    assert final_state(tmp_path / "run") == final_state(trained)
 
 
 # --- runs that are already trained

@@ -78,6 +78,7 @@ def test_a_stop_signal_stops_all_and_starts_no_more(tmp_path):
         (["--seeds", "1,x"], "is not a list of seeds"),
         (["--seeds", "1-2000"], "at most 1,000"),
         (["--seeds", "1", "--seed", "2"], "--seeds cannot be combined with --seed"),
+        (["--seeds", "1-2", "--log-json"], "--seeds cannot be combined with --seed, --cluster or --log-json"),
         (["--jobs", "2"], "--jobs is for --seeds"),
     ],
 )

@@ -20,6 +20,7 @@ def test_equal_configs_have_no_changed_settings():
         ("training.log_every", 1),
         ("training.checkpoint_every", 1),
         ("training.keep_checkpoints", 1),
+        ("training.keep_milestones", False),
         ("training.stop_when", {"mean_return": 1.0}),
         ("training.device", "cpu"),
         ("training.deterministic", False),

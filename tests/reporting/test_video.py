@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from paac_cli.errors import VideoError
-from paac_cli.reporting.video import VideoWriter, check_video_path, enlarge
+from paac_cli.reporting.video import VideoWriter, check_video_path
 
 
 def frames(count, height=210, width=160):
@@ -16,6 +16,10 @@ def frames(count, height=210, width=160):
         yield frame
 
 
+def enlarge(frame, scale):
+    return np.repeat(np.repeat(frame, scale, axis=0), scale, axis=1)
+
+
 def decode(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -23,8 +27,8 @@ def decode(path):
         return pictures, float(container.duration / av.time_base)
 
 
-@pytest.mark.parametrize(("suffix", "size"), [(".mp4", (840, 640)), (".webm", (840, 640)), (".gif", (420, 320))])
-def test_videos_play_in_real_time_in_every_format(tmp_path, suffix, size):
+@pytest.mark.parametrize(("suffix", "scale"), [(".mp4", 3), (".webm", 3), (".gif", 2)])
+def test_videos_play_in_real_time_in_every_format(tmp_path, suffix, scale):
     path = tmp_path / f"video{suffix}"
     with VideoWriter(path, fps=60.0) as video:
         for frame in frames(90):
@@ -32,7 +36,7 @@ def test_videos_play_in_real_time_in_every_format(tmp_path, suffix, size):
     pictures, seconds = decode(path)
     assert seconds == pytest.approx(1.5, abs=0.06)
     assert len(pictures) == (45 if suffix == ".gif" else 90)
-    assert pictures[0].shape[:2] == size
+    assert pictures[0].shape[:2] == (210 * scale, 160 * scale)
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
@@ -40,7 +44,7 @@ def test_every_frame_is_in_the_video_sharp_and_in_order(tmp_path):
     path = tmp_path / "video.mp4"
     with VideoWriter(path, fps=60.0) as video:
         for frame in frames(20):
-            video.write(enlarge(frame, video.scale))
+            video.write(enlarge(frame, 4))
     pictures, _ = decode(path)
     for index, picture in enumerate(pictures):
         bright = np.flatnonzero(picture[:, 320].astype(int).sum(axis=1) > 600)
@@ -56,11 +60,26 @@ def test_a_gif_keeps_exact_colours(tmp_path):
     assert {tuple(colour) for colour in pictures[2].reshape(-1, 3)} == {(40, 90, 160), (255, 255, 255)}
 
 
+@pytest.mark.parametrize(("height", "width"), [(630, 840), (540, 990), (402, 602), (400, 600)])
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_colours_are_right_everywhere_whatever_the_size(tmp_path, height, width, suffix):
+    path = tmp_path / f"video{suffix}"
+    expected = np.full((height, width, 3), (13, 17, 23), np.uint8)
+    expected[: height // 2, : width // 2] = 200, 50, 20
+    with VideoWriter(path, fps=30.0) as video:
+        for _ in range(3):
+            video.write(expected)
+    pictures, _ = decode(path)
+    wrong = np.abs(pictures[-1].astype(int) - expected).max(axis=2) > 12
+    wrong[height // 2 - 4 : height // 2 + 4] = wrong[:, width // 2 - 4 : width // 2 + 4] = False  # edges are blurred
+    assert not wrong.any()
+
+
 def test_frames_of_odd_size_lose_their_last_row_and_column(tmp_path):
     path = tmp_path / "video.mp4"
     with VideoWriter(path, fps=50.0) as video:
         for frame in frames(5, height=401, width=501):
-            video.write(enlarge(frame, video.scale))
+            video.write(frame)
     assert decode(path)[0][0].shape[:2] == (400, 500)
 
 

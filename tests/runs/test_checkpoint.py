@@ -16,9 +16,11 @@ from paac_cli.runs.checkpoint import (
     Checkpoint,
     Counters,
     list_checkpoints,
+    list_milestones,
     list_policies,
     load_checkpoint,
     load_policy,
+    save_milestone,
 )
 from paac_cli.runs.checkpoint import save_checkpoint as save_and_keep
 from short_runs import flip_a_byte
@@ -142,6 +144,27 @@ def test_the_latest_checkpoints_and_the_best_policy_are_kept(tmp_path):
     np.testing.assert_array_equal(policy.policy["policy/kernel"], whole.policy["policy/kernel"])
     with pytest.raises(CheckpointError, match=r"has no learner\.safetensors, so a run cannot resume from it"):
         load_checkpoint(best)
+
+
+def test_milestones_are_kept_whatever_is_saved_later(tmp_path):
+    save_milestone(tmp_path, make_checkpoint(1))
+    for steps in range(2, 6):
+        save_and_keep(tmp_path, make_checkpoint(steps, steps), keep=1)
+    save_milestone(tmp_path, make_checkpoint(5))
+    assert [path.name for path in list_milestones(tmp_path)] == ["milestone_000000005", "milestone_000000001"]
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["step_000000005"]
+    policy, whole = load_policy(list_milestones(tmp_path)[-1]), make_checkpoint(1)
+    assert policy[:3] == whole[:3]
+    np.testing.assert_array_equal(policy.policy["policy/kernel"], whole.policy["policy/kernel"])
+
+
+def test_a_milestone_replaces_an_equal_one_and_what_a_killed_process_left_of_it(tmp_path):
+    """A run that resumes from before a milestone reaches it again."""
+    save_milestone(tmp_path, make_checkpoint(7, 1.0))
+    (tmp_path / ".partial-milestone_000000007").mkdir()
+    save_milestone(tmp_path, make_checkpoint(7, 2.0))
+    assert [path.name for path in tmp_path.iterdir()] == ["milestone_000000007"]
+    assert load_policy(tmp_path / "milestone_000000007").score == 2.0
 
 
 def test_a_policy_is_loaded_without_the_other_files(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 from checkpoints import checkpoint_of
 from paac_cli.config.schema import StopWhen
 from paac_cli.timestep import EPISODE_DTYPE
-from paac_cli.training.loop import Due
+from paac_cli.training.due import Due, MilestoneDue
 from paac_cli.training.progress import Progress
 
 
@@ -66,3 +66,21 @@ def test_due_fires_once_per_multiple_even_when_steps_jump():
     assert [steps for steps in range(0, 1000, 64) if due(steps)] == [128, 256, 320, 448, 512, 640, 704, 832, 960]
     assert not Due(100, 250)(299)
     assert Due(100, 250)(300)
+
+
+def test_milestones_are_due_once_each_at_or_after_their_percentage():
+    due = MilestoneDue(1000, 0)
+    assert [steps for steps in range(0, 1100, 16) if due(steps)] == [16, 32, 112, 304, 1008]
+    assert not MilestoneDue(0, 0)(10**6)
+
+
+def test_one_rollout_may_pass_several_milestones():
+    due = MilestoneDue(100, 0)
+    assert due(50)
+    assert not due(99)
+    assert due(100)
+
+
+def test_a_resumed_run_has_the_milestones_that_are_ahead():
+    due = MilestoneDue(1000, 100)  # the first three have been reached, the third exactly here
+    assert [steps for steps in (100, 299, 300, 999, 1000) if due(steps)] == [300, 1000]

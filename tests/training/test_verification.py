@@ -115,6 +115,11 @@ def test_metrics_are_compared_at_the_steps_that_the_run_logged(tmp_path):
     run = dict(read_metrics(table))
     assert run == {64: {"time/frames": "256"}, 128: {"time/frames": "512", "train/loss": "nan"}}
     assert compare_metrics(run, run | {96: {"time/frames": "1"}}).different == ()
+    with_new_column = {steps: row | {"rollout/reward_min": "0"} for steps, row in run.items()}
+    assert compare_metrics(run, with_new_column).different == ()  # an earlier version trained the run
+    assert compare_metrics(with_new_column, run).different == tuple(
+        f"rollout/reward_min at step {steps}" for steps in (128, 64)
+    )
     assert compare_metrics(run, {64: run[64] | {"train/loss": "1"}}).different == (
         "time/frames at step 128",
         "train/loss at step 128",

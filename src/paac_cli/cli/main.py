@@ -23,6 +23,7 @@ _COMMANDS = {
     "launch": "paac_cli.cli.launch:launch",
     "eval": "paac_cli.cli.evaluate:evaluate",
     "record": "paac_cli.cli.record:record",
+    "watch": "paac_cli.cli.watch:watch",
     "verify": "paac_cli.cli.verify:verify",
     "runs": "paac_cli.cli.runs:runs",
     "compare": "paac_cli.cli.compare:compare",

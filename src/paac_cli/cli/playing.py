@@ -13,7 +13,9 @@ from paac_cli.text import counted
 from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
+    from paac_cli.algorithms.agent import Agent
     from paac_cli.config.schema import RunConfig
+    from paac_cli.runs.arrays import Arrays
     from paac_cli.runs.checkpoint import TrainedPolicy
     from paac_cli.spec import EnvSpec
     from paac_cli.training.evaluation import EvaluatedGame, PlayStatus
@@ -34,44 +36,69 @@ class PlayedGames(NamedTuple):
     games: "list[EvaluatedGame]"
 
 
+#: Plays the games with the arrays of a policy.
+Play = Callable[["Arrays"], "list[EvaluatedGame]"]
+
+
 def play_games(trained: "TrainedPolicy", limits: PlayLimits, *, episodes: int, greedy: bool, seed: int) -> PlayedGames:
     """Play `episodes` games with `trained`, and show progress on standard error."""
     from paac_cli.sampling.describe import describe
 
     config = trained.config
-    sampling = limits.applied_to(config.sampling)
-    spec = describe(config.env, sampling)
+    spec = describe(config.env, limits.applied_to(config.sampling))
+    with open_player(config, spec, limits, episodes=episodes, greedy=greedy, seed=seed) as play:
+        return PlayedGames(config, spec, play(trained.policy))
 
+
+@contextlib.contextmanager
+def open_player(
+    config: "RunConfig", spec: "EnvSpec", limits: PlayLimits, *, episodes: int, greedy: bool, seed: int
+) -> Iterator[Play]:
+    """Yields a function that plays the same `episodes` games with any policy of a run, and shows progress."""
     import_tensorflow()
-    from paac_cli.algorithms.agent import make_agent
-    from paac_cli.training.device import choose_device
     from paac_cli.training.evaluation import BATCH, evaluation_pool, play
 
+    agent: Agent | None = None
     with (
-        _directory_kept(),
+        directory_kept(),
         evaluation_pool(
             config.env,
             spec,
             episodes=episodes,
             seed=seed,
             log=print_event,
-            sampling=sampling,
+            sampling=limits.applied_to(config.sampling),
             num_envs=limits.num_envs,
             max_steps=limits.max_steps,
             info_keys=config.info_keys,
         ) as pool,
-        _progress(episodes, may_never_end=limits.max_steps is None) as show,
     ):
-        choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing
-        agent = make_agent(config, spec, trained.policy)
-        agent.policy.assign(trained.policy)
-        rows = min(BATCH, episodes)
-        games = play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, rows=rows, on_step=show)
-    return PlayedGames(config, spec, games)
+
+        def play_with(policy: "Arrays") -> "list[EvaluatedGame]":
+            nonlocal agent
+            agent = agent or make_player(config, spec, policy)
+            agent.policy.assign(policy)
+            rows = min(BATCH, episodes)
+            with _progress(episodes, may_never_end=limits.max_steps is None) as show:
+                return play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, rows=rows, on_step=show)
+
+        yield play_with
+
+
+def make_player(config: "RunConfig", spec: "EnvSpec", policy: "Arrays") -> "Agent":
+    """The agent with the arrays of a trained policy."""
+    import_tensorflow()
+    from paac_cli.algorithms.agent import make_agent
+    from paac_cli.training.device import choose_device
+
+    choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing
+    agent = make_agent(config, spec, policy)
+    agent.policy.assign(policy)
+    return agent
 
 
 @contextlib.contextmanager
-def _directory_kept() -> Iterator[None]:
+def directory_kept() -> Iterator[None]:
     """Restore the current directory at the end: a user's algorithm or torso may change it, and a path be relative."""
     try:
         here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)

@@ -1,7 +1,10 @@
 """paac record"""
 
+import re
 from collections.abc import Container
+from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -17,6 +20,27 @@ from paac_cli.cli.options import (
 )
 from paac_cli.cli.output import print_result, warn
 
+if TYPE_CHECKING:
+    from paac_cli.reporting.stages import Scene
+    from paac_cli.runs.checkpoint import TrainedPolicy
+
+
+class _Grid(NamedTuple):
+    rows: int
+    columns: int
+
+
+class _GridType(click.ParamType):
+    """Rows and columns, e.g. 3x3."""
+
+    name = "ROWSxCOLUMNS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Grid:
+        found = re.fullmatch(r"([1-8])[xX]([1-8])", str(value))
+        if found is None:
+            self.fail(f"{value} is not a grid of 1 to 8 rows and 1 to 8 columns, such as 3x3", param, ctx)
+        return _Grid(int(found[1]), int(found[2]))
+
 
 @click.command()
 @click.argument("video", type=UserPath(), required=False)
@@ -25,14 +49,28 @@ from paac_cli.cli.output import print_result, warn
     type=UserPath(),
     help="A run directory or a single checkpoint.  [default: the newest run in runs/]",
 )
-@click.option("--episodes", type=click.IntRange(1), default=1, show_default=True, help="Number of whole games.")
+@click.option("--episodes", type=click.IntRange(1), help="Number of games, one after the other.  [default: 1]")
+@click.option("--grid", type=_GridType(), help="Games side by side, e.g. 3x3.")
+@click.option(
+    "--progress",
+    is_flag=True,
+    help="The same game with the policies that the run had as it learned, one after the other.",
+)
 @click.option(
     "--seconds",
     type=FiniteRange(0, min_open=True),
-    help="Maximum length of the video in seconds.  [default: whole games]",
+    help="Maximum length of the video in seconds; no more is played than it shows. With --progress, every policy gets "
+    "the same part of it.  [default: whole games]",
 )
-@click.option("--fps", type=FiniteRange(1, 1000), help="Frames per second.  [default: real time]")
-@click.option("--overlay", is_flag=True, help="Add a panel with the score, the value and the action probabilities.")
+@click.option("--fps", type=FiniteRange(1, 1000), help="Rendered frames per second.  [default: real time]")
+@click.option(
+    "--overlay",
+    is_flag=True,
+    help="Add a panel with the score, what the network observes, the value and the action probabilities.",
+)
+@click.option(
+    "--square-pixels", is_flag=True, help="Show an Atari game with the emulator's pixels.  [default: 4:3, as on a TV]"
+)
 @action_options
 @playing_options
 @last_option
@@ -40,10 +78,13 @@ from paac_cli.cli.output import print_result, warn
 def record(
     video: Path | None,
     checkpoint: Path | None,
-    episodes: int,
+    episodes: int | None,
+    grid: _Grid | None,
+    progress: bool,
     seconds: float | None,
     fps: float | None,
     overlay: bool,
+    square_pixels: bool,
     greedy: bool,
     seed: int,
     limits: PlayLimits,
@@ -53,60 +94,119 @@ def record(
     """Record a video of a trained agent.
 
     VIDEO is a .mp4, .webm or .gif file. Without it, the video is saved in the videos/ directory of the run. The video
-    shows every frame of the games that `paac eval` plays with the same seed.
+    shows the games that `paac eval` plays with the same seed. Of an Atari game it shows 30 frames per second, each made
+    from two frames of the emulator.
 
     Examples:
 
     \b
       paac record
       paac record pong.mp4 --checkpoint runs/pong-seed1 --overlay
+      paac record nine.mp4 --grid 3x3 --seconds 60
+      paac record learning.mp4 --progress --seconds 60
     """
-    from paac_cli.cli.playing import play_games
+    from paac_cli.reporting.stages import Scene
     from paac_cli.reporting.video import check_video_path
-    from paac_cli.runs.run_directory import find_policy, newest_run
-    from paac_cli.sampling.describe import require_filmable
 
+    _check_combination(episodes, grid, progress=progress, overlay=overlay, last=last)
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_video_path(video)
-    path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
-    video = video or _default_video(path, seed)
-    sampling = limits.applied_to(trained.config.sampling)
-    require_filmable(trained.config.env, sampling, needs_frame_rate=fps is None)
+    source, policies = _find_policies(checkpoint, progress=progress, last=last, trusted=trusted)
+    kind = "-progress" if progress else f"-{grid.rows}x{grid.columns}" if grid else ""
+    video = video or _default_video(source, f"seed{seed}{kind}.mp4")
 
-    played = play_games(trained, limits, episodes=episodes, greedy=greedy, seed=seed)
+    from paac_cli.cli.playing import open_player
+    from paac_cli.sampling.describe import describe, require_filmable
 
-    from paac_cli.reporting.recorder import record_games
+    config = policies[-1].config
+    sampling = limits.applied_to(config.sampling)
+    require_filmable(config.env, sampling, needs_frame_rate=fps is None)
+    spec = describe(config.env, sampling)
 
-    rate = fps or played.spec.fps
-    record_games(
-        video,
-        played.config.env,
-        played.games,
-        seed=seed,
-        fps=rate,
-        action_names=played.spec.action.names,
-        overlay=overlay,
-        timeout=sampling.worker_timeout,
-        max_frames=None if seconds is None else max(1, round(seconds * rate)),
+    from paac_cli.reporting.recorder import Film, record_games, record_grid
+
+    film = Film(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
+    most, film_steps = limits.max_steps, film.max_steps(len(policies))
+    is_shortened = film_steps is not None and (most is None or film_steps < most)
+    count = grid.rows * grid.columns if grid else episodes or 1
+    scenes = []
+    played = limits._replace(max_steps=film_steps if is_shortened else most)
+    with open_player(config, spec, played, episodes=count, greedy=greedy, seed=seed) as play:
+        for policy in policies:
+            titles = _titles(policy.counters.steps, count, progress=progress, grid=grid, overlay=overlay)
+            scenes += [Scene(*each) for each in zip(play(policy.policy), repeat(seed), titles, strict=False)]
+    if grid:
+        record_grid(film, scenes, grid.rows, grid.columns)
+    else:
+        scenes = scenes[: record_games(film, scenes, overlay=overlay, same_length=progress)]
+    scores = [_score(scene, is_shortened=is_shortened) for scene in scenes]
+    if progress:
+        lines = (f"\n  {scene.title}: raw return {score}" for scene, score in zip(scenes, scores, strict=True))
+        print_result(f"{video}: run {source}, seed {seed}{''.join(lines)}")
+    else:
+        print_result(f"{video}: raw return {', '.join(scores)}, checkpoint {source}, seed {seed}")
+
+
+def _check_combination(episodes: int | None, grid: _Grid | None, *, progress: bool, overlay: bool, last: bool) -> None:
+    """Raises click.UsageError for options that exclude each other."""
+    arrangement = "--grid" if grid else "--progress" if progress else ""
+    excluded = {
+        "--progress": bool(grid) and progress,
+        "--episodes": bool(arrangement) and episodes is not None,
+        "--overlay": bool(grid) and overlay,
+        "--last": progress and last,
+    }
+    for option, is_excluded in excluded.items():
+        if is_excluded:
+            raise click.UsageError(f"{arrangement} cannot be combined with {option}")
+
+
+def _find_policies(
+    checkpoint: Path | None, *, progress: bool, last: bool, trusted: Container[str]
+) -> "tuple[Path, list[TrainedPolicy]]":
+    """The policies to film, and the path of the checkpoint, or with `progress` of the run directory."""
+    from paac_cli.runs.run_directory import find_policy, find_progress, newest_run
+
+    source = checkpoint or newest_run(RUNS)
+    if progress:
+        return source, find_progress(source, warn=warn, trusted=trusted)
+    path, trained = find_policy(source, last=last, warn=warn, trusted=trusted)
+    return path, [trained]
+
+
+def _titles(steps: int, count: int, *, progress: bool, grid: _Grid | None, overlay: bool) -> list[str]:
+    """The title of each of `count` games with a policy that was trained for `steps`."""
+    if grid:
+        return [f"game {number}" for number in range(1, count + 1)]
+    if not progress and not overlay:
+        return [""] * count
+    trained = f"after {steps:,} steps"
+    return [trained] if count == 1 else [f"game {number} of {count}, {trained}" for number in range(1, count + 1)]
+
+
+def _score(scene: "Scene", *, is_shortened: bool) -> str:
+    game = scene.game
+    steps = f"{game.length:,} steps"
+    return f"{game.score:g}" + (
+        f" ({'first' if is_shortened else 'truncated after'} {steps})" if game.is_truncated else ""
     )
-    scores = ", ".join(
-        f"{game.score:g}{f' (truncated after {game.length:,} steps)' if game.is_truncated else ''}"
-        for game in played.games
-    )
-    print_result(f"{video}: raw return {scores}, checkpoint {path}, seed {seed}")
 
 
-def _default_video(checkpoint: Path, seed: int) -> Path:
-    """A file in the videos/ directory of the run of `checkpoint`. Raises VideoError if it is not in a run."""
+def _default_video(source: Path, name: str) -> Path:
+    """A file in the videos/ directory of the run of `source`, which is a checkpoint or, for a film of its progress, a
+    run directory. Raises VideoError if a checkpoint is not in a run.
+    """
     from paac_cli.errors import VideoError
     from paac_cli.runs.run_directory import CHECKPOINTS, RunDirectory
 
-    path = checkpoint if checkpoint.parent.name else checkpoint.resolve()
-    if path.parent.name != CHECKPOINTS:
-        raise VideoError(
-            f"{path} is not in a run directory, so the video has no default path; "
-            f"name a file: paac record video.mp4 --checkpoint {checkpoint}"
-        )
-    return RunDirectory(path.parents[1]).videos / f"{path.name}-seed{seed}.mp4"
+    path = source if source.parent.name else source.resolve()
+    if path.parent.name == CHECKPOINTS:
+        return RunDirectory(path.parents[1]).videos / f"{path.name}-{name}"
+    if (path / CHECKPOINTS).is_dir():
+        return RunDirectory(path).videos / name
+    raise VideoError(
+        f"{path} is not in a run directory, so the video has no default path; "
+        f"name a file: paac record video.mp4 --checkpoint {source}"
+    )

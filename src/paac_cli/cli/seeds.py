@@ -41,7 +41,8 @@ def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
     directories = {seed: group / f"seed{seed}" for seed in seeds}
 
     def arguments(seed: int) -> list[str]:
-        inform(f"Seed {seed} ({seeds.index(seed) + 1} of {len(seeds)}): {directories[seed]}")
+        if not context.params["quiet"]:
+            inform(f"Seed {seed} ({seeds.index(seed) + 1} of {len(seeds)}): {directories[seed]}")
         return ["train", *common, "--seed", str(seed), "--run-dir", str(directories[seed])]
 
     with (

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.options import RUNS, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
-from paac_cli.cli.output import echo, print_event, print_result, warn
+from paac_cli.cli.output import warn
 from paac_cli.cli.seeds import Seeds, train_seeds
+from paac_cli.cli.train_output import TrainOutput, headline, style_of
 from paac_cli.errors import REQUEUE
-from paac_cli.text import counted, in_ranks, shell_quoted
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -81,6 +81,10 @@ _FLAGS = {
     help="Begin a new run with the weights of a trained policy: a run directory or a checkpoint.  [init_from.path]",
 )
 @click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed, not deleted.")
+@click.option("--quiet", is_flag=True, help="Print only warnings, errors and the result.")
+@click.option(
+    "--log-json", is_flag=True, help="Print metrics, events and the result as JSON, one object a line, for programs."
+)
 def train(
     preset: str,
     assignments: tuple[str, ...],
@@ -91,12 +95,17 @@ def train(
     cluster: str | None,
     rank: int | None,
     fresh: bool,
+    quiet: bool,
+    log_json: bool,
     **flag_values: Any,
 ) -> None:
     """Train an agent. The same command resumes a run that was stopped.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 finish the current rollout, save a checkpoint and exit with code 130, 143, 129
     and 75, respectively. A second Ctrl-C exits at once, without saving.
+
+    On a terminal, a live view shows the progress, the return since the start, the best so far and what limits the
+    speed. Elsewhere, e.g. in a file, there is a line about every ten seconds. NO_COLOR=1 turns colours off.
 
     Examples:
 
@@ -110,10 +119,11 @@ def train(
     from paac_cli.config.presets import find_preset
     from paac_cli.training.join import join_ranks
 
+    output = TrainOutput(style_of(quiet=quiet, log_json=log_json))
     if seeds is None and jobs > 1:
         raise click.UsageError("--jobs is for --seeds, e.g. --seeds 1-5 --jobs 2")
-    if seeds is not None and (flag_values["seed"] is not None or cluster is not None):
-        raise click.UsageError("--seeds cannot be combined with --seed or --cluster")
+    if seeds is not None and (flag_values["seed"] is not None or cluster is not None or log_json):
+        raise click.UsageError("--seeds cannot be combined with --seed, --cluster or --log-json")
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     if flag_values["init_from"] is not None:
@@ -133,7 +143,7 @@ def train(
     directory = run_dir or _default_directory(preset, [*substitutes, f"seed{config.seed}"])
     ranks = join_ranks(config, cluster, rank)
     with ranks.explaining_failures():
-        _run(config, preset, directory, fresh, ranks)
+        _run(config, preset, directory, fresh, ranks, output)
 
 
 def _default_directory(preset: str, parts: list[str]) -> Path:
@@ -143,7 +153,7 @@ def _default_directory(preset: str, parts: list[str]) -> Path:
     return RUNS / "-".join([name, *(part.removeprefix("ALE/").replace("/", "-").replace(":", "-") for part in parts)])
 
 
-def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: "Ranks") -> None:
+def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: "Ranks", output: TrainOutput) -> None:
     """Start or resume the run in `directory`, and print its result. Of several ranks, the first one does so."""
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.progress import Progress
@@ -158,25 +168,16 @@ def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: 
         checkpoint = ranks.checkpoint_of_first(checkpoint, config)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
         if progress.steps >= config.training.total_steps or progress.goal_reached:
-            option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
             ranks.finish()
-            if not ranks.is_first:
-                return
-            print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
+            if ranks.is_first:
+                output.print_already_trained(progress, directory)
             return
-        exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks)
+        exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks, output)
         if not exit_code:
             run_dir.finish()
-    if not ranks.is_first:
-        click.get_current_context().exit(exit_code)
-    if progress.steps:
-        goal = ", goal reached" if progress.goal_reached else ""
-        echo(f"{_format_progress(progress)}{goal}, saved in {directory}")
-    if exit_code:
-        echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
-        click.get_current_context().exit(exit_code)
-    path = shell_quoted(str(directory))
-    echo(f"  paac eval {path}\n  paac record --checkpoint {path}")
+    if ranks.is_first:
+        output.print_result(progress, directory, exit_code)
+    click.get_current_context().exit(exit_code)
 
 
 def _train(
@@ -187,6 +188,7 @@ def _train(
     checkpoint: "Checkpoint | None",
     progress: "Progress",
     ranks: "Ranks",
+    output: TrainOutput,
 ) -> int:
     """Train; returns the exit code. Nothing is written before workers and agent have loaded.
 
@@ -194,14 +196,13 @@ def _train(
     """
     from paac_cli.config.advice import advice
     from paac_cli.events import Info
-    from paac_cli.reporting.console import ConsoleSink
     from paac_cli.training.loading import load_training
     from paac_cli.training.stop import StopRequest
 
     logs: list[Log] = []
 
     def write(event: "Event") -> None:
-        for log in logs or [print_event]:
+        for log in logs or [output.log]:
             log(event)
 
     log = ranks.logging_once(write)
@@ -222,13 +223,13 @@ def _train(
                 for text in advice(config, loaded.spec):
                     warn(text)
                 run_dir.create(config, fresh=fresh)
-                console = ConsoleSink(config.training.total_steps)
-                logs += [console.log, EventLog(run_dir.events)]
                 tables = CsvSink(run_dir.metrics_csv, start, log), TensorBoardSink(run_dir.tensorboard, start, log)
-                sinks += [console, *tables]
-                for sink in (console, *tables):
+                shown = output.open_view(config, loaded.spec, run_dir.metrics_csv, start, directory, log)
+                logs += [shown.view.log, EventLog(run_dir.events)]
+                sinks += [*shown.sinks, *tables]
+                for sink in (shown.view, *tables):
                     closing.callback(sink.close)
-                log(Info(_headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
+                log(Info(headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
                 config, loaded.agent, pool, run_dir, progress, here, sinks, log, stop, loaded.determinism, ranks
@@ -236,27 +237,3 @@ def _train(
             run_loop(training, checkpoint)
     ranks.finish()
     return stop.exit_code
-
-
-def _format_progress(progress: "Progress") -> str:
-    score = f"mean raw return {progress.mean_return:.2f}" if progress.episodes else "no game finished"
-    return f"{progress.steps:,} steps, {progress.episodes:,} games, {score}"
-
-
-def _headline(config: "RunConfig", directory: Path, num_workers: int, device: str, start: int, ranks: int) -> str:
-    rules = f" ({config.env.rules})" if config.env.rules else ""
-    recurrent = config.network.recurrent
-    cell = f" and {recurrent.cell} cell of {recurrent.size}" if recurrent else ""
-    sampling = (
-        f"{counted(config.sampling.num_envs, 'environment')} on {counted(num_workers, 'worker')}{in_ranks(ranks)}"
-    )
-    return (
-        f"{f'Resuming at step {start:,}' if start else 'Starting'}: {config.env.id}{rules}, "
-        f"{config.algorithm.name} with torso {config.network.torso}{cell}, {sampling}, learner on {device} in "
-        f"{config.network.precision}, {_until(config)}, in {directory}"
-    )
-
-
-def _until(config: "RunConfig") -> str:
-    goal, end = config.training.stop_when, f"until step {config.training.total_steps:,}"
-    return f"{end} or a mean return of {goal.mean_return:g} over {goal.episodes} games" if goal else end

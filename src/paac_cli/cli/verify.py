@@ -111,6 +111,7 @@ def _train(
 ) -> "Segment":
     """Train in `run_dir` from `checkpoint` to the end of `config`. Raises VerificationError if training fails."""
     from paac_cli.errors import LearningError, VerificationError, WorkerError
+    from paac_cli.events import CheckpointSaved
     from paac_cli.reporting.verification_report import Segment
     from paac_cli.training.loading import load_training
     from paac_cli.training.progress import Progress
@@ -119,7 +120,8 @@ def _train(
 
     def log(event: "Event") -> None:
         events.append(event)
-        print_event(event)
+        if not isinstance(event, CheckpointSaved):  # of the copy
+            print_event(event)
 
     stopping = (lambda: bool(stop)) if ranks.size == 1 else (lambda: False)
     with run_dir, load_training(config, ranks.logging_once(log), stopping, checkpoint, ranks) as loaded:

@@ -186,6 +186,13 @@ class TrainingConfig(ConfigModel):
     keep_checkpoints: Annotated[
         PositiveInt, Field(le=10**6, description="number of latest checkpoints to keep, besides the best; >= 1")
     ] = 3
+    keep_milestones: Annotated[
+        bool,
+        Field(
+            description="also keep the policies after 1, 3, 10, 30 and 100 % of total_steps, for `paac record "
+            "--progress`; five times the size of the policy on disk"
+        ),
+    ] = True
     stop_when: Annotated[
         StopWhen | None, Field(description="end training early at this mean return; null = train for total_steps")
     ] = None
@@ -317,6 +324,7 @@ FREE_ON_RESUME = frozenset(
         "training.log_every",
         "training.checkpoint_every",
         "training.keep_checkpoints",
+        "training.keep_milestones",
         "training.stop_when",
         "training.info_keys",
         "training.device",

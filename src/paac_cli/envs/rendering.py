@@ -1,9 +1,10 @@
 """Frames for videos, from what an environment's `render` returns."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,48 @@ def to_rgb(rendered: Any, env_id: str) -> NDArray[np.uint8]:
         )
     image = rendered.reshape(*rendered.shape[:2], channels)
     return image[:, :, :3] if channels > 1 else np.repeat(image, 3, axis=2)
+
+
+class FrameMerger:
+    """Collects rendered frames and merges every `group` of them to one, as `brightest` does."""
+
+    def __init__(self, group: int) -> None:
+        self._group = group
+        self._waiting: list[NDArray[np.uint8]] = []
+        self._merged: list[NDArray[np.uint8]] = []
+
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        """The `FrameHook` of the environment."""
+        self._waiting.append(frame.copy())
+        if len(self._waiting) == self._group:
+            self._flush()
+
+    def take(self, *, is_last: bool = False) -> list[NDArray[np.uint8]]:
+        """The frames since the last `take`. is_last: also those of a group that is not complete."""
+        if is_last and self._waiting:
+            self._flush()
+        taken, self._merged = self._merged, []
+        return taken
+
+    def _flush(self) -> None:
+        self._merged.append(brightest(self._waiting))
+        self._waiting.clear()
+
+
+def brightest(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """One RGB frame from several: each pixel from the frame in which it is brightest.
+
+    So nothing that a game draws in every other frame disappears, as in observations of Atari games.
+    """
+    merged, *others = frames
+    for other in others:
+        is_brighter = cv2.compare(_grey(other), _grey(merged), cv2.CMP_GT)
+        merged = cv2.copyTo(other, is_brighter, merged.copy())
+    return merged
+
+
+def _grey(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
 
 
 def frames_per_second(metadata: Any) -> float | None:

@@ -1,27 +1,159 @@
-"""Prints the progress of a run: a live table on a terminal, lines of text elsewhere."""
+"""How a training shows its progress: a live view on a terminal, lines of text elsewhere, JSON, or only warnings.
+
+If printing fails, training continues: `metrics.csv` and `events.log` have the same.
+"""
 
 import contextlib
 import math
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from paac_cli.events import Event
-from paac_cli.text import clock, printable
+from paac_cli.events import CheckpointSaved, Event, Info, LearningStalled, Routine
+from paac_cli.reporting.character_graphics import ASCII, UNICODE
+from paac_cli.reporting.json_lines import event_line, metrics_line
+from paac_cli.reporting.learning_history import LearningHistory
+from paac_cli.reporting.live_region import LiveRegion, print_plainly
+from paac_cli.reporting.live_view import Moment, RunPlan, draw, summary
+from paac_cli.reporting.stall import StallWatch
+from paac_cli.text import printable
 
-_LINE_EVERY = 10.0  # minimum seconds between lines if there is no terminal
-#: Label -> (metric, decimal places) of the metrics that say most about learning. Each algorithm has some of them.
-_LEARNING = {
-    "entropy": ("train/entropy", 3),
-    "epsilon": ("train/epsilon", 3),
-    "value loss": ("train/value_loss", 4),
-    "loss": ("train/loss", 4),
-    "mean Q": ("train/q_mean", 3),
-}
+_LINE_EVERY = 10.0  # minimum seconds between lines about progress, and between lines about checkpoints
+
+OutputStyle = Literal["text", "json", "quiet"]
+
+
+class View(Protocol):
+    """A `MetricSink` that shows a training to a person or a program. Its method `log` is a `Log`."""
+
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
+        """Show a row of metrics."""
+
+    def log(self, event: Event) -> None:
+        """Show an event."""
+
+    def close(self) -> None:
+        """Show the last state, and leave a terminal as it was."""
+
+
+def open_view(
+    style: OutputStyle, plan: RunPlan, history: LearningHistory, watch: StallWatch, warn: Callable[[Event], None]
+) -> View:
+    """The view for standard output as it is now.
+
+    history, watch: sinks that come before the view. warn: prints the events that are warnings, with style "quiet".
+    """
+    if style == "quiet":
+        return WarningsOnly(warn)
+    is_terminal = sys.stdout.isatty()  # whatever FORCE_COLOR says
+    console = _PipeTolerantConsole(force_terminal=is_terminal, force_interactive=is_terminal)
+    if style == "json":
+        return JsonLines(console)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveView(console, plan, history, watch)
+    return TextLines(console, plan, history)
+
+
+class LiveView:
+    """Redraws the state of the run at the bottom of a terminal, and prints events above it."""
+
+    def __init__(self, console: Console, plan: RunPlan, history: LearningHistory, watch: StallWatch) -> None:
+        self._plan, self._history, self._watch = plan, history, watch
+        self._glyphs = ASCII if console.options.ascii_only else UNICODE
+        self._row_at = self._event_at = time.monotonic()
+        self._event = ""
+        self._region = LiveRegion(console, self._draw)
+        self._region.start()
+
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
+        self._row_at = time.monotonic()
+
+    def log(self, event: Event) -> None:
+        if isinstance(event, LearningStalled):
+            return  # it is in the view for as long as it holds
+        if not isinstance(event, CheckpointSaved):
+            self._region.print(printable(str(event)))
+        if not isinstance(event, Info) or self._history.latest is not None:  # the first ones are just above the view
+            self._event, self._event_at = str(event), time.monotonic()
+
+    def close(self) -> None:
+        self._region.stop()
+
+    def _draw(self, width: int, height: int) -> Sequence[Text]:
+        now, sign = time.monotonic(), self._watch.sign
+        hint = f"{sign.symptom}; {sign.advice}" if sign else ""
+        moment = Moment(self._history, now - self._row_at, hint, self._event, now - self._event_at)
+        return draw(self._plan, moment, width, height, self._glyphs)
+
+
+class TextLines:
+    """Prints a line of progress now and then, and every event but for checkpoints in quick succession."""
+
+    def __init__(self, console: Console, plan: RunPlan, history: LearningHistory) -> None:
+        self._console, self._plan, self._history = console, plan, history
+        self._row_at = self._checkpoint_at = -math.inf
+
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if now - self._row_at >= _LINE_EVERY:
+            self._row_at = now
+            self._print(summary(self._plan, self._history))
+
+    def log(self, event: Event) -> None:
+        if isinstance(event, CheckpointSaved):
+            now = time.monotonic()
+            if now - self._checkpoint_at < _LINE_EVERY:
+                return
+            self._checkpoint_at = now
+        self._print(str(event))
+
+    def close(self) -> None:
+        pass
+
+    def _print(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # e.g. a redirection to a full disk
+            print_plainly(self._console, printable(text))
+
+
+class JsonLines:
+    """Prints every row of metrics and every event as a JSON object."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
+        self._print(metrics_line(steps, row))
+
+    def log(self, event: Event) -> None:
+        self._print(event_line(event))
+
+    def close(self) -> None:
+        pass
+
+    def _print(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            print_plainly(self._console, line)
+
+
+class WarningsOnly:
+    """Shows only the events that are warnings."""
+
+    def __init__(self, warn: Callable[[Event], None]) -> None:
+        self._warn = warn
+
+    def write(self, steps: int, row: Mapping[str, float]) -> None:
+        pass
+
+    def log(self, event: Event) -> None:
+        if not isinstance(event, Routine):
+            self._warn(event)
+
+    def close(self) -> None:
+        pass
 
 
 class _PipeTolerantConsole(Console):
@@ -29,63 +161,3 @@ class _PipeTolerantConsole(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-
-
-class ConsoleSink:
-    """A `MetricSink` that prints; its method `log` is a `Log`. If printing fails, training continues."""
-
-    def __init__(self, total_steps: int) -> None:
-        self._console = console = _PipeTolerantConsole()
-        self._total_steps = total_steps
-        self._live = Live(console=console, refresh_per_second=2, transient=False) if console.is_terminal else None
-        self._last_line = -math.inf
-        if self._live is not None:
-            with contextlib.suppress(OSError):
-                self._live.start()
-
-    def write(self, steps: int, row: Mapping[str, float]) -> None:
-        """Show a row of metrics."""
-        if self._live is not None:
-            with contextlib.suppress(OSError):
-                self._live.update(self._table(steps, row))
-        elif time.monotonic() - self._last_line >= _LINE_EVERY:
-            self._last_line = time.monotonic()
-            self._print("  ".join(f"{label} {value}" for label, value in self._cells(steps, row).items()))
-
-    def log(self, event: Event) -> None:
-        """Print an event, above the table if there is one."""
-        self._print(str(event))
-
-    def close(self) -> None:
-        """Leave the table on the terminal as it is."""
-        if self._live is not None:
-            with contextlib.suppress(OSError):
-                self._live.stop()
-
-    def _print(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # e.g. a redirection to a full disk; metrics.csv has the numbers, too
-            self._console.print(printable(text), soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-    def _cells(self, steps: int, row: Mapping[str, float]) -> dict[str, str]:
-        steps_per_second = row["time/fps"]
-        seconds_left = (
-            max(self._total_steps - steps, 0) / steps_per_second
-        )  # the last rollout may go beyond total_steps
-        shares = ", ".join(f"{name} {row[f'time/{name}_share']:.0%}" for name in ("act", "env", "learn"))
-        mean_return = row["rollout/ep_rew_mean"]
-        return {
-            "steps": f"{steps:,} of {self._total_steps:,}",
-            "frames": f"{row['time/frames']:,.0f}",
-            "steps/s": f"{steps_per_second:,.0f}",
-            "time": f"{clock(row['time/time_elapsed'])}, at most {clock(seconds_left)} left",
-            "return": "no game finished yet" if math.isnan(mean_return) else f"{mean_return:.2f} (last 100 games)",
-            "games": f"{row['rollout/episodes']:,.0f}",
-            **{label: f"{row[name]:.{digits}f}" for label, (name, digits) in _LEARNING.items() if name in row},
-            "time spent": shares,
-        }
-
-    def _table(self, steps: int, row: Mapping[str, float]) -> Table:
-        table = Table.grid(padding=(0, 2))
-        for label, value in self._cells(steps, row).items():
-            table.add_row(Text(label, style="dim"), Text(value))
-        return table

@@ -1,109 +1,152 @@
-"""Records videos of evaluated games by replaying them."""
+"""Records films of evaluated games by replaying them."""
 
 import contextlib
-import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.errors import VideoError, WorkerError
-from paac_cli.reporting.video import VideoWriter, enlarge
+from paac_cli.reporting.panel import Moment
+from paac_cli.reporting.stages import GridStage, Scene, Style, make_stage
+from paac_cli.reporting.video import VideoWriter
 from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.replay_frames import ReplayedStep, replay_frames
 from paac_cli.seeding import episode_seed
+from paac_cli.spec import EnvSpec
 
-if TYPE_CHECKING:
-    from paac_cli.training.evaluation import EvaluatedGame
-
-_PANEL_WIDTH = 240
-_GREY, _WHITE, _BLUE = (150, 150, 150), (240, 240, 240), (90, 170, 250)  # RGB
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+#: Frames per second of a film of an Atari game, whose emulator has 60. Each shows two of them, as an observation does.
+ATARI_FPS = 30.0
 
 
-def record_games(
-    path: Path,
-    config: EnvConfig,
-    games: "list[EvaluatedGame]",
-    *,
-    seed: int,
-    fps: float,
-    action_names: tuple[str, ...],
-    overlay: bool,
-    timeout: float,
-    max_frames: int | None = None,
-) -> None:
-    """Write every frame of `games` to `path`, or only the first `max_frames`.
+class Film(NamedTuple):
+    """What all films are made from, whatever they show."""
 
-    The environment lives in a process of its own. seed: of the evaluation in which the games were played. overlay: add
-    a panel with the score, the value and the action probabilities. timeout: seconds that a step may take.
+    path: Path
+    config: EnvConfig
+    spec: EnvSpec
+    fps: float  #: rendered frames per second of the film
+    seconds: float | None  #: length of the film, at most
+    timeout: float  #: seconds that a step of the environment may take
+    square_pixels: bool = False  #: whether Atari games have the pixels of the emulator instead of a television's
 
-    Raises VideoError, and WorkerError if the environment fails.
+    @property
+    def group(self) -> int:
+        """Number of rendered frames that are merged to one frame of the film."""
+        return max(int(self.fps // ATARI_FPS), 1) if self.config.is_atari else 1
+
+    @property
+    def max_frames(self) -> int | None:
+        """Frames of the film, at most."""
+        return None if self.seconds is None else max(1, round(self.seconds * self.fps / self.group))
+
+    def max_steps(self, parts: int = 1) -> int | None:
+        """Steps of a game of which it shows a frame, at most. parts: number of games that share its length."""
+        if self.max_frames is None:
+            return None
+        frames = -(-self.max_frames // parts) * self.group
+        return -(-frames // (4 if self.config.is_atari else 1))
+
+    def new_file(self) -> VideoWriter:
+        """The file that it is written to."""
+        return VideoWriter(self.path, self.fps / self.group)
+
+    def style(self, scale: int, *, overlay: bool = False) -> Style:
+        """How it shows games. scale: of small frames without a panel."""
+        steps_per_second = self.spec.fps / (4 if self.config.is_atari else 1)
+        return Style(self.config, self.spec, scale, overlay, self.square_pixels, steps_per_second)
+
+
+class _Shot(NamedTuple):
+    """One frame of a film."""
+
+    moment: Moment
+    frame: NDArray[np.uint8]
+
+
+def record_games(film: Film, scenes: Sequence[Scene], *, overlay: bool, same_length: bool = False) -> int:
+    """Record the games of `scenes` one after the other; returns how many of them the film shows.
+
+    Each is replayed in a process of its own. overlay: add a panel. same_length: each has the same part of
+    `film.seconds`; otherwise the first have all of it.
+
+    Raises VideoError, also if a game diverges on replay, and WorkerError if the environment fails.
     """
-    with VideoWriter(path, fps) as video:
-        names = action_names if overlay else None
-        with contextlib.closing(_frames(config, games, seed, video.scale, names, timeout)) as frames:
-            for frame in itertools.islice(frames, max_frames):
-                video.write(frame)
+    stage, written = None, 0
+    with film.new_file() as video:
+        style = film.style(video.scale, overlay=overlay)
+        for number, scene in enumerate(scenes, 1):
+            end = film.max_frames
+            if end is not None and same_length:
+                end = max(end * number // len(scenes), written + 1)
+            if end is not None and written >= end:
+                return number - 1
+            moment = None
+            for shot in _shots(film, scene, number, None if end is None else end - written):
+                stage = stage or make_stage(style, shot.frame, has_titles=any(scene.title for scene in scenes))
+                if moment is None:
+                    stage.begin(scene.game, scene.title)
+                if shot.moment is not moment:
+                    moment = shot.moment
+                    stage.describe(moment)
+                stage.show(shot.frame)
+                video.write(stage.canvas)
+                written += 1
+    return len(scenes)
 
 
-def _frames(
-    config: EnvConfig,
-    games: "list[EvaluatedGame]",
-    seed: int,
-    scale: int,
-    action_names: tuple[str, ...] | None,
-    timeout: float,
-) -> Generator[NDArray[np.uint8], None, None]:
-    """Every frame of `games`, enlarged, and next to a panel if there are `action_names`. Raises as `record_games`."""
-    for number, game in enumerate(games, 1):
-        title, score = f"game {number}/{len(games)}" if len(games) > 1 else "", 0.0
-        try:
-            for step in replay_frames(config, game.actions, episode_seed(seed, game.env, game.episode), timeout):
-                score = step.score
-                panel = _panel(game, step, title, action_names) if action_names is not None else None
-                for frame in step.frames:
-                    large = enlarge(frame, scale)
-                    yield large if panel is None else _beside(large, panel)
-        except ChildFailedError as error:
-            raise WorkerError(f"game {number} cannot be replayed for the video: its environment {error}") from None
-        except WorkerError as error:
-            raise WorkerError(f"game {number} cannot be replayed for the video:\n{error}") from None
-        if score != game.score:
-            raise VideoError(
-                f"game {number} diverged on replay: its score was {game.score:g} in the evaluation and "
-                f"{score:g} in the video, so the environment uses a random generator that its seed does not control"
-            )
+def record_grid(film: Film, scenes: Sequence[Scene], rows: int, columns: int) -> None:
+    """Record the games of `scenes` side by side, until the last one ends. Raises as `record_games`."""
+    with film.new_file() as video, contextlib.ExitStack() as replays:
+        shots = [
+            replays.enter_context(contextlib.closing(_shots(film, scene, number, film.max_frames)))
+            for number, scene in enumerate(scenes, 1)
+        ]
+        running = {index: next(each) for index, each in enumerate(shots)}
+        grid = GridStage(film.style(video.scale), running[0].frame.shape, rows, columns)
+        for cell, scene in zip(grid.cells, scenes, strict=False):
+            cell.begin(scene.game, scene.title)
+        while running:
+            for index, shot in running.items():
+                grid.cells[index].describe(shot.moment)
+                grid.cells[index].show(shot.frame)
+            video.write(grid.canvas)
+            upcoming = [(index, next(shots[index], None)) for index in running]
+            for index, next_shot in upcoming:
+                if next_shot is None and not scenes[index].game.is_truncated:
+                    grid.cells[index].finish(scenes[index].game.score)
+            running = {index: next_shot for index, next_shot in upcoming if next_shot is not None}
 
 
-def _beside(frame: NDArray[np.uint8], panel: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height = frame.shape[0]
-    panel = panel[:height]
-    filler = np.zeros((height - panel.shape[0], panel.shape[1], 3), np.uint8)
-    return np.hstack([frame, np.vstack([panel, filler])])
+def _shots(film: Film, scene: Scene, number: int, max_frames: int | None) -> Generator[_Shot, None, None]:
+    """The frames of a film of one game. The game is replayed to its end even if there are more than `max_frames`.
+
+    Raises as `record_games`. number: of the game, for messages.
+    """
+    taken, score = 0, 0.0
+    for step in _replayed(film, scene, number):
+        score = step.score
+        is_last = step.step == len(scene.game.actions) - 1
+        moment = Moment(step.step, score if is_last else step.score_before, step.obs)
+        for frame in step.frames if max_frames is None else step.frames[: max_frames - taken]:
+            taken += 1
+            yield _Shot(moment, frame)
+    if score != scene.game.score:
+        raise VideoError(
+            f"game {number} diverged on replay: its score was {scene.game.score:g} in the evaluation and "
+            f"{score:g} in the video, so the environment uses a random generator that its seed does not control"
+        )
 
 
-def _panel(game: "EvaluatedGame", step: ReplayedStep, title: str, names: tuple[str, ...]) -> NDArray[np.uint8]:
-    """[height, _PANEL_WIDTH, 3] RGB: score, value and action probabilities before `step`."""
-    index, score = step.step, step.score_before
-    panel = np.zeros((150 + 28 * len(names), _PANEL_WIDTH, 3), np.uint8)
-
-    def write(text: str, x: int, y: int, colour: tuple[int, int, int], size: float = 0.5) -> None:
-        cv2.putText(panel, text, (x, y), _FONT, size, colour, 1, cv2.LINE_AA)
-
-    write("score", 16, 36, _GREY)
-    write(f"{score:g}", 100, 38, _WHITE, 0.8)
-    write("value", 16, 68, _GREY)
-    write(f"{game.values[index]:+.2f}", 100, 68, _WHITE)
-    write("step", 16, 96, _GREY)
-    write(f"{index:,}  {title}", 100, 96, _WHITE)
-    for row, (name, probability) in enumerate(zip(names, game.probabilities[index], strict=True)):
-        y = 140 + 28 * row
-        chosen = bool(game.actions[index] == row)
-        cv2.rectangle(panel, (112, y - 12), (112 + int(112 * probability), y), _BLUE if chosen else _GREY, -1)
-        write(name.lower(), 16, y, _WHITE if chosen else _GREY, 0.4)
-    return panel
+def _replayed(film: Film, scene: Scene, number: int) -> Iterator[ReplayedStep]:
+    game = scene.game
+    seed = episode_seed(scene.seed, game.env, game.episode)
+    try:
+        yield from replay_frames(film.config, game.actions, seed, film.timeout, film.group)
+    except ChildFailedError as error:
+        raise WorkerError(f"game {number} cannot be replayed for the video: its environment {error}") from None
+    except WorkerError as error:
+        raise WorkerError(f"game {number} cannot be replayed for the video:\n{error}") from None

@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from paac_cli.errors import VideoError
@@ -22,18 +23,18 @@ class _Format(NamedTuple):
     codec: str
     pixels: str
     options: dict[str, str]
-    scale: int  #: factor by which small frames are enlarged
+    scale: int  #: factor by which small frames should be enlarged
     max_fps: float  #: of the file; frames of a faster source are dropped evenly, so that it plays in real time
 
 
 _FORMATS = {
-    ".mp4": _Format("libx264", "yuv420p", {"crf": "18", "preset": "veryfast"}, 4, 60.0),
+    # A fixed quantiser needs no look-ahead. Games hardly change from frame to frame, so the file stays small even so.
+    ".mp4": _Format("libx264", "yuv420p", {"qp": "20", "preset": "ultrafast"}, 3, 60.0),
     ".webm": _Format(
-        "libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8"}, 4, 60.0
+        "libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8"}, 3, 60.0
     ),
     ".gif": _Format("gif", "pal8", {}, 2, 30.0),  # browsers slow down GIFs with more than 50 frames per second
 }
-_SMALL = 300  # maximum height and width in pixels of frames that are enlarged
 
 
 def check_video_path(path: Path) -> None:
@@ -74,6 +75,7 @@ class VideoWriter:
             raise VideoError(f"{path} cannot be written: {reason(error, path)}") from error
         self._stream: av.VideoStream | None = None
         self._palette: av.filter.Graph | None = None
+        self._yuv = np.empty((0, 0), np.uint8)  # the picture that is encoded: rows of Y, then U, then V
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +98,7 @@ class VideoWriter:
 
     @property
     def scale(self) -> int:
-        """The factor by which `enlarge` should enlarge frames for this format."""
+        """The factor by which small frames, such as an emulator's screen, should be enlarged for this format."""
         return self._format.scale
 
     def write(self, frame: NDArray[np.uint8]) -> None:
@@ -123,10 +125,20 @@ class VideoWriter:
         stream.time_base = Fraction(1, 100) if self._format.codec == "gif" else 1 / rate
         if self._format.codec == "gif":
             self._palette = _palette_graph(width, height, stream.time_base)
+        else:
+            self._yuv = np.empty((height * 3 // 2, width), np.uint8)
+            stream.codec_context.color_range = ColorRange.MPEG
+            stream.codec_context.colorspace = Colorspace.ITU601  # that of OpenCV; players would guess BT.709
         return stream
 
     def _encode(self, stream: av.VideoStream, frame: NDArray[np.uint8]) -> None:
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        if self._palette is not None:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        else:
+            cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420, dst=self._yuv)
+            # Encoders copy what they need. PyAV takes other heights for smaller ones if it does not copy.
+            wrap = av.VideoFrame.from_ndarray if len(frame) % 4 else av.VideoFrame.from_numpy_buffer
+            picture = wrap(self._yuv, format=self._format.pixels)
         assert stream.time_base is not None
         picture.pts = round(self._written / self._fps / stream.time_base)
         picture.time_base = stream.time_base
@@ -136,13 +148,6 @@ class VideoWriter:
             assert isinstance(pulled, av.VideoFrame)
             picture = pulled
         self._container.mux(stream.encode(picture))
-
-
-def enlarge(frame: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """`frame` enlarged by `scale` in both directions, without smoothing; a large frame is returned unchanged."""
-    if max(frame.shape[:2]) > _SMALL:
-        return frame
-    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
 
 
 def _palette_graph(width: int, height: int, time_base: Fraction) -> av.filter.Graph:

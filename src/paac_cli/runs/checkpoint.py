@@ -11,9 +11,10 @@
         manifest.json
         manifest.sha256
         policy.safetensors
+    milestone_000002500/         the same files
 
-A run resumes from a `step_` directory. The best policy so far is kept without the other parts, because it is only
-played.
+A run resumes from a `step_` directory. The best policy so far, and those of milestones, are kept without the other
+parts, because they are only played.
 
 A checkpoint is written under a temporary name, synced and renamed, so that it is either complete or absent. It contains
 no code, and reading it executes none.
@@ -83,7 +84,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     checkpoints are then unchanged.
     """
     make_directory(directory)
-    _remove(directory, [old for old in _named(directory) if old.name.endswith(_REPLACED) and _successor(old).exists()])
+    _remove_replaced(directory)
     best = next(iter(list_policies(directory)), None)
     if best is None or _rank(checkpoint.score) >= _score_of(best):
         # Before the checkpoint: a run that is killed in between resumes earlier and finds the same best policy again.
@@ -91,8 +92,25 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, PARTS)
     # Checkpoints with more steps are damaged, or this run would have resumed from them.
     older = [old for old in list_checkpoints(directory) if _order(old)[0] < checkpoint.counters.steps]
-    kept = {best, path, *older[: keep - 1]}
+    kept = {best, path, *older[: keep - 1], *list_milestones(directory)}
     _remove(directory, [old for old in _named(directory) if old not in kept])
+    return path
+
+
+def best_beside(path: Path) -> Path:
+    """Where the best policy is if it is that of the checkpoint at `path`."""
+    return path.with_name(path.name.replace("step_", "best_"))
+
+
+def save_milestone(directory: Path, milestone: Checkpoint) -> Path:
+    """Write the policy of `milestone` as a new directory in `directory`, which no later save deletes; returns its path.
+
+    One with the same number of steps is replaced: a run that resumes from before it writes it again. Raises OSError.
+    """
+    make_directory(directory)
+    _remove_replaced(directory)
+    path = _write(directory, f"milestone_{milestone.counters.steps:09d}", milestone, (_POLICY,))
+    _remove_replaced(directory)
     return path
 
 
@@ -155,12 +173,17 @@ def list_policies(directory: Path) -> list[Path]:
     return _list(directory, "best")
 
 
+def list_milestones(directory: Path) -> list[Path]:
+    """The policies of milestones in `directory`, newest first. Raises CheckpointError if it cannot be listed."""
+    return _list(directory, "milestone")
+
+
 def _list(directory: Path, kind: str) -> list[Path]:
     found = [path for path in _named(directory) if path.name.startswith(kind) and path.is_dir()]
     return sorted(found, key=_order, reverse=True)
 
 
-_NAME = re.compile(rf"(step|best)_([0-9]{{9,18}})({re.escape(_REPLACED)})?")
+_NAME = re.compile(rf"(step|best|milestone)_([0-9]{{9,18}})({re.escape(_REPLACED)})?")
 
 
 def _named(directory: Path) -> list[Path]:
@@ -215,6 +238,11 @@ def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[s
         raise
     sync_directory(directory)
     return final
+
+
+def _remove_replaced(directory: Path) -> None:
+    """`_remove` the checkpoints whose replacement is complete."""
+    _remove(directory, [old for old in _named(directory) if old.name.endswith(_REPLACED) and _successor(old).exists()])
 
 
 def _remove(directory: Path, checkpoints: Sequence[Path]) -> None:

@@ -24,6 +24,8 @@ METRICS = {
     "rollout/ep_rew_mean": "mean raw score of the last 100 games",
     "rollout/ep_len_mean": "mean length of the last 100 games, in agent steps",
     "rollout/episodes": "games finished since the start of the run",
+    "rollout/reward_min": "smallest reward of a step in the latest rollout, as the agent gets it from the environments",
+    "rollout/reward_max": "largest reward of a step in the latest rollout",
     "rollout/success_rate": 'fraction of the last 100 games with `info["is_success"]`, of those that report it',
     "time/fps": "agent steps per second since the previous row",
     "time/time_elapsed": "seconds of training, over all sessions",

@@ -12,24 +12,27 @@ from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
 from paac_cli.errors import CheckpointError, PaacError, RunDirectoryError
-from paac_cli.events import Warn
+from paac_cli.events import CheckpointSaved, Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
     Checkpoint,
     PolicyArrays,
     TrainedPolicy,
+    best_beside,
     list_checkpoints,
+    list_milestones,
     list_policies,
     load_checkpoint,
     load_policy,
     load_policy_arrays,
     save_checkpoint,
+    save_milestone,
 )
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import MANIFEST
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
-from paac_cli.text import describe_error, reason
+from paac_cli.text import counted, describe_error, reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 
@@ -128,19 +131,31 @@ class RunDirectory:
     def is_run(self) -> bool:
         return (self.path / CONFIG).is_file()
 
-    def save(self, checkpoint: Checkpoint, keep: int) -> None:
+    def save(self, checkpoint: Checkpoint, keep: int) -> CheckpointSaved:
         """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
+        with self._saving("checkpoint", checkpoint.counters.steps):
+            if self.metrics_csv.exists():
+                sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
+            path = save_checkpoint(self.checkpoints, checkpoint, keep)
+        return CheckpointSaved(checkpoint.counters.steps, checkpoint.score, is_best=best_beside(path).exists())
+
+    def save_milestone(self, milestone: Checkpoint) -> None:
+        """Write the policy of `milestone`, which is kept for good. Raises as `save` does."""
+        with self._saving("milestone", milestone.counters.steps):
+            save_milestone(self.checkpoints, milestone)
+
+    @contextlib.contextmanager
+    def _saving(self, what: str, steps: int) -> Iterator[None]:
+        """Raises RunDirectoryError if the directory is no longer there, and for an OSError in the block."""
         try:
             if self._lock is None or not self._lock.is_at(self.path):
                 raise RunDirectoryError(
                     f"{self.path} was moved or deleted during training; nothing after its last checkpoint is saved"
                 )
-            if self.metrics_csv.exists():
-                sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
-            save_checkpoint(self.checkpoints, checkpoint, keep)
+            yield
         except OSError as error:
             raise RunDirectoryError(
-                f"the checkpoint at step {checkpoint.counters.steps:,} cannot be written: {reason(error)}; "
+                f"the {what} at step {steps:,} cannot be written: {reason(error)}; "
                 f"earlier checkpoints in {self.checkpoints} are unchanged"
             ) from error
 
@@ -237,6 +252,32 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
         raise CheckpointError(f"no checkpoint in {directory} is valid")
     hint = "only its best policy; leave out --last" if list_policies(directory) else "no checkpoint yet"
     raise CheckpointError(f"{path} has {hint}")
+
+
+def find_progress(path: Path, *, warn: Warn, trusted: Container[str] = ()) -> list[TrainedPolicy]:
+    """The policies that the run in `path` had as it learned, at least two, in order of steps.
+
+    Those of its milestones and of its newest checkpoint; without milestones, all that it has kept. Damaged ones are
+    skipped with a warning. Raises as `find_policy`, and CheckpointError if `path` is a checkpoint.
+    """
+    if _is_checkpoint(path):
+        raise CheckpointError(f"{path} is one checkpoint; --progress needs a run directory, e.g. runs/pong-seed1")
+    directory = path / CHECKPOINTS
+    milestones, checkpoints = list_milestones(directory), list_checkpoints(directory)
+    found = dict[int, TrainedPolicy]()
+    for each in [*milestones, *checkpoints[:1]] if milestones else [*checkpoints, *list_policies(directory)]:
+        try:
+            policy = load_policy(each, trusted)
+        except CheckpointError as error:
+            warn(f"skipped a checkpoint: {error}")
+        else:
+            found.setdefault(policy.counters.steps, policy)
+    if len(found) < 2:
+        raise CheckpointError(
+            f"{path} has kept {counted(len(found), 'policy', 'policies')}, and --progress needs at least two; runs "
+            "with training.keep_milestones keep one after 1, 3, 10, 30 and 100 % of training.total_steps"
+        )
+    return [found[steps] for steps in sorted(found)]
 
 
 def find_policy_arrays(path: Path, warn: Warn) -> Iterator[PolicyArrays]:

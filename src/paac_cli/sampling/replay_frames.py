@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.make import make_env
+from paac_cli.envs.rendering import FrameMerger
 from paac_cli.sampling.isolated import isolated
 
 
@@ -15,32 +16,34 @@ class ReplayedStep(NamedTuple):
     """One step of a replayed game; or, as the first one, its reset, with the index of the first step."""
 
     step: int  #: index
-    frames: list[NDArray[np.uint8]]  #: rendered during the step, each [height, width, 3] RGB
+    frames: list[NDArray[np.uint8]]  #: rendered during the step, merged, each [height, width, 3] RGB
     score_before: float
     score: float  #: after the step
+    obs: NDArray  #: [*obs_shape] before the step; that of the reset is the one before step 0
 
 
 def replay_frames(
-    config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, timeout: float
+    config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, timeout: float, group: int = 1
 ) -> Iterator[ReplayedStep]:
     """Replay `actions` [L, ...] of the game with this seed: L + 1 values. timeout: seconds that one of them may take.
+
+    group: number of rendered frames that are merged to one. It belongs to the step with the last of them.
 
     Raises ChildFailedError if the process dies or hangs, WorkerError with the traceback if the environment raises, and
     VideoError if it renders no RGB images.
     """
-    with isolated(_replay, config, actions, seed, env_config=config) as run:
+    with isolated(_replay, config, actions, seed, group, env_config=config) as run:
         yield from run.values(timeout)
 
 
-def _replay(config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence) -> Iterator[ReplayedStep]:
-    frames: list[NDArray[np.uint8]] = []
-    env = make_env(config, lambda frame: frames.append(frame.copy()))
+def _replay(config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, group: int) -> Iterator[ReplayedStep]:
+    frames = FrameMerger(group)
+    env = make_env(config, frames.add)
     obs = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
     env.new_game(seed, obs)
-    yield ReplayedStep(0, frames, 0.0, env.score)
+    yield ReplayedStep(0, frames.take(), 0.0, env.score, obs)
     for index, action in enumerate(actions):
-        frames.clear()
-        score_before = env.score
+        score_before, before = env.score, obs.copy()
         env.step(action, obs)
-        yield ReplayedStep(index, frames, score_before, env.score)
+        yield ReplayedStep(index, frames.take(is_last=index == len(actions) - 1), score_before, env.score, before)
     env.close()

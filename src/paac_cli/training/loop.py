@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import PaacError, StoppedError, WorkerError
 from paac_cli.events import Alert, Approximate, Info, Log
+from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
@@ -21,6 +24,7 @@ from paac_cli.spec import Determinism
 from paac_cli.stopwatch import Stopwatch
 from paac_cli.timestep import TimeStep
 from paac_cli.training.bad_batch import check_metrics, check_weights
+from paac_cli.training.due import Due, MilestoneDue
 from paac_cli.training.env_check import approximate_reason, information
 from paac_cli.training.progress import Progress
 from paac_cli.training.ranks import ALONE, Ranks, RankState
@@ -122,6 +126,7 @@ class _Session:
             self._approximate = unique((*self._approximate, reason))
         self._log_due = Due(config.training.log_every, steps)
         self._save_due = Due(config.training.checkpoint_every, steps)
+        self._milestone_due = MilestoneDue(config.training.total_steps if config.training.keep_milestones else 0, steps)
         self._logged_at = self._saved_at = steps
         self._stopwatch = Stopwatch()
         self._start = 0.0
@@ -192,12 +197,14 @@ class _Session:
         progress.seconds = time.perf_counter() - self._start
 
     def log_and_save_if_due(self) -> None:
-        """Write a row of metrics and a checkpoint, each if it is due. Raises RunDirectoryError."""
+        """Write a row of metrics, a milestone and a checkpoint, each if it is due. Raises as `_save` does."""
         steps = self._training.progress.steps
         if self._log_due(steps):
             row = self._metrics_row()
             for sink in self._training.sinks:
                 sink.write(steps, row)
+        if self._milestone_due(steps):  # before the checkpoint: a run that resumes from there has its milestones
+            self._save_milestone()
         if self._save_due(steps) and not self.is_finished:
             self._save()
 
@@ -211,10 +218,13 @@ class _Session:
         progress = self._training.progress
         elapsed, spent = self._stopwatch.read()
         steps, self._logged_at = progress.steps - self._logged_at, progress.steps
+        smallest, largest = self._reward_range()
         return {
             "rollout/ep_rew_mean": progress.mean_return,
             "rollout/ep_len_mean": progress.mean_length,
             "rollout/episodes": progress.episodes,
+            "rollout/reward_min": smallest,
+            "rollout/reward_max": largest,
             **progress.info_means,
             "time/frames": progress.steps * self._training.config.frames_per_step,
             "time/updates": progress.updates,
@@ -225,39 +235,60 @@ class _Session:
             **progress.metrics,
         }
 
+    def _reward_range(self) -> tuple[float, float]:
+        """The smallest and the largest reward of a step in the latest rollout of all ranks."""
+        training = self._training
+        own = training.pool.latest.rollout.reward
+        smallest, largest = training.ranks.stack(np.array([own.min(), own.max()])).T
+        return float(smallest.min()), float(largest.max())
+
     def _save(self) -> None:
         """Save a checkpoint. Raises LearningError if a weight is not finite, and RunDirectoryError."""
         training, progress = self._training, self._training.progress
-        policy = training.agent.policy.to_arrays()
+        policy = self._policy()
         training.ranks.require_equal(policy)
-        with training.ranks.failing_together():
-            check_weights(policy, progress.steps)
         if training.pool.has_diverged or self._of_all_ranks.has_diverged:
             self._approximate = unique((*self._approximate, "an environment diverged on replay"))
-        checkpoint = Checkpoint(
-            config=training.config,
-            counters=progress.counters,
-            score=progress.score,
-            policy=policy,
+        checkpoint = self._checkpoint(
+            policy,
             learner=training.agent.learner.to_arrays(),
             sampling=training.ranks.histories(training.pool.snapshot(of_last_rollout=True)),
             progress=progress.to_arrays(),
+        )
+        if training.ranks.is_first:
+            training.log(training.run_dir.save(checkpoint, training.config.training.keep_checkpoints))
+        self._saved_at = progress.steps
+
+    def _save_milestone(self) -> None:
+        """Save the policy alone. Raises as `_save` does."""
+        policy = self._policy()
+        if self._training.ranks.is_first:
+            self._training.run_dir.save_milestone(self._checkpoint(policy))
+
+    def _policy(self) -> Arrays:
+        """The arrays of the policy. Raises LearningError if a weight is not finite."""
+        policy = self._training.agent.policy.to_arrays()
+        with self._training.ranks.failing_together():
+            check_weights(policy, self._training.progress.steps)
+        return policy
+
+    def _checkpoint(
+        self,
+        policy: Arrays,
+        learner: Arrays | None = None,
+        sampling: Arrays | None = None,
+        progress: Arrays | None = None,
+    ) -> Checkpoint:
+        """A checkpoint of the present, with the parts that are given."""
+        training = self._training
+        return Checkpoint(
+            config=training.config,
+            counters=training.progress.counters,
+            score=training.progress.score,
+            policy=policy,
+            learner=learner or {},
+            sampling=sampling or {},
+            progress=progress or {},
             runtime=training.runtime,
             approximate=self._approximate,
         )
-        if training.ranks.is_first:
-            training.run_dir.save(checkpoint, training.config.training.keep_checkpoints)
-        self._saved_at = progress.steps
-
-
-class Due:
-    """True once for every multiple of `every` steps that is reached or passed."""
-
-    def __init__(self, every: int, steps: int) -> None:
-        """steps: agent steps so far."""
-        self._every = every
-        self._last = steps // every
-
-    def __call__(self, steps: int) -> bool:
-        before, self._last = self._last, steps // self._every
-        return self._last > before

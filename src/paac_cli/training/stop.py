@@ -92,7 +92,7 @@ class StopRequest:
         if self._signal is not None and number == signal.SIGINT:
             try:
                 if sys.stdout.isatty():
-                    os.write(1, b"\x1b[?25h\n")  # show the cursor, which the live view hides
+                    os.write(1, b"\n")  # the message begins below the live view
                 os.write(2, b"Stopped at once: nothing after the last checkpoint is saved\n")
             finally:
                 os._exit(128 + number)  # also if the terminal is closed

@@ -102,6 +102,7 @@ def segment_configs(interval: Interval) -> list[RunConfig]:
             "log_every": 1,
             "checkpoint_every": _NEVER,
             "keep_checkpoints": 1,
+            "keep_milestones": False,
             "stop_when": goal and goal.model_copy(update={"mean_return": _UNREACHABLE}),
         }
     )
@@ -134,9 +135,18 @@ def compare(run: Checkpoint, retrained: Checkpoint) -> Iterator[Comparison]:
 
 
 def compare_metrics(run: Mapping[int, Row], retrained: Mapping[int, Row]) -> Comparison:
-    """Compare the rows of `run` (steps -> row) with the rows at the same steps in `retrained`."""
+    """Compare the rows of `run` (steps -> row) with the rows at the same steps in `retrained`.
+
+    Columns that the run does not have are left out, because an earlier version of paac may have trained it.
+    """
+    columns = {name for row in run.values() for name in row}
     first = {f"{name} at step {steps}": cell for steps, row in run.items() for name, cell in row.items()}
-    second = {f"{name} at step {steps}": cell for steps in run for name, cell in retrained.get(steps, {}).items()}
+    second = {
+        f"{name} at step {steps}": cell
+        for steps in run
+        for name, cell in retrained.get(steps, {}).items()
+        if name in columns
+    }
     return _compare("metrics", first, second)
 
 

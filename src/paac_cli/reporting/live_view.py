@@ -1,0 +1,220 @@
+"""The live view of a training: what it shows, as lines that fit a terminal of any size."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.text import Text
+
+from paac_cli.reporting.character_graphics import UNICODE, Glyphs, divided_bar, progress_bar, sparkline
+from paac_cli.reporting.learning_history import LearningHistory, Row
+from paac_cli.text import clock, one_line
+
+_LABEL = 8  # columns of the labels on the left
+_SMALLEST = 20  # columns for which lines are made; they are truncated to fewer
+_GAP = "   "  # between the items of a line
+#: Label -> (metric, decimal places) of the metrics that say most about learning. Each algorithm has some of them.
+_LEARNING = {
+    "entropy": ("train/entropy", 3),
+    "epsilon": ("train/epsilon", 3),
+    "value loss": ("train/value_loss", 4),
+    "loss": ("train/loss", 4),
+    "mean Q": ("train/q_mean", 3),
+}
+_PART_STYLES = ("cyan", "yellow", "green", "dim")
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What the view shows of a run besides its metrics."""
+
+    title: str
+    total_steps: int
+    may_end_earlier: bool  #: because of `stop_when`
+    log_every: int  #: steps between rows of metrics
+    environments: str  #: what steps the environments: "emulator" for Atari, else "environment"
+
+
+class Moment(NamedTuple):
+    """What the view shows at one moment."""
+
+    history: LearningHistory
+    waited: float = 0.0  #: seconds since the latest row of metrics, or since the start of training
+    hint: str = ""  #: empty if no sign says that learning has stalled
+    event: str = ""  #: the latest one; empty if there was none
+    event_age: float = 0.0  #: seconds since then
+
+
+class _Block(NamedTuple):
+    """Lines that are shown or left out together."""
+
+    rank: int  #: 0 is the most important
+    lines: Sequence[Text]
+
+
+def draw(plan: RunPlan, moment: Moment, width: int, height: int, glyphs: Glyphs = UNICODE) -> list[Text]:
+    """The view: at most `height` lines of at most `width` columns. What matters least is left out where lines lack."""
+    blocks = [block for block in _blocks(plan, moment, max(width, _SMALLEST), glyphs) if block.lines]
+    while sum(len(block.lines) for block in blocks) > height and len(blocks) > 1:
+        least = max(blocks, key=lambda block: block.rank)
+        blocks = [block for block in blocks if block is not least]
+    lines = [line for block in blocks for line in block.lines][: max(height, 1)]
+    for line in lines:
+        line.no_wrap = True
+        line.truncate(max(width, 1), overflow="ellipsis" if glyphs == UNICODE else "crop")
+    return lines
+
+
+def summary(plan: RunPlan, history: LearningHistory) -> str:
+    """The latest row as one line of text."""
+    assert history.latest is not None
+    row = history.latest
+    limit = limited_by(row, plan.environments)
+    parts = [
+        *_progress(plan, history, 0.0),
+        f"return {_latest_return(row)}",
+        *([f"best {history.best.mean_return:.2f} at step {history.best.steps:,}"] if history.best else []),
+        _games(row),
+        *_learning(row),
+        *([f"limited by: {limit}"] if limit else []),
+    ]
+    return _GAP.join(parts)
+
+
+def limited_by(row: Row, environments: str) -> str:
+    """What takes most of the time, e.g. "emulator 61 %"; empty if the row does not say it."""
+    shares = _shares(row)
+    if not shares:
+        return ""
+    name, share = max(list(zip(_part_names(environments), shares, strict=True))[:3], key=lambda pair: pair[1])
+    return f"{name} {_percent(share)}"
+
+
+def _blocks(plan: RunPlan, moment: Moment, width: int, glyphs: Glyphs) -> Iterator[_Block]:
+    history, row = moment.history, moment.history.latest
+    yield _Block(6, [Text(one_line(plan.title), style="bold")])
+    if row is None:
+        yield _Block(0, _flow([f"waiting for the metrics after {plan.log_every:,} steps", clock(moment.waited)], width))
+    else:
+        done, left = progress_bar(row.steps / plan.total_steps, width - 6, glyphs)
+        percent = f"{_percent(min(row.steps / plan.total_steps, 1.0)):>6}"
+        yield _Block(2, [Text.assemble((done, "green"), (left, "dim"), percent)])
+        yield _Block(0, _flow(_progress(plan, history, moment.waited), width))
+        curve = sparkline([(each.steps, each.mean_return) for each in history.rows], width - _LABEL, glyphs.levels)
+        yield _Block(3, [_labelled("", Text(curve, style="green"))] if curve.strip() else [])
+        yield _Block(1, _labelled_items("return", _returns(history, row), width))
+        yield _Block(5, _labelled_items("best", _best(history, row), width))
+        yield _Block(9, _labelled_items("metrics", _learning(row), width))
+        yield from _where_time_goes(row, plan.environments, width, glyphs)
+    if moment.event:
+        text = f"{clock(moment.event_age)} ago: {one_line(moment.event.partition(chr(10))[0])}"
+        yield _Block(7, _labelled_text("event", text, width, most_lines=3))
+    if moment.hint:
+        yield _Block(4, _labelled_text("hint", one_line(moment.hint), width, most_lines=8, style="yellow"))
+
+
+def _progress(plan: RunPlan, history: LearningHistory, waited: float) -> list[str]:
+    row = history.latest
+    assert row is not None
+    steps = max(plan.total_steps - row.steps, 0)  # the last rollout may go beyond total_steps
+    speed = history.steps_per_second
+    bound = "at most" if plan.may_end_earlier else "about"
+    timing = [clock(row.seconds + waited)] if math.isfinite(row.seconds) else []
+    if speed > 0:
+        timing = [f"{speed:,.0f} steps/s", *timing, f"{bound} {clock(max(steps / speed - waited, 0.0))} left"]
+    return [f"{row.steps:,} of {plan.total_steps:,} steps", *timing]
+
+
+def _latest_return(row: Row) -> str:
+    if math.isnan(row.mean_return):
+        return "no game finished yet"
+    games = min(row.get("rollout/episodes"), 100)
+    return f"{row.mean_return:.2f} ({'first game' if games == 1 else f'last {games:.0f} games'})"
+
+
+def _returns(history: LearningHistory, row: Row) -> list[str]:
+    is_known = history.lowest <= history.highest
+    spread = [f"from {history.lowest:.2f} to {history.highest:.2f} so far"] if is_known else []
+    return [_latest_return(row), *spread, _games(row)]
+
+
+def _games(row: Row) -> str:
+    games = row.get("rollout/episodes")
+    return f"{games:,.0f} game{'' if games == 1 else 's'}"
+
+
+def _best(history: LearningHistory, row: Row) -> list[str]:
+    best = history.best
+    if best is None:
+        return ["counts from the first 100 games on"]
+    return [
+        f"{best.mean_return:.2f} at step {best.steps:,}",
+        "now" if best.steps == row.steps else f"{clock(row.seconds - best.seconds)} ago",
+    ]
+
+
+def _learning(row: Row) -> list[str]:
+    known = [(label, row.get(name), digits) for label, (name, digits) in _LEARNING.items() if name in row.metrics]
+    return [f"{label} {value:.{digits}f}" for label, value, digits in known if not math.isnan(value)]
+
+
+def _shares(row: Row) -> list[float]:
+    """Fractions of the time: acting, environments, learning, and the rest. Empty if the row does not have them."""
+    spent = [row.get(f"time/{name}_share") for name in ("act", "env", "learn")]
+    if not all(math.isfinite(share) and share >= 0 for share in spent) or not any(spent):
+        return []
+    whole = max(math.fsum(spent), 1.0)
+    return [*(share / whole for share in spent), 1 - math.fsum(spent) / whole]
+
+
+def _part_names(environments: str) -> tuple[str, str, str, str]:
+    return "acting", environments, "learning", "rest"
+
+
+def _where_time_goes(row: Row, environments: str, width: int, glyphs: Glyphs) -> Iterator[_Block]:
+    shares, names = _shares(row), _part_names(environments)
+    if not shares:
+        return
+    sizes = divided_bar(shares, width - _LABEL)
+    parts = zip(glyphs.parts, sizes, _PART_STYLES, strict=True)
+    yield _Block(8, [_labelled("time", Text.assemble(*((glyph * size, style) for glyph, size, style in parts)))])
+    legend = [
+        Text.assemble((glyph, style), f" {name} {_percent(share)}")
+        for glyph, style, name, share in zip(glyphs.parts, _PART_STYLES, names, shares, strict=True)
+    ]
+    yield _Block(8, _labelled_items("", legend, width))
+    yield _Block(3, [_labelled("", Text(f"limited by: {limited_by(row, environments)}"))])
+
+
+def _percent(fraction: float) -> str:
+    return f"{math.floor(100 * fraction + 0.5)} %"
+
+
+def _flow(items: Iterable[str | Text], width: int) -> list[Text]:
+    """`items` one after the other, in as few lines as they need; no item is divided."""
+    lines: list[Text] = []
+    for item in items:
+        if lines and len(lines[-1]) + len(_GAP) + len(item) <= width:
+            lines[-1].append(_GAP).append(item)
+        else:
+            lines.append(Text.assemble(item))
+    return lines
+
+
+def _labelled(label: str, value: Text) -> Text:
+    return Text.assemble((label.ljust(_LABEL), "dim"), value)
+
+
+def _labelled_lines(label: str, lines: Sequence[Text]) -> list[Text]:
+    return [_labelled("" if index else label, line) for index, line in enumerate(lines)]
+
+
+def _labelled_items(label: str, items: Iterable[str | Text], width: int) -> list[Text]:
+    return _labelled_lines(label, _flow(items, width - _LABEL))
+
+
+def _labelled_text(label: str, text: str, width: int, most_lines: int, style: str = "") -> list[Text]:
+    wrapped = textwrap.wrap(text, width - _LABEL, max_lines=most_lines, placeholder=" ...", break_on_hyphens=False)
+    return _labelled_lines(label, [Text(line, style=style) for line in wrapped])

@@ -1,0 +1,230 @@
+"""The parts of a film: text, curve, bars, the network's input, and where all of it is."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.make import describe_env
+from paac_cli.reporting import drawing, panel
+from paac_cli.reporting.action_bars import ActionBars
+from paac_cli.reporting.network_view import NetworkView
+from paac_cli.reporting.panel import Moment, Panel
+from paac_cli.reporting.stages import GridStage, PanelStage, Style, make_stage, natural_size
+from paac_cli.spec import ActionSpec, EnvSpec, ImageSpec, ObsPart, discrete_action
+
+PONG = EnvConfig(id="ALE/Pong-v5", protocol="baselines")
+CARTPOLE = EnvConfig(id="CartPole-v1")
+PONG_SPEC = describe_env(PONG)
+
+
+def spec_of(obs_shape, action=None, dtype=np.float32, **more):
+    return EnvSpec(obs_shape, np.dtype(dtype), action or discrete_action(("0", "1")), 30.0, **more)
+
+
+def style(config=CARTPOLE, spec=None, scale=3, **more):
+    return Style(config, spec or spec_of((4,)), scale, more.pop("overlay", False), more.pop("square_pixels", False))
+
+
+def log(values, actions, probabilities):
+    return SimpleNamespace(values=values, actions=actions, probabilities=probabilities)
+
+
+# --- drawing
+
+
+def test_text_is_drawn_where_it_should_be_and_nowhere_else():
+    image = np.zeros((60, 200, 3), np.uint8)
+    drawing.write(image, "HH", 50, 20, 20, (255, 0, 0))
+    rows, columns = np.nonzero(image[..., 0])
+    assert (rows.min(), image[..., 1:].max()) == (20, 0)
+    assert 50 <= columns.min() <= 53
+    assert columns.max() < 50 + drawing.text_width("HH", 20)
+
+
+@pytest.mark.parametrize("align", ["left", "right", "centre"])
+@pytest.mark.parametrize(("x", "y"), [(-30, -8), (190, 55), (500, 500)])
+def test_text_beyond_the_edges_is_clipped(align, x, y):
+    image = np.zeros((60, 200, 3), np.uint8)
+    drawing.write(image, "score 12", x, y, 20, align=align)
+
+
+def test_text_that_is_too_wide_is_shortened():
+    image = np.zeros((40, 400, 3), np.uint8)
+    drawing.write(image, "a very long name of an environment", 0, 5, 20, width=100)
+    assert 60 < np.nonzero(image.max(axis=(0, 2)))[0].max() < 100
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0, "0"),
+        (21.0, "21"),
+        (-21, "-21"),
+        (1234567, "1,234,567"),
+        (48.321, "48.3"),
+        (-0.2513, "-0.25"),
+        (2.5e9, "2.5e+09"),
+    ],
+)
+def test_scores_are_short(score, text):
+    assert drawing.format_score(score) == text
+
+
+def test_a_curve_ends_at_its_latest_value_and_marks_zero():
+    image = np.zeros((88, 340, 3), np.uint8)
+    drawing.draw_curve(image, np.linspace(-1, 1, 50), -1, 1, 334)
+    bright = np.argwhere((image == drawing.BRIGHT).all(axis=2))
+    assert abs(bright.mean(axis=0) - [5, 334]).max() < 1.5  # a dot at the top right
+    assert (image[44, :200] == drawing.LINE).all()
+    assert not (image[:, :250] == drawing.ACCENT).all(axis=2).any()  # 50 values are 50 pixels
+
+
+def test_a_curve_that_moves_is_the_curve_that_is_drawn_at_once():
+    count = 700
+    values = np.random.default_rng(0).normal(size=count).cumsum().astype(np.float32)
+    some = log(values, np.zeros(count, np.int32), np.full((count, 2), 0.5, np.float32))
+    view, obs = NetworkView(spec_of((4,)), CARTPOLE), np.zeros(4)
+    moved, at_once = (np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8) for _ in range(2))
+    moving = Panel(some, spec_of((4,)), view, 30.0)
+    for step in range(count):
+        moving.draw(moved, Moment(step, 0.0, obs))
+        if step in (1, 30, 333, 334, 335, 336, 699):
+            Panel(some, spec_of((4,)), view, 30.0).draw(at_once, Moment(step, 0.0, obs))
+            np.testing.assert_array_equal(moved[:, 4:], at_once[:, 4:])  # at the edge, lines are clipped
+
+
+@pytest.mark.parametrize("values", [[np.nan], [0.0], [np.inf, 1.0, -np.inf], [1e30, -1e30], [2.0] * 500])
+def test_a_panel_survives_any_values(values):
+    count = len(values)
+    some = log(np.array(values, np.float32), np.zeros(count, np.int32), np.full((count, 2), np.nan, np.float32))
+    view = NetworkView(spec_of((4,)), CARTPOLE)
+    image = np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8)
+    drawn = Panel(some, spec_of((4,)), view, 30.0)
+    for step in range(count):
+        drawn.draw(image, Moment(step, float("inf"), np.array([np.nan, np.inf, 1, -1], np.float32)))
+
+
+# --- the network's input
+
+
+def test_the_newest_of_stacked_frames_is_shown_as_the_network_gets_it():
+    obs = np.random.default_rng(0).integers(0, 256, (84, 84, 4), np.uint8)
+    view = NetworkView(PONG_SPEC, PONG)
+    np.testing.assert_array_equal(view.image(obs), np.stack([obs[..., 3]] * 3, axis=2))
+    assert view.caption == "84 x 84, newest of 4 frames"
+    image = np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8)
+    some = log(np.zeros(1), np.zeros(1, np.int32), np.full((1, 6), 1 / 6))
+    Panel(some, PONG_SPEC, view, 15.0).draw(image, Moment(0, 0.0, obs))
+    np.testing.assert_array_equal(image[18:186:2, -168::2, 0], obs[..., 3])
+
+
+def test_an_action_mask_is_not_part_of_the_picture():
+    spec = spec_of((5, 6, 3), dtype=np.uint8).with_mask()
+    obs = np.arange(92, dtype=np.uint8)
+    np.testing.assert_array_equal(NetworkView(spec, CARTPOLE).image(obs), obs[:90].reshape(5, 6, 3))
+    vector = NetworkView(spec_of((3,)).with_mask(), CARTPOLE)
+    np.testing.assert_array_equal(vector.numbers(np.array([7, 8, 9, 1, 0])), [7, 8, 9])
+
+
+def test_the_first_image_of_a_dict_is_shown():
+    parts = (ObsPart("angles", (2,), False), ObsPart("camera", (2, 3, 3), True), ObsPart("depth", (2, 3, 1), False))
+    view = NetworkView(spec_of((26,), parts=parts), CARTPOLE)
+    obs = np.arange(26, dtype=np.float32)
+    np.testing.assert_array_equal(view.image(obs), obs[2:20].reshape(2, 3, 3))
+    assert view.caption == "camera, 2 x 3"
+
+
+def test_images_of_other_numbers_are_scaled_by_their_largest_value():
+    images = (ImageSpec("", (1, 2, 1), np.dtype(np.float32), "last", False, 2.0),)
+    view = NetworkView(spec_of((1, 2, 1), images=images), CARTPOLE)
+    assert view.image(np.array([[[1.0], [2.0]]], np.float32))[0, :, 0].tolist() == [127, 255]
+
+
+# --- actions
+
+
+def bars_of(action, actions, probabilities):
+    bars = ActionBars(log(np.zeros(1), actions, probabilities), action)
+    image = np.zeros((120, 340, 3), np.uint8)
+    bars.draw_static(image)
+    bars.draw(image, 0)
+    return bars.title, image
+
+
+def width_of(image, colour):
+    """Pixels of `colour` in each row in which there are any: the lengths of bars."""
+    counts = (image == colour).all(axis=2).sum(axis=1)
+    return counts[counts > 20]
+
+
+def test_bars_are_as_long_as_the_probabilities_and_the_chosen_action_is_marked():
+    title, image = bars_of(discrete_action(("LEFT", "RIGHT")), np.array([1]), np.array([[0.75, 0.25]]))
+    assert title == "ACTION PROBABILITIES"
+    assert set(width_of(image, drawing.ACCENT)) == {round(0.25 * 230)}
+    assert set(width_of(image, drawing.LINE)) == {round(0.75 * 230)}
+
+
+def test_continuous_actions_are_bars_from_the_middle_of_their_range():
+    title, image = bars_of(ActionSpec((2,), ()), np.array([[1.0, -0.5]], np.float32), np.zeros((1, 0)))
+    assert title == "ACTION, LOW TO HIGH"
+    first, second = np.split(image, [24])
+    right, left = (np.flatnonzero((each == drawing.ACCENT).all(axis=2).any(axis=0)) for each in (first, second[:24]))
+    assert (right.min(), right.max()) == (110 + 116, 110 + 229)
+    assert (left.min(), left.max()) == (110 + 58, 110 + 114)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 18, 19, 200, 1000])
+def test_any_number_of_actions_fits(count):
+    names = tuple(f"action {index}" for index in range(count))
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(count), 1)
+    _, image = bars_of(discrete_action(names), np.array([count - 1]), probabilities)
+    assert image.any()
+    assert bars_of(ActionSpec((count,), (3,) * count), np.full((1, count), 2, np.int32), np.zeros((1, 0)))[1].any()
+    assert bars_of(ActionSpec((count,), ()), np.full((1, count), 9, np.float32), np.zeros((1, 0)))[1].any()
+
+
+# --- arrangements
+
+
+@pytest.mark.parametrize(
+    ("config", "shape", "square_pixels", "scale", "size"),
+    [
+        (PONG, (210, 160, 3), False, 3, (630, 840)),
+        (PONG, (210, 160, 3), True, 3, (630, 480)),
+        (PONG, (210, 160, 3), False, 2, (420, 560)),
+        (CARTPOLE, (400, 600, 3), False, 3, (400, 600)),
+        (CARTPOLE, (64, 64, 3), False, 3, (192, 192)),
+    ],
+)
+def test_a_game_alone_has_its_natural_size(config, shape, square_pixels, scale, size):
+    look = style(config, scale=scale, square_pixels=square_pixels)
+    assert natural_size(shape, look) == size
+    stage = make_stage(look, np.zeros(shape, np.uint8), has_titles=False)
+    stage.show(np.full(shape, 99, np.uint8))
+    assert stage.canvas.shape == (*size, 3)
+    assert (stage.canvas == 99).all()
+
+
+@pytest.mark.parametrize("shape", [(210, 160, 3), (400, 600, 3), (1000, 300, 3), (300, 2000, 3), (8, 8, 3), (1, 1, 3)])
+def test_games_of_any_shape_fit_beside_a_panel_and_into_a_grid(shape):
+    look = style(overlay=True)
+    stage = PanelStage(look, shape)
+    stage.begin(log(np.zeros(1), np.zeros(1, np.int32), np.full((1, 2), 0.5)), "after 1 step")
+    stage.describe(Moment(0, 0.0, np.zeros(4)))
+    stage.show(np.full(shape, 77, np.uint8))
+    rows, columns = np.nonzero((stage.canvas == 77).all(axis=2))
+    assert 60 <= rows.min() <= rows.max() < 480
+    assert columns.min() == 30
+    for rows, columns in ((1, 1), (3, 3), (8, 8), (1, 64), (64, 1)):
+        grid = GridStage(look, shape, rows, columns)
+        assert len(grid.cells) == rows * columns
+        grid.cells[-1].show(np.full(shape, 77, np.uint8))
+        grid.cells[-1].finish(3.0)
+
+
+def test_atari_games_have_the_shape_of_a_television_beside_the_panel():
+    stage = PanelStage(style(PONG, PONG_SPEC, overlay=True), (210, 160, 3))
+    stage.show(np.full((210, 160, 3), 77, np.uint8))
+    assert (stage.canvas == 77).all(axis=2).sum() == 420 * 560
