@@ -81,7 +81,7 @@ def reports(directory: Path) -> None:
         paac("report", pong / "seed1", "--film", pong / "pong.gif", "--out", f"{scratch}/pong.html")
         for name, file, options in (
             ("report", "pong.html", {"width": 800, "height": 960}),
-            ("report-dark", "group.html", {"width": 800, "height": 1110, "dark": True}),
+            ("report-dark", "group.html", {"width": 800, "height": 1124, "dark": True}),
             ("report-phone", "group.html", {"width": 360, "height": 1210, "mobile": True}),
         ):
             page.open(Path(scratch, file), **options)

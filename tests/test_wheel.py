@@ -24,6 +24,7 @@ def wheel(tmp_path_factory):
 def test_the_wheel_contains_presets_and_type_marker(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {"paac_cli/py.typed", "paac_cli/presets/pong.yaml", "paac_cli/presets/paper/qbert.yaml"} <= set(names)
+    assert {f"paac_cli/reporting/report/{name}" for name in ("page.css", "chart.js")} <= set(names)
     assert not any(name.startswith(("tests/", "benchmarks/", "chaos/")) for name in names)
 
 

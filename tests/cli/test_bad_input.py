@@ -78,6 +78,8 @@ PONG = ["train", "--preset", "pong"]
         (["record", "video.MOV"], [".mp4, .webm or .gif"]),
         (["plot", "missing"], ["missing"]),
         (["plot", "missing", "--out", "curve.jpg"], ["curve.jpg", ".png"]),
+        (["report", "missing"], ["missing holds no run", "does not exist"]),
+        (["report", "missing", "--film", "film.avi"], ["film.avi", ".mp4, .webm or .gif"]),
         (["bench", "train", "--preset", "pnog"], ["'pnog'", "did you mean pong"]),
         (["bench", "sampler", "--env", "ALE/Pnog-v5"], ["'ALE/Pnog-v5'", "did you mean ALE/Pong-v5"]),
         (
@@ -113,6 +115,7 @@ def test_one_line_says_what_is_wrong(args, expected, invoke, tmp_path):
         (["record", "--fps", "0"], "--fps"),
         (["record", "--fps", "nan"], "--fps"),
         (["plot"], "RUN"),
+        (["report"], "RUN"),
         (["bench", "emulator"], "WORKLOAD"),
         (["bench", "train", "--seconds", "0"], "--seconds"),
         (["bench", "learner", "--sweep"], "--sweep"),

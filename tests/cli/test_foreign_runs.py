@@ -36,6 +36,14 @@ def test_plotting_overwrites_nothing_behind_a_link(name, is_dangling, trained_co
     assert not (trained_copy / "curve.png").is_symlink()
 
 
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_a_report_overwrites_nothing_behind_a_link(is_dangling, trained_copy, invoke, precious):
+    (trained_copy / "report.html").symlink_to(precious / ("new" if is_dangling else "file"))
+    assert invoke("report", trained_copy).exit_code == 0
+    assert (trained_copy / "report.html").read_text().startswith("<!doctype html>")
+    assert not (trained_copy / "report.html").is_symlink()
+
+
 def test_plotting_over_a_directory_is_an_error(trained_copy, invoke):
     (trained_copy / "curve.png").mkdir()
     assert_one_error(invoke("plot", trained_copy), "curve.png cannot be written")
@@ -111,12 +119,14 @@ def test_every_reader_answers_at_once(name, put, trained_copy, invoke, at_once, 
         commands += [["record", "--checkpoint", trained_copy]]
     elif name == "config.yaml":
         (tmp_path / "mine.yaml").symlink_to(trained_copy / name)
-        commands = [["plot", trained_copy], ["presets", "validate", trained_copy / name]]
+        commands = [["plot", trained_copy], ["report", trained_copy]]
+        commands += [["presets", "validate", trained_copy / name]]
         commands += [["train", "--preset", trained_copy / name], ["bench", "sampler", "--preset", "mine.yaml"]]
         commands += [["train", "--preset", "cartpole", "--run-dir", trained_copy]]
         assert invoke("presets", "show", "mine.yaml").exit_code in (0, 2)  # 0: it counts as empty
     else:
         commands = [["plot", trained_copy]]
+        assert invoke("report", trained_copy).exit_code in (0, 2)  # 0: there are no metrics yet
     for args in commands:
         result = invoke(*args)
         assert result.exit_code == 2, (args, result.output)
@@ -130,7 +140,7 @@ def test_metrics_without_an_end_are_refused_by_every_reader(trained_copy, invoke
         put_sparse_file(path)
         with path.open("r+b") as file:
             file.write(begin)
-        for args in (["plot", trained_copy], ["verify", trained_copy]):
+        for args in (["plot", trained_copy], ["report", trained_copy], ["verify", trained_copy]):
             assert_one_error(invoke(*args), "metrics", "longer than 65,536 bytes")
     more = ["--preset", trained_copy / "config.yaml", "--total-steps", 10**6]
     result = paac("train", *more, "--run-dir", trained_copy)
@@ -201,10 +211,11 @@ def test_names_of_files_and_columns_cannot_control_the_terminal(trained_copy, in
         assert result.exit_code == 2
         assert_printable(result.output)
     (run / "metrics.csv").write_text("steps,rollout/ep_rew_mean\n1,2\n")
-    result = invoke("plot", run, "--out", "curve.svg")
-    assert result.exit_code == 0
-    assert "\x1b" not in (tmp_path / "curve.svg").read_text()
-    assert_printable(result.output)
+    for command, out in (("plot", "curve.svg"), ("report", "report.html")):
+        result = invoke(command, run, "--out", out)
+        assert result.exit_code == 0
+        assert "\x1b" not in (tmp_path / out).read_text()
+        assert_printable(result.output)
 
 
 def test_a_preset_of_somebody_else_is_shown_without_control_characters(invoke, tmp_path):

@@ -36,7 +36,7 @@ def test_the_commands_are_these():
         (name,)
         for name in (
             *("train", "launch", "eval", "record", "watch", "verify"),
-            *("runs", "plot", "compare", "bench", "presets"),
+            *("runs", "plot", "compare", "report", "bench", "presets"),
         )
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
@@ -126,6 +126,7 @@ def imported_by(*args):
         ["record", "--help"],
         ["verify", "--help"],
         ["plot", "--help"],
+        ["report", "--help"],
         ["bench", "--help"],
         ["presets", "--help"],
         ["presets", "list"],

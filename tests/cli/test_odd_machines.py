@@ -35,6 +35,8 @@ def commands(run, missing="missing"):
         ["plot", run],
         ["plot", run, "--out", f"{missing}/x.svg"],
         ["plot", missing],
+        ["report", run, "--out", f"{run}/report.html"],
+        ["report", missing],
         ["eval", "--help"],
         ["eval", missing],
         ["eval", f"{run}/config.yaml"],
@@ -172,4 +174,5 @@ def test_a_training_on_an_odd_machine_leaves_a_run_that_every_command_reads(tmp_
     report = check(["eval", run, "--episodes", "1", "--json"], tmp_path, codes=(0,), env=environment)
     assert json.loads(report.stdout)["checkpoint"].encode(errors="surrogateescape").startswith(os.fsencode(run))
     check(["record", "--checkpoint", run, "--seconds", "0.2"], tmp_path, codes=(0,), env=environment)
+    check(["report", run], tmp_path, codes=(0,), env=environment)
     assert len(list((run / "videos").iterdir())) == 1

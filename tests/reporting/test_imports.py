@@ -23,6 +23,15 @@ def test_paac_plot_imports_no_tensorflow(tmp_path):
     assert "tensorflow" not in modules
 
 
+def test_paac_report_imports_neither_tensorflow_nor_matplotlib(tmp_path):
+    run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
+    code = "from paac_cli.cli.main import main\nmain(sys.argv[1:], standalone_mode=False)"
+    modules = modules_after(code, "report", run, "--out", out)
+    assert out.read_text().startswith("<!doctype html>")
+    assert "paac_cli.reporting.report.write" in modules
+    assert modules.isdisjoint({"tensorflow", "matplotlib", "gymnasium", "av", "cv2"})
+
+
 @pytest.mark.parametrize("module", ["console", "plot", "scores", "verification_report", "video"])
 def test_reports_import_no_tensorflow(module):
     assert "tensorflow" not in modules_after(f"import paac_cli.reporting.{module}")

@@ -28,6 +28,7 @@ _COMMANDS = {
     "runs": "paac_cli.cli.runs:runs",
     "compare": "paac_cli.cli.compare:compare",
     "plot": "paac_cli.cli.plot:plot",
+    "report": "paac_cli.cli.report:report",
     "bench": "paac_cli.cli.bench:bench",
     "presets": "paac_cli.cli.presets:presets",
 }

@@ -73,7 +73,7 @@ class SavedRun:
     @property
     def _is_complete(self) -> bool:
         goal = self.config.training.stop_when
-        score = self.newest.score if self.newest else None
+        score = self.last_saved.score if self.last_saved else None
         reached = goal is not None and score is not None and score >= goal.mean_return
         return reached or self.steps >= self.config.training.total_steps
 
@@ -87,6 +87,11 @@ class SavedRun:
         """The manifest of the newest checkpoint; None if there is none that can be read."""
         return _first_readable(list_checkpoints, self._files.checkpoints)
 
+    @property
+    def last_saved(self) -> Manifest | None:
+        """The manifest of the newest checkpoint, or, where only the best policy was kept, of that; None if neither."""
+        return self.newest or self.best
+
     @cached_property
     def last_row(self) -> dict[str, str]:
         """The last row of metrics, column -> text; empty if there is none. Raises RunDirectoryError."""
@@ -99,8 +104,8 @@ class SavedRun:
 
     @property
     def steps(self) -> int:
-        """Agent steps so far, as of the last row of metrics or the newest checkpoint. Raises RunDirectoryError."""
-        return max(int(self.last_row.get("steps", 0)), self.newest.counters.steps if self.newest else 0)
+        """Agent steps so far, as of the last row of metrics or what was saved last. Raises RunDirectoryError."""
+        return max(int(self.last_row.get("steps", 0)), self.last_saved.counters.steps if self.last_saved else 0)
 
     @property
     def changed_at(self) -> float:

@@ -1,0 +1,66 @@
+"""Writes the report of a run, or of a group of runs that differ in their seeds."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from paac_cli.errors import RunDirectoryError, VideoError
+from paac_cli.files import make_directory, replace_synced
+from paac_cli.reporting.report.film import MAX_FOUND, Film, newest_film, read_film
+from paac_cli.reporting.report.page import Subject, make_page
+from paac_cli.reporting.report.results import result_of
+from paac_cli.reporting.series import sort_into_series
+from paac_cli.runs.saved_run import SavedRun, read_runs
+from paac_cli.text import reason
+
+_MAX_NAMES = 3
+
+
+def read_group(path: Path) -> list[SavedRun]:
+    """The run at `path`, or the runs below it in the order of their seeds; they must form one series.
+
+    Raises RunDirectoryError, also if they differ in more than their seeds, and ConfigError.
+    """
+    series = sort_into_series(read_runs([path]))
+    if len(series) > 1:
+        names = "; ".join(f"{one.label} on {one.game}" for one in series[:_MAX_NAMES])
+        more = ", ..." if len(series) > _MAX_NAMES else ""
+        raise RunDirectoryError(
+            f"{path} holds runs that differ in more than their seeds: {names}{more}; give one run, or a group that "
+            "`paac train --seeds` has made. `paac compare` compares other runs"
+        )
+    return series[0].runs
+
+
+def write_report(path: Path, out: Path, film: Path | None) -> str:
+    """Write the report of the run or group at `path` to `out`. Returns why it has no film; empty if it has one.
+
+    film: a video to embed in place of the newest one of the best run. Raises RunDirectoryError, ConfigError and
+    VideoError.
+    """
+    given = None if film is None else read_film(film)
+    runs = read_group(path)
+    results = [result_of(run) for run in runs]
+    names = [runs[0].name] if len(runs) == 1 else [str(run.path.relative_to(path)) for run in runs]
+    subject = Subject(path, runs, names, results)
+    embedded, missing = (given, "") if given else _find_film(subject.best)
+    page = make_page(subject, embedded, missing, datetime.now(UTC))
+    try:
+        make_directory(out.parent)
+        replace_synced(out, [page.encode(errors="backslashreplace")])
+    except OSError as error:
+        raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}") from error
+    return missing
+
+
+def _find_film(run: SavedRun) -> tuple[Film | None, str]:
+    """The newest film of `run`, or why there is none to embed."""
+    try:
+        path = newest_film(run)
+        if path is None:
+            return None, "There is no film yet."
+        if path.stat().st_size > MAX_FOUND:
+            size = f"{path.stat().st_size / 1e6:,.0f} MB"
+            return None, f"{path} is not embedded, because it has {size}; --film embeds it all the same."
+        return read_film(path, MAX_FOUND), ""
+    except (OSError, VideoError) as error:
+        return None, f"The newest film cannot be embedded: {error}."
