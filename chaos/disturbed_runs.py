@@ -14,7 +14,8 @@ import numpy as np
 from chaos.result import TrialResult
 from chaos.session import Recipe, Session, recipe
 from paac_cli.config.trust import ANY_CODE
-from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
+from paac_cli.runs.checkpoint import load_checkpoint
+from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import compare, read_metrics
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaos.save_scenes import CONFIG, KEEP, Scene, is_same, some_checkpoint
-from paac_cli.runs.checkpoint import list_checkpoints, list_policies, load_policy
-from paac_cli.runs.run_directory import RunDirectory, find_policy
+from paac_cli.runs.checkpoint import load_policy
+from paac_cli.runs.checkpoint_names import list_checkpoints, list_policies
+from paac_cli.runs.find import find_policy
+from paac_cli.runs.run_directory import RunDirectory
 
 
 def failures(scene: Scene, run: Path, succeeded: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ from chaos.disturbed_runs import RECIPES, Disturbance, disturb_runs, interrupt_a
 from chaos.result import TrialResult
 from chaos.session import Recipe, Session
 from paac_cli.config.load import read_config
-from paac_cli.runs.checkpoint import list_checkpoints
+from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.runs.manifest import read_manifest
 from paac_cli.runs.run_directory import CONFIG, RunDirectory
 from paac_cli.training.verification import read_metrics

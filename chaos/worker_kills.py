@@ -16,7 +16,7 @@ import numpy as np
 from chaos.disturbed_runs import RECIPES, TIMEOUT, Disturbance, Reference, disturb_runs
 from chaos.result import TrialResult
 from chaos.session import Recipe, Session
-from paac_cli.runs.checkpoint import list_checkpoints
+from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.runs.run_directory import RunDirectory
 
 _KILLS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)

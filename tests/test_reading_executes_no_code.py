@@ -266,7 +266,8 @@ def test_a_checkpoint_of_another_format_is_rejected(number, tmp_path):
 
 
 def test_the_checkpoint_in_the_repository_can_be_loaded():
-    from paac_cli.runs.checkpoint import list_policies, load_policy
+    from paac_cli.runs.checkpoint import load_policy
+    from paac_cli.runs.checkpoint_names import list_policies
 
     (path,) = list_policies(SOURCE.parents[1] / "results" / "pong" / "seed1" / "checkpoints")
     assert load_policy(path).counters.steps == 1_495_600

@@ -5,7 +5,7 @@ import json
 
 import yaml
 
-from paac_cli.runs.checkpoint import list_checkpoints, list_policies
+from paac_cli.runs.checkpoint_names import list_checkpoints, list_policies
 
 
 def change_checkpoints(run, change):

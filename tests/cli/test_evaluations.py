@@ -11,7 +11,8 @@ import pytest
 
 from chaos.session import Recipe, Session
 from paac_cli.config.trust import ANY_CODE
-from paac_cli.runs.checkpoint import list_policies, load_checkpoint, load_policy
+from paac_cli.runs.checkpoint import load_checkpoint, load_policy
+from paac_cli.runs.checkpoint_names import list_policies
 from paac_cli.seeding import evaluation_seed
 from paac_cli.training.verification import read_metrics
 from run_paac import environment

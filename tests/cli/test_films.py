@@ -8,7 +8,8 @@ import pytest
 from playing_commands import evaluate, pictures_of
 
 from paac_cli.reporting.drawing import BACKGROUND
-from paac_cli.runs.checkpoint import list_milestones, load_policy
+from paac_cli.runs.checkpoint import load_policy
+from paac_cli.runs.checkpoint_names import list_milestones
 from short_runs import flip_a_byte
 
 

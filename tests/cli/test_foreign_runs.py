@@ -9,7 +9,7 @@ from expectations import assert_one_error
 from forgery import change_checkpoints, seal
 
 from obstacles import NOT_FILES, ODD_FILES, put_sparse_file
-from paac_cli.runs.checkpoint import list_checkpoints, list_policies
+from paac_cli.runs.checkpoint_names import list_checkpoints, list_policies
 from short_runs import contents
 
 # --- links

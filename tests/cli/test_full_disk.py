@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
+from paac_cli.runs.checkpoint import load_checkpoint
+from paac_cli.runs.checkpoint_names import list_checkpoints
 from short_runs import QUICK, TOTAL_STEPS
 
 NEW_MOUNT_NAMESPACE = ["unshare", "--mount", "--map-root-user", "sh", "-c"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from paac_cli.runs.checkpoint import list_checkpoints
+from paac_cli.runs.checkpoint_names import list_checkpoints
 
 pytestmark = pytest.mark.gpu
 

@@ -7,8 +7,9 @@ import pytest
 from paac_cli.config.load import read_config
 from paac_cli.config.schema import InitFrom
 from paac_cli.errors import CheckpointError, ConfigError
-from paac_cli.runs.checkpoint import list_checkpoints, load_policy_arrays
-from paac_cli.runs.run_directory import find_policy_arrays
+from paac_cli.runs.checkpoint import load_policy_arrays
+from paac_cli.runs.checkpoint_names import list_checkpoints
+from paac_cli.runs.find import find_policy_arrays
 from paac_cli.training.warm_start import find_initial_policy
 from short_runs import QUICK, final_state
 

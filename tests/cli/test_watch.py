@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playing_commands import evaluate
 
-from paac_cli.runs.checkpoint import list_milestones
+from paac_cli.runs.checkpoint_names import list_milestones
 
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
 

@@ -17,9 +17,6 @@ from paac_cli.runs.checkpoint import (
     Checkpoint,
     Counters,
     from_messages,
-    list_checkpoints,
-    list_milestones,
-    list_policies,
     load_checkpoint,
     load_policy,
     save_if_best,
@@ -27,6 +24,7 @@ from paac_cli.runs.checkpoint import (
     to_messages,
 )
 from paac_cli.runs.checkpoint import save_checkpoint as save_and_keep
+from paac_cli.runs.checkpoint_names import list_checkpoints, list_milestones, list_policies
 from short_runs import flip_a_byte
 
 

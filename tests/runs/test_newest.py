@@ -12,9 +12,11 @@ import pytest
 from chaos.save_scenes import some_checkpoint
 from paac_cli.config.load import to_yaml
 from paac_cli.errors import CheckpointError
-from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
+from paac_cli.runs.checkpoint_names import list_checkpoints
+from paac_cli.runs.find import find_policy, newest_run
 from paac_cli.runs.newest import load_newest
-from paac_cli.runs.run_directory import RunDirectory, find_policy, newest_run
+from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import find_interval
 
 SAVE = """if True:

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file
 
 from chaos.session import wait_for
 from paac_cli.errors import ClusterError, ConfigError
-from paac_cli.runs.checkpoint import list_checkpoints, load_checkpoint
+from paac_cli.runs.checkpoint import load_checkpoint
+from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.training import processes
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
 from paac_cli.training.launch import Ended, can_be_repeated, exit_code

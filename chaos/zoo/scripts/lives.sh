@@ -32,7 +32,7 @@ until ls run/checkpoints/step_* >/dev/null 2>&1; do sleep 0.1; done
 python - $pid <<'END'
 import sys
 from pathlib import Path
-from paac_cli.runs.run_directory import find_policy
+from paac_cli.runs.find import find_policy
 warnings = []
 reads = 0
 while Path(f'/proc/{sys.argv[1]}').exists() and reads < 3000:

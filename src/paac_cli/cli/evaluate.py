@@ -48,7 +48,7 @@ def evaluate(
     """
     from paac_cli.cli.playing import play_games
     from paac_cli.reporting.scores import format_scores, score_report
-    from paac_cli.runs.run_directory import find_policy
+    from paac_cli.runs.find import find_policy
 
     path, trained = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
     played = play_games(trained, limits, episodes=episodes, greedy=greedy, seed=seed)

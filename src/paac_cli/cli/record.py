@@ -167,7 +167,7 @@ def _find_policies(
     checkpoint: Path | None, *, progress: bool, last: bool, trusted: Container[str]
 ) -> "tuple[Path, list[TrainedPolicy]]":
     """The policies to film, and the path of the checkpoint, or with `progress` of the run directory."""
-    from paac_cli.runs.run_directory import find_policy, find_progress, newest_run
+    from paac_cli.runs.find import find_policy, find_progress, newest_run
 
     source = checkpoint or newest_run(RUNS)
     if progress:

@@ -54,7 +54,7 @@ def watch(
       paac watch runs/pong-seed1 --greedy
     """
     from paac_cli.reporting.window import Window, require_display
-    from paac_cli.runs.run_directory import find_policy, newest_run
+    from paac_cli.runs.find import find_policy, newest_run
     from paac_cli.sampling.describe import describe, require_filmable
 
     require_display()

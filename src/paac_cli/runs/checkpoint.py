@@ -22,8 +22,6 @@ no code, and reading it executes none.
 
 import contextlib
 import math
-import re
-import shutil
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,15 +33,23 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.files import make_directory, sync_directory
 from paac_cli.runs.arrays import Arrays, array_pieces, arrays_from_bytes, read_arrays, write_arrays
+from paac_cli.runs.checkpoint_names import (
+    PARTIAL,
+    REPLACED,
+    list_checkpoints,
+    list_milestones,
+    list_policies,
+    named,
+    order,
+    remove,
+    remove_replaced,
+)
 from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 from paac_cli.runs.runtime import Runtime
-from paac_cli.text import reason
 from paac_cli.timestep import INFO
 
 _POLICY = "policy"
 PARTS = (_POLICY, "learner", "sampling", "progress")  #: of a checkpoint, one file of arrays each
-_PARTIAL = ".partial-"
-_REPLACED = ".replaced"
 
 
 class TrainedPolicy(NamedTuple):
@@ -91,22 +97,17 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     written; earlier checkpoints are then unchanged.
     """
     make_directory(directory)
-    _remove_replaced(directory)
+    remove_replaced(directory)
     best = next(iter(list_policies(directory)), None)
     if checkpoint.config.training.evaluate_every is None and (best is None or _is_better(checkpoint, best)):
         # Before the checkpoint: a run that is killed in between resumes earlier and finds the same best policy again.
         best = _write_policy(directory, checkpoint)
     path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, PARTS)
     # Checkpoints with more steps are damaged, or this run would have resumed from them.
-    older = [old for old in list_checkpoints(directory) if _order(old)[0] < checkpoint.counters.steps]
+    older = [old for old in list_checkpoints(directory) if order(old)[0] < checkpoint.counters.steps]
     kept = {best, path, *older[: keep - 1], *list_milestones(directory)}
-    _remove(directory, [old for old in _named(directory) if old not in kept])
+    remove(directory, [old for old in named(directory) if old not in kept])
     return path
-
-
-def best_beside(path: Path) -> Path:
-    """Where the best policy is if it is that of the checkpoint at `path`."""
-    return path.with_name(path.name.replace("step_", "best_"))
 
 
 def save_milestone(directory: Path, milestone: Checkpoint) -> Path:
@@ -115,9 +116,9 @@ def save_milestone(directory: Path, milestone: Checkpoint) -> Path:
     One with the same number of steps is replaced: a run that resumes from before it writes it again. Raises OSError.
     """
     make_directory(directory)
-    _remove_replaced(directory)
+    remove_replaced(directory)
     path = _write(directory, f"milestone_{milestone.counters.steps:09d}", milestone, (_POLICY,))
-    _remove_replaced(directory)
+    remove_replaced(directory)
     return path
 
 
@@ -130,7 +131,7 @@ def save_if_best(directory: Path, checkpoint: Checkpoint) -> None:
     others = list_policies(directory)
     if not others or _is_better(checkpoint, others[0]):
         best = _write_policy(directory, checkpoint)
-        _remove(directory, [old for old in others if old != best])
+        remove(directory, [old for old in others if old != best])
 
 
 def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
@@ -175,55 +176,6 @@ def from_messages(messages: Sequence[bytes], trusted: Container[str]) -> Checkpo
     return _checkpoint(manifest, config, arrays)
 
 
-def list_checkpoints(directory: Path) -> list[Path]:
-    """The checkpoints in `directory`, newest first. Raises CheckpointError if it cannot be listed."""
-    return _list(directory, "step")
-
-
-def list_policies(directory: Path) -> list[Path]:
-    """The best policies in `directory`, newest (and best) first. There is more than one only if a save was interrupted.
-
-    Raises CheckpointError if it cannot be listed.
-    """
-    return _list(directory, "best")
-
-
-def list_milestones(directory: Path) -> list[Path]:
-    """The policies of milestones in `directory`, newest first. Raises CheckpointError if it cannot be listed."""
-    return _list(directory, "milestone")
-
-
-def _list(directory: Path, kind: str) -> list[Path]:
-    found = [path for path in _named(directory) if path.name.startswith(kind) and path.is_dir()]
-    return sorted(found, key=_order, reverse=True)
-
-
-_NAME = re.compile(rf"(step|best|milestone)_([0-9]{{9,18}})({re.escape(_REPLACED)})?")
-
-
-def _named(directory: Path) -> list[Path]:
-    """Every entry with the name of a checkpoint."""
-    try:
-        return [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
-    except OSError as error:
-        if isinstance(error, FileNotFoundError | NotADirectoryError) and not directory.exists():
-            return []
-        # With an empty list the run would start over.
-        raise CheckpointError(f"{directory} cannot be listed: {reason(error, directory)}") from error
-
-
-def _order(path: Path) -> tuple[int, bool]:
-    """Sort key within one kind: steps; a checkpoint that was being replaced comes before its replacement."""
-    match = _NAME.fullmatch(path.name)
-    assert match is not None
-    return int(match[2]), match[3] is None
-
-
-def _successor(replaced: Path) -> Path:
-    """The path of the checkpoint that replaced the one at `replaced`."""
-    return replaced.with_name(replaced.name.removesuffix(_REPLACED))
-
-
 def _rank(score: float | None) -> float:
     return -math.inf if score is None else score
 
@@ -245,44 +197,20 @@ def _write_policy(directory: Path, checkpoint: Checkpoint) -> Path:
 
 
 def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[str]) -> Path:
-    partial, final = directory / f"{_PARTIAL}{name}", directory / name
+    partial, final = directory / f"{PARTIAL}{name}", directory / name
     try:
         partial.mkdir()
         checksums = {_file(part): write_arrays(partial / _file(part), getattr(checkpoint, part)) for part in parts}
         write_manifest(partial, _manifest(checkpoint, checksums))
         sync_directory(partial)
         with contextlib.suppress(FileNotFoundError):  # the old one stays readable until the new one is there
-            final.rename(final.with_name(final.name + _REPLACED))
+            final.rename(final.with_name(final.name + REPLACED))
         partial.rename(final)
     except OSError:
-        _remove(directory, [])  # free the space on a full disk
+        remove(directory, [])  # free the space on a full disk
         raise
     sync_directory(directory)
     return final
-
-
-def _remove_replaced(directory: Path) -> None:
-    """`_remove` the checkpoints whose replacement is complete."""
-    _remove(directory, [old for old in _named(directory) if old.name.endswith(_REPLACED) and _successor(old).exists()])
-
-
-def _remove(directory: Path, checkpoints: Sequence[Path]) -> None:
-    """Delete `checkpoints` and the remains of interrupted saves. What cannot be deleted stays until the next save.
-
-    Each is renamed first, and the rename synced: a half-deleted checkpoint must not look like a damaged one.
-    """
-    with contextlib.suppress(OSError):
-        for path in checkpoints:
-            path.rename(directory / f"{_PARTIAL}old-{path.name}")
-        if checkpoints:
-            sync_directory(directory)
-        for path in sorted(directory.iterdir()):
-            if not path.name.startswith(_PARTIAL):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
 
 
 def _manifest(checkpoint: Checkpoint, checksums: dict[str, str]) -> Manifest:

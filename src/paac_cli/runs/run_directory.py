@@ -1,8 +1,7 @@
 """The directory of a run: its config, metrics, checkpoints and videos."""
 
 import contextlib
-import os
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,24 +15,16 @@ from paac_cli.events import CheckpointSaved, Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
     Checkpoint,
-    PolicyArrays,
-    TrainedPolicy,
-    best_beside,
-    list_checkpoints,
-    list_milestones,
-    list_policies,
     load_checkpoint,
-    load_policy,
-    load_policy_arrays,
     save_checkpoint,
     save_if_best,
     save_milestone,
 )
+from paac_cli.runs.checkpoint_names import best_beside, list_checkpoints
 from paac_cli.runs.directory_lock import DirectoryLock
-from paac_cli.runs.manifest import MANIFEST
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
-from paac_cli.text import counted, describe_error, reason
+from paac_cli.text import describe_error, reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 
@@ -238,126 +229,3 @@ def require_no_link(directory: Path) -> None:
             f"{directory} is a symbolic link, and paac writes through no link in a run directory; replace it by what "
             "it leads to, and link the whole run directory instead if that is on another disk"
         )
-
-
-def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] = ()) -> tuple[Path, TrainedPolicy]:
-    """The policy at `path`, which is a checkpoint or a run directory, and the path of its checkpoint.
-
-    From a run directory it takes the best policy, or with `last` the latest checkpoint; damaged ones are skipped with a
-    warning. Raises CheckpointError, and TrustError if the config references code that is not `trusted`.
-    """
-    if _is_checkpoint(path):
-        return path, load_policy(path, trusted)
-    directory = path / CHECKPOINTS
-
-    def list_paths() -> list[Path]:
-        return [*([] if last else list_policies(directory)), *list_checkpoints(directory)]
-
-    for found in load_newest(list_paths, partial(load_policy, trusted=trusted), warn):
-        return found
-    if list_paths():
-        raise CheckpointError(f"no checkpoint in {directory} is valid")
-    hint = "only its best policy; leave out --last" if list_policies(directory) else "no checkpoint yet"
-    raise CheckpointError(f"{path} has {hint}")
-
-
-def find_progress(path: Path, *, warn: Warn, trusted: Container[str] = ()) -> list[TrainedPolicy]:
-    """The policies that the run in `path` had as it learned, at least two, in order of steps.
-
-    Those of its milestones and of its newest checkpoint; without milestones, all that it has kept. Damaged ones are
-    skipped with a warning. Raises as `find_policy`, and CheckpointError if `path` is a checkpoint.
-    """
-    if _is_checkpoint(path):
-        raise CheckpointError(f"{path} is one checkpoint; --progress needs a run directory, e.g. runs/pong-seed1")
-    directory = path / CHECKPOINTS
-    milestones, checkpoints = list_milestones(directory), list_checkpoints(directory)
-    found = dict[int, TrainedPolicy]()
-    for each in [*milestones, *checkpoints[:1]] if milestones else [*checkpoints, *list_policies(directory)]:
-        try:
-            policy = load_policy(each, trusted)
-        except CheckpointError as error:
-            warn(f"skipped a checkpoint: {error}")
-        else:
-            found.setdefault(policy.counters.steps, policy)
-    if len(found) < 2:
-        raise CheckpointError(
-            f"{path} has kept {counted(len(found), 'policy', 'policies')}, and --progress needs at least two; runs "
-            "with training.keep_milestones keep one after 1, 3, 10, 30 and 100 % of training.total_steps"
-        )
-    return [found[steps] for steps in sorted(found)]
-
-
-def find_policy_arrays(path: Path, warn: Warn) -> Iterator[PolicyArrays]:
-    """The arrays of all valid policies at `path`, which is a checkpoint or a run directory; the best one first.
-
-    Warns of damaged ones. Raises CheckpointError if there is none.
-    """
-    if _is_checkpoint(path):
-        yield load_policy_arrays(path)
-        return
-    directory = path / CHECKPOINTS
-    paths = [*list_policies(directory), *list_checkpoints(directory)]
-    if not paths:
-        raise CheckpointError(f"{path} has no checkpoint yet")
-    damaged = 0
-    for each in paths:
-        try:
-            policy = load_policy_arrays(each)
-        except CheckpointError as error:
-            warn(f"skipped a checkpoint: {error}")
-            damaged += 1
-        else:
-            yield policy
-    if damaged == len(paths):
-        raise CheckpointError(f"no checkpoint in {directory} is valid")
-
-
-def _is_checkpoint(path: Path) -> bool:
-    """Whether `path` is a checkpoint; otherwise it is a run directory. Raises CheckpointError if it is neither."""
-    try:
-        if (path / MANIFEST).exists():
-            return True
-        is_run = path.is_dir() and _is_run(path)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
-    if not is_run:
-        raise CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
-    return False
-
-
-def newest_run(root: Path) -> Path:
-    """The run in `root` with the newest checkpoint. Raises CheckpointError."""
-    saved = [(time, run) for run in runs_below(root) for time in _last_save(run)]
-    if not saved:
-        raise CheckpointError(f"there is no run with a checkpoint in {root}; `paac train --preset pong` makes one")
-    return max(saved)[1]
-
-
-def runs_below(root: Path) -> Iterator[Path]:
-    """The run directories in `root`, at any depth. A link is followed if it leads to a run, but not further."""
-    for directory, names, _ in os.walk(root):
-        found = [name for name in names if _is_run(Path(directory, name))]
-        yield from (Path(directory, name) for name in found)
-        names[:] = [name for name in names if name not in found and not name.startswith(".")]
-
-
-def _is_run(path: Path) -> bool:
-    """Whether `path` is a run directory, perhaps without its config."""
-    return RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir()
-
-
-def _last_save(run: Path) -> list[float]:
-    """The time at which the newest checkpoint of `run` was saved; [] if there is none."""
-
-    def list_paths() -> list[Path]:
-        return [*list_checkpoints(run / CHECKPOINTS), *list_policies(run / CHECKPOINTS)]
-
-    def saved_at(path: Path) -> float:
-        try:
-            return (path / MANIFEST).stat().st_mtime
-        except OSError as error:
-            raise CheckpointError(f"{path} is damaged: {error}") from error
-
-    with contextlib.suppress(CheckpointError):
-        return [time for _, time in load_newest(list_paths, saved_at, lambda text: None)]
-    return []

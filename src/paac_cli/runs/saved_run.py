@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from paac_cli.config import yaml_io
 from paac_cli.config.load import flatten, load_config, third_party_algorithm
 from paac_cli.errors import CheckpointError, RunDirectoryError
-from paac_cli.runs.checkpoint import list_checkpoints, list_policies
+from paac_cli.runs.checkpoint_names import list_checkpoints, list_policies
 from paac_cli.runs.directory_lock import is_locked
+from paac_cli.runs.find import runs_below
 from paac_cli.runs.manifest import Manifest, read_manifest
 from paac_cli.runs.metrics_csv import read_columns, read_last_row
-from paac_cli.runs.run_directory import CONFIG, RunDirectory, runs_below
+from paac_cli.runs.run_directory import CONFIG, RunDirectory
 from paac_cli.runs.run_record import RunRecord, Status, read_record
 from paac_cli.text import reason
 

@@ -19,7 +19,8 @@ from paac_cli.errors import CheckpointError, RunDirectoryError, VerificationErro
 from paac_cli.events import Warn
 from paac_cli.machine import available_cores
 from paac_cli.runs.arrays import Arrays
-from paac_cli.runs.checkpoint import PARTS, Checkpoint, list_checkpoints, load_checkpoint
+from paac_cli.runs.checkpoint import PARTS, Checkpoint, load_checkpoint
+from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.runs.metrics_csv import depends_on_clock, read_rows
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_directory import RunDirectory

@@ -10,7 +10,7 @@ from paac_cli.errors import ConfigError
 from paac_cli.events import Warn
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import PolicyArrays
-from paac_cli.runs.run_directory import find_policy_arrays
+from paac_cli.runs.find import find_policy_arrays
 from paac_cli.text import counted
 
 _TARGET = "target/"  # prefix of the arrays of target networks, which begin as copies
