@@ -220,8 +220,8 @@ def _train(
     ):
         from paac_cli.runs.sinks import EventLog, MetricSink
         from paac_cli.training.device import runtime
-        from paac_cli.training.loop import Training
         from paac_cli.training.loop import train as run_loop
+        from paac_cli.training.training import Training
 
         config, pool = loaded.config, loaded.pool
         stop.begin()

@@ -128,7 +128,8 @@ def _train(
         config, pool, agent = loaded.config, loaded.pool, loaded.agent
         from paac_cli.runs.sinks import CsvSink, MetricSink
         from paac_cli.training.device import runtime
-        from paac_cli.training.loop import Training, train
+        from paac_cli.training.loop import train
+        from paac_cli.training.training import Training
         from paac_cli.training.worker_killer import WorkerKiller
 
         sinks: list[MetricSink] = [WorkerKiller(pool, range(progress.steps, config.training.total_steps))]

@@ -1,19 +1,12 @@
 """The synchronous training loop: act, step, learn. Between rollouts it evaluates and writes metrics and checkpoints."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from paac_cli.algorithms.agent import Agent
-from paac_cli.config.schema import RunConfig
 from paac_cli.errors import PaacError, StoppedError, WorkerError
-from paac_cli.events import Alert, Approximate, Info, Log
-from paac_cli.runs.arrays import Arrays
+from paac_cli.events import Alert, Approximate, Info
 from paac_cli.runs.checkpoint import Checkpoint
-from paac_cli.runs.run_directory import RunDirectory
-from paac_cli.runs.runtime import Runtime, approximate_reasons, unique
-from paac_cli.runs.sinks import MetricSink
 from paac_cli.sampling.history import own_histories
 from paac_cli.sampling.make import Pool
 from paac_cli.sampling.overlap import OverlappedPool, overlapped_rollout
@@ -21,13 +14,12 @@ from paac_cli.sampling.player import Player
 from paac_cli.spec import Determinism
 from paac_cli.stopwatch import Stopwatch
 from paac_cli.timestep import TimeStep
-from paac_cli.training.bad_batch import check_metrics, check_weights
+from paac_cli.training.bad_batch import check_metrics
+from paac_cli.training.checkpoint_writer import CheckpointWriter
 from paac_cli.training.due import Due, MilestoneDue
 from paac_cli.training.env_check import approximate_reason, information
-from paac_cli.training.evaluator import Evaluator
-from paac_cli.training.progress import Progress
-from paac_cli.training.ranks import ALONE, Ranks, RankState
-from paac_cli.training.stop import StopRequest
+from paac_cli.training.ranks import RankState
+from paac_cli.training.training import Training
 
 
 def interact(
@@ -48,24 +40,6 @@ def interact(
         stopwatch.lap("env")
         yield step, player.learn(step)
         stopwatch.lap("learn")
-
-
-@dataclass(frozen=True)
-class Training:
-    """Everything that `train` works with."""
-
-    config: RunConfig
-    agent: Agent
-    pool: Pool
-    evaluator: Evaluator
-    run_dir: RunDirectory
-    progress: Progress  #: as of the checkpoint that is resumed, or of the start; the loop advances it
-    runtime: Runtime
-    sinks: Sequence[MetricSink]
-    log: Log
-    stop: StopRequest
-    determinism: Determinism | None = None  #: of the environment, if this session has checked it
-    ranks: Ranks = ALONE  #: the processes that train together
 
 
 def train(training: Training, resume_from: Checkpoint | None) -> None:
@@ -118,15 +92,10 @@ class _Session:
         self._training, self._resume_from = training, resume_from
         config, steps = training.config, training.progress.steps
         self._envs = training.ranks.share(config.sampling.num_envs)
-        self._approximate = approximate_reasons(
-            training.runtime,
-            resume_from.runtime if resume_from else None,
-            resume_from.approximate if resume_from else (),
-            resumes_exactly=config.algorithm.resumes_exactly,
-        )
         self._found = training.determinism or Determinism("exact")
-        if reason := approximate_reason(config.env.id, self._found):
-            self._approximate = unique((*self._approximate, reason))
+        self._writer = CheckpointWriter(
+            training, resume_from, approximate_reason(config.env.id, self._found), self._has_diverged
+        )
         self._log_due = Due(config.training.log_every, steps)
         self._save_due = Due(config.training.checkpoint_every, steps)
         self._milestone_due = MilestoneDue(config.training.total_steps if config.training.keep_milestones else 0, steps)
@@ -149,6 +118,9 @@ class _Session:
         has_diverged = pool.has_diverged or evaluator.has_diverged
         return RankState(training.stop.signal, has_diverged, pool.restarts + evaluator.restarts)
 
+    def _has_diverged(self) -> bool:
+        return self._own_state.has_diverged or self._of_all_ranks.has_diverged
+
     @property
     def is_finished(self) -> bool:
         progress = self._training.progress
@@ -165,8 +137,8 @@ class _Session:
             self._training.log(Info(text))
         if self._training.config.training.evaluate_every is not None:
             self._training.log(Info(self._training.evaluator.description))
-        if self._approximate:
-            self._training.log(Approximate(self._approximate))
+        if reasons := self._writer.approximate:
+            self._training.log(Approximate(reasons))
         if checkpoint is None:
             pool.reset()
         else:
@@ -222,7 +194,7 @@ class _Session:
         """
         steps = self._training.progress.steps
         if self._milestone_due(steps):
-            self._save_milestone()
+            self._writer.save_milestone()
         log_due, self.evaluation_due = self._log_due(steps), self._evaluate_due(steps)
         if log_due or self.evaluation_due:
             self._log()
@@ -248,7 +220,7 @@ class _Session:
         training, steps = self._training, self._training.progress.steps
         if self.is_stopping:
             return {}
-        policy = self._checked_policy()
+        policy = self._writer.checked_policy()
         self._stopwatch.skip()
         try:
             evaluation = training.evaluator.evaluate(training.agent, lambda: training.stop.signal)
@@ -260,7 +232,7 @@ class _Session:
         self._adopt(evaluation.signal)
         if not evaluation.games:
             return {}
-        training.run_dir.save_if_best(self._checkpoint(policy, evaluation.score)._replace(is_evaluated=True))
+        self._writer.save_if_best(policy, evaluation.score)
         return evaluation.metrics | {"time/eval_share": seconds / (seconds + self._stopwatch.elapsed)}
 
     def _metrics_row(self) -> dict[str, float]:
@@ -286,46 +258,6 @@ class _Session:
         }
 
     def _save(self) -> None:
-        """Save a checkpoint. Raises LearningError if a weight is not finite, and RunDirectoryError."""
-        training, progress = self._training, self._training.progress
-        policy = self._checked_policy()
-        training.ranks.require_equal(policy)
-        checkpoint = self._checkpoint(policy, progress.score)._replace(
-            learner=training.agent.learner.to_arrays(),
-            sampling=training.ranks.histories(training.pool.snapshot(of_last_rollout=True)),
-            progress=progress.to_arrays(),
-            evaluation_due=self.evaluation_due,
-        )
-        if training.ranks.is_first:
-            training.log(training.run_dir.save(checkpoint, training.config.training.keep_checkpoints))
-        self._saved = progress.steps, self.evaluation_due
-
-    def _save_milestone(self) -> None:
-        """Save the policy alone. Raises as `_save` does."""
-        policy, progress = self._checked_policy(), self._training.progress
-        if self._training.ranks.is_first:
-            self._training.run_dir.save_milestone(self._checkpoint(policy, progress.score))
-
-    def _checked_policy(self) -> Arrays:
-        """The arrays of the policy. Raises LearningError, in all ranks, if a weight is not finite."""
-        policy = self._training.agent.policy.to_arrays()
-        with self._training.ranks.failing_together():
-            check_weights(policy, self._training.progress.steps)
-        return policy
-
-    def _checkpoint(self, policy: Arrays, score: float | None) -> Checkpoint:
-        """A checkpoint of now, with the `policy` alone."""
-        training = self._training
-        if self._own_state.has_diverged or self._of_all_ranks.has_diverged:
-            self._approximate = unique((*self._approximate, "an environment diverged on replay"))
-        return Checkpoint(
-            config=training.config,
-            counters=training.progress.counters,
-            score=score,
-            policy=policy,
-            learner={},
-            sampling={},
-            progress={},
-            runtime=training.runtime,
-            approximate=self._approximate,
-        )
+        """Save a checkpoint. Raises as `CheckpointWriter`."""
+        self._writer.save(evaluation_due=self.evaluation_due)
+        self._saved = self._training.progress.steps, self.evaluation_due
