@@ -1,18 +1,22 @@
 """Makes the pictures of docs/img: `python docs/make_images.py [NAME ...]`, by default all, where paac is installed.
 
-`report.png` and its like need Chromium (on Debian: apt install chromium). To add a picture, write a function that
-writes it into a directory, and name it in IMAGES.
+`report.png` and its like need Chromium, and `watch.png` needs Xvfb (on Debian: apt install chromium xvfb). To add a
+picture, write a function that writes it into a directory, and name it in IMAGES.
 """
 
+import contextlib
 import io
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
+from PIL import Image, ImageGrab
 from rich.console import Console, Group
 from rich.terminal_theme import MONOKAI
 
@@ -88,6 +92,31 @@ def reports(directory: Path) -> None:
             (directory / f"{name}.png").write_bytes(page.screenshot())
 
 
+def watch(directory: Path) -> None:
+    """The window of `paac watch`, on a virtual display."""
+    display = ":97"
+    with subprocess.Popen(["Xvfb", display, "-screen", "0", "1000x640x24"], stderr=subprocess.DEVNULL) as server:
+        command = [sys.executable, "-m", "paac_cli", "watch", str(RESULTS / "pong" / "seed1"), "--seed", "5"]
+        with subprocess.Popen(command, env={**os.environ, "DISPLAY": display}, cwd=ROOT) as window:
+            picture = _window_on(display)
+            window.terminate()
+        server.terminate()
+    picture.save(directory / "watch.png")
+
+
+def _window_on(display: str) -> Image.Image:
+    """A picture of the window on a virtual display, some seconds after it has appeared."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        with contextlib.suppress(OSError):  # the display is not there yet
+            if ImageGrab.grab(xdisplay=display).getbbox() is not None:
+                time.sleep(6)
+                screen = ImageGrab.grab(xdisplay=display)
+                return screen.crop(screen.getbbox())
+    raise TimeoutError("no window appeared within two minutes")
+
+
 def _recording_console(width: int) -> Console:
     return Console(width=width, file=io.StringIO(), record=True, force_terminal=True)
 
@@ -141,6 +170,7 @@ IMAGES: dict[str, Callable[[Path], None]] = {
     "compare.svg": comparison,
     "plot.png": curves,
     "pong.gif": film,
+    "watch.png": watch,
     "report.png": reports,
     "report-dark.png": reports,
     "report-phone.png": reports,
