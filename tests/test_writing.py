@@ -27,6 +27,9 @@ ALLOWED = {
     "runs/checkpoint.py": {
         "mkdir": "a new directory, which fails if there is anything",
         "rename": "checkpoints, as whole directories",
+    },
+    "runs/checkpoint_names.py": {
+        "rename": "checkpoints, as whole directories",
         "rmtree": "old checkpoints; follows no link",
         "unlink": "a link or file in place of a checkpoint",
     },
@@ -37,7 +40,8 @@ ALLOWED = {
         "TemporaryDirectory": "the same, with an unpredictable name",
     },
     "sampling/server_setup.py": {"rmtree": "the directory of its sockets"},
-    "training/loop.py": {"save": "of `RunDirectory`"},
+    "training/checkpoint_writer.py": {"save": "of `RunDirectory`"},
+    "training/loop.py": {"save": "of `CheckpointWriter`"},
 }
 
 

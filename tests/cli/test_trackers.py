@@ -42,7 +42,7 @@ def test_trackers_that_fail_or_are_absent_change_nothing_else(tmp_path):
     assert "Warning: 2 rows missing in the tracker own_trackers:FailsAlways" in output
     paac("train", *arguments, "--run-dir", tmp_path / "two", "--set", "training.trackers=[]")
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == [
-        *("checkpoints", "config.yaml", "events.log", "metrics.csv")
+        *("checkpoints", "config.yaml", "events.log", "metrics.csv", "run.json")
     ]
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
     assert logged_steps(tmp_path / "one") == logged_steps(tmp_path / "two") == [320, 640]

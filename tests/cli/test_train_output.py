@@ -27,6 +27,7 @@ class Terminal:
     def __init__(self, width):
         self.ours, self.theirs = os.openpty()
         self.screen, self._lock = Screen(width), threading.Lock()
+        self.frames = 0  # of the live view, so far
         self.resize(width)
         self._reader = threading.Thread(target=self._show, daemon=True)
         self._reader.start()
@@ -62,6 +63,7 @@ class Terminal:
                 return
             with self._lock:
                 self.screen.write(printed.decode())
+                self.frames += printed.count(b"limited by: ")
 
 
 def _take_terminal():
@@ -72,16 +74,17 @@ def _take_terminal():
 @pytest.mark.parametrize("variable", [{}, {"NO_COLOR": "1"}], ids=["colours", "no colours"])
 def test_the_live_view_on_a_terminal_that_is_resized_until_ctrl_c(variable, start_training, tmp_path):
     terminal = Terminal(80)
-    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
-    session = start_training(
-        tmp_path / "run", "--set", "training.log_every=64", env=env | {"TERM": "xterm"} | variable, **terminal.popen
-    )
+    env = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    env |= {"TERM": "xterm", "COLUMNS": "80"} | variable  # some shells export what the size was
+    session = start_training(tmp_path / "run", "--set", "training.log_every=64", env=env, **terminal.popen)
     session.wait_until(lambda: terminal.shows("limited by: ") and terminal.shows("(last 100 games)"))
     assert terminal.shows("of 10,000,000 steps")
     assert terminal.shows(f"CartPole-v1, paac, in {tmp_path}"[:70])
     session.wait_until(lambda: terminal.shows("ago: Saved a checkpoint at step"))
     for width in (40, 100, 57):
         terminal.resize(width)
+        shown = terminal.frames
+        session.wait_until(lambda shown=shown: terminal.frames > shown + 1)  # one may have been made for the old width
     terminal.press_ctrl_c()
     assert session.wait(20) == 130
     terminal.close()

@@ -5,6 +5,7 @@ If printing fails, training continues: `metrics.csv` and `events.log` have the s
 
 import contextlib
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +51,9 @@ def open_view(
     if style == "quiet":
         return WarningsOnly(warn)
     is_terminal = sys.stdout.isatty()  # whatever FORCE_COLOR says
-    console = _PipeTolerantConsole(force_terminal=is_terminal, force_interactive=is_terminal)
+    # COLUMNS and LINES are the terminal's size when the shell set them, and would hide that it has changed since.
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    console = _PipeTolerantConsole(force_terminal=is_terminal, force_interactive=is_terminal, _environ=env)
     if style == "json":
         return JsonLines(console)
     if console.is_terminal and not console.is_dumb_terminal:

@@ -36,13 +36,13 @@ from paac_cli.runs.arrays import Arrays, array_pieces, arrays_from_bytes, read_a
 from paac_cli.runs.checkpoint_names import (
     PARTIAL,
     REPLACED,
+    delete,
+    delete_replaced,
     list_checkpoints,
     list_milestones,
     list_policies,
     named,
     order,
-    remove,
-    remove_replaced,
 )
 from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
 from paac_cli.runs.runtime import Runtime
@@ -97,7 +97,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     written; earlier checkpoints are then unchanged.
     """
     make_directory(directory)
-    remove_replaced(directory)
+    delete_replaced(directory)
     best = next(iter(list_policies(directory)), None)
     if checkpoint.config.training.evaluate_every is None and (best is None or _is_better(checkpoint, best)):
         # Before the checkpoint: a run that is killed in between resumes earlier and finds the same best policy again.
@@ -106,7 +106,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     # Checkpoints with more steps are damaged, or this run would have resumed from them.
     older = [old for old in list_checkpoints(directory) if order(old)[0] < checkpoint.counters.steps]
     kept = {best, path, *older[: keep - 1], *list_milestones(directory)}
-    remove(directory, [old for old in named(directory) if old not in kept])
+    delete(directory, [old for old in named(directory) if old not in kept])
     return path
 
 
@@ -116,9 +116,9 @@ def save_milestone(directory: Path, milestone: Checkpoint) -> Path:
     One with the same number of steps is replaced: a run that resumes from before it writes it again. Raises OSError.
     """
     make_directory(directory)
-    remove_replaced(directory)
+    delete_replaced(directory)
     path = _write(directory, f"milestone_{milestone.counters.steps:09d}", milestone, (_POLICY,))
-    remove_replaced(directory)
+    delete_replaced(directory)
     return path
 
 
@@ -131,7 +131,7 @@ def save_if_best(directory: Path, checkpoint: Checkpoint) -> None:
     others = list_policies(directory)
     if not others or _is_better(checkpoint, others[0]):
         best = _write_policy(directory, checkpoint)
-        remove(directory, [old for old in others if old != best])
+        delete(directory, [old for old in others if old != best])
 
 
 def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:
@@ -207,7 +207,7 @@ def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[s
             final.rename(final.with_name(final.name + REPLACED))
         partial.rename(final)
     except OSError:
-        remove(directory, [])  # free the space on a full disk
+        delete(directory, [])  # free the space on a full disk
         raise
     sync_directory(directory)
     return final

@@ -65,17 +65,19 @@ def _successor(replaced: Path) -> Path:
     return replaced.with_name(replaced.name.removesuffix(REPLACED))
 
 
-def best_beside(path: Path) -> Path:
-    """Where the best policy is if it is that of the checkpoint at `path`."""
-    return path.with_name(path.name.replace("step_", "best_"))
+def is_best(checkpoint: Path) -> bool:
+    """Whether the best policy is that of the `checkpoint`; False if that cannot be found out."""
+    with contextlib.suppress(OSError):
+        return checkpoint.with_name(checkpoint.name.replace("step_", "best_")).exists()
+    return False
 
 
-def remove_replaced(directory: Path) -> None:
-    """`remove` the checkpoints whose replacement is complete."""
-    remove(directory, [old for old in named(directory) if old.name.endswith(REPLACED) and _successor(old).exists()])
+def delete_replaced(directory: Path) -> None:
+    """`delete` the checkpoints whose replacement is complete."""
+    delete(directory, [old for old in named(directory) if old.name.endswith(REPLACED) and _successor(old).exists()])
 
 
-def remove(directory: Path, checkpoints: Sequence[Path]) -> None:
+def delete(directory: Path, checkpoints: Sequence[Path]) -> None:
     """Delete `checkpoints` and the remains of interrupted saves. What cannot be deleted stays until the next save.
 
     Each is renamed first, and the rename synced: a half-deleted checkpoint must not look like a damaged one.

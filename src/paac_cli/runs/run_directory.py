@@ -20,7 +20,7 @@ from paac_cli.runs.checkpoint import (
     save_if_best,
     save_milestone,
 )
-from paac_cli.runs.checkpoint_names import best_beside, list_checkpoints
+from paac_cli.runs.checkpoint_names import is_best, list_checkpoints
 from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
@@ -130,7 +130,7 @@ class RunDirectory:
             if self.metrics_csv.exists():
                 sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
             path = save_checkpoint(self.checkpoints, checkpoint, keep)
-        return CheckpointSaved(checkpoint.counters.steps, checkpoint.score, is_best=best_beside(path).exists())
+        return CheckpointSaved(checkpoint.counters.steps, checkpoint.score, is_best=is_best(path))
 
     def save_if_best(self, checkpoint: Checkpoint) -> None:
         """Let the policy of `checkpoint` replace the best policy, if its score is as high. Raises as `save` does."""

@@ -21,6 +21,8 @@ from paac_cli.training.env_check import approximate_reason, information
 from paac_cli.training.ranks import RankState
 from paac_cli.training.training import Training
 
+_SIGNALS_TAKE = 0.5  # seconds at most until a signal to all processes has reached this one, after it has ended others
+
 
 def interact(
     player: Player, pool: Pool, num_steps: int, stopwatch: Stopwatch
@@ -65,6 +67,7 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
     except WorkerError as error:
         if training.ranks.size > 1:
             raise
+        time.sleep(_SIGNALS_TAKE)
         if training.stop:  # a stop signal to all processes may also end programs that environments need
             training.log(Alert(f"while the run was stopping, {error}"))
         else:
