@@ -80,6 +80,7 @@ def test_a_run_with_evaluations_is_verified(evaluated):
     assert run_here("verify", evaluated).stdout.endswith("Identical, bit for bit.\n")
 
 
+@pytest.mark.slow
 def test_the_best_policy_is_chosen_anew_when_evaluations_begin_or_end(trained_copy, train, total_steps):
     assert not best_policy(trained_copy)[2]
     train(trained_copy, *EVALUATE, "--total-steps", total_steps + 1280)
@@ -196,6 +197,7 @@ def test_a_worker_that_is_killed_in_an_evaluation_is_replaced(toy, uninterrupted
     assert_same_run(toy.run_dir, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_stop_in_the_last_evaluation_leaves_a_run_that_is_not_finished(toy):
     end = ("--total-steps", "320")
     with toy.start(*end) as session:
@@ -208,6 +210,7 @@ def test_a_stop_in_the_last_evaluation_leaves_a_run_that_is_not_finished(toy):
     assert "is already trained" in toy.train(*end).stdout
 
 
+@pytest.mark.slow
 def test_an_interrupted_evaluation_is_not_made_if_evaluations_are_turned_off(toy):
     with toy.start() as session:
         toy.start_evaluation(session, after=192)
@@ -258,6 +261,7 @@ def test_environments_of_evaluations_are_made_once(tmp_path):
     assert {name: made[name] for name in "4567"} == dict.fromkeys("4567", 1)
 
 
+@pytest.mark.slow
 def test_recurrent_policies_and_action_masks_are_evaluated(tmp_path):
     """The environment raises an error at an illegal action."""
     run_dir = tmp_path / "run"
