@@ -77,6 +77,7 @@ def test_a_stop_signal_stops_all_and_starts_no_more(tmp_path):
         (["--seeds", "3-1"], "is not a list of seeds"),
         (["--seeds", "1,x"], "is not a list of seeds"),
         (["--seeds", "1-2000"], "at most 1,000"),
+        (["--seeds", "1-600,700-1200"], "at most 1,000"),
         (["--seeds", "1", "--seed", "2"], "--seeds cannot be combined with --seed"),
         (["--seeds", "1-2", "--log-json"], "--seeds cannot be combined with --seed, --cluster or --log-json"),
         (["--jobs", "2"], "--jobs is for --seeds"),
@@ -94,10 +95,16 @@ def test_runs_of_all_kinds_are_listed(trained, invoke, tmp_path):
         (tmp_path / "runs" / name).symlink_to(trained)
     (tmp_path / "runs" / "broken").mkdir()
     (tmp_path / "runs" / "broken" / "config.yaml").write_text("env: {id: [}")
+    (tmp_path / "runs" / "garbled").mkdir()
+    (tmp_path / "runs" / "garbled" / "config.yaml").write_text((trained / "config.yaml").read_text())
+    (tmp_path / "runs" / "garbled" / "metrics.csv").write_text(
+        "steps,rollout/ep_rew_mean,time/time_elapsed\n64,x,inf\n"
+    )
     listed = json.loads(invoke("runs", "--json").stdout)["runs"]
-    assert [run["run"] for run in listed] == ["broken", "group/seed2", "group/seed10"]
+    assert [run["run"] for run in listed] == ["broken", "garbled", "group/seed2", "group/seed10"]
+    assert (listed[1]["steps"], listed[1]["score"]) == (64, None)
     assert "invalid YAML" in listed[0]["error"]
-    run = listed[1]
+    run = listed[2]
     assert (run["status"], run["preset"], run["environment"], run["algorithm"]) == (
         Status.FINISHED,
         "cartpole",
@@ -108,7 +115,8 @@ def test_runs_of_all_kinds_are_listed(trained, invoke, tmp_path):
     assert run["score"] == SavedRun(trained).best.score
     assert run["bytes"] > 10_000
     text = invoke("runs").stdout
-    assert [line.split()[0] for line in text.splitlines()[:4]] == ["run", "broken", "group/seed2", "group/seed10"]
+    names = [line.split()[0] for line in text.splitlines()[:5]]
+    assert names == ["run", "broken", "garbled", "group/seed2", "group/seed10"]
     assert "broken: " in text.splitlines()[-1]
 
 

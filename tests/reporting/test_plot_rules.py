@@ -84,3 +84,23 @@ def test_an_unknown_metric_is_refused_with_those_that_exist(tmp_path):
 def test_games_without_human_scores_are_not_aggregated(tmp_path):
     with pytest.raises(RunDirectoryError, match="CartPole-v1 has no known human score"):
         plot_runs([write_run(tmp_path / "run")], tmp_path / "curve.png", aggregate=True)
+
+
+def test_series_of_one_game_never_share_a_label(tmp_path):
+    for number, hidden in enumerate(([1], [2], [3])):
+        for group in "ab":
+            path = tmp_path / group / "a-name-of-a-group-that-is-too-long-for-any-legend-of-a-plot"
+            path.mkdir(parents=True, exist_ok=True)
+            config = load_config(
+                {
+                    "env": {"id": "CartPole-v1", "kwargs": {"word": 50 * "x" + group}},
+                    "network": {"torso": "mlp", "hidden_sizes": hidden},
+                    "training": {"total_steps": 100},
+                },
+                "test",
+            )
+            write_run(path / f"{number}-seed1")
+            (path / f"{number}-seed1" / "config.yaml").write_text(to_yaml(config))
+    runs = [SavedRun(path) for path in sorted(tmp_path.glob("*/*/*"))]
+    labels = [one.label for one in sort_into_series(runs)]
+    assert len(set(labels)) == len(labels) == 6

@@ -308,3 +308,10 @@ def test_a_missing_array_is_refused(part, name, tmp_path):
     rest = {key: array for key, array in getattr(checkpoint, part).items() if key != name}
     with pytest.raises(CheckpointError, match="do not match"):
         load_checkpoint(save_checkpoint(tmp_path, checkpoint._replace(**{part: rest})))
+
+
+def test_the_best_policy_can_be_saved_again_and_again(tmp_path):
+    """As in a run that is killed after an evaluation and resumes before it, several times."""
+    for _ in range(3):
+        save_if_best(tmp_path, make_checkpoint(1000, score=5.0)._replace(is_evaluated=True))
+        assert [path.name for path in tmp_path.iterdir()] == ["best_000001000"]

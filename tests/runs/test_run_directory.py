@@ -14,7 +14,7 @@ from paac_cli.errors import RunDirectoryError
 from paac_cli.runs.directory_lock import is_locked
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
-from paac_cli.runs.saved_run import SavedRun
+from paac_cli.runs.saved_run import RETURN, SavedRun, read_runs
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -109,7 +109,7 @@ def test_where_directories_cannot_be_locked_a_file_is(error, tmp_path, monkeypat
     lock = fcntl.flock
 
     def lock_files_only(descriptor, operation):
-        if Path(f"/proc/self/fd/{descriptor}").is_dir():
+        if Path(f"/proc/self/fd/{descriptor}").is_dir() and operation & fcntl.LOCK_EX:  # which needs to write
             raise OSError(error, os.strerror(error))
         lock(descriptor, operation)
 
@@ -117,7 +117,9 @@ def test_where_directories_cannot_be_locked_a_file_is(error, tmp_path, monkeypat
     with begun(tmp_path / "run") as run, RunDirectory(tmp_path / "run") as other:
         with pytest.raises(RunDirectoryError, match="another process is training in"):
             other.claim(cartpole_config(), fresh=False)
+        assert is_locked(tmp_path / "run")
         run.save(checkpoint_of(100), keep=1)
+    assert not is_locked(tmp_path / "run")
     with begun(tmp_path / "run"):
         pass
 
@@ -188,3 +190,32 @@ def test_looking_at_a_lock_keeps_nobody_from_training(tmp_path):
     threading.Timer(0.02, os.close, [looking]).start()
     begun(tmp_path / "run")
     assert is_locked(tmp_path / "run")
+
+
+def test_a_reason_of_any_text_is_recorded(tmp_path):
+    with pytest.raises(RunDirectoryError), begun(tmp_path / "run"):
+        raise RunDirectoryError("\udcff is not UTF-8" + 200_000 * "!")
+    assert SavedRun(tmp_path / "run").status == Status.FAILED
+    assert read_record(tmp_path / "run").reason.startswith("\\xff is not UTF-8!")
+
+
+def test_a_run_that_was_at_its_end_already_is_finished_whatever_its_last_session_recorded(tmp_path):
+    with begun(tmp_path / "run") as run:
+        run.finish_earlier()
+        assert read_record(tmp_path / "run").status == Status.FINISHED
+
+
+def test_runs_that_were_set_aside_are_read_only_if_they_are_named(tmp_path):
+    for name in ("seed1", "seed1.old-1"):
+        with begun(tmp_path / name):
+            pass
+    assert [run.name for run in read_runs([tmp_path])] == ["seed1"]
+    assert [run.name for run in read_runs([tmp_path / "seed1.old-1"])] == ["seed1.old-1"]
+
+
+def test_a_run_that_ends_between_two_rows_has_a_row_for_its_end(tmp_path):
+    with begun(tmp_path / "run") as run:
+        run.metrics_csv.write_text(f"steps,{RETURN}\n50,1.0\n")
+        run.save(checkpoint_of(100)._replace(score=7.0), keep=1)
+    columns = SavedRun(tmp_path / "run").columns(["steps", RETURN])
+    assert (columns["steps"].tolist(), columns[RETURN].tolist()) == ([50, 100], [1.0, 7.0])

@@ -21,9 +21,10 @@ class Seeds(click.ParamType):
             first, dash, last = part.strip().partition("-")
             if not (first.isdecimal() and (last.isdecimal() or not dash)) or int(last or first) < int(first):
                 self.fail(f"{value!r} is not a list of seeds, such as 1-5 or 1,3,7-9", param, ctx)
-            if int(last or first) >= 2**63 or int(last or first) - int(first) >= _MOST:
+            number = int(last or first) - int(first) + 1
+            if int(last or first) >= 2**63 or len(seeds) + number > _MOST:
                 self.fail(f"seeds are less than 2^63, and at most {_MOST:,} in a group", param, ctx)
-            seeds += range(int(first), int(last or first) + 1)
+            seeds += range(int(first), int(first) + number)
         return tuple(dict.fromkeys(seeds))
 
 
@@ -54,7 +55,8 @@ def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
     if begun:
         echo(format_runs(list_runs(begun, group), terminal_width()))
     if runs.exit_code:
-        echo("Not all seeds have finished. Run the same command to resume")
+        command = "the same command without --fresh" if context.params["fresh"] else "the same command"
+        echo(f"Not all seeds have finished. Run {command} to resume")
         context.exit(runs.exit_code)
 
 

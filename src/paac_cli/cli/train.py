@@ -176,6 +176,8 @@ def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: 
         must_evaluate = checkpoint is not None and checkpoint.evaluation_due and config.training.evaluate_every
         is_finished = progress.steps >= config.training.total_steps or progress.goal_reached
         if is_finished and not must_evaluate:
+            if ranks.is_first:
+                run_dir.finish_earlier()
             ranks.finish()
             if ranks.is_first:
                 output.print_already_trained(progress, directory)

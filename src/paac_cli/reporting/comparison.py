@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from paac_cli.reporting.curves import final_scores, normalised, read_curve
 from paac_cli.reporting.series import Series, differences
 from paac_cli.reporting.statistics import Interval, bootstrap, interquartile_mean, probability_of_improvement
+from paac_cli.runs.metrics_csv import number_in
 from paac_cli.runs.saved_run import RETURN, SavedRun
 
 VARIES = "varies"  #: in place of a setting's value, where it differs between games
@@ -83,8 +84,8 @@ def _reached(run: SavedRun, threshold: float) -> tuple[float, float] | None:
 
 def _speed(run: SavedRun) -> float:
     """Agent steps per second of training, over all sessions."""
-    seconds = float(run.last_row.get("time/time_elapsed") or "nan")
-    return float(run.last_row.get("steps", 0)) / seconds if seconds > 0 else math.nan
+    seconds = number_in(run.last_row.get("time/time_elapsed", ""))
+    return number_in(run.last_row.get("steps", "")) / seconds if seconds > 0 else math.nan
 
 
 def _median(values: Sequence[float]) -> float | None:

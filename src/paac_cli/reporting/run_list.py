@@ -8,6 +8,7 @@ from typing import Any
 
 from paac_cli.errors import PaacError
 from paac_cli.reporting.tables import format_table
+from paac_cli.runs.metrics_csv import number_in
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import RETURN, SavedRun
 from paac_cli.text import one_line, shorten
@@ -67,7 +68,7 @@ def _score(run: SavedRun) -> float | None:
     """Mean return of the best policy; before there is one, that of the latest games; None before the first game."""
     if run.best is not None and run.best.score is not None:
         return run.best.score
-    score = float(run.last_row.get(RETURN) or "nan")
+    score = number_in(run.last_row.get(RETURN, ""))
     return None if math.isnan(score) else score
 
 

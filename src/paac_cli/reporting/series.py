@@ -43,6 +43,11 @@ def sort_into_series(runs: Iterable[SavedRun]) -> list[Series]:
         Series(game, _label(group[0], first), sorted(group, key=lambda run: run.config.seed))
         for (game, _), group in found.items()
     ]
+    taken: dict[tuple[str, str], int] = {}
+    for number, one in enumerate(series):
+        times = taken[one.game, one.label] = taken.get((one.game, one.label), 0) + 1
+        if times > 1:
+            series[number] = one._replace(label=f"{one.label} ({times})")
     return sorted(series, key=lambda one: games.index(one.game))
 
 
@@ -66,10 +71,7 @@ def _distinguishing(run: SavedRun) -> dict[_Keys, Any]:
     return {
         keys: value
         for keys, value in run.settings.items()
-        if keys != ("seed",)
-        and not is_free_on_resume(keys)
-        and not (keys[0] == "env" and keys[1] in _GAME)
-        and keys != ("training", "stop_when")
+        if keys != ("seed",) and not is_free_on_resume(keys) and not (keys[0] == "env" and keys[1] in _GAME)
     }
 
 

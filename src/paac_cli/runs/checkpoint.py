@@ -128,10 +128,12 @@ def save_if_best(directory: Path, checkpoint: Checkpoint) -> None:
     Scores of evaluations and mean returns of training are not compared: the newer one wins. Raises OSError.
     """
     make_directory(directory)
+    delete_replaced(directory)
     others = list_policies(directory)
     if not others or _is_better(checkpoint, others[0]):
         best = _write_policy(directory, checkpoint)
         delete(directory, [old for old in others if old != best])
+        delete_replaced(directory)
 
 
 def load_checkpoint(path: Path, trusted: Container[str] = ()) -> Checkpoint:

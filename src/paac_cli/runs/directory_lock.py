@@ -54,12 +54,10 @@ class DirectoryLock:
 
 def is_locked(path: Path) -> bool:
     """Whether a process trains in the directory at `path`; False if that cannot be known."""
-    with contextlib.suppress(OSError):
-        try:
-            return _is_file_locked(path, os.O_DIRECTORY)
-        except OSError as error:
-            if error.errno in _CANNOT_LOCK:
-                return _is_file_locked(path / _FILE, os.O_NOFOLLOW | os.O_NONBLOCK)
+    for name, flags in ((path, os.O_DIRECTORY), (path / _FILE, os.O_NOFOLLOW | os.O_NONBLOCK)):
+        with contextlib.suppress(OSError):
+            if _is_file_locked(name, flags):
+                return True
     return False
 
 

@@ -112,14 +112,21 @@ def newest_run(root: Path) -> Path:
 def runs_below(root: Path) -> Iterator[Path]:
     """The run directories in `root`, at any depth. A link is followed if it leads to a run, but not further."""
     for directory, names, _ in os.walk(root):
-        found = [name for name in names if _is_run(Path(directory, name))]
+        found = [name for name in names if _can_be_run(Path(directory, name))]
         yield from (Path(directory, name) for name in found)
         names[:] = [name for name in names if name not in found and not name.startswith(".")]
 
 
 def _is_run(path: Path) -> bool:
-    """Whether `path` is a run directory, perhaps without its config."""
+    """Whether `path` is a run directory, perhaps without its config. Raises OSError if it cannot be looked into."""
     return RunDirectory(path).is_run or RunDirectory(path).checkpoints.is_dir()
+
+
+def _can_be_run(path: Path) -> bool:
+    """As `_is_run`, but False if it cannot be looked into."""
+    with contextlib.suppress(OSError):
+        return _is_run(path)
+    return False
 
 
 def _last_save(run: Path) -> list[float]:

@@ -66,7 +66,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[np.float
     positions = [columns.index(name) if name in columns else None for name in names]
     rows = list(_rows(columns, lines, strict=False))
     return {
-        name: np.array([math.nan if position is None else _number(cells[position]) for cells in rows], np.float64)
+        name: np.array([math.nan if position is None else number_in(cells[position]) for cells in rows], np.float64)
         for name, position in zip(names, positions, strict=True)
     }
 
@@ -112,11 +112,13 @@ def _rows(columns: Sequence[str], lines: Iterable[str], strict: bool) -> Iterato
             raise ValueError(f"line {number} is not a row of the table")
 
 
-def _number(cell: str) -> float:
+def number_in(cell: str) -> float:
+    """The number in a cell; NaN if it is empty, or not a finite number."""
     try:
-        return float(cell) if cell else math.nan
+        number = float(cell or "nan")
     except ValueError:
         return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def _cells(line: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The directory of a run: its config, metrics, checkpoints and videos."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from paac_cli.runs.run_record import RunRecord, Status, read_record, write_recor
 from paac_cli.text import describe_error, reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
+SET_ASIDE = re.compile(r"\.old-[0-9]+$")  #: end of the name of a run that `--fresh` has renamed
 
 
 class RunDirectory:
@@ -101,17 +103,26 @@ class RunDirectory:
         """Record that the run has reached its end. Otherwise the end of the block records that it stopped or failed."""
         self._record_end(Status.FINISHED)
 
+    def finish_earlier(self) -> None:
+        """Record that the run was at its end already: its last session may have been killed just before it said so."""
+        earlier = read_record(self.path)
+        if earlier is not None and earlier.status != Status.FINISHED:
+            with contextlib.suppress(OSError):
+                write_record(self.path, earlier.model_copy(update={"status": Status.FINISHED, "reason": ""}))
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception):
-            self._record_end(Status.FAILED, str(error) if isinstance(error, PaacError) else describe_error(error))
-        else:
-            self._record_end(Status.STOPPED)
-        self._release()
+        try:
+            if isinstance(error, Exception):
+                self._record_end(Status.FAILED, str(error) if isinstance(error, PaacError) else describe_error(error))
+            else:
+                self._record_end(Status.STOPPED)
+        finally:
+            self._release()
 
     @property
     def videos(self) -> Path:

@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paac_cli.files import read_regular, replace_synced
+from paac_cli.text import printable, shorten
 
 RECORD = "run.json"
-_MAX_BYTES = 100_000
+_MAX_BYTES, _MAX_REASON = 100_000, 2_000
 
 
 class Status(StrEnum):
@@ -33,7 +34,9 @@ class RunRecord(BaseModel):
 
 
 def write_record(run: Path, record: RunRecord) -> None:
-    """Raises OSError."""
+    """Write `record` to the run directory `run`; long or unprintable texts are shortened or escaped. Raises OSError."""
+    texts = {"preset": printable(record.preset), "reason": shorten(printable(record.reason), _MAX_REASON)}
+    record = record.model_copy(update=texts)
     replace_synced(run / RECORD, [record.model_dump_json(indent=2).encode() + b"\n"])
 
 

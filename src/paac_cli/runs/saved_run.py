@@ -1,6 +1,7 @@
 """Reads runs from disk for reports: quickly, without TensorFlow, and without importing third-party code."""
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from paac_cli.runs.directory_lock import is_locked
 from paac_cli.runs.find import runs_below
 from paac_cli.runs.manifest import Manifest, read_manifest
 from paac_cli.runs.metrics_csv import read_columns, read_last_row
-from paac_cli.runs.run_directory import CONFIG, RunDirectory
+from paac_cli.runs.run_directory import CONFIG, SET_ASIDE, RunDirectory
 from paac_cli.runs.run_record import RunRecord, Status, read_record
 from paac_cli.text import reason
 
@@ -57,22 +58,25 @@ class SavedRun:
 
     @cached_property
     def record(self) -> RunRecord:
-        """Its record; of a run that an earlier version has made, an empty one."""
+        """Its record; an empty one if it has none that can be read."""
         return read_record(self.path) or RunRecord(status=Status.STOPPED)
+
+    @cached_property
+    def _has_record(self) -> bool:
+        return read_record(self.path) is not None
 
     @cached_property
     def status(self) -> Status:
         """How far the run has come, or how its latest session ended."""
         if is_locked(self.path):
             return Status.RUNNING
-        if self.record.status == Status.RUNNING:
-            return Status.KILLED
-        if self.record.status == Status.STOPPED and self._is_complete:
-            return Status.FINISHED  # by an earlier version, which kept no record
-        return self.record.status
+        if not self._has_record:
+            return Status.FINISHED if self._seems_complete else Status.STOPPED
+        return Status.KILLED if self.record.status == Status.RUNNING else self.record.status
 
     @property
-    def _is_complete(self) -> bool:
+    def _seems_complete(self) -> bool:
+        """Whether a run that an earlier version has made, without a record, has probably reached its end."""
         goal = self.config.training.stop_when
         score = self.last_saved.score if self.last_saved else None
         reached = goal is not None and score is not None and score >= goal.mean_return
@@ -120,16 +124,34 @@ class SavedRun:
         return sum(_sizes(self.path))
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        """These columns of its metrics, each [rows]; NaN where a number is missing. Raises RunDirectoryError."""
+        """These columns of its metrics, each [rows]; NaN where a number is missing. Raises RunDirectoryError.
+
+        A run may end between two rows: if its last checkpoint is newer than the last row, it has a row, too.
+        """
         wanted = tuple(names)
         if wanted not in self._columns:
             try:
-                self._columns[wanted] = read_columns(self._files.metrics_csv, wanted)
+                columns = read_columns(self._files.metrics_csv, wanted)
             except FileNotFoundError:
-                self._columns[wanted] = {name: np.empty(0) for name in wanted}
+                columns = {name: np.empty(0) for name in wanted}
             except (OSError, ValueError) as error:
                 raise self._unreadable(error) from error
+            end = self._end_between_rows
+            self._columns[wanted] = {
+                name: np.append(numbers, end.get(name, math.nan)) if end else numbers
+                for name, numbers in columns.items()
+            }
         return self._columns[wanted]
+
+    @property
+    def _end_between_rows(self) -> dict[str, float]:
+        """Metric -> value at the last checkpoint, if that is newer than the last row; otherwise empty."""
+        saved = self.last_saved
+        if saved is None or saved.is_evaluated or saved.score is None:
+            return {}
+        if saved.counters.steps <= int(self.last_row.get("steps", 0)):
+            return {}
+        return {"steps": saved.counters.steps, "time/time_elapsed": saved.counters.seconds, RETURN: saved.score}
 
     def _unreadable(self, error: Exception) -> RunDirectoryError:
         return RunDirectoryError(f"{self.path} has no metrics that can be read: {reason(error)}")
@@ -142,7 +164,7 @@ def find_runs(path: Path) -> list[Path]:
     """
     if RunDirectory(path).is_run:
         return [path]
-    found = sorted(runs_below(path), key=_natural)
+    found = sorted((run for run in runs_below(path) if RunDirectory(run).is_run), key=_natural)
     if not found:
         if path.is_file():
             raise RunDirectoryError(f"{path} is a file; give a run directory, or a directory of runs")
@@ -152,8 +174,11 @@ def find_runs(path: Path) -> list[Path]:
 
 
 def read_runs(paths: Iterable[Path]) -> list[SavedRun]:
-    """The runs at or below `paths`, each once. Raises RunDirectoryError and ConfigError."""
-    found = [run for path in paths for run in find_runs(path)]
+    """The runs at or below `paths`, each once. Raises RunDirectoryError and ConfigError.
+
+    Below a path, runs that `paac train --fresh` has set aside are left out: they have the seeds of others.
+    """
+    found = [run for path in paths for run in find_runs(path) if run == path or not SET_ASIDE.search(run.name)]
     return [SavedRun(run) for run in {run.resolve(): run for run in found}.values()]
 
 

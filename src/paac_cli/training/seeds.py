@@ -1,5 +1,6 @@
 """Trains runs that differ only in their seed, one after the other or some at a time."""
 
+import signal
 import subprocess
 import threading
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from paac_cli.errors import REQUEUE
 from paac_cli.training.processes import forward_lines, split_cores, start_paac
 
 _POLL = 0.1  # seconds
@@ -51,19 +53,18 @@ class SeedRuns:
         """0 if all have finished; otherwise that of the first that has not, or of the signal that stopped all."""
         failed = [code for code in self._exit_codes.values() if code]
         code = failed[0] if failed else -(self._stop_signal or 0)
-        return code if code >= 0 else 128 - code
+        return REQUEUE if code == -signal.SIGUSR1 else code if code >= 0 else 128 - code
 
     def stop(self, number: int) -> None:
         """Send a stop signal to those that run, and start no others."""
         self._stop_signal = self._stop_signal or number
-        self._waiting.clear()
         for run in self._running.values():
             run.process.send_signal(number)
 
     def wait(self) -> None:
         """Start them, and wait until all have ended."""
-        while self._waiting or self._running:
-            while self._waiting and self._free_cores:
+        while self._running or (self._waiting and self._stop_signal is None):
+            while self._waiting and self._free_cores and self._stop_signal is None:
                 self._start(self._waiting.pop(0))
             time.sleep(_POLL)
             for seed in [seed for seed, run in self._running.items() if run.process.poll() is not None]:
@@ -74,6 +75,8 @@ class SeedRuns:
         process = start_paac(self._arguments(seed), cores, {}, prints_here=self._jobs == 1)
         forwarding = forward_lines(process, f"seed {seed}", self._show) if self._jobs > 1 else None
         self._running[seed] = _Running(process, cores, forwarding)
+        if self._stop_signal is not None:  # it came while the process was started
+            process.send_signal(self._stop_signal)
 
     def _end(self, seed: int) -> None:
         run = self._running.pop(seed)

@@ -27,7 +27,7 @@ def curve_data(runs: Sequence[SavedRun], names: Sequence[str]) -> dict[str, Any]
     """
     logged = list(dict.fromkeys(name for run in runs for name in run.last_row if name != "steps"))
     metrics = sorted(logged, key=lambda name: (name != RETURN, name not in METRICS))[:_MAX_METRICS]
-    columns = [_finite(_with_end(run, run.columns(["steps", _SECONDS, *metrics]))) for run in runs]
+    columns = [_finite(run.columns(["steps", _SECONDS, *metrics])) for run in runs]
     metrics = [name for name in metrics if any(np.isfinite(each[name]).any() for each in columns)]
     rows = min(max(_MAX_NUMBERS // (len(runs) * (len(metrics) + 2)), _MIN_ROWS), _MAX_ROWS)
     return {
@@ -46,15 +46,6 @@ def curve_data(runs: Sequence[SavedRun], names: Sequence[str]) -> dict[str, Any]
         "means": _means(columns, [name for name in metrics if name.startswith("rollout/")]) if len(runs) > 1 else {},
         "references": _references(runs[0].config),
     }
-
-
-def _with_end(run: SavedRun, columns: Columns) -> Columns:
-    """`columns` with a row for the last checkpoint if it is newer: a run may end between two rows."""
-    saved = run.last_saved
-    if saved is None or saved.score is None or saved.counters.steps <= columns["steps"].max(initial=0):
-        return columns
-    end = {"steps": saved.counters.steps, _SECONDS: saved.counters.seconds, RETURN: saved.score}
-    return {name: np.append(values, end.get(name, np.nan)) for name, values in columns.items()}
 
 
 def _axes(config: RunConfig, columns: Sequence[Columns]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Sections of a report, as HTML: settings, how to reproduce the run, machine and versions."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,9 @@ from paac_cli.reporting.report.settings import PresetComparison, train_command, 
 from paac_cli.runs.runtime import Runtime, unique
 from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import shell_quoted, shorten
+
+#: What is printed for `pip install`: the versions come from the run directory, perhaps of somebody else.
+_PIN = re.compile(r"(ale-py|gymnasium|numpy|tensorflow|opencv-python-headless|keras)==[0-9A-Za-z.+!]+")
 
 
 def settings_section(comparison: PresetComparison, config_text: str) -> Html:
@@ -77,7 +81,7 @@ def reproduction_section(runs: Sequence[SavedRun], best: SavedRun, comparison: P
 def _packages(runtimes: Sequence[Runtime]) -> Html:
     versions = {**runtimes[0].versions}
     own = versions.pop("paac", "")
-    pins = " ".join(shell_quoted(f"{name}=={version}") for name, version in versions.items())
+    pins = " ".join(f"{name}=={version}" for name, version in versions.items() if _PIN.fullmatch(f"{name}=={version}"))
     title = element("h3", f"Install the same versions{own and f', with paac {own}'}")
     return joined(title, element("pre", element("code", f"pip install {pins}")))
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paac_cli.reporting.statistics import Interval, bootstrap, interquartile_mean
+from paac_cli.runs.metrics_csv import number_in
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import RETURN, SavedRun
 
@@ -21,6 +22,7 @@ class Result(NamedTuple):
     seconds: float | None  #: of training, over all sessions
     best: float | None  #: mean return of the best policy; without a checkpoint, the highest one that was logged
     best_steps: int | None  #: at which it was reached
+    is_evaluated: bool  #: whether `best` is that of an evaluation, and not of games in training
     latest: float | None  #: mean return of the latest games
 
     @property
@@ -32,7 +34,7 @@ class Result(NamedTuple):
 def result_of(run: SavedRun) -> Result:
     """The result of `run` so far. Raises RunDirectoryError."""
     saved = run.last_saved
-    row = {name: _number(text) for name, text in run.last_row.items()}
+    row = {name: number_in(text) for name, text in run.last_row.items()}
     games, seconds = row.get("rollout/episodes", math.nan), row.get("time/time_elapsed", math.nan)
     latest = row.get(RETURN, math.nan)
     if saved is not None and saved.counters.steps > row.get("steps", 0):  # a run may end between two rows
@@ -47,14 +49,15 @@ def result_of(run: SavedRun) -> Result:
         seconds=None if math.isnan(seconds) else seconds,
         best=best,
         best_steps=best_steps,
+        is_evaluated=run.best is not None and run.best.is_evaluated,
         latest=None if math.isnan(latest) else latest,
     )
 
 
 def mean_of_best(results: Sequence[Result]) -> Interval | None:
-    """The interquartile mean of the best mean returns; None unless all are known."""
+    """The interquartile mean of the best mean returns; None unless all are known and of the same kind."""
     scores = [result.best for result in results]
-    if not scores or None in scores:
+    if not scores or None in scores or len({result.is_evaluated for result in results}) > 1:
         return None
     return bootstrap(interquartile_mean, np.array(scores, np.float64)[:, None])
 
@@ -68,12 +71,3 @@ def _best(run: SavedRun) -> tuple[float | None, int | None]:
         return None, None
     row = int(np.argmax(np.where(np.isfinite(returns), returns, -np.inf)))
     return float(returns[row]), int(columns["steps"][row])
-
-
-def _number(text: str) -> float:
-    """The number in a cell; NaN if it is not finite."""
-    try:
-        number = float(text or "nan")
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan

@@ -12,7 +12,6 @@ from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import clock, counted, shell_quoted, shorten
 
 _UNKNOWN = "\N{EN DASH}"
-_GAMES = "mean of 100 games in training"
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -70,7 +69,8 @@ def group_result(runs: Sequence[SavedRun], names: Sequence[str], results: Sequen
         )
         for name, result in zip(names, results, strict=True)
     ]
-    note = element("p", f"Best mean return: {_GAMES}, when the best policy was saved.", class_="note")
+    kinds = " or ".join(dict.fromkeys(map(_games, results)))
+    note = element("p", f"Best mean return: {kinds}, when the best policy was saved.", class_="note")
     failures = _failure(list(zip(names, results, strict=True)))
     return section("Result", *failures, _tiles(tiles), table(columns, rows, class_="numbers"), note, name="result")
 
@@ -88,7 +88,12 @@ def _duration(result: Result) -> str:
 
 
 def _at(result: Result) -> str:
-    return f"at {result.best_steps:,} steps; {_GAMES}" if result.best_steps is not None else ""
+    return f"at {result.best_steps:,} steps; {_games(result)}" if result.best_steps is not None else ""
+
+
+def _games(result: Result) -> str:
+    """What the best mean return is a mean of."""
+    return "mean of the games of an evaluation" if result.is_evaluated else "mean of 100 games in training"
 
 
 def _published(run: SavedRun, result: Result) -> Iterator[tuple[str, str, str]]:

@@ -128,7 +128,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str, by
 def _ranges(seeds: Sequence[int]) -> str:
     """`seeds` as `--seeds` takes them: "1-3,7"."""
     parts: list[list[int]] = []
-    for seed in sorted(seeds):
+    for seed in sorted(set(seeds)):
         if parts and seed == parts[-1][-1] + 1:
             parts[-1].append(seed)
         else:
