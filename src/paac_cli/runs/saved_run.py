@@ -145,11 +145,11 @@ class SavedRun:
 
     @property
     def _end_between_rows(self) -> dict[str, float]:
-        """Metric -> value at the last checkpoint, if that is newer than the last row; otherwise empty."""
+        """Metric -> value at the last checkpoint, if there are rows and it is newer than they are; otherwise empty."""
         saved = self.last_saved
         if saved is None or saved.is_evaluated or saved.score is None:
             return {}
-        if saved.counters.steps <= int(self.last_row.get("steps", 0)):
+        if not self.last_row or saved.counters.steps <= int(self.last_row["steps"]):
             return {}
         return {"steps": saved.counters.steps, "time/time_elapsed": saved.counters.seconds, RETURN: saved.score}
 
