@@ -73,7 +73,7 @@ def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name
 
 
 @pytest.mark.parametrize(("name", "cell"), [("paac", "gru"), ("ppo", "lstm"), ("nstep_q", "gru")])
-@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize("overlap", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(
     name, cell, overlap, paac, tmp_path
 ):
@@ -88,7 +88,7 @@ def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterru
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-@pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q"])
+@pytest.mark.parametrize("name", ["paac", "ppo", pytest.param("nstep_q", marks=pytest.mark.slow)])
 def test_a_run_with_overlap_is_the_same_on_any_number_of_workers(name, paac, tmp_path):
     overlap = ["--set", "sampling.overlap=true"]
     train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *overlap)
@@ -97,7 +97,7 @@ def test_a_run_with_overlap_is_the_same_on_any_number_of_workers(name, paac, tmp
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 
-@pytest.mark.parametrize("name", ["paac", "dqn"])
+@pytest.mark.parametrize("name", ["paac", pytest.param("dqn", marks=pytest.mark.slow)])
 def test_a_run_compiled_by_xla_resumes_exactly(name, paac, tmp_path):
     compiled = ["--set", "training.jit_compile=true"]
     train_briefly(paac, name, tmp_path / "one", 2560, *compiled)
