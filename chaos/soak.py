@@ -101,8 +101,8 @@ def _format(name: str, found: Growth, samples: Sequence[Sample]) -> str:
 
 
 def _take_samples(session: Session, seconds: float) -> list[Sample]:
-    """Samples of the first `seconds` of training. Raises RuntimeError if the run ends before."""
-    session.wait_until(lambda: session.is_training)
+    """Samples of `seconds` of training from its first row of metrics on. Raises RuntimeError if the run ends before."""
+    session.wait_for_rows()  # before, not all memory is in use
     begin = time.monotonic()
     samples: list[Sample] = []
     while (now := time.monotonic() - begin) < seconds or len(samples) < _MIN_SAMPLES:
