@@ -177,7 +177,7 @@ def test_a_preset_or_metrics_that_is_not_a_regular_file_or_has_no_end_is_rejecte
     (run / "config.yaml").write_text(to_yaml(some_checkpoint(1).config))
     for name in ("metrics.csv", "run.json"):
         put(run / name)
-    assert SavedRun(run).record.preset == ""
+    assert SavedRun(run).preset == ""
     with pytest.raises(RunDirectoryError, match="no metrics"):
         plot_runs([run], tmp_path / "curve.png")
 

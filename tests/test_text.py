@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paac_cli.text import printable, reason, shell_quoted, shorten
+from paac_cli.text import printable, ranges, reason, shell_quoted, shorten
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,8 @@ def test_the_reason_of_an_error_names_a_file_only_if_the_message_does_not():
     assert reason(OSError(28, "No space left on device")) == "No space left on device"
     assert reason(ValueError("not a table")) == "not a table"
     assert reason(OSError("closed")) == "closed"
+
+
+def test_ranges_join_neighbours():
+    assert ranges([3, 1, 2, 7, 7, 9, 10]) == ["1-3", "7", "9-10"]
+    assert ranges([]) == []

@@ -24,6 +24,14 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def ranges(numbers: Iterable[int]) -> list[str]:
+    """Each of `numbers` once, with neighbours joined: ["1-3", "7"]."""
+    ordered = set(numbers)
+    firsts = sorted(number for number in ordered if number - 1 not in ordered)
+    lasts = sorted(number for number in ordered if number + 1 not in ordered)
+    return [str(first) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=True)]
+
+
 def either(words: Sequence[str]) -> str:
     """Two or more alternatives: "a or b", "a, b or c"."""
     return f"{', '.join(words[:-1])} or {words[-1]}"

@@ -140,8 +140,8 @@ def _differences(series: Sequence[Series]) -> list[dict[str, Any]]:
     for game in dict.fromkeys(one.game for one in series):
         same = [one for one in series if one.game == game]
         for keys, values in differences([one.runs[0] for one in same]).items():
-            algorithms_without = {one.runs[0].algorithm for one in same if keys not in one.runs[0].settings}
-            if keys[0] == "algorithm" and algorithms_without - {
+            algorithms = {one.runs[0].algorithm for one in same}
+            if keys[0] == "algorithm" and algorithms - {
                 one.runs[0].algorithm for one in same if keys in one.runs[0].settings
             }:
                 continue

@@ -7,7 +7,7 @@ from typing import Any
 
 from paac_cli.reporting.statistics import Interval
 from paac_cli.reporting.tables import format_markdown, format_table
-from paac_cli.text import clock, counted, one_line, shorten
+from paac_cli.text import clock, counted, one_line, ranges, shorten
 
 _RIGHT = ("final", "best", "human", "steps", "time", "steps/s")
 
@@ -88,12 +88,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def _seeds(seeds: list[int]) -> str:
     """E.g. "1-3, 7"; the number of runs where a seed occurs twice."""
-    ordered = sorted(set(seeds))
-    if len(ordered) < len(seeds):
-        return counted(len(seeds), "run")
-    firsts = [seed for seed in ordered if seed - 1 not in ordered]
-    lasts = [seed for seed in ordered if seed + 1 not in ordered]
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(firsts, lasts, strict=True))
+    return ", ".join(ranges(seeds)) if len(set(seeds)) == len(seeds) else counted(len(seeds), "run")
 
 
 def _setting(values: dict[str, Any], label: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 from paac_cli.errors import PaacError
 from paac_cli.reporting.tables import format_table
 from paac_cli.runs.metrics_csv import number_in
-from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import RETURN, SavedRun
 from paac_cli.text import one_line, shorten
 
@@ -42,8 +41,8 @@ def describe_run(path: Path, root: Path, now: float) -> dict[str, Any]:
             "run": name,
             "path": str(path),
             "status": str(run.status),
-            "reason": run.record.reason if run.status == Status.FAILED else "",
-            "preset": run.record.preset,
+            "reason": run.failure,
+            "preset": run.preset,
             "environment": run.config.env.id,
             "rules": run.config.env.rules,
             "algorithm": run.algorithm,

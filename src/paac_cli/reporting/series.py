@@ -79,7 +79,8 @@ def _label(run: SavedRun, others: Sequence[SavedRun]) -> str:
     """others: one run of each series, also `run`."""
     game = game_of(run.config.env)
     similar = [other for other in others if other.algorithm == run.algorithm and game_of(other.config.env) == game]
-    labels = {other.path: _short_label(other, differences(similar)) for other in similar}
+    differing = differences(similar)
+    labels = {other.path: _short_label(other, differing) for other in similar}
     label = labels[run.path]
     is_unique = list(labels.values()).count(label) == 1
     return label if is_unique and len(label) <= _LABEL_LENGTH else shorten(_name_of(run), _LABEL_LENGTH)
@@ -89,7 +90,7 @@ def _short_label(run: SavedRun, differing: Iterable[_Keys]) -> str:
     """E.g. "nstep_q, dueling, torso=gamma". Settings that are off are left out, and so are parts of options."""
     parts = {run.algorithm: None}
     for keys in differing:
-        value = _distinguishing(run).get(keys)
+        value = run.settings.get(keys)
         if value in (None, False, "auto", [], {}) or keys == _ALGORITHM:
             continue
         is_plain = len(keys) == 2 and isinstance(value, str | int | float) and value is not True

@@ -57,22 +57,27 @@ class SavedRun:
         return dict(flatten(data))
 
     @cached_property
-    def record(self) -> RunRecord:
-        """Its record; an empty one if it has none that can be read."""
-        return read_record(self.path) or RunRecord(status=Status.STOPPED)
+    def _record(self) -> RunRecord | None:
+        return read_record(self.path)
 
-    @cached_property
-    def _has_record(self) -> bool:
-        return read_record(self.path) is not None
+    @property
+    def preset(self) -> str:
+        """The preset that the run was started with, as the user gave it; empty if unknown."""
+        return self._record.preset if self._record else ""
+
+    @property
+    def failure(self) -> str:
+        """Why the run has failed; empty if it has not."""
+        return self._record.reason if self._record and self.status == Status.FAILED else ""
 
     @cached_property
     def status(self) -> Status:
         """How far the run has come, or how its latest session ended."""
         if is_locked(self.path):
             return Status.RUNNING
-        if not self._has_record:
+        if self._record is None:
             return Status.FINISHED if self._seems_complete else Status.STOPPED
-        return Status.KILLED if self.record.status == Status.RUNNING else self.record.status
+        return Status.KILLED if self._record.status == Status.RUNNING else self._record.status
 
     @property
     def _seems_complete(self) -> bool:

@@ -76,7 +76,7 @@ def _header(subject: Subject, now: datetime) -> Html:
         config.env.rules,
         f"torso {config.network.torso}",
         counted(config.sampling.num_envs, "environment"),
-        f"preset {run.record.preset}" if run.record.preset else "",
+        f"preset {run.preset}" if run.preset else "",
     ]
     changed = datetime.fromtimestamp(max(each.changed_at for each in subject.runs), UTC)
     return element(

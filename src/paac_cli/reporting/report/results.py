@@ -43,7 +43,7 @@ def result_of(run: SavedRun) -> Result:
     best, best_steps = _best(run)
     return Result(
         status=run.status,
-        reason=run.record.reason if run.status == Status.FAILED else "",
+        reason=run.failure,
         steps=run.steps,
         games=None if math.isnan(games) else int(games),
         seconds=None if math.isnan(seconds) else seconds,

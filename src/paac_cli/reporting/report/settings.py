@@ -11,7 +11,7 @@ from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
 from paac_cli.runs.saved_run import SavedRun
-from paac_cli.text import shell_quoted
+from paac_cli.text import ranges, shell_quoted
 
 _FLAGS = {"env.id": "--env", "algorithm": "--algorithm"}
 _DECIDED_AT_START = ("env.fresh_per_episode", "network.precision")
@@ -49,7 +49,7 @@ def compare_with_preset(run: SavedRun) -> PresetComparison:
 
     A preset that is a file is not read: it may have changed since, and the name may come from somebody else.
     """
-    name = run.record.preset
+    name = run.preset
     if name not in preset_names() or ":" in run.algorithm:
         return PresetComparison(name, None, None)
     path = find_preset(name)
@@ -76,7 +76,7 @@ def train_command(comparison: PresetComparison, seeds: Sequence[int], ranks: int
         "paac train" if ranks == 1 else f"paac launch --ranks {ranks} -- train",
         f"--preset {shell_quoted(preset)}",
     ]
-    words.append(f"--seeds {_ranges(seeds)}" if len(seeds) > 1 else f"--seed {seeds[0]}")
+    words.append(f"--seeds {','.join(ranges(seeds))}" if len(seeds) > 1 else f"--seed {seeds[0]}")
     for key, value in (comparison.overrides or {}).items():
         if key in _FLAGS:
             words.append(f"{_FLAGS[key]} {shell_quoted(value['name'] if key == 'algorithm' else value)}")
@@ -123,14 +123,3 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str, by
             yield from _differences(before, value, f"{prefix}{key}.", by_section)
         elif key not in old or before != value:
             yield Difference(f"{prefix}{key}", before, value)
-
-
-def _ranges(seeds: Sequence[int]) -> str:
-    """`seeds` as `--seeds` takes them: "1-3,7"."""
-    parts: list[list[int]] = []
-    for seed in sorted(set(seeds)):
-        if parts and seed == parts[-1][-1] + 1:
-            parts[-1].append(seed)
-        else:
-            parts.append([seed])
-    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
