@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,22 @@ def test_the_traceback_of_a_failed_environment_reaches_the_learner():
     assert message.startswith(f"worker 0 (environments 0-0) failed {activity}:\nTraceback")
     assert "toy_envs.py" in message
     assert message.rstrip().endswith("ValueError: the joystick fell off")
+
+
+def test_an_error_names_its_environment_also_if_the_worker_has_closed_all_of_them_before_the_learner_reads_it(tmp_path):
+    closed = [tmp_path / f"closed-{n}" for n in range(2)]
+    (tmp_path / "broken-0").touch()
+    script = {
+        "raises_while_exists": f"{tmp_path}/broken-{{env_index}}",
+        "touch_when_closed": f"{tmp_path}/closed-{{env_index}}",
+    }
+    with open_counting(num_envs=2, num_workers=1, **script) as pool:
+        pool.reset()
+        pool.send(np.zeros(2, int))
+        while not all(path.exists() for path in closed):
+            time.sleep(0.01)
+        with pytest.raises(WorkerError, match=r"in step 1 .* of environment 0:"):
+            pool.receive()
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError, EOFError, SystemExit])

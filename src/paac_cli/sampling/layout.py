@@ -14,8 +14,9 @@ from paac_cli.timestep import episode_dtype
 #: Values of `ended`: the game is over; or it was truncated because it diverged on replay, and has no score.
 ENDED, ABANDONED = 1, 2
 
-#: What a worker is doing: environment, index of its game, and a count that grows as long as the worker makes progress.
-ACTIVITY_DTYPE = np.dtype([("env", np.int64), ("game", np.int64), ("heartbeats", np.int64)])
+#: What a worker is doing: the environment that it makes, resets or steps, and the index of its game; at its end, the
+#: environment that it closes; and a count that grows as long as the worker makes progress.
+ACTIVITY_DTYPE = np.dtype([("env", np.int64), ("game", np.int64), ("closed_env", np.int64), ("heartbeats", np.int64)])
 NO_ENV = -1  #: in place of an environment: the worker is in none
 
 

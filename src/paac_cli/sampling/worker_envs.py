@@ -46,11 +46,17 @@ class Activity:
 
     def __init__(self, task: WorkerTask) -> None:
         own = task.block["activity"][task.worker : task.worker + 1]
-        self._env, self._game, self._heartbeats = (memoryview(own[name].data) for name in ("env", "game", "heartbeats"))
+        self._env, self._game = memoryview(own["env"].data), memoryview(own["game"].data)
+        self._closed_env, self._heartbeats = memoryview(own["closed_env"].data), memoryview(own["heartbeats"].data)
 
     def enter(self, env: int, game: int) -> None:
         """The worker makes, resets or steps environment `env` in its game of index `game`."""
         self._env[0], self._game[0] = env, game
+        self._heartbeats[0] += 1
+
+    def enter_close(self, env: int) -> None:
+        """The worker closes environment `env`. If that follows an error, what it did before remains readable."""
+        self._closed_env[0] = env
         self._heartbeats[0] += 1
 
     def leave(self) -> None:
@@ -92,7 +98,7 @@ class WorkerEnvs:
 
     def close(self) -> CloseProblems:
         """Close all environments, also if one of them raises or hangs."""
-        return close_all(self._envs, self._task.close_timeout, lambda n: self._activity.enter(n, self._episodes[n]))
+        return close_all(self._envs, self._task.close_timeout, self._activity.enter_close)
 
     def prepare(self) -> bool:
         """Do a part of what later games need; False if nothing is left to do."""

@@ -55,8 +55,13 @@ class WorkerProcess:
 
     @property
     def activity(self) -> tuple[int, int]:
-        """The environment that it steps, or NO_ENV, and the index of its game; if it hung: at that moment."""
+        """The environment that it steps, or NO_ENV, and the index of its game; if it hung or failed: at that moment."""
         return int(self._activity["env"][0]), int(self._activity["game"][0])
+
+    @property
+    def _closed_env(self) -> int:
+        """The environment that it closes, once `_is_closing`."""
+        return int(self._activity["closed_env"][0])
 
     def send(self, command: bytes, argument: object = None) -> None:
         """Never fails: if the worker is dead, `answers_within` reports it."""
@@ -123,21 +128,20 @@ class WorkerProcess:
             if answer == CLOSED:
                 self.problems |= self._connection.recv()
         if self._is_closing and answer == b"":
-            self.problems[self.activity[0]] = f"ended its process ({self.child.death_error().cause})"
+            self.problems[self._closed_env] = f"ended its process ({self.child.death_error().cause})"
         self._is_closing = self._is_closing or answer == CLOSING
         return answer in (CLOSED, b"")
 
     def _must_be_killed(self, timeouts: Timeouts) -> bool:
-        env, _ = self.activity
         if self._is_closing:
             if self._silent < timeouts.close + _INTERRUPT_TIMEOUT:
                 return False
-            self.problems[env] = (
+            self.problems[self._closed_env] = (
                 f"took longer than {timeouts.close:g} s (sampling.close_timeout), and its worker was killed"
             )
         elif self._unanswered < (_STOP_TIMEOUT if timeouts.stopping() else _BUSY_TIMEOUT):
             return False
-        elif self._has_loaded and env != NO_ENV and not timeouts.stopping():
+        elif self._has_loaded and (env := self.activity[0]) != NO_ENV and not timeouts.stopping():
             self.problems[env] = "was not called: its worker was busy and was killed"
         return True
 
