@@ -333,6 +333,28 @@ def test_every_preset_of_an_algorithm_is_on_its_page(name):
     }
 
 
+def leaves(section, prefix=""):
+    """Dotted key -> value."""
+    found = {}
+    for name, value in section.items():
+        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
+def test_the_table_of_settings_beside_the_papers_is_complete():
+    page = ROOT / "docs" / "algorithms" / "paac.md"
+    rows = table(section(page, "### The paper's settings beside those of our presets"))
+    names = ("paper/pong", "pong", "breakout")
+    presets = [leaves(read_config(find_preset(name)).model_dump(mode="json")) for name in names]
+    listed = {code_in(key)[0]: [yaml_io.parse(code_in(cell)[0], key) for cell in cells] for key, _, *cells, _ in rows}
+    for key in presets[0]:
+        values = [preset.get(key) for preset in presets]
+        if key in listed:
+            assert values == listed[key], key
+        elif not key.startswith(("env.id", "training.checkpoint_every", "training.stop_when")):
+            assert values == values[:1] * len(values), key
+
+
 def test_the_table_of_rule_sets():
     rows = table(section(CONFIGURATION, "## Atari rule sets"))
     assert [code_in(cells[0])[0] for cells in rows] == list(RULE_SETS)
