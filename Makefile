@@ -9,7 +9,7 @@ MINUTES ?= 60
 # As an environment variable, so that the constraints also apply to the packages that build this one.
 PIP_INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
 
-.PHONY: install train test test-trackers check format bench learn chaos soak clean
+.PHONY: install train test test-trackers check format reference bench learn chaos soak clean
 
 install: $(VENV)/.installed
 
@@ -35,14 +35,18 @@ test-trackers: $(TRACKERS:%=.trackers/%/.installed)
 	@touch $@
 
 check: $(VENV)/.installed-dev
-	$(BIN)/ruff format --check src tests benchmarks chaos docs/make_images.py
-	$(BIN)/ruff check src tests benchmarks chaos docs/make_images.py
+	$(BIN)/ruff format --check src tests benchmarks chaos docs/*.py
+	$(BIN)/ruff check src tests benchmarks chaos docs/*.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.installed-dev
-	$(BIN)/ruff format src tests benchmarks chaos docs/make_images.py
-	$(BIN)/ruff check --fix src tests benchmarks chaos docs/make_images.py
+	$(BIN)/ruff format src tests benchmarks chaos docs/*.py
+	$(BIN)/ruff check --fix src tests benchmarks chaos docs/*.py
+
+# Writes the tables of settings and docs/commands.md anew, after a change of a setting, an option or a help text.
+reference: $(VENV)/.installed
+	$(BIN)/python docs/make_reference.py
 
 # Measures this project and others side by side, and writes results/benchmarks.md. Half an hour; the others need 6 GB.
 bench: $(VENV)/.installed

@@ -48,7 +48,11 @@ _FLAGS = {
     metavar="NAME|MODULE:CLASS",
     help="Use another algorithm with its defaults: paac, ppo, nstep_q, dqn, sac, or yours.  [algorithm={name: ...}]",
 )
-@click.option("--env", metavar="ID", help="Environment id.  [env.id]")
+@click.option(
+    "--env",
+    metavar="ID",
+    help="Environment id. If it is not that of the preset, training.stop_when is removed unless you set it.  [env.id]",
+)
 @click.option("--seed", type=int, help="Seed of every random draw.  [seed]")
 @click.option(
     "--seeds",
@@ -57,7 +61,7 @@ _FLAGS = {
     help="Train once with each of these seeds, e.g. 1-5 or 1,3,7-9, into one group directory: runs/<preset>/seed<N>.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, metavar="K", help="With --seeds: train K at a time.  [default: 1]"
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="K", help="With --seeds: train K at a time."
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Device of the learner.  [training.device]")
 @click.option(
@@ -84,7 +88,7 @@ _FLAGS = {
     metavar="CHECKPOINT",
     help="Begin a new run with the weights of a trained policy: a run directory or a checkpoint.  [init_from.path]",
 )
-@click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed, not deleted.")
+@click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed to <run-dir>.old-<n>, not deleted.")
 @click.option("--quiet", is_flag=True, help="Print only warnings, errors and the result.")
 @click.option(
     "--log-json", is_flag=True, help="Print metrics, events and the result as JSON, one object a line, for programs."

@@ -305,7 +305,7 @@ class DqnConfig(AlgorithmConfig):
     double: Annotated[
         bool,
         Field(
-            description="double Q-learning: the online network selects the next action, the target network values it"
+            description="double Q-learning: the online network selects the next action, the target network evaluates it"
         ),
     ] = False
     dueling: Dueling = False
@@ -316,7 +316,7 @@ class DqnConfig(AlgorithmConfig):
     ] = 80_000
     batch_size: BatchSize = 32
     steps_per_update: Annotated[
-        PositiveFloat, Field(description="environment steps per update, summed over all environments; > 0")
+        PositiveFloat, Field(description="steps per update, summed over all environments; > 0")
     ] = 4.0
     target_update_steps: Annotated[
         PositiveInt, Field(le=10**15, description="steps between updates of the target network; >= 1")
@@ -368,11 +368,15 @@ class SacConfig(AlgorithmConfig):
     batch_size: BatchSize = 256
     utd_ratio: Annotated[
         PositiveFloat,
-        Field(le=1000, description="updates per environment step (update-to-data ratio), over all environments; > 0"),
+        Field(le=1000, description="updates per step (update-to-data ratio); > 0, at most 1,000"),
     ] = 1.0
     tau: Annotated[
         float,
-        Field(gt=0, le=1, description="in every update the target critics move this part of the way to the critics"),
+        Field(
+            gt=0,
+            le=1,
+            description="part of the way that the target critics move towards the critics in every update, in (0, 1]",
+        ),
     ] = 0.005
     ent_coef: Annotated[
         Literal["auto"] | PositiveFloat,
@@ -385,15 +389,17 @@ class SacConfig(AlgorithmConfig):
     target_entropy: Annotated[
         Literal["auto"] | float,
         Field(
-            description="with ent_coef = auto: in nats; auto = minus the number of elements of a continuous action, "
-            "or 0.98 log A for one of A choices"
+            description="with ent_coef = auto: the entropy that it aims at, in nats; auto = minus the number of "
+            "elements of a continuous action, or 0.98 log A for one of A choices"
         ),
     ] = "auto"
     critic_layer_norm: Annotated[
         bool, Field(description="layer normalisation in the critics, also without network.layer_norm")
     ] = False
     normalize_reward: NormalizeReward = False
-    learning_rate: LearningRate = 3e-4
+    learning_rate: Annotated[
+        LearningRate, Field(description="learning rate of policy, critics and temperature at the first step; > 0")
+    ] = 3e-4
     lr_anneal_steps: LrAnnealSteps = 0
     max_grad_norm: MaxGradNorm = 1e4
     optimizer: OptimizerConfig = AdamConfig()

@@ -50,11 +50,18 @@ class EnvConfig(ConfigModel):
     """The environment and its rules."""
 
     id: Annotated[
-        str, Field(min_length=1, description="Gymnasium id, e.g. ALE/Pong-v5, CartPole-v1 or my_module:MyEnv-v0")
+        str,
+        Field(
+            min_length=1,
+            description="a Gymnasium id, e.g. ALE/Pong-v5 or CartPole-v1; or module:Env-v0, whose module is imported",
+        ),
     ]
     protocol: Annotated[
         RuleSetName | None,
-        Field(description="rule set of Atari games (ALE/...); default for Atari: baselines; null for all others"),
+        Field(
+            description="rule set of an Atari game (ALE/...): paac2017, baselines (its default) or machado2018; "
+            "null for all other environments"
+        ),
     ] = None
     mode: Annotated[
         NonNegativeInt | None,
@@ -68,7 +75,7 @@ class EnvConfig(ConfigModel):
         dict[str, JsonValue],
         Field(
             default_factory=dict,
-            description="keyword arguments for gymnasium.make, JSON values only; not for Atari, see protocol",
+            description="keyword arguments for gymnasium.make, JSON values only; not for Atari",
         ),
     ]
 
@@ -78,7 +85,7 @@ class EnvConfig(ConfigModel):
             strict=False,
             max_length=100,
             description="Gymnasium wrappers, the first one innermost: names of gymnasium.wrappers, module:Class, or "
-            "{name: ..., kwargs: {...}}; scores are those of the wrapped environment; not for Atari, see protocol",
+            "{name: ..., kwargs: {...}}; scores are those of the wrapped environment; not for Atari",
         ),
     ] = ()
 
@@ -101,18 +108,16 @@ class EnvConfig(ConfigModel):
         Field(
             description="axis of the channels of images: last = [height, width, channels]; first = [channels, height, "
             "width], which are moved to the last axis; auto = first if only the first axis has the size of channels "
-            "(1, 3 or 4); not for Atari, see protocol"
+            "(1, 3 or 4); not for Atari"
         ),
     ] = "auto"
-    grayscale: Annotated[bool, Field(description="convert image observations to grey; not for Atari, see protocol")] = (
-        False
-    )
+    grayscale: Annotated[bool, Field(description="convert image observations to grey; not for Atari")] = False
     resize: Annotated[
         tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | None,
         Field(
             strict=False,
-            description="resize image observations to [height, width] in pixels, each 1 to 4096; null = as they are; "
-            "not for Atari, see protocol",
+            description="resize image observations to [height, width] in pixels, each 1 to 4,096; null = as they are; "
+            "not for Atari",
         ),
     ] = None
     frame_stack: Annotated[
@@ -120,7 +125,7 @@ class EnvConfig(ConfigModel):
         Field(
             le=64,
             description="consecutive image observations stacked on the last axis, 1 to 64; for Atari 1 to 4, by "
-            "default 4",
+            "default 4; with 1, network.recurrent can remember earlier images",
         ),
     ] = 1
 

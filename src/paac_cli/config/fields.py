@@ -49,7 +49,7 @@ class NamedUnion:
 # --- algorithms
 
 NumSteps = Annotated[
-    PositiveInt, Field(le=1024, description="rollout length (T): steps of each environment per update, 1 to 1024")
+    PositiveInt, Field(le=1024, description="rollout length (T): steps of each environment per update, 1 to 1,024")
 ]
 Gamma = Annotated[float, Field(ge=0, le=1, description="discount factor per step, in [0, 1]")]
 GaeLambda = Annotated[
@@ -57,7 +57,7 @@ GaeLambda = Annotated[
     Field(ge=0, le=1, description="lambda of generalised advantage estimation, in [0, 1]; 1 = n-step returns"),
 ]
 NormalizeAdvantage = Annotated[
-    bool, Field(description="normalise the advantages of each batch to mean 0 and standard deviation 1")
+    bool, Field(description="normalise the advantages of each batch or minibatch to mean 0 and standard deviation 1")
 ]
 NormalizeReward = Annotated[
     bool,
@@ -80,26 +80,35 @@ VfCoef = Annotated[
 MaxGradNorm = Annotated[PositiveFloat, Field(description="gradients are clipped to this global norm; > 0")]
 NumEpochs = Annotated[PositiveInt, Field(le=100, description="passes over the rollout per update, 1 to 100")]
 NumMinibatches = Annotated[
-    PositiveInt, Field(le=65_536, description="minibatches per epoch; must divide num_steps x num_envs")
+    PositiveInt, Field(le=65_536, description="minibatches per epoch, 1 to 65,536; must divide num_steps x num_envs")
 ]
 EpsilonStart = Annotated[
-    float, Field(ge=0, le=1, description="fraction of random actions (epsilon) at the first step, in [0, 1]")
+    float, Field(ge=0, le=1, description="probability of a random action (epsilon) at the first step, in [0, 1]")
 ]
 EpsilonEnd = Annotated[
     float,
-    Field(ge=0, le=1, description="fraction of random actions after epsilon_anneal_steps and in evaluation, in [0, 1]"),
+    Field(
+        ge=0,
+        le=1,
+        description="epsilon after epsilon_anneal_steps, and when playing with --sample, in [0, 1]",
+    ),
 ]
 EpsilonAnnealSteps = Annotated[
     NonNegativeInt,
     Field(
         le=10**15,
-        description="steps over which epsilon goes linearly from epsilon_start to epsilon_end; 0 = epsilon_end at once",
+        description="steps over which epsilon changes linearly from epsilon_start to epsilon_end; "
+        "0 = epsilon_end at once",
     ),
 ]
 
 NStep = Annotated[PositiveInt, Field(le=100, description="rewards in a return before it bootstraps (n), 1 to 100")]
 Dueling = Annotated[
-    bool, Field(description="dueling network: one head for the value and one for the advantages, combined into Q")
+    bool,
+    Field(
+        description="dueling network: `Q = V + A - mean(A)`, with one head for the value (V) and one for the "
+        "advantages (A)"
+    ),
 ]
 BufferSize = Annotated[
     PositiveInt, Field(le=10**9, description="capacity of the replay buffer in transitions, over all environments")

@@ -83,7 +83,10 @@ class RecurrentConfig(ConfigModel):
         Literal["gru", "lstm"],
         Field(description="gru (Cho et al. 2014) or lstm (Hochreiter and Schmidhuber 1997), which is slower"),
     ] = "gru"
-    size: Annotated[PositiveInt, Field(le=65_536, description="units of the cell, 1 to 65,536")] = 256
+    size: Annotated[
+        PositiveInt,
+        Field(le=65_536, description="units of the cell, and of the features that the heads get; 1 to 65,536"),
+    ] = 256
 
 
 class NetworkConfig(ConfigModel):
@@ -108,11 +111,16 @@ class NetworkConfig(ConfigModel):
     ]
     hidden_sizes: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65_536)], ...],
-        Field(strict=False, min_length=1, max_length=64, description="units of each hidden layer; for torso mlp"),
+        Field(
+            strict=False,
+            min_length=1,
+            max_length=64,
+            description="units of each hidden layer, 1 to 65,536 each; for torso mlp",
+        ),
     ] = (64, 64)
     activation: Annotated[
         Literal["relu", "tanh"] | None,
-        Field(description="activation after each hidden layer; for torso mlp; null = tanh"),
+        Field(description="activation after each hidden layer, relu or tanh; for torso mlp; null = tanh"),
     ] = None
     layer_norm: Annotated[
         bool,
@@ -208,7 +216,8 @@ class TrainingConfig(ConfigModel):
     evaluate_greedy: Annotated[
         bool,
         Field(
-            description="evaluate with the most probable actions, as paac eval --greedy; false = sample from the policy"
+            description="evaluate with the most probable actions, as `paac eval --greedy`; false = sample from the "
+            "policy"
         ),
     ] = False
     evaluate_max_steps: Annotated[
@@ -240,12 +249,14 @@ class TrainingConfig(ConfigModel):
             "module:Class of your own",
         ),
     ] = ("tensorboard",)
-    device: Annotated[Device, Field(description="device of the learner; auto = the GPU if there is one")] = "auto"
+    device: Annotated[
+        Device, Field(description="device of the learner: auto (the GPU if there is one), cpu or gpu")
+    ] = "auto"
     deterministic: Annotated[
         bool,
         Field(
             description="deterministic operations on a GPU, so that a run can be reproduced; false is faster on some "
-            "GPUs; no effect on a CPU, which is always deterministic"
+            "GPUs and makes the run approximate; no effect on a CPU, which is always deterministic"
         ),
     ] = True
     jit_compile: Annotated[
