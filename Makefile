@@ -9,7 +9,7 @@ MINUTES ?= 60
 # As an environment variable, so that the constraints also apply to the packages that build this one.
 PIP_INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
 
-.PHONY: install train test test-trackers check format bench learn chaos soak clean
+.PHONY: install train test test-trackers check docs format bench learn chaos soak clean
 
 install: $(VENV)/.installed
 
@@ -35,14 +35,19 @@ test-trackers: $(TRACKERS:%=.trackers/%/.installed)
 	@touch $@
 
 check: $(VENV)/.installed-dev
-	$(BIN)/ruff format --check src tests benchmarks chaos docs/make_images.py
-	$(BIN)/ruff check src tests benchmarks chaos docs/make_images.py
+	$(BIN)/ruff format --check src tests benchmarks chaos docs/*.py
+	$(BIN)/ruff check src tests benchmarks chaos docs/*.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/make_site.py
+
+# Builds the documentation as a site to read and search without a network.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_site.py
 
 format: $(VENV)/.installed-dev
-	$(BIN)/ruff format src tests benchmarks chaos docs/make_images.py
-	$(BIN)/ruff check --fix src tests benchmarks chaos docs/make_images.py
+	$(BIN)/ruff format src tests benchmarks chaos docs/*.py
+	$(BIN)/ruff check --fix src tests benchmarks chaos docs/*.py
 
 # Measures this project and others side by side, and writes results/benchmarks.md. Half an hour; the others need 6 GB.
 bench: $(VENV)/.installed
@@ -61,7 +66,7 @@ soak: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos.run --only soak --minutes $(MINUTES) $(ARGS)
 
 clean:
-	rm -rf $(VENV) .trackers benchmarks/.envs dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .trackers benchmarks/.envs build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
