@@ -19,7 +19,7 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 
 #: A file that a page links to is copied if its name ends so; any other is text, and becomes a page.
-_COPIED = (".png", ".svg", ".gif", ".csv")
+_COPIED = (".png", ".svg", ".gif", ".mp4", ".csv")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".json": "json", ".sbatch": "bash"}
 _LINK = re.compile(r'(?:\]\(|src=")([^\s()"#:]+)(?=[)"#])')  # the path of a relative link, without its anchor
 
