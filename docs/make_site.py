@@ -84,7 +84,16 @@ def copy_page(root: Path, page: str, out: Path) -> None:
         _write(out / f"{path}.md", show_source(path, (root / path).read_text()).encode())
         return f"{link[0]}.md"
 
-    _write(out / page, _LINK.sub(rewrite, (root / page).read_text()).encode())
+    _write(out / page, _LINK.sub(rewrite, _unescape_bars((root / page).read_text())).encode())
+
+
+def _unescape_bars(text: str) -> str:
+    """Make `a\\|b` `a|b` in tables: GitHub needs the backslash where code has a bar, and Zensical would show it."""
+
+    def unescape(row: re.Match) -> str:
+        return re.sub(r"`[^`]+`", lambda code: code[0].replace(r"\|", "|"), row[0])
+
+    return re.sub(r"^\|.*", unescape, text, flags=re.MULTILINE)
 
 
 def show_source(path: str, text: str) -> str:

@@ -91,6 +91,15 @@ def small(tmp_path):
     return root
 
 
+def test_bars_in_the_code_of_a_table(small, make_site, tmp_path):
+    with (small / "README.md").open("a") as file:
+        file.write("\n| a | b |\n|---|---|\n| `N\\|auto` | c \\| `d` |\n\n`e\\|f`\n")
+    text = make_site.build_site(small, tmp_path / "out").read_text()
+    assert "<td><code>N|auto</code></td>" in text
+    assert "<td>c | <code>d</code></td>" in text
+    assert r"<code>e\|f</code>" in text
+
+
 def test_a_small_site(small, make_site, tmp_path):
     front = make_site.build_site(small, tmp_path / "out")
     assert 'href="docs/more.html#two-words---and-a-dash"' in front.read_text()
