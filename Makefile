@@ -9,7 +9,7 @@ MINUTES ?= 60
 # As an environment variable, so that the constraints also apply to the packages that build this one.
 PIP_INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
 
-.PHONY: install train test test-trackers check format reference bench learn chaos soak clean
+.PHONY: install train test test-trackers check docs format reference bench learn chaos soak clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests benchmarks chaos docs/*.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/make_site.py
+
+# Builds the documentation as a site to read and search without a network.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_site.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format src tests benchmarks chaos docs/*.py
@@ -65,7 +70,7 @@ soak: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos.run --only soak --minutes $(MINUTES) $(ARGS)
 
 clean:
-	rm -rf $(VENV) .trackers benchmarks/.envs dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .trackers benchmarks/.envs build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

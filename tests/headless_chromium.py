@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,22 @@ class Page:
         found = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
+
+    def wait_for(self, condition):
+        """Wait until `condition` holds, an expression in JavaScript: 10 s at most."""
+        last = time.monotonic() + 10
+        while not self.run(f"Boolean({condition})"):
+            assert time.monotonic() < last, f"still false after 10 s: {condition}"
+            time.sleep(0.02)
+
+    def type(self, text):
+        """Type `text` where the cursor is."""
+        self._call("Input.insertText", text=text)
+
+    def press_enter(self):
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        self._call("Input.dispatchKeyEvent", type="rawKeyDown", **key)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def move_mouse(self, x, y):
         self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
