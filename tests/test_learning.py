@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from run_paac import paac
+from run_paac import paac_here as paac
 
 
 @pytest.mark.parametrize(
@@ -12,8 +12,8 @@ from run_paac import paac
     [
         pytest.param("sac/pendulum", -160, "--sample", marks=pytest.mark.slow),
         ("cartpole", 475, "--sample"),
-        ("ppo/acrobot", -100, "--sample"),
-        ("nstep_q/cartpole", 475, "--greedy"),
+        pytest.param("ppo/acrobot", -100, "--sample", marks=pytest.mark.slow),
+        pytest.param("nstep_q/cartpole", 475, "--greedy", marks=pytest.mark.slow),
         pytest.param("dqn/acrobot", -100, "--greedy", marks=pytest.mark.slow),
         pytest.param("ppo/pendulum", -250, "--sample", marks=pytest.mark.slow),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 import paac_cli
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS
+from run_paac import paac_here
 from short_runs import final_state
 
 SOURCE = Path(paac_cli.__file__).parent
@@ -49,60 +50,55 @@ QUICK = {
 }
 
 
-def train_briefly(paac, name, run_dir, total_steps, *more):
+def train_briefly(name, run_dir, total_steps, *more):
     """more: further arguments, whose settings replace those here."""
     sets = [*QUICK[name], "network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
     sets += ["training.stop_when=null"]
-    result = paac(
+    return paac_here(
         *("train", "--preset", "cartpole", "--algorithm", name, "--num-envs", 4, "--run-dir", run_dir),
         *("--total-steps", total_steps),
         *(word for assignment in sets for word in ("--set", assignment)),
         *more,
     )
-    assert result.returncode == 0, result.stderr
-    return result
 
 
 @pytest.mark.parametrize("name", ALGORITHM_CONFIGS)
-def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name, paac, tmp_path):
-    train_briefly(paac, name, tmp_path / "one", 2560)
-    train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1)
-    result = train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 3)
+def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name, tmp_path):
+    train_briefly(name, tmp_path / "one", 2560)
+    train_briefly(name, tmp_path / "two", 1280, "--num-workers", 1)
+    result = train_briefly(name, tmp_path / "two", 2560, "--num-workers", 3)
     assert "Resuming at step 1,280" in result.stdout
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 
 @pytest.mark.parametrize(("name", "cell"), [("paac", "gru"), ("ppo", "lstm"), ("nstep_q", "gru")])
 @pytest.mark.parametrize("overlap", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(
-    name, cell, overlap, paac, tmp_path
-):
+def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name, cell, overlap, tmp_path):
     """It is stopped in the middle of episodes, whose states are carried over."""
     settings = ["--set", f"network.recurrent={{cell: {cell}, size: 16}}", "--set", f"sampling.overlap={overlap}"]
     settings += ["--set", "algorithm.target_update_steps=0"] if name == "nstep_q" else []
-    train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *settings)
-    train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1, *settings)
-    train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 2, *settings)
+    train_briefly(name, tmp_path / "one", 2560, "--num-workers", 2, *settings)
+    train_briefly(name, tmp_path / "two", 1280, "--num-workers", 1, *settings)
+    train_briefly(name, tmp_path / "two", 2560, "--num-workers", 2, *settings)
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
-    verified = paac("verify", tmp_path / "one")
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    paac_here("verify", tmp_path / "one")
 
 
 @pytest.mark.parametrize("name", ["paac", "ppo", pytest.param("nstep_q", marks=pytest.mark.slow)])
-def test_a_run_with_overlap_is_the_same_on_any_number_of_workers(name, paac, tmp_path):
+def test_a_run_with_overlap_is_the_same_on_any_number_of_workers(name, tmp_path):
     overlap = ["--set", "sampling.overlap=true"]
-    train_briefly(paac, name, tmp_path / "one", 2560, "--num-workers", 2, *overlap)
-    train_briefly(paac, name, tmp_path / "two", 1280, "--num-workers", 1, *overlap)
-    train_briefly(paac, name, tmp_path / "two", 2560, "--num-workers", 2, *overlap)
+    train_briefly(name, tmp_path / "one", 2560, "--num-workers", 2, *overlap)
+    train_briefly(name, tmp_path / "two", 1280, "--num-workers", 1, *overlap)
+    train_briefly(name, tmp_path / "two", 2560, "--num-workers", 2, *overlap)
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 
 @pytest.mark.parametrize("name", ["paac", pytest.param("dqn", marks=pytest.mark.slow)])
-def test_a_run_compiled_by_xla_resumes_exactly(name, paac, tmp_path):
+def test_a_run_compiled_by_xla_resumes_exactly(name, tmp_path):
     compiled = ["--set", "training.jit_compile=true"]
-    train_briefly(paac, name, tmp_path / "one", 2560, *compiled)
-    train_briefly(paac, name, tmp_path / "two", 1280, *compiled)
-    train_briefly(paac, name, tmp_path / "two", 2560, *compiled)
+    train_briefly(name, tmp_path / "one", 2560, *compiled)
+    train_briefly(name, tmp_path / "two", 1280, *compiled)
+    train_briefly(name, tmp_path / "two", 2560, *compiled)
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 

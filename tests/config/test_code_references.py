@@ -53,7 +53,7 @@ def test_every_place_counts_with_its_own_path():
 
 def test_a_deep_config_is_searched_without_recursion():
     deep = "m:Name"
-    for _ in range(100_000):
+    for _ in range(10_000):
         deep = [deep]
     assert [reference.name for reference in code_references(deep)] == ["m:Name"]
 

@@ -10,7 +10,7 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.make import check_env, make_env
 from paac_cli.errors import EnvironmentSpecError, EnvOutputError
 from paac_cli.seeding import episode_seed
-from run_paac import paac
+from run_paac import paac_here as paac
 from short_runs import final_state
 
 #: Algorithm -> settings with which 2,560 steps exercise everything that it does.
@@ -105,6 +105,7 @@ def test_truncated_episodes_and_boolean_observations_have_masks_too(algorithm, t
     train(tmp_path / "run", algorithm, kwargs="{truncates: true, dtype: bool}")
 
 
+@pytest.mark.slow
 def test_taxi_is_learned_with_masks(tmp_path):
     paac("train", "--preset", "ppo/taxi", "--run-dir", tmp_path / "run", "--total-steps", 100_000)
     report = json.loads(paac("eval", tmp_path / "run", "--episodes", 100, "--sample", "--json").stdout)

@@ -6,7 +6,7 @@ import pytest
 
 from paac_cli.config.load import load_config
 from paac_cli.errors import ConfigError
-from run_paac import paac
+from run_paac import paac_here as paac
 
 RECALL = ["--set", "env.id=memory_envs:Recall-v0", "--set", "training.stop_when={mean_return: 0.98}"]
 PPO = ["--preset", "ppo/cartpole", *RECALL, "--total-steps", 60_000]
@@ -27,7 +27,14 @@ def mean_return(run):
     return json.loads(paac("eval", run, *arguments).stdout)["mean"]
 
 
-@pytest.mark.parametrize("arguments", [PAAC, PPO, NSTEP_Q], ids=["paac", "ppo", "nstep_q"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(PAAC, marks=pytest.mark.slow, id="paac"),
+        pytest.param(PPO, id="ppo"),
+        pytest.param(NSTEP_Q, marks=pytest.mark.slow, id="nstep_q"),
+    ],
+)
 def test_with_a_cell_a_cue_is_recalled_after_20_steps(arguments, tmp_path):
     paac("train", *arguments, *GRU, "--run-dir", tmp_path / "run")
     assert mean_return(tmp_path / "run") == 1.0
