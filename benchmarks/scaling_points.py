@@ -95,8 +95,8 @@ def measure_exchanges(ranks: int) -> list[dict[str, float]]:
 
 def exchange(addresses: str, rank: int) -> list[dict[str, float]]:
     """In one of the ranks: the median time to add up vectors of several sizes."""
+    from paac_cli.import_tensorflow import import_tensorflow
     from paac_cli.training.cluster import Cluster, wait_for_all
-    from paac_cli.training.import_tensorflow import import_tensorflow
 
     import_tensorflow()
     from paac_cli.training.connection import Connection

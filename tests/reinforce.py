@@ -57,5 +57,6 @@ class Reinforce:
             parameters, _ = self._network(merge_time(batch.obs[:-1]))
             loss = -tf.reduce_mean(self._network.distribution.log_prob(parameters, batch.action.ravel()) * weight)
         weights = self._network.trainable_variables
-        self._optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        gradients = zip(tape.gradient(loss, weights), weights, strict=True)
+        self._optimizer.apply_gradients(pair for pair in gradients if pair[0] is not None)  # not of the value's head
         return {"train/loss": loss}

@@ -68,7 +68,7 @@ def test_a_quota_is_rounded_up_to_whole_cores_of_those_that_exist(quota, cores, 
 COUNT = """if True:
     import os
     from paac_cli.machine import available_cores, core_for_each
-    from paac_cli.training.import_tensorflow import import_tensorflow
+    from paac_cli.import_tensorflow import import_tensorflow
     import_tensorflow()
     import tensorflow as tf
     from paac_cli.training.device import runtime

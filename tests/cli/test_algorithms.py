@@ -110,17 +110,17 @@ def test_overlap_is_refused_for_an_algorithm_that_learns_within_a_rollout(paac, 
 
 def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
     shutil.copy(Path(__file__).parents[1] / "reinforce.py", tmp_path / "mine.py")
-    arguments = ["--preset", "cartpole", "--algorithm", "mine:Reinforce", "--total-steps", 100_000]
+    arguments = ["--preset", "cartpole", "--algorithm", "mine:Reinforce", "--total-steps", 30_000]
     result = paac("train", *arguments, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    assert (result.returncode, result.stderr) == (0, "")  # no messages of TensorFlow, which the algorithm imports
     run = tmp_path / "runs" / "cartpole-mine-Reinforce-seed1"
     assert "gamma: 0.98" in (run / "config.yaml").read_text()
     assert "algorithm.name = 'mine:Reinforce'" in paac("eval", run, cwd=tmp_path).stderr
     evaluated = paac("eval", run, "--episodes", 16, "--json", "--trust-code", cwd=tmp_path)
     report = json.loads(evaluated.stdout)
-    assert report["mean"] > 100  # random play: 22
-    again = paac("train", *arguments[:-1], 104_000, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
-    assert "Resuming at step 100,352" in again.stdout
+    assert report["mean"] > 60  # random play: 22
+    again = paac("train", *arguments[:-1], 32_000, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
+    assert "Resuming at step 30,720" in again.stdout
 
 
 def test_training_sampling_runs_and_envs_name_no_algorithm():

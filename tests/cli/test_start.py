@@ -16,7 +16,7 @@ def output_of(code, **environment):
 def test_importing_tensorflow_does_not_import_matplotlib_which_still_works_later():
     code = """
 import sys
-from paac_cli.training.import_tensorflow import import_tensorflow
+from paac_cli.import_tensorflow import import_tensorflow
 import_tensorflow()
 print("tensorflow" in sys.modules, "matplotlib" in sys.modules)
 import matplotlib.pyplot

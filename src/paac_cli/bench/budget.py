@@ -25,9 +25,9 @@ from typing import Any
 from paac_cli import __version__
 from paac_cli.bench.cycle import Window, median_window
 from paac_cli.bench.measurement import Measurement
+from paac_cli.import_tensorflow import onednn_setting
 from paac_cli.machine import available_cores, processor, vector_extensions
 from paac_cli.text import counted
-from paac_cli.training.import_tensorflow import onednn_setting
 
 
 def budget_report(measured: Measurement) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from paac_cli.bench.measurement import Arithmetic, Measurement, Workload, cpu_us
 from paac_cli.bench.stand_ins import RandomPlayer, RecordedPool
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Alert, Info, Log
+from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.machine import available_cores
 from paac_cli.sampling.describe import describe
 from paac_cli.sampling.make import make_pool
 from paac_cli.sampling.player import Player
 from paac_cli.text import counted
-from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent

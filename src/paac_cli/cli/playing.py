@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.cli.options import PlayLimits
 from paac_cli.cli.output import inform, print_event
+from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.text import counted
-from paac_cli.training.import_tensorflow import import_tensorflow
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent

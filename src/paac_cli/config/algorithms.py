@@ -51,6 +51,7 @@ from paac_cli.config.fields import (
     VfCoef,
 )
 from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RmsPropConfig
+from paac_cli.import_tensorflow import import_tensorflow
 
 
 class AlgorithmConfig(ConfigModel):
@@ -464,8 +465,10 @@ def _validate_algorithm(data: Any, validate_built_in: ValidatorFunctionWrapHandl
 def import_algorithm(name: str) -> Any:
     """Import the third-party algorithm `name` (`module:Class`) and return the class. Runs the module's code.
 
-    Raises ValueError if that fails or the class has no `Config`.
+    It may import TensorFlow, which is therefore imported and set up before. Raises ValueError if the module cannot be
+    imported or the class has no `Config`; DependencyError if TensorFlow cannot be imported.
     """
+    import_tensorflow()
     module, _, class_name = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), class_name)

@@ -9,9 +9,9 @@ import tensorflow as tf
 from paac_cli import __version__
 from paac_cli.config.schema import Device, RunConfig
 from paac_cli.errors import DeviceError
+from paac_cli.import_tensorflow import onednn_setting
 from paac_cli.machine import available_cores, multiplies_bfloat16, processor
 from paac_cli.runs.runtime import Runtime
-from paac_cli.training.import_tensorflow import onednn_setting
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
 _GPUS_WITH_BFLOAT16 = (8, 0)  # compute capability from which on: Ampere

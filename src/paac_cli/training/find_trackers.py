@@ -5,6 +5,7 @@ import importlib.util
 from collections.abc import Callable, Iterable
 
 from paac_cli.errors import ConfigError, DependencyError
+from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.runs.tracking import TrackedRun, Tracker
 from paac_cli.text import describe_error
 
@@ -30,6 +31,7 @@ def require_trackers(names: Iterable[str]) -> None:
                     f"pip install 'paac[{name}]', or in a copy of the repository: .venv/bin/pip install -e '.[{name}]'"
                 )
         elif name != TENSORBOARD:
+            import_tensorflow()  # before the tracker's module, which may import it, too
             try:
                 _find(name)
             except Exception as error:  # third-party code may raise anything while it is imported

@@ -4,8 +4,8 @@ import os
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
+from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.training.cluster import Cluster, find_cluster, is_in_slurm_step, wait_for_all
-from paac_cli.training.import_tensorflow import import_tensorflow
 from paac_cli.training.loading import prepare_device
 from paac_cli.training.ranks import ALONE, Ranks
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Alert, Info, Log
+from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import Pool, make_pool
 from paac_cli.spec import Determinism, EnvSpec
 from paac_cli.training.evaluator import Evaluator, open_evaluator
-from paac_cli.training.import_tensorflow import import_tensorflow
 from paac_cli.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
