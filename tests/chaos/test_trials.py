@@ -30,6 +30,7 @@ def test_killed_workers_do_not_change_the_result():
     assert "killed by SIG" in result.notes[0]
 
 
+@pytest.mark.slow  # tests/training/test_ranks.py kills ranks, too
 def test_a_killed_rank_is_started_again_with_the_same_result(monkeypatch):
     monkeypatch.setattr(rank_failures, "_FAULTS", {"killed by SIGKILL": signal.SIGKILL})
     ranks = SHORT._replace(name="two ranks", launcher=rank_failures._LAUNCHER)

@@ -15,8 +15,7 @@ from paac_cli.runs.checkpoint import load_checkpoint, load_policy
 from paac_cli.runs.checkpoint_names import list_policies
 from paac_cli.seeding import evaluation_seed
 from paac_cli.training.verification import read_metrics
-from run_paac import environment
-from run_paac import paac as run_here
+from run_paac import environment, paac_here
 from short_runs import checkpoint_names, final_state, logged_steps, metrics_rows
 
 EVALUATE = ["--set", "training.evaluate_every=2500", "--set", "training.evaluate_episodes=20"]
@@ -66,18 +65,18 @@ def test_a_row_is_written_at_every_evaluation(evaluated, total_steps):
         assert not is_evaluated or 0 < float(row["time/eval_share"]) < 1
 
 
-def test_the_best_policy_is_the_best_evaluated_one_and_eval_repeats_its_games(evaluated, paac):
+def test_the_best_policy_is_the_best_evaluated_one_and_eval_repeats_its_games(evaluated):
     scores, seed = evaluations(evaluated), evaluation_seed(1)
     best = max(scores, key=lambda steps: float(scores[steps]))
     assert (best_policy(evaluated)[0], best_policy(evaluated)[2]) == (f"best_{best:09d}", True)
     log = (evaluated / "events.log").read_text()
     assert f"Evaluating every 2,500 steps: 20 games, actions sampled, seed {seed}\n" in log
-    report = json.loads(paac("eval", evaluated, "--episodes", 20, "--seed", seed, "--json").stdout)
+    report = json.loads(paac_here("eval", evaluated, "--episodes", 20, "--seed", seed, "--json").stdout)
     assert (report["steps"], f"{report['mean']:.6g}") == (best, scores[best])
 
 
 def test_a_run_with_evaluations_is_verified(evaluated):
-    assert run_here("verify", evaluated).stdout.endswith("Identical, bit for bit.\n")
+    assert paac_here("verify", evaluated).stdout.endswith("Identical, bit for bit.\n")
 
 
 @pytest.mark.slow
@@ -119,7 +118,7 @@ class Toy:
         return ["--preset", "cartpole", "--env", "toy_envs:Counting-v0", *sizes, *settings, *more]
 
     def train(self, *more):
-        return run_here("train", *self.arguments(*more), "--run-dir", self.run_dir)
+        return paac_here("train", *self.arguments(*more), "--run-dir", self.run_dir)
 
     def start(self, *more):
         return Session(Recipe("Counting", tuple(self.arguments(*more))), self.run_dir, env=environment())
@@ -235,7 +234,7 @@ def toy_run(run_dir, *settings, env, code=0):
     ]
     arguments = [word for setting in settings for word in ("--set", setting)]
     sizes = ["--env", env, "--num-envs", 4, "--num-workers", 1, "--total-steps", 640, "--run-dir", run_dir]
-    return run_here("train", "--preset", "cartpole", *sizes, *arguments, code=code)
+    return paac_here("train", "--preset", "cartpole", *sizes, *arguments, code=code)
 
 
 def test_an_environment_that_fails_in_an_evaluation_ends_the_run_which_can_be_resumed(tmp_path):
@@ -272,7 +271,7 @@ def test_recurrent_policies_and_action_masks_are_evaluated(tmp_path):
     ]
     toy_run(run_dir, *settings, "training.evaluate_greedy=true", env="memory_envs:Masked-v0")
     seed, options = evaluation_seed(1), ["--greedy", "--trust-code", "--json", "--last"]
-    report = json.loads(run_here("eval", run_dir, "--episodes", 6, "--seed", seed, *options).stdout)
+    report = json.loads(paac_here("eval", run_dir, "--episodes", 6, "--seed", seed, *options).stdout)
     assert evaluations(run_dir)[640] == f"{report['mean']:.6g}"
     (best,) = list_policies(run_dir / "checkpoints")
     assert load_policy(best, ANY_CODE).score >= report["mean"]

@@ -11,6 +11,7 @@ from paac_cli.runs.checkpoint import load_policy_arrays
 from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.runs.find import find_policy_arrays
 from paac_cli.training.warm_start import find_initial_policy
+from run_paac import paac_here
 from short_runs import QUICK, final_state
 
 
@@ -49,55 +50,49 @@ def test_a_damaged_policy_is_not_taken(trained, tmp_path):
         list_of_policies(best)
 
 
-def test_a_run_begins_with_a_policy_resumes_and_is_verified(trained, tmp_path, paac):
+def test_a_run_begins_with_a_policy_resumes_and_is_verified(trained, tmp_path):
     source, run_dir = tmp_path / "source", tmp_path / "run"
     shutil.copytree(trained, source)
     command = ["train", *QUICK, "--run-dir", run_dir, "--init-from", source]
-    result = paac(*command, "--total-steps", "640")
-    assert result.returncode == 0, result.stderr
-    assert f"Beginning with 8 arrays of the policy in {source}" in result.stdout + result.stderr
+    assert f"Beginning with 8 arrays of the policy in {source}" in paac_here(*command, "--total-steps", "640").output
     digest = list_of_policies(source)[0].sha256
     assert read_config(run_dir / "config.yaml").init_from == InitFrom(path=str(source), sha256=digest)
     (best,) = (source / "checkpoints").glob("best_*")
     (source / "checkpoints" / best.name.replace("best", "step")).rename(tmp_path / "the same policy")
     best.rename(tmp_path / "best")  # now another one is the best
-    result = paac(*command, "--total-steps", "1280")
-    assert "Resuming at step 640" in result.stdout + result.stderr
-    assert "Beginning with" not in result.stdout + result.stderr
-    whole = paac("train", *QUICK, "--run-dir", tmp_path / "cold", "--total-steps", "1280")
-    assert whole.returncode == 0
+    output = paac_here(*command, "--total-steps", "1280").output
+    assert "Resuming at step 640" in output
+    assert "Beginning with" not in output
+    paac_here("train", *QUICK, "--run-dir", tmp_path / "cold", "--total-steps", "1280")
     assert final_state(run_dir) != final_state(tmp_path / "cold")
-    result = paac("verify", run_dir, "--from-start")
-    assert result.returncode == 2
-    assert f"holds no policy with SHA-256 {digest} any more" in result.stderr
+    refused = paac_here("verify", run_dir, "--from-start", code=2)
+    assert f"holds no policy with SHA-256 {digest} any more" in refused.stderr
     (tmp_path / "best").rename(best)
-    assert "Identical, bit for bit." in paac("verify", run_dir, "--from-start").stdout
+    assert "Identical, bit for bit." in paac_here("verify", run_dir, "--from-start").stdout
 
 
-def test_another_policy_is_another_run(trained, tmp_path, paac):
+def test_another_policy_is_another_run(trained, tmp_path):
     command = ["train", *QUICK, "--run-dir", tmp_path / "run", "--total-steps", "64"]
-    assert paac(*command).returncode == 0
-    result = paac(*command, "--init-from", trained)
-    assert result.returncode == 2
+    paac_here(*command)
+    result = paac_here(*command, "--init-from", trained, code=2)
     assert f"init_from.path: None in the run, '{trained}' now" in result.stderr
     assert "init_from: " not in result.stderr
 
 
-def test_a_directory_without_a_run_is_an_error(tmp_path, paac):
-    result = paac("train", *QUICK, "--run-dir", tmp_path / "run", "--init-from", tmp_path)
-    assert result.returncode == 2
+def test_a_directory_without_a_run_is_an_error(tmp_path):
+    result = paac_here("train", *QUICK, "--run-dir", tmp_path / "run", "--init-from", tmp_path, code=2)
     assert f"{tmp_path} is neither a run directory nor a checkpoint" in result.stderr
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins_with_the_same_policy_again(trained, tmp_path, paac):
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_with_the_same_policy_again(trained, tmp_path):
     source, run_dir = tmp_path / "source", tmp_path / "run"
     shutil.copytree(trained, source)
     command = ["train", *QUICK, "--run-dir", run_dir, "--set", f"init_from.path={source}", "--total-steps", "640"]
-    assert paac(*command).returncode == 0
+    paac_here(*command)
     expected = final_state(run_dir)
     shutil.rmtree(run_dir / "checkpoints")
     (best,) = (source / "checkpoints").glob("best_*")
     shutil.rmtree(best)  # only other policies and the same one in a checkpoint are left
-    assert paac(*command).returncode == 0
+    paac_here(*command)
     assert final_state(run_dir) == expected

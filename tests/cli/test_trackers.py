@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from chaos.session import Recipe, Session
-from run_paac import environment, paac
+from run_paac import environment, paac, paac_here
 from short_runs import QUICK, final_state, logged_steps
 
 OWN = ("--set", "training.trackers=[tensorboard,own_trackers:JsonLines]")
@@ -50,7 +50,7 @@ def test_trackers_that_fail_or_are_absent_change_nothing_else(tmp_path):
 
 def test_only_train_imports_trackers_and_reading_a_run_does_not(tmp_path, monkeypatch):
     run_dir, imported = tmp_path / "run", tmp_path / "imported"
-    paac("train", *QUICK, *OWN, "--total-steps", "640", "--run-dir", run_dir)
+    paac_here("train", *QUICK, *OWN, "--total-steps", "640", "--run-dir", run_dir)
     monkeypatch.setenv("IMPORTED", str(imported))
     paac("eval", run_dir, "--episodes", 1)
     paac("verify", run_dir)

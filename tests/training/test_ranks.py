@@ -71,7 +71,10 @@ def children(pid):
     return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    "algorithm",
+    [pytest.param(name, marks=pytest.mark.slow if name in ("ppo", "nstep_q") else ()) for name in ALGORITHMS],
+)
 def test_ranks_with_uneven_shares_learn_what_one_process_learns(algorithm, tmp_path):
     arguments = ["--algorithm", algorithm.partition("+")[0], *RUN, *ALGORITHMS[algorithm]]
     one, two = (launch(ranks, tmp_path / str(ranks), *arguments) for ranks in (1, 2))
