@@ -5,6 +5,7 @@ import re
 import signal
 
 import numpy as np
+import pytest
 
 from chaos import learner_kills, rank_failures, rank_stops, same_bits, signal_stops, soak, worker_kills
 from chaos.session import Session, recipe

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from chaos.session import Recipe, Session
+from run_paac import paac_here
 from short_runs import QUICK, TOTAL_STEPS
 
 
@@ -54,13 +55,11 @@ def invoke(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def train(paac):
-    """train(run_dir, *more): a short CartPole run of TOTAL_STEPS, which must succeed."""
+def train():
+    """train(run_dir, *more): a short CartPole run of TOTAL_STEPS in this process, which must succeed."""
 
     def run(run_dir, *more):
-        result = paac("train", *QUICK, "--total-steps", TOTAL_STEPS, "--run-dir", run_dir, *more)
-        assert result.returncode == 0, result.stderr
-        return result
+        return paac_here("train", *QUICK, "--total-steps", TOTAL_STEPS, "--run-dir", run_dir, *more)
 
     return run
 
