@@ -22,7 +22,7 @@ def test_a_resumed_run_goes_on_in_the_same_tracked_run(tmp_path):
         session.send(signal.SIGTERM)
         assert session.wait(20) == 143
     end = logged_steps(run_dir)[-1] + 640
-    paac("train", *QUICK, *OWN, "--total-steps", end, "--run-dir", run_dir)
+    paac_here("train", *QUICK, *OWN, "--total-steps", end, "--run-dir", run_dir)
     begin, again = [line for line in lines(run_dir) if "id" in line]
     assert begin == {"id": begin["id"], "name": "run", "resume_at": 0, "seed": 1}
     assert again["id"] == begin["id"] == (run_dir / "tracking_id").read_text().strip()
@@ -34,13 +34,13 @@ def test_a_resumed_run_goes_on_in_the_same_tracked_run(tmp_path):
 
 def test_trackers_that_fail_or_are_absent_change_nothing_else(tmp_path):
     arguments = [*QUICK, "--total-steps", "640"]
-    output = paac(
+    output = paac_here(
         *("train", *arguments, "--run-dir", tmp_path / "one"),
         *("--set", "training.trackers=[own_trackers:FailsAlways,own_trackers:JsonLines]"),
     ).stdout
     assert output.count("Warning: the tracker own_trackers:FailsAlways failed: OSError: no route to host.") == 1
     assert "Warning: 2 rows missing in the tracker own_trackers:FailsAlways" in output
-    paac("train", *arguments, "--run-dir", tmp_path / "two", "--set", "training.trackers=[]")
+    paac_here("train", *arguments, "--run-dir", tmp_path / "two", "--set", "training.trackers=[]")
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == [
         *("checkpoints", "config.yaml", "events.log", "metrics.csv", "run.json")
     ]
