@@ -91,8 +91,10 @@ def own_files() -> dict[str, str]:
 
 
 def shortened(command: str) -> str:
-    """`command` with the options of `SHORTER`."""
-    return " ".join([command, *(options for pattern, options in SHORTER.items() if re.search(pattern, command))])
+    """`command` with the options of `SHORTER`, before a pipe or what else the shell handles."""
+    program, shell = re.fullmatch(r"([^|&;<>]*)(.*)", command).groups()
+    options = [options for pattern, options in SHORTER.items() if re.search(pattern, program)]
+    return " ".join(filter(None, [program.strip(), *options, shell]))
 
 
 class Reader:

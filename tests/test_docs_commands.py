@@ -109,7 +109,7 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def reader(tmp_path, runs, chat):
     changes = {
-        "my_algorithm.py": ("...\n", REST_OF_ALGORITHM),
+        "my_algorithm.py": ("...  # and the other members of the interface\n", REST_OF_ALGORITHM),
         "my_trackers.py": ("localhost:8080", f"localhost:{chat.server_port}"),
     }
     return Reader(tmp_path, runs, changes)
@@ -138,6 +138,14 @@ def test_all_entries_of_the_tables_occur_in_the_documentation():
     assert set(map(name_of, PAGES)) >= SLOW
 
 
+def test_a_page_that_makes_a_run_does_so_before_it_uses_it():
+    for page in PAGES:
+        for run, origin in MADE_ELSEWHERE.items():
+            uses = [index for index, command in enumerate(commands(page)) if run in command.split()]
+            if uses and origin in commands(page):
+                assert commands(page).index(origin) < uses[0], f"{name_of(page)}: {run}"
+
+
 def test_every_block_is_commands_or_tested_code_or_text():
     """Commands are in blocks without a language, which begin at the start of a line."""
     for page in PAGES:
@@ -161,15 +169,16 @@ def test_every_file_that_a_page_shows_is_used_in_a_command_or_a_preset():
 
 ROBOT = """
 import gymnasium
-import toy_envs
-from gymnasium import spaces
+from toy_envs import SampledObservation
 
-toy_envs.OBSERVATION_SPACES["robot with a camera"] = spaces.Dict(
-    {"camera": spaces.Box(0, 255, (24, 24, 3), "uint8"), "arm": toy_envs.OBSERVATION_SPACES["robot"]["arm"]}
-)
-gymnasium.register(
-    "Robot-v0", toy_envs.SampledObservation, max_episode_steps=20, kwargs={"space": "robot with a camera"}
-)
+
+class Robot(SampledObservation):
+    def __init__(self):
+        super().__init__("robot")
+        self.observation_space["camera"] = gymnasium.spaces.Box(0, 255, (24, 24, 3), "uint8")
+
+
+gymnasium.register("Robot-v0", Robot, max_episode_steps=20)
 """
 
 
