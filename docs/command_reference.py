@@ -68,11 +68,12 @@ def _usage(name: str, command: click.Command, options: list[click.Option]) -> st
 
 
 def _paragraphs(command: click.Command) -> Iterator[str]:
-    """The help of a command. What Click does not wrap, such as the examples, is code."""
+    """The help of a command. What Click does not wrap is code: commands, as in the examples, or else text."""
     arguments = _arguments(command)
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if paragraph.startswith("\b"):
-            yield f"```\n{textwrap.dedent(paragraph.removeprefix(chr(8)).strip(chr(10)))}\n```"
+            lines = textwrap.dedent(paragraph.removeprefix(chr(8)).strip(chr(10)))
+            yield f"```{'' if lines.startswith('paac ') else 'text'}\n{lines}\n```"
         else:
             yield prose(paragraph, arguments)
 

@@ -13,9 +13,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from click.testing import CliRunner
-
-from paac_cli.cli.main import main
+from run_paac import paac_here
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -40,13 +38,16 @@ SHORTER = {
     r"^paac record\b": "--seconds 1",
     r"^paac bench\b": "--seconds 0.1",
     r"--sweep\b": "--num-envs 16",
+    r"^paac plot runs/pong": "--y train/entropy",  # no game of Pong has been finished
     r"^python -m chaos\.run": '--out "$READER"',
 }
 
-#: A run directory that a page uses although another page makes it -> the command there.
-MADE_ELSEWHERE = {
+#: Runs that pages use without making them -> the command that does.
+RUNS = {
     "runs/cartpole-seed1": "paac train --preset cartpole",
     "runs/pong-seed1": "paac train --preset pong",
+    "runs/pong": "paac train --preset pong --run-dir runs/pong/seed1",
+    "runs/ppo-pong": "paac train --preset ppo/pong --run-dir runs/ppo-pong/seed1",
 }
 
 #: Commands for a directory with a clone of the repository.
@@ -74,13 +75,14 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(page: Path) -> list[str]:
-    """The commands of a page in its order, each in one line, without its comment and the path of the program.
+    """The commands of a page in its order, each once and in one line, without its comment and the path of the program.
 
     Then those in the text of the page that read the included runs, such as `paac eval results/pong/seed1`.
     """
     text = "".join(block.text for block in blocks(page) if not block.language).replace("\\\n", " ")
     lines = (re.sub(r"(^| )#.*|^\.venv/bin/", "", line).strip() for line in text.splitlines())
-    return [*filter(None, lines), *re.findall(r"`(paac \w+ results/[^`]+)`", page.read_text())]
+    in_text = re.findall(r"`(paac \w+ results/[^`]+)`", page.read_text())
+    return list(dict.fromkeys([*filter(None, lines), *in_text]))
 
 
 def own_files() -> dict[str, str]:
@@ -101,7 +103,7 @@ class Reader:
     """Has a directory with all modules that the pages show, and runs commands there."""
 
     def __init__(self, directory: Path, runs: Path, changes: dict[str, tuple[str, str]]) -> None:
-        """runs: keeps the runs of `MADE_ELSEWHERE` for the next reader.
+        """runs: keeps the runs of `RUNS` for the next reader.
 
         changes: name of a module -> a part of it, and what takes its place.
         """
@@ -116,7 +118,7 @@ class Reader:
     def run(self, command: str) -> str:
         """Run the short form of `command` and return its output. It must succeed and make the files that it names."""
         for word in command.split():
-            if (word in MADE_ELSEWHERE or word.startswith("results/")) and not (self.directory / word).exists():
+            if (word in RUNS or word.startswith("results/")) and not (self.directory / word).exists():
                 shutil.copytree(self._find(word), self.directory / word)
         short = shortened(command)
         with contextlib.chdir(self.directory):
@@ -127,28 +129,26 @@ class Reader:
         return output
 
     def _find(self, run: str) -> Path:
-        """Where there is `run`, of `MADE_ELSEWHERE` or an included one."""
-        if run not in MADE_ELSEWHERE:
+        """Where there is `run`, of `RUNS` or an included one."""
+        if run not in RUNS:
             return ROOT / run
         if not (self._runs / run).exists():
             with contextlib.chdir(self._runs):
-                self._in_this_process(shortened(MADE_ELSEWHERE[run]))
+                self._in_this_process(shortened(RUNS[run]))
         return self._runs / run
 
     def _in_this_process(self, command: str) -> str:
         """Run `paac` where TensorFlow has been imported, which takes seconds, and the fork server runs."""
-        path, argv = [*sys.path], sys.argv
-        sys.argv = shlex.split(command)
+        path = [*sys.path]
         try:
-            result = CliRunner().invoke(main, sys.argv[1:])
+            return paac_here(*shlex.split(command)[1:]).output
+        except AssertionError as error:
+            error.add_note(command)
+            raise
         finally:
-            sys.path[:], sys.argv = path, argv
+            sys.path[:] = path
             for name in self._files:  # the next reader has another file of that name
                 sys.modules.pop(name.removesuffix(".py"), None)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        _assert_succeeded(command, result.exit_code, result.output)
-        return result.output
 
     def _in_a_shell(self, command: str) -> str:
         """Run any other command, where `paac` and `python` are those of this interpreter."""
@@ -166,9 +166,5 @@ class Reader:
             timeout=280,
             check=False,
         )
-        _assert_succeeded(command, done.returncode, done.stdout + done.stderr)
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
-
-
-def _assert_succeeded(command: str, exit_code: int, output: str) -> None:
-    assert exit_code == 0, f"{command}\nended with exit code {exit_code}:\n{output}"
