@@ -34,10 +34,8 @@ NOT_RUN = {
 #: Pages that start several processes with TensorFlow, measure, or train much: left out by default.
 SLOW = {
     *("CONTRIBUTING.md", "results/pong/README.md"),
-    *(
-        f"docs/{name}.md"
-        for name in ("choosing", "clusters", "commands", "metrics", "performance", "reliability", "reports")
-    ),
+    *(f"docs/{name}.md" for name in ("checkpoints", "choosing", "clusters", "commands")),
+    *(f"docs/{name}.md" for name in ("metrics", "performance", "reliability", "reports")),
     *(f"docs/algorithms/{name}.md" for name in ("dqn", "nstep_q", "paac", "ppo", "recurrent", "sac")),
 }
 
