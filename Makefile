@@ -34,12 +34,11 @@ test-trackers: $(TRACKERS:%=.trackers/%/.installed)
 	.trackers/$*/bin/pip install --quiet --editable '.[$*]'
 	@touch $@
 
-check: $(VENV)/.installed-dev
+check: $(VENV)/.installed-dev docs
 	$(BIN)/ruff format --check src tests benchmarks chaos docs/*.py
 	$(BIN)/ruff check src tests benchmarks chaos docs/*.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python docs/make_site.py
 
 # Builds the documentation as a site to read and search without a network.
 docs: $(VENV)/.installed-dev

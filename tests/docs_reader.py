@@ -54,7 +54,7 @@ RUNS = {
 _NEEDS_A_CLONE = re.compile(r"python -m chaos\.run\b")
 
 #: Suffixes of files that a command must have made if it names one.
-_MADE_FILES = (".html", ".mp4", ".png", ".yaml")
+_MADE_FILES = (".html", ".mp4", ".png", ".svg", ".yaml")
 
 
 class Block(NamedTuple):

@@ -23,7 +23,7 @@ NOT_RUN = {
     "paac watch": "opens a window",
     "paac watch runs/pong-seed1 --greedy": "opens a window",
     "tensorboard --logdir runs": "serves until it is stopped",
-    "paac train --preset pong --set training.trackers=[tensorboard,wandb]": "needs wandb; see make test-trackers",
+    "paac train --preset pong --set 'training.trackers=[tensorboard,wandb]'": "needs wandb; see make test-trackers",
     "paac train --preset pong --cluster host-a:4000,host-b:4000 --rank 0": "needs two machines; see test_ranks.py",
     "paac train --preset pong --cluster host-a:4000,host-b:4000 --rank 1": "needs two machines; see test_ranks.py",
     "srun --ntasks 4 paac train --preset pong": "needs Slurm",
@@ -45,7 +45,7 @@ EXPECTED = {
     "paac eval runs/ppo-cartpole-walk-Walk-v0-seed1 --trust-code": r"success rate 100\.0%",
     "paac verify runs/pong-seed1": r"Identical, bit for bit",
     "paac train --preset pong --set training.evaluate_every=250_000"
-    " --set training.trackers=[tensorboard,my_trackers:Webhook]": (
+    " --set 'training.trackers=[tensorboard,my_trackers:Webhook]'": (
         "posted: pong-seed1: begins at step 0 with seed 1\n"
         r"(posted: pong-seed1: -?\d+\.\d at step [\d,]+\n)+"
         "posted: pong-seed1: finished"

@@ -1,6 +1,5 @@
 """The documentation as a site: it is complete, works from disk, loads nothing from a network, and is searchable."""
 
-import importlib.util
 import json
 import re
 import shutil
@@ -11,6 +10,7 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+import make_site
 from headless_chromium import chromium, needs_chromium
 
 ROOT = Path(__file__).parents[1]
@@ -18,15 +18,7 @@ SITE = ROOT / "docs" / "site"
 
 
 @pytest.fixture(scope="module")
-def make_site():
-    spec = importlib.util.spec_from_file_location("make_site", ROOT / "docs" / "make_site.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def site(make_site, tmp_path_factory):
+def site(tmp_path_factory):
     """The directory of the built site."""
     return make_site.build_site(ROOT, tmp_path_factory.mktemp("docs") / "docs").parent
 
@@ -47,7 +39,7 @@ class Addresses(HTMLParser):
             self.loaded += [attributes[name] for name in ("href", "src", "srcset", "data") if attributes.get(name)]
 
 
-def test_every_page_is_in_the_navigation(make_site):
+def test_every_page_is_in_the_navigation():
     nav = tomllib.loads((SITE / "zensical.toml").read_text())["project"]["nav"]
     make_site.check_navigation(make_site.find_pages(ROOT), nav)
 
@@ -91,7 +83,7 @@ def small(tmp_path):
     return root
 
 
-def test_bars_in_the_code_of_a_table(small, make_site, tmp_path):
+def test_bars_in_the_code_of_a_table(small, tmp_path):
     with (small / "README.md").open("a") as file:
         file.write("\n| a | b |\n|---|---|\n| `N\\|auto` | c \\| `d` |\n\n`e\\|f`\n")
     text = make_site.build_site(small, tmp_path / "out").read_text()
@@ -100,7 +92,7 @@ def test_bars_in_the_code_of_a_table(small, make_site, tmp_path):
     assert r"<code>e\|f</code>" in text
 
 
-def test_a_small_site(small, make_site, tmp_path):
+def test_a_small_site(small, tmp_path):
     front = make_site.build_site(small, tmp_path / "out")
     assert 'href="docs/more.html#two-words---and-a-dash"' in front.read_text()
     assert 'href="../code.py.html"' in (front.parent / "docs" / "more.html").read_text()
@@ -118,7 +110,7 @@ def test_a_small_site(small, make_site, tmp_path):
         ("results/new/README.md", "# New", "missing from nav: results/new/README.md"),
     ],
 )
-def test_a_mistake_fails_the_build(page, text, message, small, make_site, tmp_path):
+def test_a_mistake_fails_the_build(page, text, message, small, tmp_path):
     (small / page).parent.mkdir(parents=True, exist_ok=True)
     with (small / page).open("a") as file:
         file.write(f"\n{text}\n")
@@ -126,7 +118,7 @@ def test_a_mistake_fails_the_build(page, text, message, small, make_site, tmp_pa
         make_site.build_site(small, tmp_path / "out")
 
 
-def test_an_entry_without_a_page_fails_the_build(small, make_site, tmp_path):
+def test_an_entry_without_a_page_fails_the_build(small, tmp_path):
     (small / "docs" / "more.md").unlink()
     (small / "README.md").write_text("# Small\n")
     with pytest.raises(SystemExit, match=r"do not exist: docs/more\.md"):

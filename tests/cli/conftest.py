@@ -1,23 +1,17 @@
 """Fixtures that run `paac` as a user does, and a trained run directory that the tests share."""
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from chaos.session import Recipe, Session
-from run_paac import paac_here
+from run_paac import environment, paac_here
 from short_runs import QUICK, TOTAL_STEPS
-
-
-def _environment():
-    """Without the variable that commands in this process have set to silence TensorFlow."""
-    return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +26,7 @@ def paac():
     def run(*args, cwd=None):
         command = [sys.executable, "-m", "paac_cli", *map(str, args)]
         return subprocess.run(
-            command, cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=200, check=False
+            command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=200, check=False
         )
 
     return run
@@ -43,15 +37,7 @@ def invoke(tmp_path, monkeypatch):
     """invoke(*args): runs a command in this process, in an empty directory. Any exception but SystemExit fails."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*args):
-        from paac_cli.cli.main import main
-
-        result = CliRunner().invoke(main, list(map(str, args)))
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return run
+    return partial(paac_here, code=None)
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +72,6 @@ def start_training():
 
         def start(run_dir, *more, **popen):
             recipe = Recipe("CartPole", (*QUICK, "--total-steps", str(10**7), *map(str, more)))
-            return sessions.enter_context(Session(recipe, run_dir, **{"env": _environment()} | popen))
+            return sessions.enter_context(Session(recipe, run_dir, **{"env": environment()} | popen))
 
         yield start

@@ -9,7 +9,7 @@ import pytest
 
 import paac_cli
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS
-from run_paac import paac_here
+from run_paac import paac, paac_here
 from short_runs import final_state
 
 SOURCE = Path(paac_cli.__file__).parent
@@ -50,11 +50,11 @@ QUICK = {
 }
 
 
-def train_briefly(name, run_dir, total_steps, *more):
-    """more: further arguments, whose settings replace those here."""
+def train_briefly(name, run_dir, total_steps, *more, run=paac_here):
+    """more: further arguments, whose settings replace those here. run: `paac_here`, or `paac` for a new process."""
     sets = [*QUICK[name], "network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
     sets += ["training.stop_when=null"]
-    return paac_here(
+    return run(
         *("train", "--preset", "cartpole", "--algorithm", name, "--num-envs", 4, "--run-dir", run_dir),
         *("--total-steps", total_steps),
         *(word for assignment in sets for word in ("--set", assignment)),
@@ -66,7 +66,8 @@ def train_briefly(name, run_dir, total_steps, *more):
 def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name, tmp_path):
     train_briefly(name, tmp_path / "one", 2560)
     train_briefly(name, tmp_path / "two", 1280, "--num-workers", 1)
-    result = train_briefly(name, tmp_path / "two", 2560, "--num-workers", 3)
+    # In a new process, so that nothing in memory which the checkpoint lacks can help.
+    result = train_briefly(name, tmp_path / "two", 2560, "--num-workers", 3, run=paac)
     assert "Resuming at step 1,280" in result.stdout
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="How often all ranks are started again, from the last checkpoint, if one of them fails.",
 )
-@click.argument("command", type=click.Choice(["train"]), metavar="COMMAND")
+@click.argument("command", type=click.Choice(["train"]), metavar="train")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ...]) -> None:
     """Train one run in several processes ("ranks") on this machine.
 
-    COMMAND is train, and ARGUMENTS are its own. Each rank plays a share of the environments, and all learn the same.
+    ARGUMENTS are those of `paac train`. Each rank plays a share of the environments, and all learn the same.
     The result is that of one process, apart from the rounding of sums. On several machines, use `paac train` with
     --cluster and --rank.
 

@@ -139,8 +139,9 @@ class PpoConfig(AlgorithmConfig):
     clip_value: Annotated[
         PositiveFloat | None,
         Field(
-            description="clip range of the value function: the largest change of a value in one update, in units of "
-            "the return (with normalize_value: of the normalised return); > 0, null = no clipping"
+            description="clip range of the value loss: moving a value further than this from its old value does not "
+            "lower the loss; in units of the return (with normalize_value: of the normalised return); > 0, null = no "
+            "clipping"
         ),
     ] = None
     normalize_advantage: NormalizeAdvantage = True
@@ -248,7 +249,10 @@ class NstepQConfig(AlgorithmConfig):
     name: Annotated[Literal["nstep_q"], Field(description="selects this algorithm")] = "nstep_q"
     rule: Annotated[
         Literal["q_learning", "sarsa"],
-        Field(description="bootstrap from the largest action value (q_learning), or from the action taken (sarsa)"),
+        Field(
+            description="bootstrap from the largest action value (q_learning), or from the value of the action that "
+            "was taken (sarsa)"
+        ),
     ] = "q_learning"
     num_steps: NumSteps = 5
     num_epochs: NumEpochs = 1

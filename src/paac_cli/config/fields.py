@@ -57,7 +57,7 @@ GaeLambda = Annotated[
     Field(ge=0, le=1, description="lambda of generalised advantage estimation, in [0, 1]; 1 = n-step returns"),
 ]
 NormalizeAdvantage = Annotated[
-    bool, Field(description="normalise the advantages of each batch or minibatch to mean 0 and standard deviation 1")
+    bool, Field(description="normalise the advantages of each gradient step to mean 0 and standard deviation 1")
 ]
 NormalizeReward = Annotated[
     bool,
@@ -90,7 +90,8 @@ EpsilonEnd = Annotated[
     Field(
         ge=0,
         le=1,
-        description="epsilon after epsilon_anneal_steps, and when playing with --sample, in [0, 1]",
+        description="epsilon after epsilon_anneal_steps, and wherever a trained policy plays with sampled actions; in "
+        "[0, 1]",
     ),
 ]
 EpsilonAnnealSteps = Annotated[
@@ -117,7 +118,7 @@ SaveBuffer = Annotated[
     bool,
     Field(
         description="save the replay buffer in every checkpoint (Atari: 7 kB per transition, 7 GB for a million); "
-        "without it a resumed run differs from an uninterrupted one"
+        "without it a resumed run is approximate: it differs from an uninterrupted one"
     ),
 ]
 BatchSize = Annotated[PositiveInt, Field(le=65_536, description="transitions per update, 1 to 65,536")]

@@ -37,7 +37,11 @@ class SamplingConfig(ConfigModel):
 
     worker_timeout: Annotated[
         float,
-        Field(ge=1, le=10**6, description="seconds without progress after which a worker is restarted; >= 1"),
+        Field(
+            ge=1,
+            le=10**6,
+            description="seconds without progress after which a worker counts as hung and is restarted; >= 1",
+        ),
     ] = 60.0
     close_timeout: Annotated[
         float,
@@ -229,7 +233,11 @@ class TrainingConfig(ConfigModel):
         ),
     ] = 27_000
     stop_when: Annotated[
-        StopWhen | None, Field(description="end training early at this mean return; null = train for total_steps")
+        StopWhen | None,
+        Field(
+            description="end training early at this mean return, e.g. {mean_return: 475, episodes: 100}; null = train "
+            "for total_steps"
+        ),
     ] = None
     info_keys: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s/]+$")], ...],
@@ -276,7 +284,7 @@ class InitFrom(ConfigModel):
         str | None,
         Field(
             pattern="^[0-9a-f]{64}$",
-            description="SHA-256 of the policy's arrays; null = of the policy that is found when the run starts",
+            description="SHA-256 of the policy's file; null = of the policy that is found when the run starts",
         ),
     ] = None
 

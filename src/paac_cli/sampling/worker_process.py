@@ -34,12 +34,13 @@ class WorkerProcess:
 
     def __init__(self, task: WorkerTask, send_timeout: float) -> None:
         """Start it and return while it loads. send_timeout: seconds after which `send` gives up if it does not read."""
-        task.block["activity"]["env"][task.worker] = NO_ENV  # until the worker itself writes it
+        activity = task.block["activity"][task.worker : task.worker + 1]
+        activity["env"], activity["closed_env"] = NO_ENV, task.envs.start  # until the worker itself writes them
         self.child = ChildProcess(
             run_worker, task, name=task.name, env_config=task.env_config, send_timeout=send_timeout
         )
         self._connection = self.child.connection
-        self._activity: NDArray = task.block["activity"][task.worker : task.worker + 1]
+        self._activity: NDArray = activity
         self._last_heartbeats = 0
         self._unanswered = self._silent = 0.0  # seconds without an answer, seconds without a heartbeat
         self._has_loaded = False  # whether it has made its environments
