@@ -81,6 +81,21 @@ def test_an_unknown_metric_is_refused_with_those_that_exist(tmp_path):
         plot_runs([write_run(tmp_path / "run")], tmp_path / "curve.png", y="rollout/ep_rew")
 
 
+def test_a_run_without_a_finished_game_says_so(tmp_path):
+    run = write_run(tmp_path / "run")
+    metrics = run / "metrics.csv"
+    header, first, *_ = [line.split(",") for line in metrics.read_text().splitlines()]
+    first[header.index("rollout/ep_rew_mean")] = "nan"
+    metrics.write_text(f"{','.join(header)}\n{','.join(first)}\n")
+    with pytest.raises(RunDirectoryError, match=r"nothing to plot yet: its rollout/ep_rew_mean .* a finished game"):
+        plot_runs([run], tmp_path / "curve.png")
+    metrics.write_text(f"{','.join(header)}\n")
+    with pytest.raises(
+        RunDirectoryError, match=r"nothing to plot yet: the first row .* after training\.log_every steps"
+    ):
+        plot_runs([run], tmp_path / "curve.png")
+
+
 def test_games_without_human_scores_are_not_aggregated(tmp_path):
     with pytest.raises(RunDirectoryError, match="CartPole-v1 has no known human score"):
         plot_runs([write_run(tmp_path / "run")], tmp_path / "curve.png", aggregate=True)

@@ -59,10 +59,13 @@ def _draw_games(series: Sequence[Series], x: str, y: str) -> Figure:
             _draw_references(axes, shown[0], with_scores=len(games) == 1)
         axes.set_title(plain(game, 44), fontsize="medium")
     if not has_points:
-        raise RunDirectoryError(
-            f"{series[0].runs[0].path} has no metrics to plot yet; the first row is written after "
-            "training.log_every steps"
+        first = series[0].runs[0]
+        why = (
+            f"its {y} is not known yet; a return needs a finished game"
+            if first.last_row
+            else "the first row of metrics is written after training.log_every steps"
         )
+        raise RunDirectoryError(f"{first.path} has nothing to plot yet: {why}")
     label_axes(panels, x, "mean return, 100 games" if y == RETURN else plain(y))
     add_legend(figure, panels)
     return figure
