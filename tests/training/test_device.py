@@ -5,12 +5,11 @@ import os
 import pytest
 import tensorflow as tf
 
-from paac_cli import machine
+from paac_cli import import_tensorflow, machine
 from paac_cli.config.load import changed_settings, load_run
 from paac_cli.config.presets import find_preset
 from paac_cli.machine import available_cores
 from paac_cli.runs.runtime import approximate_reasons
-from paac_cli.training import import_tensorflow
 from paac_cli.training.device import resolve_precision, runtime
 
 
