@@ -1,13 +1,12 @@
 """The page about all commands, made from their help."""
 
 import inspect
-import re
 import textwrap
 from collections.abc import Iterator
 
 import click
 
-from markdown_parts import code, prose, table
+from markdown_parts import code, table
 from paac_cli.cli.main import main as paac
 
 _INTRODUCTION = """\
@@ -40,7 +39,7 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Co
 
 
 def _purpose(command: click.Command) -> str:
-    return prose(command.get_short_help_str(limit=1000).removesuffix("."), _arguments(command))
+    return command.get_short_help_str(limit=1000).removesuffix(".")
 
 
 def _command(name: str, command: click.Command) -> str:
@@ -68,21 +67,13 @@ def _usage(name: str, command: click.Command, options: list[click.Option]) -> st
 
 
 def _paragraphs(command: click.Command) -> Iterator[str]:
-    """The help of a command. What Click does not wrap is code: commands, as in the examples, or else text."""
-    arguments = _arguments(command)
+    """The help of a command. It is Markdown, but for what Click does not wrap: commands, as in examples, or text."""
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if paragraph.startswith("\b"):
             lines = textwrap.dedent(paragraph.removeprefix(chr(8)).strip(chr(10)))
             yield f"```{'' if lines.startswith('paac ') else 'text'}\n{lines}\n```"
         else:
-            yield prose(paragraph, arguments)
-
-
-def _arguments(command: click.Command) -> str:
-    """A regular expression for the names of the arguments, which help texts give in capitals."""
-    arguments = [parameter for parameter in command.params if isinstance(parameter, click.Argument)]
-    names = [re.sub(r"\W", "", argument.metavar or argument.human_readable_name) for argument in arguments]
-    return rf"\b(?:{'|'.join(names)})\b" if names else ""
+            yield paragraph
 
 
 def _options(options: list[click.Option]) -> str:
@@ -137,9 +128,9 @@ def _default_and_meaning(option: click.Option) -> tuple[str, str]:
         default = "required"
     elif given.startswith("default: "):
         default = given.removeprefix("default: ")
-        default = code(default) if default.isdecimal() else prose(default)
+        default = code(default) if default.isdecimal() else default
     elif given:
         default = f"preset: {code(given.partition('=')[0])}"
     else:
         default = code(str(option.default)) if option.show_default else ""
-    return default, prose(text)
+    return default, text

@@ -1,7 +1,8 @@
 """Writes the reference in the documentation: `make reference`.
 
 A setting is explained by its description in `src/paac_cli/config`, and an option by its help in `src/paac_cli/cli`.
-From these come the tables between `<!-- settings: NAME -->` and `<!-- end -->`, and the page `docs/commands.md`.
+These texts are Markdown, with code in backticks. They are copied into the tables between `<!-- settings: NAME -->` and
+`<!-- end -->`, and into the page `docs/commands.md`.
 """
 
 import inspect
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from command_reference import command_reference
-from markdown_parts import code, prose, table
+from markdown_parts import code, table
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS
 from paac_cli.config.optimizers import OptimizerConfig
 from paac_cli.config.schema import RunConfig
@@ -123,20 +124,7 @@ def _linked(key: str, shown: str, page: Path) -> str:
 
 def _default_and_meaning(field: FieldInfo) -> tuple[str, str]:
     default = "required" if field.is_required() else code(_yaml(field.get_default(call_default_factory=True)))
-    choices = "|".join(map(re.escape, _choices(field.annotation)))
-    # `first` and `stop` are also words of English: a choice is followed by its meaning, another choice or the end.
-    return default, prose(field.description or "", rf"\b(?:{choices})(?=$|[:,;)]|\ (?:=|or|if|\())" if choices else "")
-
-
-def _choices(annotation: Any) -> Iterator[str]:
-    """The words among which a setting chooses."""
-    for part in get_args(annotation):
-        if isinstance(part, str):
-            yield part
-        elif part in OPTIMIZERS:
-            yield OPTIMIZERS[part]
-        else:
-            yield from _choices(part)
+    return default, field.description or ""
 
 
 def _yaml(value: Any) -> str:
@@ -165,7 +153,7 @@ def _optimisers() -> str:
     for model, name in OPTIMIZERS.items():
         for key, field in _rows(model):
             used.setdefault((code(key), *_default_and_meaning(field)), []).append(code(name))
-    about = [f"- {code(name)}: {prose(inspect.getdoc(model) or '')}" for model, name in OPTIMIZERS.items()]
+    about = [f"- {code(name)}: {inspect.getdoc(model)}" for model, name in OPTIMIZERS.items()]
     rows = ([key, ", ".join(of), *rest] for (key, *rest), of in used.items())
     return "\n".join([*about, "", table([f"key under {code('algorithm.optimizer')}", "of", *_HEADER], rows)])
 

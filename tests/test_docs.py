@@ -10,6 +10,7 @@ import click
 import pytest
 from pydantic import BaseModel
 
+from marked_code import code_in
 from paac_cli.cli.main import main
 from paac_cli.config import yaml_io
 from paac_cli.config.algorithms import AlgorithmConfig, DqnConfig, NstepQConfig, PaacConfig, PpoConfig, SacConfig
@@ -95,10 +96,6 @@ def slug(heading):
 def anchors(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
-
-
-def code_in(cell):
-    return re.findall(r"`([^`]+)`", cell)
 
 
 # --- the front page

@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from marked_code import code_in, unmarked_code
 from paac_cli.cli.main import main
 from paac_cli.config.algorithms import BuiltInConfig
 
@@ -61,7 +62,22 @@ def test_every_option_and_argument_is_explained(path):
             assert text, f"{parameter.opts[0]} has no help"
         else:
             name = re.sub(r"\W", "", parameter.make_metavar(click.Context(command)))
-            assert name.lower() in command.help.lower(), f"{name} is not explained"
+            assert name in " ".join(code_in(command.help)).split(), f"`{name}` is not explained"
+
+
+def text_of(option):
+    """The help of an option without the key that it sets, e.g. [env.id]."""
+    return re.sub(r"  \[(?!default: )[^]]*\]$", "", option.help)
+
+
+@pytest.mark.parametrize("path", [(), *COMMANDS], ids=" ".join)
+def test_code_in_help_is_in_backticks(path):
+    command = COMMANDS.get(path, main)
+    for paragraph in inspect.cleandoc(command.help).split("\n\n"):
+        assert paragraph.startswith("\b") or not unmarked_code(paragraph)
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert not unmarked_code(text_of(option)), option.opts[0]
 
 
 def examples(command):
@@ -186,4 +202,4 @@ def test_the_lower_packages_import_neither_tensorflow_nor_click():
 def test_the_help_of_train_names_every_algorithm():
     option = next(one for one in COMMANDS["train",].params if one.name == "algorithm")
     names = [config.model_fields["name"].default for config in get_args(BuiltInConfig)]
-    assert all(f"{name}," in option.help for name in names)
+    assert set(names) <= set(code_in(option.help))

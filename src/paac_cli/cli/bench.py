@@ -31,7 +31,7 @@ _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_wo
     "--seconds",
     type=FiniteRange(0, 3600, min_open=True),
     help="Length of each measurement in seconds, without start and warm-up.  "
-    f"[default: {_SECONDS:g}, with --sweep {_SWEEP_SECONDS:g}]",
+    f"[default: {_SECONDS:g}, with `--sweep` {_SWEEP_SECONDS:g}]",
 )
 @click.option(
     "--sweep", is_flag=True, help="Try several numbers of environments and workers; a number that you set stays fixed."
@@ -48,7 +48,7 @@ def bench(
 ) -> None:
     """Measure the speed of this machine and find what limits it.
 
-    WORKLOAD is one of
+    `WORKLOAD` is one of
 
     \b
       sampler   workers that step the environments with random actions

@@ -14,7 +14,7 @@ from paac_cli.cli.output import print_json, print_result, terminal_width
     "--threshold",
     type=float,
     metavar="RETURN",
-    help="Count steps and minutes to this mean return.  [default: the goal of the runs, training.stop_when]",
+    help="Count steps and minutes to this mean return.  [default: the goal of the runs, `training.stop_when`]",
 )
 @click.option(
     "--format",
@@ -27,7 +27,7 @@ from paac_cli.cli.output import print_json, print_result, terminal_width
 def compare(runs: tuple[Path, ...], threshold: float | None, form: str) -> None:
     """Compare trainings in a table.
 
-    Each RUN is a run directory, or a directory of runs. Runs that differ only in their seed become one row. It has
+    Each `RUN` is a run directory, or a directory of runs. Runs that differ only in their seed become one row. It has
     their final and best mean return with intervals, steps and time to a threshold, and speed; below the rows is what
     differs in their configs. The same game under other rules has a row of its own.
 

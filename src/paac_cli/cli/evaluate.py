@@ -37,7 +37,7 @@ def evaluate(
 ) -> None:
     """Play games with a trained agent and report the raw scores.
 
-    CHECKPOINT is a run directory, whose best policy is played, or a single checkpoint. The games have the environment
+    `CHECKPOINT` is a run directory, whose best policy is played, or a single checkpoint. The games have the environment
     and the rule set of the training.
 
     Examples:

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ...]) -> None:
     """Train one run in several processes ("ranks") on this machine.
 
-    ARGUMENTS are those of `paac train`. Each rank plays a share of the environments, and all learn the same.
+    `ARGUMENTS` are those of `paac train`. Each rank plays a share of the environments, and all learn the same.
     The result is that of one process, apart from the rounding of sums. On several machines, use `paac train` with
-    --cluster and --rank.
+    `--cluster` and `--rank`.
 
     While it runs, TensorFlow listens for the other ranks on all network interfaces of this machine, without
-    authentication. With --fresh, ranks that fail are not started again.
+    authentication. With `--fresh`, ranks that fail are not started again.
 
     Example:
 

@@ -104,7 +104,7 @@ def playing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     with_timeout = worker_timeout_option(with_limits)
     with_steps = click.option(
-        "--max-steps", type=click.IntRange(1), metavar="N", help="Truncate games after N steps.  [default: never]"
+        "--max-steps", type=click.IntRange(1), metavar="N", help="Truncate games after `N` steps.  [default: never]"
     )(with_timeout)
     return click.option(
         "--num-envs",
@@ -152,7 +152,7 @@ worker_timeout_option = click.option(
     type=FiniteRange(1, 10**6),
     metavar="SECONDS",
     help="Seconds without progress after which an environment counts as hung.  "
-    "[default: sampling.worker_timeout of the run]",
+    "[default: `sampling.worker_timeout` of the run]",
 )
 
 #: Keys whose flags are parsed as YAML, so that they accept e.g. 5_000_000 and auto.

@@ -14,7 +14,7 @@ from paac_cli.text import one_line
 @click.option(
     "--out",
     type=UserPath(dir_okay=False),
-    help="Image file: .png, .svg or .pdf.  [default: curve.png in the first RUN]",
+    help="Image file: `.png`, `.svg` or `.pdf`.  [default: `curve.png` in the first `RUN`]",
 )
 @click.option(
     "--x",
@@ -28,7 +28,7 @@ from paac_cli.text import one_line
     default="rollout/ep_rew_mean",
     show_default=True,
     metavar="METRIC",
-    help="Vertical axis: any column of metrics.csv.",
+    help="Vertical axis: any column of `metrics.csv`.",
 )
 @click.option(
     "--aggregate",
@@ -38,7 +38,7 @@ from paac_cli.text import one_line
 def plot(runs: tuple[Path, ...], out: Path | None, x: str, y: str, aggregate: bool) -> None:
     """Plot learning curves.
 
-    Each RUN is a run directory, or a directory of runs. Runs that differ only in their seed become one curve: their
+    Each `RUN` is a run directory, or a directory of runs. Runs that differ only in their seed become one curve: their
     interquartile mean with its 95 % bootstrap interval, and a thin line per seed. Each game, under its rules, has a
     panel of its own.
 

@@ -26,7 +26,7 @@ def presets() -> None:
 
 @presets.command("list")
 def list_presets() -> None:
-    """List all presets that ship with paac.
+    """List all presets that ship with `paac`.
 
     Example:
 
@@ -43,7 +43,7 @@ def list_presets() -> None:
 @presets.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Print the preset NAME.
+    """Print the preset `NAME`.
 
     Example:
 
@@ -59,7 +59,7 @@ def show(name: str) -> None:
 @click.argument("name")
 @click.argument("file", type=UserPath(dir_okay=False))
 def copy(name: str, file: Path) -> None:
-    """Copy the preset NAME to FILE, so that you can edit it.
+    """Copy the preset `NAME` to `FILE`, so that you can edit it.
 
     Example:
 
@@ -88,9 +88,9 @@ def copy(name: str, file: Path) -> None:
 @click.argument("preset")
 @trust_option
 def validate(preset: str, trusted: Container[str]) -> None:
-    """Validate PRESET, a .yaml file or a name, and print it with all defaults.
+    """Validate `PRESET`, a `.yaml` file or a name, and print it with all defaults.
 
-    To validate the settings of a third-party algorithm, its code must be imported, which needs --trust-code.
+    To validate the settings of a third-party algorithm, its code must be imported, which needs `--trust-code`.
 
     Example:
 

@@ -47,7 +47,7 @@ class _GridType(click.ParamType):
 @click.option(
     "--checkpoint",
     type=UserPath(),
-    help="A run directory or a single checkpoint.  [default: the newest run in runs/]",
+    help="A run directory or a single checkpoint.  [default: the newest run in `runs/`]",
 )
 @click.option("--episodes", type=click.IntRange(1), help="Number of games, one after the other.  [default: 1]")
 @click.option("--grid", type=_GridType(), help="Games side by side, e.g. 3x3.")
@@ -59,8 +59,8 @@ class _GridType(click.ParamType):
 @click.option(
     "--seconds",
     type=FiniteRange(0, min_open=True),
-    help="Maximum length of the video in seconds; no more is played than it shows. With --progress, every policy gets "
-    "the same part of it.  [default: whole games]",
+    help="Maximum length of the video in seconds; no more is played than it shows. With `--progress`, every policy "
+    "gets the same part of it.  [default: whole games]",
 )
 @click.option("--fps", type=FiniteRange(1, 1000), help="Rendered frames per second.  [default: real time]")
 @click.option(
@@ -93,9 +93,9 @@ def record(
 ) -> None:
     """Record a video of a trained agent.
 
-    VIDEO is a .mp4, .webm or .gif file. Without it, the video is saved in the videos/ directory of the run. The video
-    shows the games that `paac eval` plays with the same seed. Of an Atari game it shows 30 frames per second, each made
-    from two frames of the emulator.
+    `VIDEO` is a `.mp4`, `.webm` or `.gif` file. Without it, the video is saved in the `videos/` directory of the run.
+    The video shows the games that `paac eval` plays with the same seed. Of an Atari game it shows 30 frames per second,
+    each made from two frames of the emulator.
 
     Examples:
 

@@ -12,18 +12,18 @@ from paac_cli.text import one_line
 @click.command()
 @click.argument("run", type=UserPath(), metavar="RUN")
 @click.option(
-    "--out", type=UserPath(dir_okay=False), help="The page.  [default: report.html in the run or group directory]"
+    "--out", type=UserPath(dir_okay=False), help="The page.  [default: `report.html` in the run or group directory]"
 )
 @click.option(
     "--film",
     type=UserPath(dir_okay=False),
     metavar="FILE",
-    help="Embed this .mp4, .webm or .gif.  [default: the newest film in videos/, up to 8 MB]",
+    help="Embed this `.mp4`, `.webm` or `.gif`.  [default: the newest film in `videos/`, up to 8 MB]",
 )
 def report(run: Path, out: Path | None, film: Path | None) -> None:
     """Write a report of a run or of a group of seeds, as one web page.
 
-    RUN is a run directory, or a group that `paac train --seeds` has made. The page shows the result, the learning
+    `RUN` is a run directory, or a group that `paac train --seeds` has made. The page shows the result, the learning
     curve, a film of the best policy, the settings and what differs from the preset, how to reproduce the run, the
     machine and versions, and the events. It is one file that loads nothing, so it can be sent by mail. A run that is
     still training can be reported, too.

@@ -12,7 +12,7 @@ from paac_cli.cli.output import print_json, print_result, terminal_width
 @click.argument("directory", type=UserPath(), default=RUNS, metavar="[DIR]")
 @json_option
 def runs(directory: Path, as_json: bool) -> None:
-    """List the runs in DIR and below it, by default in runs/.
+    """List the runs in `DIR` and below it, by default in `runs/`.
 
     A run is running, finished, stopped (by a signal), failed (the reason is below the table) or killed (its process
     ended abruptly). The same command resumes a stopped or killed run. The score is the mean return with which its best

@@ -46,22 +46,29 @@ _FLAGS = {
 @click.option(
     "--algorithm",
     metavar="NAME|MODULE:CLASS",
-    help="Use another algorithm with its defaults: paac, ppo, nstep_q, dqn, sac, or yours.  [algorithm={name: ...}]",
+    help="Use another algorithm with its defaults: `paac`, `ppo`, `nstep_q`, `dqn`, `sac`, or yours.  "
+    "[algorithm={name: ...}]",
 )
 @click.option(
     "--env",
     metavar="ID",
-    help="Environment id. If it is not that of the preset, training.stop_when is removed unless you set it.  [env.id]",
+    help="Environment id. If it is not that of the preset, `training.stop_when` is removed unless you set it.  "
+    "[env.id]",
 )
 @click.option("--seed", type=int, help="Seed of every random draw.  [seed]")
 @click.option(
     "--seeds",
     type=Seeds(),
     metavar="1-5",
-    help="Train once with each of these seeds, e.g. 1-5 or 1,3,7-9, into one group directory: runs/<preset>/seed<N>.",
+    help="Train once with each of these seeds, e.g. 1-5 or 1,3,7-9, into one group directory: `runs/<preset>/seed<N>`.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, metavar="K", help="With --seeds: train K at a time."
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="With `--seeds`: train `K` at a time.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Device of the learner.  [training.device]")
 @click.option(
@@ -74,21 +81,23 @@ _FLAGS = {
 @click.option(
     "--run-dir",
     type=UserPath(),
-    help="Run directory.  [default: runs/<preset>-seed<seed>; --algorithm and --env add their names]",
+    help="Run directory.  [default: `runs/<preset>-seed<seed>`; `--algorithm` and `--env` add their names]",
 )
 @click.option(
     "--cluster",
     metavar="HOST:PORT,...",
     help="Train in several processes, the ranks of the run: their addresses, rank 0 first.",
 )
-@click.option("--rank", type=int, metavar="R", help="With --cluster: index of this process's address.")
+@click.option("--rank", type=int, metavar="R", help="With `--cluster`: index of this process's address.")
 @click.option(
     "--init-from",
     type=UserPath(),
     metavar="CHECKPOINT",
     help="Begin a new run with the weights of a trained policy: a run directory or a checkpoint.  [init_from.path]",
 )
-@click.option("--fresh", is_flag=True, help="Start over; an existing run is renamed to <run-dir>.old-<n>, not deleted.")
+@click.option(
+    "--fresh", is_flag=True, help="Start over; an existing run is renamed to `<run-dir>.old-<n>`, not deleted."
+)
 @click.option("--quiet", is_flag=True, help="Print only warnings, errors and the result.")
 @click.option(
     "--log-json", is_flag=True, help="Print metrics, events and the result as JSON, one object a line, for programs."
@@ -113,7 +122,7 @@ def train(
     and 75, respectively. A second Ctrl-C exits at once, without saving.
 
     On a terminal, a live view shows the progress, the return since the start, the best so far and what limits the
-    speed. Elsewhere, e.g. in a file, there is a line about every ten seconds. NO_COLOR=1 turns colours off.
+    speed. Elsewhere, e.g. in a file, there is a line about every ten seconds. `NO_COLOR=1` turns colours off.
 
     Examples:
 

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: Container[str], as_json: bool) -> None:
     """Verify that a run is a function of its config and its seed.
 
-    RUN is a run directory, which is not changed. The interval between its last two checkpoints is retrained with other
-    numbers of workers, with a stop and a resume half-way, and with a killed worker if the interval is long enough. Then
-    all arrays of the checkpoint and all metrics are compared, except metrics that depend on the clock.
+    `RUN` is a run directory, which is not changed. The interval between its last two checkpoints is retrained with
+    other numbers of workers, with a stop and a resume half-way, and with a killed worker if the interval is long
+    enough. Then all arrays of the checkpoint and all metrics are compared, except metrics that depend on the clock.
 
     The exit code is 0 if everything is identical, 1 if something differs, and 2 if the run cannot be verified.
 

@@ -40,9 +40,9 @@ def watch(
 ) -> None:
     """Watch a trained agent play, in a window.
 
-    CHECKPOINT is a run directory, whose best policy plays, or a single checkpoint; without it, the newest run in runs/.
-    The first 16 games are those that `paac eval` plays with the same seed. Beside the game are the score, what the
-    network observes, the value and the action probabilities.
+    `CHECKPOINT` is a run directory, whose best policy plays, or a single checkpoint; without it, the newest run in
+    `runs/`. The first 16 games are those that `paac eval` plays with the same seed. Beside the game are the score, what
+    the network observes, the value and the action probabilities.
 
     Keys: space pauses, + and - change the speed, g switches between greedy and sampled actions, q or Esc quits. A
     window needs a display; without one, `paac record` makes a video.

@@ -66,7 +66,9 @@ class AlgorithmConfig(ConfigModel):
     #: Whether the agent trains policies with a recurrent cell (`network.recurrent`).
     supports_recurrent: ClassVar[bool] = False
 
-    name: Annotated[str, Field(description="paac, ppo, nstep_q, dqn, sac, or module:Class of a third-party algorithm")]
+    name: Annotated[
+        str, Field(description="`paac`, `ppo`, `nstep_q`, `dqn`, `sac`, or `module:Class` of a third-party algorithm")
+    ]
 
     @property
     def rollout_length(self) -> int:
@@ -140,8 +142,8 @@ class PpoConfig(AlgorithmConfig):
         PositiveFloat | None,
         Field(
             description="clip range of the value loss: moving a value further than this from its old value does not "
-            "lower the loss; in units of the return (with normalize_value: of the normalised return); > 0, null = no "
-            "clipping"
+            "lower the loss; in units of the return (with `normalize_value`: of the normalised return); > 0, "
+            "`null` = no clipping"
         ),
     ] = None
     normalize_advantage: NormalizeAdvantage = True
@@ -153,20 +155,20 @@ class PpoConfig(AlgorithmConfig):
     target_kl: Annotated[
         PositiveFloat | None,
         Field(
-            description="target KL divergence between the policies before and after an update, used as on_kl says; "
-            "> 0, null = no target"
+            description="target KL divergence between the policies before and after an update, used as `on_kl` says; "
+            "> 0, `null` = no target"
         ),
     ] = None
     on_kl: Annotated[
         Literal["adapt", "stop"],
         Field(
-            description="stop: end an update after the epoch in which the KL divergence exceeds 1.5 x target_kl; "
-            "adapt: after an update, divide the learning rate by 1.5 if the KL divergence exceeds 2 x target_kl, "
-            "multiply it by 1.5 below target_kl / 2"
+            description="`stop`: end an update after the epoch in which the KL divergence exceeds 1.5 x `target_kl`; "
+            "`adapt`: after an update, divide the learning rate by 1.5 if the KL divergence exceeds 2 x `target_kl`, "
+            "multiply it by 1.5 below `target_kl` / 2"
         ),
     ] = "stop"
     max_learning_rate: Annotated[
-        PositiveFloat, Field(description="upper bound of the learning rate with on_kl = adapt; > 0")
+        PositiveFloat, Field(description="upper bound of the learning rate with `on_kl = adapt`; > 0")
     ] = 1e-3
     learning_rate: LearningRate = 2.5e-4
     lr_anneal_steps: LrAnnealSteps = 0
@@ -225,7 +227,7 @@ class HlGaussConfig(ConfigModel):
 
     num_bins: Annotated[PositiveInt, Field(ge=2, le=10_001, description="number of bins, 2 to 10,001")] = 51
     v_min: Annotated[float, Field(description="lower end of the range of values")] = -10.0
-    v_max: Annotated[float, Field(description="upper end of the range of values; > v_min")] = 10.0
+    v_max: Annotated[float, Field(description="upper end of the range of values; > `v_min`")] = 10.0
     sigma_ratio: Annotated[
         PositiveFloat, Field(description="standard deviation of the Gaussian, in widths of a bin; > 0")
     ] = 0.75
@@ -250,8 +252,8 @@ class NstepQConfig(AlgorithmConfig):
     rule: Annotated[
         Literal["q_learning", "sarsa"],
         Field(
-            description="bootstrap from the largest action value (q_learning), or from the value of the action that "
-            "was taken (sarsa)"
+            description="bootstrap from the largest action value (`q_learning`), or from the value of the action that "
+            "was taken (`sarsa`)"
         ),
     ] = "q_learning"
     num_steps: NumSteps = 5
@@ -266,8 +268,8 @@ class NstepQConfig(AlgorithmConfig):
     hl_gauss: Annotated[
         HlGaussConfig | None,
         Field(
-            description="learn each value as a distribution over bins, with HL-Gauss targets; null = as one number, by "
-            "its squared error"
+            description="learn each value as a distribution over bins, with HL-Gauss targets; `null` = as one number, "
+            "by its squared error"
         ),
     ] = None
     normalize_reward: NormalizeReward = False
@@ -387,19 +389,19 @@ class SacConfig(AlgorithmConfig):
         Literal["auto"] | PositiveFloat,
         Field(
             description="entropy coefficient (temperature alpha): weight of the entropy in the value of a state; > 0, "
-            "auto = learned, so that the entropy comes close to target_entropy"
+            "`auto` = learned, so that the entropy comes close to `target_entropy`"
         ),
     ] = "auto"
-    initial_ent_coef: Annotated[PositiveFloat, Field(description="with ent_coef = auto: its first value; > 0")] = 1.0
+    initial_ent_coef: Annotated[PositiveFloat, Field(description="with `ent_coef = auto`: its first value; > 0")] = 1.0
     target_entropy: Annotated[
         Literal["auto"] | float,
         Field(
-            description="with ent_coef = auto: the entropy that it aims at, in nats; auto = minus the number of "
+            description="with `ent_coef = auto`: the entropy that it aims at, in nats; `auto` = minus the number of "
             "elements of a continuous action, or 0.98 log A for one of A choices"
         ),
     ] = "auto"
     critic_layer_norm: Annotated[
-        bool, Field(description="layer normalisation in the critics, also without network.layer_norm")
+        bool, Field(description="layer normalisation in the critics, also without `network.layer_norm`")
     ] = False
     normalize_reward: NormalizeReward = False
     learning_rate: Annotated[

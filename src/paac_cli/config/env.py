@@ -26,8 +26,8 @@ class WrapperConfig(ConfigModel):
         str,
         Field(
             pattern=r"^[\w.]+(:\w+)?$",
-            description="a class of gymnasium.wrappers, e.g. TimeLimit; HideElements, which removes elements of vector "
-            "observations; or module:Class",
+            description="a class of `gymnasium.wrappers`, e.g. `TimeLimit`; `HideElements`, which removes elements "
+            "of vector observations; or `module:Class`",
         ),
     ]
     kwargs: Annotated[
@@ -53,29 +53,32 @@ class EnvConfig(ConfigModel):
         str,
         Field(
             min_length=1,
-            description="a Gymnasium id, e.g. ALE/Pong-v5 or CartPole-v1; or module:Env-v0, whose module is imported",
+            description="a Gymnasium id, e.g. `ALE/Pong-v5` or `CartPole-v1`; or `module:Env-v0`, whose module is "
+            "imported",
         ),
     ]
     protocol: Annotated[
         RuleSetName | None,
         Field(
-            description="rule set of an Atari game (ALE/...): paac2017, baselines (its default) or machado2018; "
-            "null for all other environments"
+            description="rule set of an Atari game (`ALE/...`): `paac2017`, `baselines` (its default) or "
+            "`machado2018`; `null` for all other environments"
         ),
     ] = None
     mode: Annotated[
         NonNegativeInt | None,
-        Field(description="game mode of an Atari game, as its manual numbers them; null = its default; only for Atari"),
+        Field(
+            description="game mode of an Atari game, as its manual numbers them; `null` = its default; only for Atari"
+        ),
     ] = None
     difficulty: Annotated[
         NonNegativeInt | None,
-        Field(description="difficulty switch of an Atari game; null = its default; only for Atari"),
+        Field(description="difficulty switch of an Atari game; `null` = its default; only for Atari"),
     ] = None
     kwargs: Annotated[
         dict[str, JsonValue],
         Field(
             default_factory=dict,
-            description="keyword arguments for gymnasium.make, JSON values only; not for Atari",
+            description="keyword arguments for `gymnasium.make`, JSON values only; not for Atari",
         ),
     ]
 
@@ -84,31 +87,31 @@ class EnvConfig(ConfigModel):
         Field(
             strict=False,
             max_length=100,
-            description="Gymnasium wrappers, the first one innermost: names of gymnasium.wrappers, module:Class, or "
-            "{name: ..., kwargs: {...}}; scores are those of the wrapped environment; not for Atari",
+            description="Gymnasium wrappers, the first one innermost: names of `gymnasium.wrappers`, `module:Class`, "
+            "or `{name: ..., kwargs: {...}}`; scores are those of the wrapped environment; not for Atari",
         ),
     ] = ()
 
     action_mask: Annotated[
         bool,
         Field(
-            description="the environment reports its legal actions in info['action_mask'], as Taxi does; no other "
-            "action is ever taken; for Discrete actions; not for Atari"
+            description="the environment reports its legal actions in `info['action_mask']`, as Taxi does; no other "
+            "action is ever taken; for `Discrete` actions; not for Atari"
         ),
     ] = False
     fresh_per_episode: Annotated[
         Literal["auto"] | bool,
         Field(
             description="make a new environment for every game, for environments that carry state from one game to the "
-            "next; auto = where that is known, or found by a check when the run starts"
+            "next; `auto` = where that is known, or found by a check when the run starts"
         ),
     ] = "auto"
     channels: Annotated[
         Channels,
         Field(
-            description="axis of the channels of images: last = [height, width, channels]; first = [channels, height, "
-            "width], which are moved to the last axis; auto = first if only the first axis has the size of channels "
-            "(1, 3 or 4); not for Atari"
+            description="axis of the channels of images: `last` = `[height, width, channels]`; "
+            "`first` = `[channels, height, width]`, which are moved to the last axis; `auto` = `first` if only the "
+            "first axis has the size of channels (1, 3 or 4); not for Atari"
         ),
     ] = "auto"
     grayscale: Annotated[bool, Field(description="convert image observations to grey; not for Atari")] = False
@@ -116,8 +119,8 @@ class EnvConfig(ConfigModel):
         tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]] | None,
         Field(
             strict=False,
-            description="resize image observations to [height, width] in pixels, each 1 to 4,096; null = as they are; "
-            "not for Atari",
+            description="resize image observations to `[height, width]` in pixels, each 1 to 4,096; "
+            "`null` = as they are; not for Atari",
         ),
     ] = None
     frame_stack: Annotated[
@@ -125,7 +128,7 @@ class EnvConfig(ConfigModel):
         Field(
             le=64,
             description="consecutive image observations stacked on the last axis, 1 to 64; for Atari 1 to 4, by "
-            "default 4; with 1, network.recurrent can remember earlier images",
+            "default 4; with 1, `network.recurrent` can remember earlier images",
         ),
     ] = 1
 

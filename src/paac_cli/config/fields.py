@@ -41,7 +41,7 @@ class NamedUnion:
             for name, reference in mapping.items()
         ]
         if self.third_party:
-            name = {"type": "string", "pattern": "^[^:]+:[^:]+$", "description": "module:Class"}
+            name = {"type": "string", "pattern": "^[^:]+:[^:]+$", "description": "`module:Class`"}
             schema["oneOf"].append({"type": "object", "properties": {"name": name}, "required": ["name"]})
         return schema
 
@@ -72,7 +72,7 @@ LrAnnealSteps = Annotated[
 ]
 EntCoef = Annotated[NonNegativeFloat, Field(description="entropy coefficient: weight of the entropy bonus; >= 0")]
 EntAnnealSteps = Annotated[
-    NonNegativeInt, Field(le=10**15, description="steps over which ent_coef falls linearly to 0; 0 = constant")
+    NonNegativeInt, Field(le=10**15, description="steps over which `ent_coef` falls linearly to 0; 0 = constant")
 ]
 VfCoef = Annotated[
     NonNegativeFloat, Field(description="value function coefficient: weight of the squared value error; >= 0")
@@ -80,7 +80,8 @@ VfCoef = Annotated[
 MaxGradNorm = Annotated[PositiveFloat, Field(description="gradients are clipped to this global norm; > 0")]
 NumEpochs = Annotated[PositiveInt, Field(le=100, description="passes over the rollout per update, 1 to 100")]
 NumMinibatches = Annotated[
-    PositiveInt, Field(le=65_536, description="minibatches per epoch, 1 to 65,536; must divide num_steps x num_envs")
+    PositiveInt,
+    Field(le=65_536, description="minibatches per epoch, 1 to 65,536; must divide `num_steps` x `num_envs`"),
 ]
 EpsilonStart = Annotated[
     float, Field(ge=0, le=1, description="probability of a random action (epsilon) at the first step, in [0, 1]")
@@ -90,16 +91,16 @@ EpsilonEnd = Annotated[
     Field(
         ge=0,
         le=1,
-        description="epsilon after epsilon_anneal_steps, and wherever a trained policy plays with sampled actions; in "
-        "[0, 1]",
+        description="epsilon after `epsilon_anneal_steps`, and wherever a trained policy plays with sampled actions; "
+        "in [0, 1]",
     ),
 ]
 EpsilonAnnealSteps = Annotated[
     NonNegativeInt,
     Field(
         le=10**15,
-        description="steps over which epsilon changes linearly from epsilon_start to epsilon_end; "
-        "0 = epsilon_end at once",
+        description="steps over which epsilon changes linearly from `epsilon_start` to `epsilon_end`; "
+        "0 = `epsilon_end` at once",
     ),
 ]
 

@@ -49,6 +49,6 @@ class RAdamConfig(ConfigModel):
 
 OptimizerConfig = Annotated[
     RmsPropConfig | AdamConfig | RAdamConfig,
-    Field(discriminator="name", description="the optimiser (rmsprop, adam or radam) and its constants"),
+    Field(discriminator="name", description="the optimiser (`rmsprop`, `adam` or `radam`) and its constants"),
     NamedUnion(),
 ]

@@ -22,8 +22,9 @@ class SamplingConfig(ConfigModel):
     num_workers: Annotated[
         PositiveInt | Literal["auto"],
         Field(
-            description="worker processes that step the environments, 1 to num_envs (with overlap: num_envs / 2); "
-            "auto = one per available core, or fewer if the environments are fast; does not change the result"
+            description="worker processes that step the environments, 1 to `num_envs` (with `overlap`: "
+            "`num_envs` / 2); `auto` = one per available core, or fewer if the environments are fast; does not change "
+            "the result"
         ),
     ] = "auto"
 
@@ -31,7 +32,7 @@ class SamplingConfig(ConfigModel):
         bool,
         Field(
             description="step one half of the environments while the learner chooses actions for the other half; "
-            "num_workers processes per half; num_envs must be even. Faster if the learner runs on a GPU"
+            "`num_workers` processes per half; `num_envs` must be even. Faster if the learner runs on a GPU"
         ),
     ] = False
 
@@ -48,8 +49,8 @@ class SamplingConfig(ConfigModel):
         Field(
             gt=0,
             le=10**6,
-            description="seconds that close() of an environment may take at the end of a run; then it is interrupted, "
-            "and the next environment is closed; > 0",
+            description="seconds that `close()` of an environment may take at the end of a run; then it is "
+            "interrupted, and the next environment is closed; > 0",
         ),
     ] = 30.0
     max_restarts: Annotated[
@@ -85,7 +86,7 @@ class RecurrentConfig(ConfigModel):
 
     cell: Annotated[
         Literal["gru", "lstm"],
-        Field(description="gru (Cho et al. 2014) or lstm (Hochreiter and Schmidhuber 1997), which is slower"),
+        Field(description="`gru` (Cho et al. 2014) or `lstm` (Hochreiter and Schmidhuber 1997), which is slower"),
     ] = "gru"
     size: Annotated[
         PositiveInt,
@@ -99,18 +100,17 @@ class NetworkConfig(ConfigModel):
     torso: Annotated[
         Torso,
         Field(
-            description="nips, nature: convolutions of Mnih et al. 2013 and 2015, for images; gamma: five small "
-            "convolutions, for images; impala: residual convolutions of Espeholt et al. 2018, for images; mlp: dense "
-            "layers, for vectors; module:function: the "
-            "keras.Model that function(obs_shape) returns"
+            description="`nips`, `nature`: convolutions of Mnih et al. 2013 and 2015, for images; `gamma`: five small "
+            "convolutions, for images; `impala`: residual convolutions of Espeholt et al. 2018, for images; `mlp`: "
+            "dense layers, for vectors; `module:function`: the `keras.Model` that `function(obs_shape)` returns"
         ),
     ]
     torsos: Annotated[
         dict[str, Torso],
         Field(
             default_factory=dict,
-            description="for Dict and Tuple observations: a separate torso per entry, e.g. {camera: impala, "
-            "arm.angles: mlp}; `torso` gets all other entries as one vector",
+            description="for `Dict` and `Tuple` observations: a separate torso per entry, e.g. "
+            "`{camera: impala, arm.angles: mlp}`; `torso` gets all other entries as one vector",
         ),
     ]
     hidden_sizes: Annotated[
@@ -119,32 +119,32 @@ class NetworkConfig(ConfigModel):
             strict=False,
             min_length=1,
             max_length=64,
-            description="units of each hidden layer, 1 to 65,536 each; for torso mlp",
+            description="units of each hidden layer, 1 to 65,536 each; for torso `mlp`",
         ),
     ] = (64, 64)
     activation: Annotated[
         Literal["relu", "tanh"] | None,
-        Field(description="activation after each hidden layer, relu or tanh; for torso mlp; null = tanh"),
+        Field(description="activation after each hidden layer, `relu` or `tanh`; for torso `mlp`; `null` = `tanh`"),
     ] = None
     layer_norm: Annotated[
         bool,
         Field(
             description="layer normalisation before each activation of the torso, over the last axis; not for a "
-            "keras.Model"
+            "`keras.Model`"
         ),
     ] = False
     recurrent: Annotated[
         RecurrentConfig | None,
         Field(
             description="a recurrent cell after the torso, which remembers earlier observations of the episode; for "
-            "paac, ppo and nstep_q; null = no memory"
+            "`paac`, `ppo` and `nstep_q`; `null` = no memory"
         ),
     ] = None
     initializer: Annotated[
         Literal["orthogonal", "fan_in_uniform"],
         Field(
-            description="initial weights: orthogonal; or fan_in_uniform: weights and biases uniform in "
-            "+-1/sqrt(fan_in), as in the PAAC authors' code; not for a keras.Model"
+            description="initial weights: `orthogonal`; or `fan_in_uniform`: weights and biases uniform in "
+            "`+-1/sqrt(fan_in)`, as in the PAAC authors' code; not for a `keras.Model`"
         ),
     ] = "orthogonal"
 
@@ -155,9 +155,9 @@ class NetworkConfig(ConfigModel):
     precision: Annotated[
         Precision,
         Field(
-            description="number format in which torsos compute; weights, losses and optimisers are float32; auto = "
-            "bfloat16 if the processor or GPU on which a run starts has instructions for it, otherwise float32; not "
-            "for a keras.Model"
+            description="number format in which torsos compute; weights, losses and optimisers are `float32`; "
+            "`auto` = `bfloat16` if the processor or GPU on which a run starts has instructions for it, otherwise "
+            "`float32`; not for a `keras.Model`"
         ),
     ] = "float32"
 
@@ -201,8 +201,8 @@ class TrainingConfig(ConfigModel):
     keep_milestones: Annotated[
         bool,
         Field(
-            description="also keep the policies after 1, 3, 10, 30 and 100 % of total_steps, for `paac record "
-            "--progress`; five times the size of the policy on disk"
+            description="also keep the policies after 1, 3, 10, 30 and 100 % of `total_steps`, for "
+            "`paac record --progress`; five times the size of the policy on disk"
         ),
     ] = True
     evaluate_every: Annotated[
@@ -210,7 +210,7 @@ class TrainingConfig(ConfigModel):
         Field(
             le=10**15,
             description="steps between evaluations: whole games that are played with the policy of that step, while "
-            "training waits; the best policy is then the one with the best evaluation; null = no evaluations",
+            "training waits; the best policy is then the one with the best evaluation; `null` = no evaluations",
         ),
     ] = None
     evaluate_episodes: Annotated[
@@ -220,8 +220,8 @@ class TrainingConfig(ConfigModel):
     evaluate_greedy: Annotated[
         bool,
         Field(
-            description="evaluate with the most probable actions, as `paac eval --greedy`; false = sample from the "
-            "policy"
+            description="evaluate with the most probable actions, as `paac eval --greedy`; "
+            "`false` = sample from the policy"
         ),
     ] = False
     evaluate_max_steps: Annotated[
@@ -229,14 +229,14 @@ class TrainingConfig(ConfigModel):
         Field(
             le=10**15,
             description="steps after which a game of an evaluation is truncated, because training waits for its end; "
-            "null = never",
+            "`null` = never",
         ),
     ] = 27_000
     stop_when: Annotated[
         StopWhen | None,
         Field(
-            description="end training early at this mean return, e.g. {mean_return: 475, episodes: 100}; null = train "
-            "for total_steps"
+            description="end training early at this mean return, e.g. `{mean_return: 475, episodes: 100}`; "
+            "`null` = train for `total_steps`"
         ),
     ] = None
     info_keys: Annotated[
@@ -244,8 +244,8 @@ class TrainingConfig(ConfigModel):
         Field(
             strict=False,
             max_length=32,
-            description="keys of Gymnasium's `info` whose numbers at the end of a game are logged as info/<key>, their "
-            "mean over the last 100 games; `is_success` is always logged, as rollout/success_rate",
+            description="keys of Gymnasium's `info` whose numbers at the end of a game are logged as `info/<key>`, "
+            "their mean over the last 100 games; `is_success` is always logged, as `rollout/success_rate`",
         ),
     ] = ()
     trackers: Annotated[
@@ -253,17 +253,17 @@ class TrainingConfig(ConfigModel):
         Field(
             strict=False,
             max_length=32,
-            description="what records the metrics besides metrics.csv: tensorboard, wandb, mlflow, trackio, or "
-            "module:Class of your own",
+            description="what records the metrics besides `metrics.csv`: `tensorboard`, `wandb`, `mlflow`, `trackio`, "
+            "or `module:Class` of your own",
         ),
     ] = ("tensorboard",)
     device: Annotated[
-        Device, Field(description="device of the learner: auto (the GPU if there is one), cpu or gpu")
+        Device, Field(description="device of the learner: `auto` (the GPU if there is one), `cpu` or `gpu`")
     ] = "auto"
     deterministic: Annotated[
         bool,
         Field(
-            description="deterministic operations on a GPU, so that a run can be reproduced; false is faster on some "
+            description="deterministic operations on a GPU, so that a run can be reproduced; `false` is faster on some "
             "GPUs and makes the run approximate; no effect on a CPU, which is always deterministic"
         ),
     ] = True
@@ -284,7 +284,7 @@ class InitFrom(ConfigModel):
         str | None,
         Field(
             pattern="^[0-9a-f]{64}$",
-            description="SHA-256 of the policy's file; null = of the policy that is found when the run starts",
+            description="SHA-256 of the policy's file; `null` = of the policy that is found when the run starts",
         ),
     ] = None
 
@@ -304,7 +304,7 @@ class RunConfig(ConfigModel):
         InitFrom | None,
         Field(
             description="begin with the weights and observation statistics of a trained policy, as far as they fit; "
-            "the optimiser starts anew; null = random weights"
+            "the optimiser starts anew; `null` = random weights"
         ),
     ] = None
 
