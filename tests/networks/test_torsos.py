@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
+from paac_cli.learning.graphs import GraphFunction
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import fan_in_uniform
@@ -214,6 +215,20 @@ def test_the_gradient_reaches_every_variable(kind, options):
         model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
     ):
         assert np.abs(gradient).max() > 0, variable.name
+
+
+def test_the_gradient_of_a_large_batch_is_computed_in_one_thread():
+    """TensorFlow would rewrite sums in large graphs to operations that need its usual executor."""
+    model = network("gamma", layer_norm=True)
+
+    def gradient(obs):
+        with tf.GradientTape() as tape:
+            loss = tf.add_n([tf.reduce_sum(part) for part in tf.nest.flatten(model(obs))])
+        return tape.gradient(loss, model.trainable_variables)
+
+    found = GraphFunction(gradient)(tf.ones([256, *IMAGE], tf.uint8))
+    assert len(found) == len(model.trainable_variables)
+    assert all(np.isfinite(part).all() for part in found)
 
 
 def test_the_first_policy_is_almost_uniform():

@@ -5,8 +5,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from tensorflow.core.protobuf import rewriter_config_pb2
 
 from paac_cli.config.schema import RunConfig
+
+#: Without the optimiser of memory, which replaces additions of large tensors (AddN) by operations that the executor for
+#: one thread cannot execute.
+_CONFIG = tf.compat.v1.ConfigProto(
+    graph_options={"rewrite_options": {"memory_optimization": rewriter_config_pb2.RewriterConfig.NO_MEM_OPT}}
+).SerializeToString()
 
 Signature = tuple[tuple[tf.TensorShape, tf.DType], ...]
 
@@ -53,7 +60,11 @@ class GraphFunction:
         self._calls[signature] += 1
         captured = traced.graph.captured_inputs if traced.captured is None else traced.captured
         outputs = tf.raw_ops.StatefulPartitionedCall(
-            args=[*inputs, *captured], Tout=traced.dtypes, f=traced.graph, executor_type=traced.executor
+            args=[*inputs, *captured],
+            Tout=traced.dtypes,
+            f=traced.graph,
+            config_proto=_CONFIG,
+            executor_type=traced.executor,
         )
         return _pack(traced.structure, iter(outputs or ()))
 
