@@ -21,13 +21,13 @@ sets the key `env.id` of the [configuration](configuration.md), whose value is o
 
 def command_reference() -> str:
     """The page, as Markdown."""
-    commands = dict(_commands(paac, "paac"))
+    commands = dict(walk_commands())
     listed = [[f"[{code(name)}](#{name.replace(' ', '-')})", _purpose(each)] for name, each in commands.items()]
     parts = [_command(name, command) for name, command in commands.items()]
     return "\n".join([_INTRODUCTION, table(["command", "what it does"], listed[1:]), "", "\n\n".join(parts), ""])
 
 
-def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+def walk_commands(command: click.Command = paac, name: str = "paac") -> Iterator[tuple[str, click.Command]]:
     """(full name, command) of `command` and of all below it."""
     yield name, command
     if isinstance(command, click.Group):
@@ -35,7 +35,7 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Co
         for each in command.list_commands(context):
             found = command.get_command(context, each)
             assert found is not None
-            yield from _commands(found, f"{name} {each}")
+            yield from walk_commands(found, f"{name} {each}")
 
 
 def _purpose(command: click.Command) -> str:
@@ -59,7 +59,7 @@ def _command(name: str, command: click.Command) -> str:
 
 
 def _usage(name: str, command: click.Command, options: list[click.Option]) -> str:
-    """As Click prints it, but with the required options, and without [OPTIONS] if there are none."""
+    """As Click prints it, but with the required options, and without [OPTIONS] where the command has no others."""
     needed = [f"{option.opts[0]} {option.metavar}" for option in options if option.required]
     context = click.Context(command, parent=click.Context(paac, **paac.context_settings))  # for the names of --help
     first, *arguments = command.collect_usage_pieces(context)
@@ -107,7 +107,7 @@ def _value(option: click.Option) -> str:
 
 
 def _range(kind: click.ParamType) -> str:
-    """The range of a number: ", 1 to 16", " >= 1"; empty if there is none."""
+    """The range of a number: ", 1 to 16", " >= 1"; empty for any number."""
     if not isinstance(kind, click.IntRange | click.FloatRange) or kind.min is None:
         return ""
     if kind.max is None or kind.min_open:

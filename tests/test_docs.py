@@ -10,6 +10,7 @@ import click
 import pytest
 from pydantic import BaseModel
 
+from command_reference import walk_commands
 from marked_code import code_in
 from paac_cli.cli.main import main
 from paac_cli.config import yaml_io
@@ -223,13 +224,8 @@ def test_commands_and_options_in_the_text_exist(page):
 @each_page
 def test_options_that_stand_alone_exist(page):
     known = {"--memory", "--help"}  # the first is Docker's
-    queue = [main]
-    while queue:
-        command = queue.pop()
+    for _, command in walk_commands():
         known |= {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        if isinstance(command, click.Group):
-            context = click.Context(command)
-            queue += [command.get_command(context, name) for name in command.list_commands(context)]
     for code in inline_code(page.read_text()):
         if found := re.match(r"--[a-z-]+", code):
             assert found[0] in known, f"{page.name}: {code}"

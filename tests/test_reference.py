@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from command_reference import command_reference
+from command_reference import command_reference, walk_commands
 from make_reference import LINKS, pages
 from markdown_parts import code, table
-from paac_cli.cli.main import main
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS, PpoConfig
 from paac_cli.config.schema import NetworkConfig, RunConfig, SamplingConfig
 
@@ -81,16 +80,8 @@ def sections():
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def commands(command=main, name="paac"):
-    yield name, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for each in command.list_commands(context):
-            yield from commands(command.get_command(context, each), f"{name} {each}")
-
-
 @pytest.mark.parametrize(
-    ("name", "command"), list(commands()), ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "command"), list(walk_commands()), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_every_command_has_a_section_with_its_options_and_examples(name, command):
     section = sections()[name]

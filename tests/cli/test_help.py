@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from command_reference import walk_commands
 from marked_code import code_in, unmarked_code
 from paac_cli.cli.main import main
 from paac_cli.config.algorithms import BuiltInConfig
@@ -19,17 +20,8 @@ from paac_cli.config.algorithms import BuiltInConfig
 HEAVY = ("tensorflow", "matplotlib", "gymnasium", "ale_py")
 
 
-def commands(group=main, path=()):
-    """(path, command) of every command and subcommand."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        yield (*path, name), command
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-
-
-COMMANDS = dict(commands())
+#: Path -> command, of every command and subcommand.
+COMMANDS = {tuple(name.split()[1:]): command for name, command in walk_commands() if command is not main}
 
 
 def test_the_commands_are_these():
