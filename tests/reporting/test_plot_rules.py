@@ -91,7 +91,7 @@ def test_a_run_without_a_finished_game_says_so(tmp_path):
         plot_runs([run], tmp_path / "curve.png")
     metrics.write_text(f"{','.join(header)}\n")
     with pytest.raises(
-        RunDirectoryError, match=r"nothing to plot yet: the first row .* after training\.log_every steps"
+        RunDirectoryError, match=r"no metrics to plot yet; the first row .* after training\.log_every steps"
     ):
         plot_runs([run], tmp_path / "curve.png")
 

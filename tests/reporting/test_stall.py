@@ -1,9 +1,13 @@
 """Signs that learning has stalled: each appears where it should, and none in runs that learned."""
 
 import math
+from functools import cache
 from pathlib import Path
 
+import ale_py
+import gymnasium
 import pytest
+from gymnasium.spaces import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_rows import METRICS, history_of, rows
@@ -15,7 +19,6 @@ from paac_cli.spec import ActionSpec, discrete_action
 
 RESULTS = Path(__file__).parents[2] / "results"
 CURVES = sorted(RESULTS.glob("*/*/metrics.csv"))
-ACTIONS = {"CartPole-v1": 2, "Acrobot-v1": 3, "ALE/Pong-v5": 6, "LunarLander-v3": 4, "Pendulum-v1": None}
 CONTINUOUS = ActionSpec((1,), ())
 ABOUT = RunFacts(
     total_steps=100_000, max_entropy=math.log(2), gamma=0.99, clips_rewards=False, normalizes=False, explore="explore"
@@ -27,8 +30,16 @@ CLIPPED = RunFacts(
 
 def about_run(run_dir):
     config = read_config(run_dir / "config.yaml")
-    choices = ACTIONS[config.env.id]
-    return facts(config, discrete_action(tuple(map(str, range(choices)))) if choices else CONTINUOUS)
+    return facts(config, action_spec(config.env.id))
+
+
+@cache
+def action_spec(env_id):
+    gymnasium.register_envs(ale_py)
+    env = gymnasium.make(env_id)
+    env.close()
+    space = env.action_space
+    return CONTINUOUS if isinstance(space, Box) else discrete_action(tuple(map(str, range(space.n))))
 
 
 def sign_of(rows, about=ABOUT):

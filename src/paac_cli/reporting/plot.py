@@ -61,11 +61,11 @@ def _draw_games(series: Sequence[Series], x: str, y: str) -> Figure:
     if not has_points:
         first = series[0].runs[0]
         why = (
-            f"its {y} is not known yet; a return needs a finished game"
+            f"nothing to plot yet: its {y} is not known; a return needs a finished game"
             if first.last_row
-            else "the first row of metrics is written after training.log_every steps"
+            else "no metrics to plot yet; the first row is written after training.log_every steps"
         )
-        raise RunDirectoryError(f"{first.path} has nothing to plot yet: {why}")
+        raise RunDirectoryError(f"{first.path} has {why}")
     label_axes(panels, x, "mean return, 100 games" if y == RETURN else plain(y))
     add_legend(figure, panels)
     return figure
