@@ -112,6 +112,18 @@ def test_a_stop_does_not_wait_for_a_slow_rollout(start_counting, tmp_path):
     assert steps_in(saved) >= logged_steps(tmp_path / "run")[-1]
 
 
+# --- the learner
+
+
+def test_a_crash_of_the_learner_in_a_library_shows_where_it_happened(start_training, tmp_path):
+    session = start_training(tmp_path / "run")
+    session.wait_for_rows()
+    session.send(signal.SIGABRT)  # as the C library does when it finds that memory is damaged
+    assert session.wait(20) == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in session.errors
+    assert 'training/loop.py", line' in session.errors
+
+
 # --- learning
 
 

@@ -5,6 +5,7 @@ and is made `printable`. JSON is exact: it escapes control characters by itself.
 """
 
 import contextlib
+import faulthandler
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from paac_cli.text import abridged, printable, reason
 
 
 def prepare_standard_streams() -> None:
-    """Open what is closed, and let every stream print every character.
+    """Open what is closed, let every stream print every character, and show where a crash of this process happened.
 
     /dev/null takes the place of a stream that the caller closed (as `2>&-` does). Otherwise the next file that is
     opened would get its descriptor and receive what is printed.
@@ -35,6 +36,8 @@ def prepare_standard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # what e.g. ASCII lacks
+    if not faulthandler.is_enabled():
+        faulthandler.enable(2)  # if a library written in C crashes, print the Python functions that called it
 
 
 def print_result(text: str, *, nl: bool = True) -> None:
