@@ -9,7 +9,7 @@ MINUTES ?= 60
 # As an environment variable, so that the constraints also apply to the packages that build this one.
 PIP_INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
 
-.PHONY: install train test test-trackers check docs format reference bench learn chaos soak clean
+.PHONY: install train test test-trackers check docs format reference bench learn atari chaos soak clean
 
 install: $(VENV)/.installed
 
@@ -59,6 +59,10 @@ bench: $(VENV)/.installed
 # Trains every preset with a known goal on three seeds, and writes results/learning. About an hour.
 learn: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/learn.py $(ARGS)
+
+# Trains the preset atari on twelve games, and fills the tables of results/atari. Two to four hours for each game.
+atari: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/atari.py $(ARGS)
 
 # Kills, stops and damages runs at random, counts failures, and writes results/reliability.md. Two hours, and then the
 # soak: one training of MINUTES minutes.

@@ -9,7 +9,6 @@ page is not written. Exits with 1 if the median score of a preset is below its g
 import argparse
 import json
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from paac_cli.machine import machine
+from trainings import EVALUATION_SEED, evaluate, keep, paac
 
 
 class Goal(NamedTuple):
@@ -57,23 +57,14 @@ class Run(NamedTuple):
     score: float  #: mean raw return of 100 games
 
 
-def paac(*arguments: object) -> str:
-    """The standard output of `paac` with `arguments`."""
-    command = [sys.executable, "-m", "paac_cli", *map(str, arguments)]
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
-
-
 def train_and_evaluate(goal: Goal, seed: int, runs: Path) -> Run:
     """Train and evaluate one seed of a preset. What earlier calls have finished is not repeated."""
     directory = runs / run_name(goal, seed)
     paac("train", "--preset", goal.preset, "--seed", seed, "--device", "cpu", "--run-dir", directory)
-    evaluation = directory / "eval.json"
-    if not evaluation.exists():
-        actions = "--greedy" if goal.greedy else "--sample"
-        evaluation.write_text(paac("eval", directory, "--episodes", 100, actions, "--seed", 1000, "--json"))
+    evaluation = evaluate(directory, directory / "eval.json", episodes=100, greedy=goal.greedy)
     newest = max(directory.glob("checkpoints/step_*"))
     counters = json.loads((newest / "manifest.json").read_text())["counters"]
-    return Run(seed, counters["steps"], counters["seconds"], json.loads(evaluation.read_text())["mean"])
+    return Run(seed, counters["steps"], counters["seconds"], evaluation["mean"])
 
 
 def run_name(goal: Goal, seed: int) -> str:
@@ -101,7 +92,7 @@ def write_page(out: Path, rows: list[str], commit: str) -> None:
 
 `make learn` made this page, at commit {commit}, on {machine()["cores"]} cores of {machine()["processor"]},
 without a GPU ({versions}). A score is the mean raw return of 100 games, played by the best
-policy with seed 1000. Steps and time are those of training, one run after the other. Every seed is shown.
+policy with seed {EVALUATION_SEED}. Steps and time are those of training, one run after the other. Every seed is shown.
 
 | preset | goal | median | scores | steps | time | actions |
 |---|---|---|---|---|---|---|
@@ -130,9 +121,7 @@ def main() -> int:
             missed.append(goal.preset)
         for run in runs:
             name = run_name(goal, run.seed)
-            (options.out / name).mkdir(exist_ok=True)
-            for file in ("config.yaml", "metrics.csv"):
-                shutil.copy(directory / name / file, options.out / name / file)
+            keep(directory / name, options.out / name, ("config.yaml", "metrics.csv"))
         if not options.only:
             write_page(options.out, rows, commit)
     print(f"goals missed: {', '.join(missed)}" if missed else "all goals reached")
