@@ -39,6 +39,29 @@ def test_a_limit_that_is_lower_than_the_film_needs_is_reported_as_such(trained, 
     assert len(pictures_of(tmp_path / "video.mp4")) == 2 * 6
 
 
+# --- --best-of
+
+
+@pytest.mark.parametrize("shortened", [[], ["--seconds", 0.2]], ids=["whole", "shortened"])
+def test_the_best_of_some_games_is_recorded(shortened, trained, invoke, tmp_path):
+    scores = evaluate(invoke, trained, "--episodes", 6)["scores"]
+    assert max(scores) > scores[0]
+    result = record(invoke, "best.mp4", "--checkpoint", trained, "--best-of", 6, *shortened)
+    assert f"best.mp4: raw return {max(scores):g}, the best of 6 games, checkpoint " in result.stdout
+    assert len(pictures_of(tmp_path / "best.mp4")) == (10 if shortened else max(scores) + 1)
+
+
+def test_the_panel_names_the_game_that_was_best(trained, invoke, tmp_path):
+    """It is the same film as the last part of one of all games."""
+    scores = evaluate(invoke, trained, "--episodes", 3)["scores"]
+    best = scores.index(max(scores))
+    record(invoke, "best.mp4", "--checkpoint", trained, "--best-of", 3, "--overlay")
+    record(invoke, "all.mp4", "--checkpoint", trained, "--episodes", 3, "--overlay")
+    start = int(sum(scores[:best])) + best
+    found, of_all = pictures_of(tmp_path / "best.mp4"), pictures_of(tmp_path / "all.mp4")
+    assert np.abs(found[0].astype(int) - of_all[start]).mean() < 1  # the same title, too; compressed differently
+
+
 # --- --grid
 
 
@@ -157,6 +180,8 @@ def test_the_panel_is_beside_the_game_for_every_frame(trained, invoke, tmp_path)
         (["--grid", "3x3", "--episodes", 2], "--grid cannot be combined with --episodes"),
         (["--progress", "--episodes", 2], "--progress cannot be combined with --episodes"),
         (["--progress", "--last"], "--progress cannot be combined with --last"),
+        (["--grid", "3x3", "--best-of", 2], "--grid cannot be combined with --best-of"),
+        (["--best-of", 2, "--episodes", 2], "--best-of cannot be combined with --episodes"),
         (["--grid", "3"], "3 is not a grid of 1 to 8 rows and 1 to 8 columns, such as 3x3"),
         (["--grid", "0x3"], "0x3 is not a grid"),
         (["--grid", "9x9"], "9x9 is not a grid"),

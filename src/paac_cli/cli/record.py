@@ -50,6 +50,12 @@ class _GridType(click.ParamType):
     help="A run directory or a single checkpoint.  [default: the newest run in `runs/`]",
 )
 @click.option("--episodes", type=click.IntRange(1), help="Number of games, one after the other.  [default: 1]")
+@click.option(
+    "--best-of",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Play `N` whole games, and record the one with the best score.",
+)
 @click.option("--grid", type=_GridType(), help="Games side by side, e.g. 3x3.")
 @click.option(
     "--progress",
@@ -59,8 +65,8 @@ class _GridType(click.ParamType):
 @click.option(
     "--seconds",
     type=FiniteRange(0, min_open=True),
-    help="Maximum length of the video in seconds; no more is played than it shows. With `--progress`, every policy "
-    "gets the same part of it.  [default: whole games]",
+    help="Maximum length of the video in seconds; no more is played than it shows, except with `--best-of`. With "
+    "`--progress`, every policy gets the same part of it.  [default: whole games]",
 )
 @click.option("--fps", type=FiniteRange(1, 1000), help="Rendered frames per second.  [default: real time]")
 @click.option(
@@ -79,6 +85,7 @@ def record(
     video: Path | None,
     checkpoint: Path | None,
     episodes: int | None,
+    best_of: int | None,
     grid: _Grid | None,
     progress: bool,
     seconds: float | None,
@@ -102,19 +109,21 @@ def record(
     \b
       paac record
       paac record pong.mp4 --checkpoint runs/pong-seed1 --overlay
+      paac record best.mp4 --best-of 30
       paac record nine.mp4 --grid 3x3 --seconds 60
       paac record learning.mp4 --progress --seconds 60
     """
     from paac_cli.reporting.stages import Scene
     from paac_cli.reporting.video import check_video_path
 
-    _check_combination(episodes, grid, progress=progress, overlay=overlay, last=last)
+    _check_combination(episodes, best_of, grid, progress=progress, overlay=overlay, last=last)
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_video_path(video)
     source, policies = _find_policies(checkpoint, progress=progress, last=last, trusted=trusted)
     kind = "-progress" if progress else f"-{grid.rows}x{grid.columns}" if grid else ""
+    kind = f"-best-of-{best_of}" if best_of else kind
     video = video or _default_video(source, f"seed{seed}{kind}.mp4")
 
     from paac_cli.cli.playing import open_player
@@ -129,14 +138,16 @@ def record(
 
     film = Film(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
     most, film_steps = limits.max_steps, film.max_steps(len(policies))
-    is_shortened = film_steps is not None and (most is None or film_steps < most)
-    count = grid.rows * grid.columns if grid else episodes or 1
+    is_shortened = film_steps is not None and (most is None or film_steps < most) and not best_of
+    count = grid.rows * grid.columns if grid else best_of or episodes or 1
     scenes = []
     played = limits._replace(max_steps=film_steps if is_shortened else most)
     with open_player(config, spec, played, episodes=count, greedy=greedy, seed=seed) as play:
         for policy in policies:
             titles = _titles(policy.counters.steps, count, progress=progress, grid=grid, overlay=overlay)
             scenes += [Scene(*each) for each in zip(play(policy.policy), repeat(seed), titles, strict=False)]
+    if best_of:
+        scenes = [max(scenes, key=lambda scene: scene.game.score)]
     if grid:
         record_grid(film, scenes, grid.rows, grid.columns)
     else:
@@ -146,14 +157,18 @@ def record(
         lines = (f"\n  {scene.title}: raw return {score}" for scene, score in zip(scenes, scores, strict=True))
         print_result(f"{video}: run {source}, seed {seed}{''.join(lines)}")
     else:
-        print_result(f"{video}: raw return {', '.join(scores)}, checkpoint {source}, seed {seed}")
+        of = f", the best of {best_of} games" if best_of else ""
+        print_result(f"{video}: raw return {', '.join(scores)}{of}, checkpoint {source}, seed {seed}")
 
 
-def _check_combination(episodes: int | None, grid: _Grid | None, *, progress: bool, overlay: bool, last: bool) -> None:
+def _check_combination(
+    episodes: int | None, best_of: int | None, grid: _Grid | None, *, progress: bool, overlay: bool, last: bool
+) -> None:
     """Raises click.UsageError for options that exclude each other."""
-    arrangement = "--grid" if grid else "--progress" if progress else ""
+    arrangement = "--grid" if grid else "--progress" if progress else "--best-of" if best_of else ""
     excluded = {
         "--progress": bool(grid) and progress,
+        "--best-of": (bool(grid) or progress) and best_of is not None,
         "--episodes": bool(arrangement) and episodes is not None,
         "--overlay": bool(grid) and overlay,
         "--last": progress and last,
