@@ -172,7 +172,7 @@ def summary(results: Sequence[Result]) -> str:
     own = interquartile_over_games(first)
     lines = [f"With sampled actions, the mean score is above that of {', '.join(above)} games."]
     others = [
-        f"{name} {_over_games(scores):.0%}"
+        f"{name} {_over_games({game: scores[game] for game in means}):.0%}"
         for name, scores in {"paper": paper, **PEERS}.items()
         if {*means} <= {*scores}
     ]
