@@ -1,10 +1,11 @@
-"""Train the preset `atari` on the twelve games of the paper, and write the tables of results/atari: `make atari`.
+"""Train the preset `atari` on the twelve games of the paper, and show the results in results/atari: `make atari`.
 
-    python benchmarks/atari.py [GAME ...] [--steps 10_000_000] [--seed 1] [--runs runs/atari] [--out results/atari]
+    python benchmarks/atari.py train [GAME ...] [--steps 10_000_000] [--seed 1] [--runs runs/atari]
+    python benchmarks/atari.py tables [--policies GAME ...] [--runs runs/atari] [--out results/atari]
 
-Each game is trained and evaluated, and then what the tables need is copied to --out. The command can be interrupted
-and repeated, also with more steps: trainings go on where they stopped. Two commands with different games or seeds may
-run at the same time, e.g. on a core each.
+`train` can be interrupted and repeated, also with more steps: trainings go on where they stopped. With `taskset` in
+front, several can run at the same time, each on some of the cores and with games of its own. `tables` copies what is
+shown of all runs whose best policy has been evaluated, fills the tables of the page, and draws the curves.
 """
 
 import argparse
@@ -12,22 +13,28 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from paac_cli.config.load import read_config
+from paac_cli.files import replace_synced
 from paac_cli.reporting.reference_scores import REFERENCE_SCORES, ReferenceScores
 from paac_cli.reporting.statistics import Interval, Scores, bootstrap, interquartile_mean
-from trainings import evaluate, keep, paac
+from paac_cli.runs.checkpoint_names import list_policies
+from trainings import copy_files, evaluate, is_evaluated, paac, train
 
 EPISODES = 30  # as in the paper
-GAMES = tuple(re.fullmatch(r"ALE/(\w+)-v5", env)[1] for env in REFERENCE_SCORES)  # type: ignore[index]
+SAMPLED, GREEDY = "evaluation-sampled.json", "evaluation-greedy.json"
+GAMES = tuple(env.removeprefix("ALE/").removesuffix("-v5") for env in REFERENCE_SCORES)
 
-#: Scores of other projects after 10M steps: Stable-Baselines3 from `benchmark.md` of rl-baselines3-zoo, CleanRL from
-#: `docs/benchmark/` of CleanRL (ppo_atari.py). They do not publish all games.
-PEERS: dict[str, dict[str, float]] = {
+#: Scores of other projects after 10M steps. Stable-Baselines3: `benchmark.md` of rl-baselines3-zoo, which has seven of
+#: the games. CleanRL: its ppo_atari_envpool_xla_jax.py, in
+#: docs/rl-algorithms/ppo/ppo_atari_envpool_xla_jax/atari_returns.md of commit 42d21bd.
+PUBLISHED: dict[str, dict[str, float]] = {
     "SB3 A2C": {
         "BeamRider": 2890,
         "Breakout": 280,
@@ -47,18 +54,18 @@ PEERS: dict[str, dict[str, float]] = {
         "SpaceInvaders": 960,
     },
     "CleanRL PPO": {
-        "Amidar": 654,
-        "BeamRider": 2478,
-        "Boxing": 92.7,
-        "Breakout": 430,
-        "Centipede": 3309,
-        "MsPacman": 2346,
-        "NameThisGame": 5750,
-        "Pong": 20.4,
-        "Qbert": 17246,
-        "Seaquest": 1240,
-        "SpaceInvaders": 1189,
-        "UpNDown": 487_000,
+        "Amidar": 617,
+        "BeamRider": 2448,
+        "Boxing": 92.1,
+        "Breakout": 432,
+        "Centipede": 2911,
+        "MsPacman": 2462,
+        "NameThisGame": 5443,
+        "Pong": 20.3,
+        "Qbert": 16431,
+        "Seaquest": 1230,
+        "SpaceInvaders": 1162,
+        "UpNDown": 430_177,
     },
 }
 
@@ -74,60 +81,63 @@ class Result(NamedTuple):
     greedy: dict[str, Any]  #: the same with the most probable actions
 
     @property
+    def name(self) -> str:
+        return self.game if self.seed == 1 else f"{self.game}, seed {self.seed}"
+
+    @property
     def reference(self) -> ReferenceScores:
         return REFERENCE_SCORES[f"ALE/{self.game}-v5"]
 
 
-def train_and_evaluate(game: str, seed: int, steps: int, runs: Path) -> Path:
-    """The directory of the run, with the reports of two evaluations in it."""
+def train_and_evaluate(game: str, seed: int, steps: int, runs: Path) -> None:
     run = runs / f"{game.lower()}-seed{seed}"
     options = ["--env", f"ALE/{game}-v5", "--seed", seed, "--total-steps", steps, "--device", "cpu"]
-    paac("train", "--preset", "atari", *options, "--run-dir", run)
-    for greedy in (False, True):
-        evaluate(run, run / _evaluation(greedy=greedy), episodes=EPISODES, greedy=greedy)
-    return run
+    train("--preset", "atari", *options, "--run-dir", run)
+    evaluate(run, run / SAMPLED, episodes=EPISODES, greedy=False)
+    evaluate(run, run / GREEDY, episodes=EPISODES, greedy=True)
 
 
-def _evaluation(*, greedy: bool) -> str:
-    return f"evaluation-{'greedy' if greedy else 'sampled'}.json"
+def collect(runs: Path, out: Path, policies: Sequence[str]) -> None:
+    """Copy what is shown of all evaluated runs to `out`, and the best policies of these games."""
+    for run in sorted(path.parent for path in runs.glob("*/config.yaml")):
+        if not all(is_evaluated(run, run / report, episodes=EPISODES) for report in (SAMPLED, GREEDY)):
+            print(f"{run}: left out, because its best policy has not been evaluated")
+            continue
+        kept = out / run.name
+        copy_files(run, kept, ("config.yaml", "run.json", "metrics.csv", SAMPLED, GREEDY))
+        shutil.rmtree(kept / "checkpoints", ignore_errors=True)
+        if _game(run) in policies:
+            (best, *_) = list_policies(run / "checkpoints")
+            shutil.copytree(best, kept / "checkpoints" / best.name)
 
 
-def collect(run: Path, out: Path, *, with_policy: bool) -> None:
-    """Copy what the tables need from `run` to `out`, and its best policy."""
-    evaluations = [_evaluation(greedy=greedy) for greedy in (False, True)]
-    keep(run, out / run.name, ("config.yaml", "run.json", "metrics.csv", *evaluations))
-    if with_policy:
-        checkpoints = out / run.name / "checkpoints"
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        (best,) = run.glob("checkpoints/best_*")
-        shutil.copytree(best, checkpoints / best.name)
+def _game(run: Path) -> str:
+    return read_config(run / "config.yaml").env.id.removeprefix("ALE/").removesuffix("-v5")
 
 
 def read_results(out: Path) -> list[Result]:
     """The results of all collected runs, in the order of games and seeds."""
     results = []
-    for directory in out.glob("*-seed*"):
-        name, _, seed = directory.name.rpartition("-seed")
-        (game,) = (game for game in GAMES if game.lower() == name)
-        with (directory / "metrics.csv").open(newline="") as file:
+    for run in (path.parent for path in out.glob("*/config.yaml")):
+        with (run / "metrics.csv").open(newline="") as file:
             *_, last = csv.DictReader(file)
-        sampled, greedy = (json.loads((directory / _evaluation(greedy=greedy)).read_text()) for greedy in (False, True))
         hours = float(last["time/time_elapsed"]) / 3600
-        results.append(Result(game, int(seed), int(last["steps"]), hours, sampled, greedy))
+        sampled, greedy = (json.loads((run / report).read_text()) for report in (SAMPLED, GREEDY))
+        seed = read_config(run / "config.yaml").seed
+        results.append(Result(_game(run), seed, int(last["steps"]), hours, sampled, greedy))
     return sorted(results, key=lambda result: (GAMES.index(result.game), result.seed))
 
 
 def scores_table(results: Sequence[Result]) -> str:
     """One row per run: published scores, and those of this project."""
-    header = ["game", "random", "human", "paper", *PEERS, "steps", "**sampled**", "**greedy**", "human-normalised"]
-    rows = [header, ["---"] * len(header)]
+    rows = [["game", "random", "human", "paper", *PUBLISHED, "steps", "**sampled**", "**greedy**", "human-normalised"]]
     for result in results:
-        peers = [f"{scores[result.game]:,g}" if result.game in scores else "" for scores in PEERS.values()]
+        others = [f"{scores[result.game]:,g}" if result.game in scores else "" for scores in PUBLISHED.values()]
         reference = result.reference
-        published = [f"{score:,g}" for score in (reference.random, reference.human, reference.paper_nips)]
+        known = [f"{score:,g}" for score in (reference.random, reference.human, reference.paper_nips)]
         own = [_score(report, reference.paper_nips) for report in (result.sampled, result.greedy)]
         share = reference.human_normalised(result.sampled["mean"])
-        rows.append([_name(result), *published, *peers, f"{result.steps / 1e6:.1f}M", *own, f"{share:.0%}"])
+        rows.append([result.name, *known, *others, _millions(result), *own, f"{share:.0%}"])
     return _table(rows)
 
 
@@ -140,52 +150,56 @@ def _rounded(score: float) -> str:
     return f"{score:,.1f}" if abs(score) < 1000 else f"{score:,.0f}"
 
 
+def _millions(result: Result) -> str:
+    return f"{result.steps / 1e6:.1f}M"
+
+
 def cost_table(results: Sequence[Result]) -> str:
     """One row per run: what it took, and which policy was evaluated."""
-    rows = [["game", "steps", "hours", "steps/s", "evaluated policy", "best game"], ["---"] * 6]
+    rows = [["game", "steps", "hours", "steps/s", "evaluated policy", "best game"]]
     for result in results:
         speed = result.steps / result.hours / 3600
         best = max(result.sampled["max"], result.greedy["max"])
         numbers = [f"{result.steps:,}", f"{result.hours:.2f}", f"{speed:,.0f}"]
-        rows.append([_name(result), *numbers, f"of step {result.sampled['steps']:,}", f"{best:,g}"])
+        rows.append([result.name, *numbers, f"of step {result.sampled['steps']:,}", f"{best:,g}"])
     return _table(rows)
 
 
-def _name(result: Result) -> str:
-    return result.game if result.seed == 1 else f"{result.game}, seed {result.seed}"
-
-
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    header, *others = rows
+    lines = [header, ["---"] * len(header), *others]
+    return "\n".join("|" + "".join(f" {cell} |" if cell else " |" for cell in cells) for cells in lines)
 
 
-def summary(results: Sequence[Result]) -> str:
-    """How many published scores are reached, and the interquartile mean over games, of seed 1 each."""
-    first = [result for result in results if result.seed == 1]
+def summary_table(results: Sequence[Result]) -> str:
+    """Of the lowest seed of each game: how often each published score is reached, and means over the games."""
+    first = list({result.game: result for result in reversed(results)}.values())[::-1]
     means = {result.game: result.sampled["mean"] for result in first}
-    paper = {result.game: result.reference.paper_nips for result in first}
-    above = [
-        f"{name} in {sum(means[game] > scores[game] for game in shared)} of {len(shared)}"
-        for name, scores in {"the paper (115M steps)": paper, **PEERS}.items()
-        if (shared := [game for game in means if game in scores])
-    ]
+    others = {"paper": {result.game: result.reference.paper_nips for result in first}, **PUBLISHED}
     own = interquartile_over_games(first)
-    lines = [f"With sampled actions, the mean score is above that of {', '.join(above)} games."]
-    others = [
-        f"{name} {_over_games({game: scores[game] for game in means}):.0%}"
-        for name, scores in {"paper": paper, **PEERS}.items()
-        if {*means} <= {*scores}
-    ]
-    lines.append(
-        f"Interquartile mean of the human-normalised scores over {len(first)} games: **{own.value:.0%}** (95 % "
-        f"interval {own.low:.0%} to {own.high:.0%}, from the {EPISODES} games of each evaluation only); "
-        f"{', '.join(others)}."
+    above, over_games = [], []
+    for scores in others.values():
+        shared = [game for game in means if game in scores]
+        above.append(f"{sum(means[game] > scores[game] for game in shared)} of {len(shared)}")
+        is_complete = len(shared) == len(means)
+        over_games.append(f"{_interquartile_mean({game: scores[game] for game in shared}):.0%}" if is_complete else "")
+    steps = dict.fromkeys(_millions(result) for result in first)
+    return _table(
+        [
+            ["", "here", *others],
+            ["steps", " to ".join(steps), "115M", *["10M"] * len(PUBLISHED)],
+            ["games in which the score here is higher", "", *above],
+            [
+                f"interquartile mean of human-normalised scores, {len(first)} games",
+                f"**{own.value:.0%}** ({own.low:.0%} to {own.high:.0%})",
+                *over_games,
+            ],
+        ]
     )
-    return "\n".join(lines)
 
 
 def interquartile_over_games(results: Sequence[Result]) -> Interval:
-    """Of human-normalised scores; the interval has resampled the games of each evaluation, not the trainings."""
+    """Of human-normalised scores, with an interval from the games of each evaluation; the training is one sample."""
     games = [result.reference.human_normalised(np.array(result.sampled["scores"])) for result in results]
 
     def statistic(scores: Scores) -> Scores:
@@ -194,41 +208,60 @@ def interquartile_over_games(results: Sequence[Result]) -> Interval:
     return bootstrap(statistic, np.stack(games, axis=1))
 
 
-def _over_games(scores: dict[str, float]) -> float:
+def _interquartile_mean(scores: Mapping[str, float]) -> float:
     shares = [REFERENCE_SCORES[f"ALE/{game}-v5"].human_normalised(score) for game, score in scores.items()]
     return float(interquartile_mean(np.array([shares])))
 
 
 def filled(page: str, results: Sequence[Result]) -> str:
-    """The text `page`, with what stands between `<!-- NAME -->` and `<!-- end -->` made from the results."""
-    parts = {"scores": scores_table(results), "summary": summary(results), "cost": cost_table(results)}
-    for name, part in parts.items():
-        opening = f"<!-- {name} -->"
-        before, _, rest = page.partition(opening)
-        page = f"{before}{opening}\n\n{part}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
+    """The text `page`, with the tables between `<!-- NAME -->` and `<!-- end -->` made from the results.
+
+    Raises ValueError if it has no place for one of them.
+    """
+    tables = {"summary": summary_table(results), "scores": scores_table(results), "cost": cost_table(results)}
+    for name, table in tables.items():
+        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not place.search(page):
+            raise ValueError(f"the page has no lines <!-- {name} --> and <!-- end -->")
+        page = place.sub(lambda found, made=table: f"{found[1]}\n{made}\n\n{found[2]}", page)  # type: ignore[misc]
     return page
+
+
+def show(runs: Path, out: Path, policies: Sequence[str]) -> None:
+    """Bring `out` up to date: the kept files, the tables of its README.md, and the curves."""
+    collect(runs, out, policies)
+    results = read_results(out)
+    if not results:
+        sys.exit(f"{runs} has no evaluated run")
+    page = out / "README.md"
+    replace_synced(page, [filled(page.read_text(), results).encode()])
+    paac("plot", *sorted(path.parent for path in out.glob("*/config.yaml")), "--out", out / "curves.png")
+    print(summary_table(results))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("games", nargs="*", metavar="GAME", default=GAMES, help="default: all twelve")
-    parser.add_argument("--steps", type=int, default=10_000_000, help="train each game until this step")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--policies", nargs="*", metavar="GAME", default=[], help="games whose best policy is kept, too"
+    commands = parser.add_subparsers(dest="command", required=True)
+    training = commands.add_parser("train", help="train and evaluate")
+    training.add_argument("games", nargs="*", metavar="GAME", default=GAMES, help="default: all twelve")
+    steps_help = "train each game until this step; at 10M the learning rate of the preset is 0"
+    training.add_argument("--steps", type=int, default=10_000_000, help=steps_help)
+    training.add_argument("--seed", type=int, default=1)
+    tables = commands.add_parser("tables", help="show the results")
+    tables.add_argument(
+        "--policies", dest="games", nargs="*", metavar="GAME", default=[], help="keep their best policy"
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs/atari"), help="directory of the runs")
-    parser.add_argument("--out", type=Path, default=Path("results/atari"))
+    tables.add_argument("--out", type=Path, default=Path("results/atari"))
+    for command in (training, tables):
+        command.add_argument("--runs", type=Path, default=Path("runs/atari"), help="directory of the runs")
     options = parser.parse_args()
-    if unknown := {*options.games, *options.policies} - {*GAMES}:
+    if unknown := {*options.games} - {*GAMES}:
         parser.error(f"not a game of the paper: {', '.join(unknown)}; they are {', '.join(GAMES)}")
+    if options.command == "tables":
+        show(options.runs, options.out, options.games)
+        return
     for game in options.games:
-        run = train_and_evaluate(game, options.seed, options.steps, options.runs)
-        collect(run, options.out, with_policy=game in options.policies)
-        page = options.out / "README.md"
-        results = read_results(options.out)
-        page.write_text(filled(page.read_text(), results))
-        print(summary(results), flush=True)
+        train_and_evaluate(game, options.seed, options.steps, options.runs)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from paac_cli.machine import machine
-from trainings import EVALUATION_SEED, evaluate, keep, paac
+from trainings import EVALUATION_SEED, copy_files, evaluate, train
 
 
 class Goal(NamedTuple):
@@ -60,11 +60,12 @@ class Run(NamedTuple):
 def train_and_evaluate(goal: Goal, seed: int, runs: Path) -> Run:
     """Train and evaluate one seed of a preset. What earlier calls have finished is not repeated."""
     directory = runs / run_name(goal, seed)
-    paac("train", "--preset", goal.preset, "--seed", seed, "--device", "cpu", "--run-dir", directory)
-    evaluation = evaluate(directory, directory / "eval.json", episodes=100, greedy=goal.greedy)
+    train("--preset", goal.preset, "--seed", seed, "--device", "cpu", "--run-dir", directory)
+    evaluation = directory / "eval.json"
+    evaluate(directory, evaluation, episodes=100, greedy=goal.greedy)
     newest = max(directory.glob("checkpoints/step_*"))
     counters = json.loads((newest / "manifest.json").read_text())["counters"]
-    return Run(seed, counters["steps"], counters["seconds"], evaluation["mean"])
+    return Run(seed, counters["steps"], counters["seconds"], json.loads(evaluation.read_text())["mean"])
 
 
 def run_name(goal: Goal, seed: int) -> str:
@@ -121,7 +122,7 @@ def main() -> int:
             missed.append(goal.preset)
         for run in runs:
             name = run_name(goal, run.seed)
-            keep(directory / name, options.out / name, ("config.yaml", "metrics.csv"))
+            copy_files(directory / name, options.out / name, ("config.yaml", "metrics.csv"))
         if not options.only:
             write_page(options.out, rows, commit)
     print(f"goals missed: {', '.join(missed)}" if missed else "all goals reached")

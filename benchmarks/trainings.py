@@ -1,11 +1,17 @@
-"""Trains and evaluates by the commands that a user has, and keeps the small files of finished runs."""
+"""Trains and evaluates by the commands that a user has."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from paac_cli.files import replace_synced
+from paac_cli.runs.checkpoint_names import list_policies
+from paac_cli.training.processes import start_paac
 
 EVALUATION_SEED = 1000
 
@@ -16,19 +22,39 @@ def paac(*arguments: object) -> str:
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
-def evaluate(run: Path, file: Path, *, episodes: int, greedy: bool) -> dict[str, Any]:
-    """The report of `paac eval` on the best policy of `run`, kept in `file` and not repeated for the same policy."""
-    (best,) = run.glob("checkpoints/best_*")
-    steps = json.loads((best / "manifest.json").read_text())["counters"]["steps"]
-    if not file.exists() or json.loads(file.read_text())["steps"] != steps:
+def train(*arguments: object) -> None:
+    """Run `paac train` with `arguments`. If this process is interrupted or ends, the training saves and stops."""
+    command = ["train", *map(str, arguments)]
+    process = start_paac(command, os.sched_getaffinity(0), {}, prints_here=True)
+    try:
+        code = process.wait()
+    finally:
+        process.terminate()
+        process.wait()
+    if code:
+        raise subprocess.CalledProcessError(code, ["paac", *command])
+
+
+def evaluate(run: Path, file: Path, *, episodes: int, greedy: bool) -> None:
+    """Write the report of `paac eval` on the best policy of `run` to `file`, unless it is there already."""
+    if not is_evaluated(run, file, episodes=episodes):
         actions = "--greedy" if greedy else "--sample"
-        file.write_text(paac("eval", run, "--episodes", episodes, actions, "--seed", EVALUATION_SEED, "--json"))
+        report = paac("eval", run, "--episodes", episodes, actions, "--seed", EVALUATION_SEED, "--json")
+        replace_synced(file, [report.encode()])
+
+
+def is_evaluated(run: Path, file: Path, *, episodes: int) -> bool:
+    """Whether `file` has the report of an evaluation of the best policy that `run` has now."""
+    if not file.exists():
+        return False
     report: dict[str, Any] = json.loads(file.read_text())
-    return report
+    (best, *_) = list_policies(run / "checkpoints")
+    steps = json.loads((best / "manifest.json").read_text())["counters"]["steps"]
+    return (report["steps"], report["episodes"], report["seed"]) == (steps, episodes, EVALUATION_SEED)
 
 
-def keep(run: Path, out: Path, files: tuple[str, ...]) -> None:
-    """Copy these files of `run` to `out`."""
+def copy_files(run: Path, out: Path, names: Iterable[str]) -> None:
+    """Copy these files of `run` to the directory `out`, which is created."""
     out.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        shutil.copy(run / file, out / file)
+    for name in names:
+        shutil.copy(run / name, out / name)
