@@ -67,7 +67,7 @@ def _usage(name: str, command: click.Command, options: list[click.Option]) -> st
 
 
 def _paragraphs(command: click.Command) -> Iterator[str]:
-    """The help of a command. It is Markdown, but for what Click does not wrap: commands, as in examples, or text."""
+    """The paragraphs of the help of a command. Those that Click must not wrap, e.g. examples, become fenced blocks."""
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if paragraph.startswith("\b"):
             lines = textwrap.dedent(paragraph.removeprefix(chr(8)).strip(chr(10)))

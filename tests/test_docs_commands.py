@@ -19,6 +19,8 @@ from paac_cli.training.loading import load_training
 NOT_RUN = {
     "make install": "downloads 700 MB",
     ". .venv/bin/activate": "needs the .venv of make install",
+    "make atari": "trains for days",
+    'make atari ARGS="Pong Qbert --steps 1_000_000"': "trains for an hour; see tests/benchmarks/test_atari_results.py",
     "paac watch results/pong/seed1": "opens a window; see tests/cli/test_watch.py",
     "paac watch": "opens a window",
     "paac watch runs/pong-seed1 --greedy": "opens a window",
@@ -33,7 +35,7 @@ NOT_RUN = {
 
 #: Pages that start several processes with TensorFlow, measure, or train much: left out by default.
 SLOW = {
-    *("CONTRIBUTING.md", "results/pong/README.md"),
+    *("CONTRIBUTING.md", "results/atari/README.md", "results/pong/README.md"),
     *(f"docs/{name}.md" for name in ("checkpoints", "choosing", "clusters", "commands")),
     *(f"docs/{name}.md" for name in ("metrics", "performance", "reliability", "reports")),
     *(f"docs/algorithms/{name}.md" for name in ("dqn", "nstep_q", "paac", "ppo", "recurrent", "sac")),

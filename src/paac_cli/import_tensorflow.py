@@ -1,6 +1,7 @@
 """Imports TensorFlow without its start-up messages, and faster."""
 
 import contextlib
+import faulthandler
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ def import_tensorflow() -> None:
     """Import TensorFlow, and limit its threads to the cores that a container allows.
 
     Standard error is captured meanwhile, because the first messages ignore the log level; what was captured is shown
-    only if the import crashes. TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything. Raises DependencyError.
+    only if the import fails. TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything. Raises DependencyError.
     """
     if "tensorflow" in sys.modules:
         return
@@ -76,9 +77,15 @@ def _essence(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _captured_stderr() -> Iterator[None]:
-    """Capture what is written to descriptor 2, also by libraries; show it if the block raises something unexpected."""
+    """Capture what is written to descriptor 2, also by libraries; show it if the block raises something unexpected.
+
+    If a library crashes, the functions that called it are shown.
+    """
     sys.stderr.flush()
     captured, stderr = os.memfd_create("stderr"), os.dup(2)
+    shows_crashes = faulthandler.is_enabled()
+    if shows_crashes:
+        faulthandler.enable(stderr)
     os.dup2(captured, 2)
     try:
         yield
@@ -89,6 +96,8 @@ def _captured_stderr() -> Iterator[None]:
         raise
     finally:
         os.dup2(stderr, 2)
+        if shows_crashes:
+            faulthandler.enable(2)
         os.close(stderr)
         os.close(captured)
 

@@ -10,6 +10,8 @@ from safetensors.numpy import load_file
 
 import toy_envs
 from paac_cli.sampling.child import STOP_SIGNALS
+from run_paac import environment
+from run_paac import paac as paac_process
 from short_runs import QUICK, checkpoint_names, final_state, logged_steps, metrics_rows, steps_in
 
 # --- workers
@@ -122,6 +124,15 @@ def test_a_crash_of_the_learner_in_a_library_shows_where_it_happened(start_train
     assert session.wait(20) == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in session.errors
     assert 'training/loop.py", line' in session.errors
+
+
+def test_a_crash_while_tensorflow_is_imported_shows_where_it_happened(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("import os\nos.abort()\n")
+    others = environment()
+    env = {**others, "PYTHONPATH": f"{tmp_path}{os.pathsep}{others['PYTHONPATH']}"}
+    done = paac_process("train", *QUICK, "--run-dir", tmp_path / "run", env=env, code=-signal.SIGABRT)
+    assert "Fatal Python error: Aborted" in done.stderr
+    assert f'{tmp_path}/tensorflow.py", line 2' in done.stderr
 
 
 # --- learning

@@ -52,7 +52,7 @@ def test_the_best_of_some_games_is_recorded(shortened, trained, invoke, tmp_path
 
 
 def test_the_panel_names_the_game_that_was_best(trained, invoke, tmp_path):
-    """It is the same film as the last part of one of all games."""
+    """It begins like that game in a film of all games."""
     scores = evaluate(invoke, trained, "--episodes", 3)["scores"]
     best = scores.index(max(scores))
     record(invoke, "best.mp4", "--checkpoint", trained, "--best-of", 3, "--overlay")

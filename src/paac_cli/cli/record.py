@@ -42,6 +42,14 @@ class _GridType(click.ParamType):
         return _Grid(int(found[1]), int(found[2]))
 
 
+class _Arrangement(NamedTuple):
+    """Which games a film shows, and how."""
+
+    option: str  #: that chose it
+    count: int  #: number of games that are played with each policy
+    kind: str = ""  #: of the film, in the name of its default file
+
+
 @click.command()
 @click.argument("video", type=UserPath(), required=False)
 @click.option(
@@ -116,15 +124,15 @@ def record(
     from paac_cli.reporting.stages import Scene
     from paac_cli.reporting.video import check_video_path
 
-    _check_combination(episodes, best_of, grid, progress=progress, overlay=overlay, last=last)
+    arrangement = _arrange(episodes, best_of, grid, progress=progress)
+    if (overlay and grid) or (last and progress):
+        raise click.UsageError(f"{arrangement.option} cannot be combined with {'--overlay' if grid else '--last'}")
     if video is not None and video.is_dir() and checkpoint is None:
         video, checkpoint = None, video  # `paac record CHECKPOINT`
     if video is not None:
         check_video_path(video)
     source, policies = _find_policies(checkpoint, progress=progress, last=last, trusted=trusted)
-    kind = "-progress" if progress else f"-{grid.rows}x{grid.columns}" if grid else ""
-    kind = f"-best-of-{best_of}" if best_of else kind
-    video = video or _default_video(source, f"seed{seed}{kind}.mp4")
+    video = video or _default_video(source, f"seed{seed}{arrangement.kind}.mp4")
 
     from paac_cli.cli.playing import open_player
     from paac_cli.sampling.describe import describe, require_filmable
@@ -139,12 +147,11 @@ def record(
     film = Film(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
     most, film_steps = limits.max_steps, film.max_steps(len(policies))
     is_shortened = film_steps is not None and (most is None or film_steps < most) and not best_of
-    count = grid.rows * grid.columns if grid else best_of or episodes or 1
     scenes = []
     played = limits._replace(max_steps=film_steps if is_shortened else most)
-    with open_player(config, spec, played, episodes=count, greedy=greedy, seed=seed) as play:
+    with open_player(config, spec, played, episodes=arrangement.count, greedy=greedy, seed=seed) as play:
         for policy in policies:
-            titles = _titles(policy.counters.steps, count, progress=progress, grid=grid, overlay=overlay)
+            titles = _titles(policy.counters.steps, arrangement.count, progress=progress, grid=grid, overlay=overlay)
             scenes += [Scene(*each) for each in zip(play(policy.policy), repeat(seed), titles, strict=False)]
     if best_of:
         scenes = [max(scenes, key=lambda scene: scene.game.score)]
@@ -161,21 +168,20 @@ def record(
         print_result(f"{video}: raw return {', '.join(scores)}{of}, checkpoint {source}, seed {seed}")
 
 
-def _check_combination(
-    episodes: int | None, best_of: int | None, grid: _Grid | None, *, progress: bool, overlay: bool, last: bool
-) -> None:
+def _arrange(episodes: int | None, best_of: int | None, grid: _Grid | None, *, progress: bool) -> _Arrangement:
     """Raises click.UsageError for options that exclude each other."""
-    arrangement = "--grid" if grid else "--progress" if progress else "--best-of" if best_of else ""
-    excluded = {
-        "--progress": bool(grid) and progress,
-        "--best-of": (bool(grid) or progress) and best_of is not None,
-        "--episodes": bool(arrangement) and episodes is not None,
-        "--overlay": bool(grid) and overlay,
-        "--last": progress and last,
-    }
-    for option, is_excluded in excluded.items():
-        if is_excluded:
-            raise click.UsageError(f"{arrangement} cannot be combined with {option}")
+    given = []
+    if grid:
+        given.append(_Arrangement("--grid", grid.rows * grid.columns, f"-{grid.rows}x{grid.columns}"))
+    if progress:
+        given.append(_Arrangement("--progress", 1, "-progress"))
+    if best_of:
+        given.append(_Arrangement("--best-of", best_of, f"-best-of-{best_of}"))
+    if episodes:
+        given.append(_Arrangement("--episodes", episodes))
+    if len(given) > 1:
+        raise click.UsageError(f"{given[0].option} cannot be combined with {given[1].option}")
+    return given[0] if given else _Arrangement("--episodes", 1)
 
 
 def _find_policies(

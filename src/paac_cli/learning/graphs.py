@@ -9,8 +9,9 @@ from tensorflow.core.protobuf import rewriter_config_pb2
 
 from paac_cli.config.schema import RunConfig
 
-#: Without the optimiser of memory, which replaces additions of large tensors (AddN) by operations that the executor for
-#: one thread cannot execute.
+_ONE_THREAD = "SINGLE_THREADED_EXECUTOR"
+#: For this executor: without the optimiser of memory, which replaces additions of large tensors (AddN) by operations
+#: that it cannot execute.
 _CONFIG = tf.compat.v1.ConfigProto(
     graph_options={"rewrite_options": {"memory_optimization": rewriter_config_pb2.RewriterConfig.NO_MEM_OPT}}
 ).SerializeToString()
@@ -63,7 +64,7 @@ class GraphFunction:
             args=[*inputs, *captured],
             Tout=traced.dtypes,
             f=traced.graph,
-            config_proto=_CONFIG,
+            config_proto=_CONFIG if traced.executor else b"",
             executor_type=traced.executor,
         )
         return _pack(traced.structure, iter(outputs or ()))
@@ -96,7 +97,7 @@ def _executor_for(nodes: list[Any]) -> str:
     A model in Keras may have loops, e.g. over time.
     """
     has_control_flow = any(node.attr["_lower_using_switch_merge"].b for node in nodes)
-    return "" if has_control_flow or tf.config.get_visible_devices("GPU") else "SINGLE_THREADED_EXECUTOR"
+    return "" if has_control_flow or tf.config.get_visible_devices("GPU") else _ONE_THREAD
 
 
 def _pack(structure: Any, tensors: Iterator[tf.Tensor]) -> Any:
