@@ -46,7 +46,7 @@ class _Arrangement(NamedTuple):
     """Which games a film shows, and how."""
 
     option: str  #: that chose it
-    count: int  #: number of games that are played with each policy
+    num_games: int  #: that are played with each policy
     kind: str = ""  #: of the film, in the name of its default file
 
 
@@ -149,9 +149,9 @@ def record(
     is_shortened = film_steps is not None and (most is None or film_steps < most) and not best_of
     scenes = []
     played = limits._replace(max_steps=film_steps if is_shortened else most)
-    with open_player(config, spec, played, episodes=arrangement.count, greedy=greedy, seed=seed) as play:
+    with open_player(config, spec, played, episodes=arrangement.num_games, greedy=greedy, seed=seed) as play:
         for policy in policies:
-            titles = _titles(policy.counters.steps, arrangement.count, progress=progress, grid=grid, overlay=overlay)
+            titles = _titles(policy.counters.steps, arrangement.num_games, progress=progress, grid=grid, overlay=overlay)
             scenes += [Scene(*each) for each in zip(play(policy.policy), repeat(seed), titles, strict=False)]
     if best_of:
         scenes = [max(scenes, key=lambda scene: scene.game.score)]
