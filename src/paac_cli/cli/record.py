@@ -151,7 +151,9 @@ def record(
     played = limits._replace(max_steps=film_steps if is_shortened else most)
     with open_player(config, spec, played, episodes=arrangement.num_games, greedy=greedy, seed=seed) as play:
         for policy in policies:
-            titles = _titles(policy.counters.steps, arrangement.num_games, progress=progress, grid=grid, overlay=overlay)
+            titles = _titles(
+                policy.counters.steps, arrangement.num_games, progress=progress, grid=grid, overlay=overlay
+            )
             scenes += [Scene(*each) for each in zip(play(policy.policy), repeat(seed), titles, strict=False)]
     if best_of:
         scenes = [max(scenes, key=lambda scene: scene.game.score)]
