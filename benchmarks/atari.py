@@ -1,11 +1,11 @@
 """Train the preset `atari` on the twelve games of the paper, and show the results in results/atari: `make atari`.
 
     python benchmarks/atari.py train [GAME ...] [--steps 10_000_000] [--seed 1] [--runs runs/atari]
-    python benchmarks/atari.py tables [--policies GAME ...] [--runs runs/atari] [--out results/atari]
+    python benchmarks/atari.py tables [--policies GAME ...] [--runs runs/atari]
 
 `train` can be interrupted and repeated, also with more steps: trainings go on where they stopped. With `taskset` in
 front, several can run at the same time, each on some of the cores and with games of its own. `tables` copies what is
-shown of all runs whose best policy has been evaluated, fills the tables of the page, and draws the curves.
+shown of all runs whose best policy has been evaluated, fills the tables of the pages, and draws the curves.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from paac_cli.reporting.statistics import Interval, Scores, bootstrap, interquar
 from paac_cli.runs.checkpoint_names import list_policies
 from trainings import copy_files, evaluate, is_evaluated, paac, train
 
+OUT = Path("results/atari")
+PAGES = (OUT / "README.md", Path("README.md"))
 EPISODES = 30  # as in the paper
 SAMPLED, GREEDY = "evaluation-sampled.json", "evaluation-greedy.json"
 GAMES = tuple(env.removeprefix("ALE/").removesuffix("-v5") for env in REFERENCE_SCORES)
@@ -214,27 +216,26 @@ def _interquartile_mean(scores: Mapping[str, float]) -> float:
 
 
 def filled(page: str, results: Sequence[Result]) -> str:
-    """The text `page`, with the tables between `<!-- NAME -->` and `<!-- end -->` made from the results.
+    """The text `page`, with its tables between `<!-- NAME -->` and `<!-- end -->` made from the results.
 
-    Raises ValueError if it has no place for one of them.
+    Raises ValueError if it has no place for any of them.
     """
     tables = {"summary": summary_table(results), "scores": scores_table(results), "cost": cost_table(results)}
-    for name, table in tables.items():
-        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not place.search(page):
-            raise ValueError(f"the page has no lines <!-- {name} --> and <!-- end -->")
-        page = place.sub(lambda found, made=table: f"{found[1]}\n{made}\n\n{found[2]}", page)  # type: ignore[misc]
+    place = re.compile(rf"(<!-- ({'|'.join(tables)}) -->\n).*?(<!-- end -->)", re.DOTALL)
+    page, number = place.subn(lambda found: f"{found[1]}\n{tables[found[2]]}\n\n{found[3]}", page)
+    if not number:
+        raise ValueError("the page has no lines such as <!-- scores --> and <!-- end -->")
     return page
 
 
-def show(runs: Path, out: Path, policies: Sequence[str]) -> None:
-    """Bring `out` up to date: the kept files, the tables of its README.md, and the curves."""
+def show(runs: Path, out: Path, pages: Sequence[Path], policies: Sequence[str]) -> None:
+    """Bring everything up to date: the kept files and the curves in `out`, and the tables of the pages."""
     collect(runs, out, policies)
     results = read_results(out)
     if not results:
         sys.exit(f"{runs} has no evaluated run")
-    page = out / "README.md"
-    replace_synced(page, [filled(page.read_text(), results).encode()])
+    for page in pages:
+        replace_synced(page, [filled(page.read_text(), results).encode()])
     paac("plot", *sorted(path.parent for path in out.glob("*/config.yaml")), "--out", out / "curves.png")
     print(summary_table(results))
 
@@ -251,14 +252,15 @@ def main() -> None:
     tables.add_argument(
         "--policies", dest="games", nargs="*", metavar="GAME", default=[], help="keep their best policy"
     )
-    tables.add_argument("--out", type=Path, default=Path("results/atari"))
+    tables.add_argument("--out", type=Path, default=OUT, help="directory of what is shown")
+    tables.add_argument("--pages", nargs="+", type=Path, default=PAGES, help="whose tables are filled")
     for command in (training, tables):
         command.add_argument("--runs", type=Path, default=Path("runs/atari"), help="directory of the runs")
     options = parser.parse_args()
     if unknown := {*options.games} - {*GAMES}:
         parser.error(f"not a game of the paper: {', '.join(unknown)}; they are {', '.join(GAMES)}")
     if options.command == "tables":
-        show(options.runs, options.out, options.games)
+        show(options.runs, options.out, options.pages, options.games)
         return
     for game in options.games:
         train_and_evaluate(game, options.seed, options.steps, options.runs)
