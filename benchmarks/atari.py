@@ -77,8 +77,8 @@ class Result(NamedTuple):
 
     game: str  #: e.g. "Pong"
     seed: int
-    steps: int  #: agent steps of the training
-    hours: float  #: that it took
+    steps: int  #: agent steps of the training until its last row of metrics
+    hours: float  #: that they took
     sampled: dict[str, Any]  #: report of `paac eval` on the best policy, with sampled actions
     greedy: dict[str, Any]  #: the same with the most probable actions
 
@@ -102,8 +102,9 @@ def train_and_evaluate(game: str, seed: int, steps: int, runs: Path) -> None:
 def collect(runs: Path, out: Path, policies: Sequence[str]) -> None:
     """Copy what is shown of all evaluated runs to `out`, and the best policies of these games."""
     for run in sorted(path.parent for path in runs.glob("*/config.yaml")):
-        if not all(is_evaluated(run, run / report, episodes=EPISODES) for report in (SAMPLED, GREEDY)):
-            print(f"{run}: left out, because its best policy has not been evaluated")
+        is_complete = all(is_evaluated(run, run / report, episodes=EPISODES) for report in (SAMPLED, GREEDY))
+        if not is_complete or not (run / "metrics.csv").exists():
+            print(f"{run}: left out, because its best policy has not been evaluated, or it has no metrics")
             continue
         kept = out / run.name
         copy_files(run, kept, ("config.yaml", "run.json", "metrics.csv", SAMPLED, GREEDY))
