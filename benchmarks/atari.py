@@ -9,7 +9,6 @@ shown of all runs whose best policy has been evaluated, fills the tables of the 
 """
 
 import argparse
-import csv
 import json
 import re
 import shutil
@@ -20,11 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paac_cli.config.load import read_config
 from paac_cli.files import replace_synced
 from paac_cli.reporting.reference_scores import REFERENCE_SCORES, ReferenceScores
 from paac_cli.reporting.statistics import Interval, Scores, bootstrap, interquartile_mean
 from paac_cli.runs.checkpoint_names import list_policies
+from paac_cli.runs.saved_run import SavedRun
 from trainings import copy_files, evaluate, is_evaluated, paac, train
 
 OUT = Path("results/atari")
@@ -109,25 +108,22 @@ def collect(runs: Path, out: Path, policies: Sequence[str]) -> None:
         kept = out / run.name
         copy_files(run, kept, ("config.yaml", "run.json", "metrics.csv", SAMPLED, GREEDY))
         shutil.rmtree(kept / "checkpoints", ignore_errors=True)
-        if _game(run) in policies:
+        if _game(SavedRun(run)) in policies:
             (best, *_) = list_policies(run / "checkpoints")
             shutil.copytree(best, kept / "checkpoints" / best.name)
 
 
-def _game(run: Path) -> str:
-    return read_config(run / "config.yaml").env.id.removeprefix("ALE/").removesuffix("-v5")
+def _game(run: SavedRun) -> str:
+    return run.config.env.id.removeprefix("ALE/").removesuffix("-v5")
 
 
 def read_results(out: Path) -> list[Result]:
     """The results of all collected runs, in the order of games and seeds."""
     results = []
-    for run in (path.parent for path in out.glob("*/config.yaml")):
-        with (run / "metrics.csv").open(newline="") as file:
-            *_, last = csv.DictReader(file)
-        hours = float(last["time/time_elapsed"]) / 3600
-        sampled, greedy = (json.loads((run / report).read_text()) for report in (SAMPLED, GREEDY))
-        seed = read_config(run / "config.yaml").seed
-        results.append(Result(_game(run), seed, int(last["steps"]), hours, sampled, greedy))
+    for run in (SavedRun(path.parent) for path in out.glob("*/config.yaml")):
+        steps, hours = int(run.last_row["steps"]), float(run.last_row["time/time_elapsed"]) / 3600
+        sampled, greedy = (json.loads((run.path / report).read_text()) for report in (SAMPLED, GREEDY))
+        results.append(Result(_game(run), run.config.seed, steps, hours, sampled, greedy))
     return sorted(results, key=lambda result: (GAMES.index(result.game), result.seed))
 
 
@@ -237,7 +233,7 @@ def show(runs: Path, out: Path, pages: Sequence[Path], policies: Sequence[str]) 
         sys.exit(f"{runs} has no evaluated run")
     for page in pages:
         replace_synced(page, [filled(page.read_text(), results).encode()])
-    paac("plot", *sorted(path.parent for path in out.glob("*/config.yaml")), "--out", out / "curves.png")
+    paac("plot", out, "--out", out / "curves.png")
     print(summary_table(results))
 
 

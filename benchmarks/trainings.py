@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paac_cli.files import replace_synced
-from paac_cli.runs.checkpoint_names import list_policies
+from paac_cli.runs.saved_run import SavedRun
 from paac_cli.training.processes import start_paac
 
 EVALUATION_SEED = 1000
@@ -45,12 +45,11 @@ def evaluate(run: Path, file: Path, *, episodes: int, greedy: bool) -> None:
 
 def is_evaluated(run: Path, file: Path, *, episodes: int) -> bool:
     """Whether `file` has the report of an evaluation of the best policy that `run` has now."""
-    if not file.exists():
+    best = SavedRun(run).best
+    if best is None or not file.exists():
         return False
     report: dict[str, Any] = json.loads(file.read_text())
-    (best, *_) = list_policies(run / "checkpoints")
-    steps = json.loads((best / "manifest.json").read_text())["counters"]["steps"]
-    return (report["steps"], report["episodes"], report["seed"]) == (steps, episodes, EVALUATION_SEED)
+    return (report["steps"], report["episodes"], report["seed"]) == (best.counters.steps, episodes, EVALUATION_SEED)
 
 
 def copy_files(run: Path, out: Path, names: Iterable[str]) -> None:

@@ -1,7 +1,6 @@
 """Imports TensorFlow without its start-up messages, and faster."""
 
 import contextlib
-import faulthandler
 import os
 import re
 import sys
@@ -77,15 +76,9 @@ def _essence(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _captured_stderr() -> Iterator[None]:
-    """Capture what is written to descriptor 2, also by libraries; show it if the block raises something unexpected.
-
-    If a library crashes, the functions that called it are shown.
-    """
+    """Capture what is written to descriptor 2, also by libraries; show it if the block raises something unexpected."""
     sys.stderr.flush()
     captured, stderr = os.memfd_create("stderr"), os.dup(2)
-    shows_crashes = faulthandler.is_enabled()
-    if shows_crashes:
-        faulthandler.enable(stderr)
     os.dup2(captured, 2)
     try:
         yield
@@ -96,8 +89,6 @@ def _captured_stderr() -> Iterator[None]:
         raise
     finally:
         os.dup2(stderr, 2)
-        if shows_crashes:
-            faulthandler.enable(2)
         os.close(stderr)
         os.close(captured)
 

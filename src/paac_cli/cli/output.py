@@ -23,6 +23,8 @@ from paac_cli.text import abridged, printable, reason
 def prepare_standard_streams() -> None:
     """Open what is closed, let every stream print every character, and show where a crash of this process happened.
 
+    The latter has a descriptor of its own, because descriptor 2 is captured while TensorFlow is imported.
+
     /dev/null takes the place of a stream that the caller closed (as `2>&-` does). Otherwise the next file that is
     opened would get its descriptor and receive what is printed.
     """
@@ -37,7 +39,7 @@ def prepare_standard_streams() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # what e.g. ASCII lacks
     if not faulthandler.is_enabled():
-        faulthandler.enable(2)  # if a library written in C crashes, print the Python functions that called it
+        faulthandler.enable(os.dup(2))  # if a library written in C crashes, print the Python functions that called it
 
 
 def print_result(text: str, *, nl: bool = True) -> None:
