@@ -22,6 +22,7 @@ import numpy as np
 from paac_cli.files import replace_synced
 from paac_cli.reporting.reference_scores import REFERENCE_SCORES, ReferenceScores
 from paac_cli.reporting.statistics import Interval, Scores, bootstrap, interquartile_mean
+from paac_cli.reporting.tables import format_markdown
 from paac_cli.runs.checkpoint_names import list_policies
 from paac_cli.runs.saved_run import SavedRun
 from trainings import copy_files, evaluate, is_evaluated, paac, train
@@ -129,7 +130,8 @@ def read_results(out: Path) -> list[Result]:
 
 def scores_table(results: Sequence[Result]) -> str:
     """One row per run: published scores, and those of this project."""
-    rows = [["game", "random", "human", "paper", *PUBLISHED, "steps", "**sampled**", "**greedy**", "human-normalised"]]
+    columns = ["game", "random", "human", "paper", *PUBLISHED, "steps", "**sampled**", "**greedy**", "human-normalised"]
+    rows = []
     for result in results:
         others = [f"{scores[result.game]:,g}" if result.game in scores else "" for scores in PUBLISHED.values()]
         reference = result.reference
@@ -137,7 +139,7 @@ def scores_table(results: Sequence[Result]) -> str:
         own = [_score(report, reference.paper_nips) for report in (result.sampled, result.greedy)]
         share = reference.human_normalised(result.sampled["mean"])
         rows.append([result.name, *known, *others, _millions(result), *own, f"{share:.0%}"])
-    return _table(rows)
+    return format_markdown(columns, rows)
 
 
 def _score(report: dict[str, Any], paper: float) -> str:
@@ -155,19 +157,14 @@ def _millions(result: Result) -> str:
 
 def cost_table(results: Sequence[Result]) -> str:
     """One row per run: what it took, and which policy was evaluated."""
-    rows = [["game", "steps", "hours", "steps/s", "evaluated policy", "best game"]]
+    columns = ["game", "steps", "hours", "steps/s", "evaluated policy", "best game"]
+    rows = []
     for result in results:
         speed = result.steps / result.hours / 3600
         best = max(result.sampled["max"], result.greedy["max"])
         numbers = [f"{result.steps:,}", f"{result.hours:.2f}", f"{speed:,.0f}"]
         rows.append([result.name, *numbers, f"of step {result.sampled['steps']:,}", f"{best:,g}"])
-    return _table(rows)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    header, *others = rows
-    lines = [header, ["---"] * len(header), *others]
-    return "\n".join("|" + "".join(f" {cell} |" if cell else " |" for cell in cells) for cells in lines)
+    return format_markdown(columns, rows)
 
 
 def summary_table(results: Sequence[Result]) -> str:
@@ -183,18 +180,13 @@ def summary_table(results: Sequence[Result]) -> str:
         is_complete = len(shared) == len(means)
         over_games.append(f"{_interquartile_mean({game: scores[game] for game in shared}):.0%}" if is_complete else "")
     steps = dict.fromkeys(_millions(result) for result in first)
-    return _table(
-        [
-            ["", "here", *others],
-            ["steps", " to ".join(steps), "115M", *["10M"] * len(PUBLISHED)],
-            ["games in which the score here is higher", "", *above],
-            [
-                f"interquartile mean of human-normalised scores, {len(first)} games",
-                f"**{own.value:.0%}** ({own.low:.0%} to {own.high:.0%})",
-                *over_games,
-            ],
-        ]
-    )
+    mean = f"**{own.value:.0%}** ({own.low:.0%} to {own.high:.0%})"
+    rows = [
+        ["steps", " to ".join(steps), "115M", *["10M"] * len(PUBLISHED)],
+        ["games in which the score here is higher", "", *above],
+        [f"interquartile mean of human-normalised scores, {len(first)} games", mean, *over_games],
+    ]
+    return format_markdown(["", "here", *others], rows)
 
 
 def interquartile_over_games(results: Sequence[Result]) -> Interval:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from origin import origin
+from paac_cli.reporting.tables import format_markdown
 
 RESULTS = Path("results/large_batches.json")
 NUM_ENVS = (32, 128, 256, 1024)
@@ -70,12 +71,11 @@ def final_return(num_envs: int, rule: Rule, seed: int, runs: Path) -> float:
 def table(returns: dict[str, dict[str, list[float]]]) -> str:
     """In Markdown: a row for each number of environments, with the returns of all seeds under each rule."""
     rules = next(iter(returns.values()))
-    rows = [["n_e", *rules], ["---"] * (1 + len(rules))]
-    rows += [
+    rows = [
         [f"{int(num_envs):,}", *(", ".join(f"{score:.0f}" for score in scores) for scores in of_rules.values())]
         for num_envs, of_rules in returns.items()
     ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return format_markdown(["n_e", *rules], rows)
 
 
 def main() -> None:

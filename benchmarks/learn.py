@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from paac_cli.machine import machine
+from paac_cli.reporting.tables import format_markdown
+from paac_cli.runs.saved_run import SavedRun
 from trainings import EVALUATION_SEED, copy_files, evaluate, train
 
 
@@ -48,6 +50,9 @@ GOALS = [
 ]
 
 
+COLUMNS = ("preset", "goal", "median", "scores", "steps", "time", "actions")
+
+
 class Run(NamedTuple):
     """A finished run of one seed."""
 
@@ -63,18 +68,19 @@ def train_and_evaluate(goal: Goal, seed: int, runs: Path) -> Run:
     train("--preset", goal.preset, "--seed", seed, "--device", "cpu", "--run-dir", directory)
     evaluation = directory / "eval.json"
     evaluate(directory, evaluation, episodes=100, greedy=goal.greedy)
-    newest = max(directory.glob("checkpoints/step_*"))
-    counters = json.loads((newest / "manifest.json").read_text())["counters"]
-    return Run(seed, counters["steps"], counters["seconds"], json.loads(evaluation.read_text())["mean"])
+    newest = SavedRun(directory).newest
+    assert newest is not None, f"{directory} has no checkpoint"
+    counters = newest.counters
+    return Run(seed, counters.steps, counters.seconds, json.loads(evaluation.read_text())["mean"])
 
 
 def run_name(goal: Goal, seed: int) -> str:
     return f"{goal.preset.replace('/', '-')}-seed{seed}"
 
 
-def table_row(goal: Goal, runs: list[Run]) -> str:
+def table_row(goal: Goal, runs: list[Run]) -> list[str]:
     scores = [run.score for run in runs]
-    cells = [
+    return [
         f"`{goal.preset}`",
         f"{goal.score:g}",
         f"**{statistics.median(scores):.1f}**",
@@ -83,10 +89,9 @@ def table_row(goal: Goal, runs: list[Run]) -> str:
         ", ".join(str(timedelta(seconds=round(run.seconds))) for run in runs),
         "greedy" if goal.greedy else "sampled",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
-def write_page(out: Path, rows: list[str], commit: str) -> None:
+def write_page(out: Path, rows: list[list[str]], commit: str) -> None:
     packages = ("tensorflow", "numpy", "gymnasium")
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)])
     text = f"""# Which presets learn, and how fast
@@ -95,9 +100,7 @@ def write_page(out: Path, rows: list[str], commit: str) -> None:
 without a GPU ({versions}). A score is the mean raw return of 100 games, played by the best
 policy with seed {EVALUATION_SEED}. Steps and time are those of training, one run after the other. Every seed is shown.
 
-| preset | goal | median | scores | steps | time | actions |
-|---|---|---|---|---|---|---|
-{chr(10).join(rows)}
+{format_markdown(COLUMNS, rows)}
 """
     (out / "README.md").write_text(text)
 
@@ -117,7 +120,7 @@ def main() -> int:
     for goal in [goal for goal in GOALS if goal.preset.startswith(options.only)]:
         runs = [train_and_evaluate(goal, seed, directory) for seed in range(1, options.seeds + 1)]
         rows.append(table_row(goal, runs))
-        print(rows[-1], flush=True)
+        print(*rows[-1], sep="   ", flush=True)
         if statistics.median(run.score for run in runs) < goal.score:
             missed.append(goal.preset)
         for run in runs:

@@ -23,6 +23,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from paac_cli.reporting.tables import format_markdown
 from scaling_points import NUM_ENVS, NUM_STEPS, PARAMETERS, measure
 
 RESULTS, PICTURE = Path("results/scaling.json"), Path("results/scaling.png")
@@ -203,8 +204,8 @@ def exchange_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
 
 def table(rows: Iterator[list[str]]) -> str:
     """A table in Markdown."""
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *body])
+    columns, *others = rows
+    return format_markdown(columns, others)
 
 
 TABLES = (constants_rows, exchange_rows, comparison_rows, projection_rows)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from markdown_parts import code, table
 from paac_cli.cli.main import main as paac
+from paac_cli.reporting.tables import format_markdown
 
 _INTRODUCTION = """\
 # Commands
@@ -24,7 +24,13 @@ def command_reference() -> str:
     commands = dict(walk_commands())
     listed = [[f"[{code(name)}](#{name.replace(' ', '-')})", _purpose(each)] for name, each in commands.items()]
     parts = [_command(name, command) for name, command in commands.items()]
-    return "\n".join([_INTRODUCTION, table(["command", "what it does"], listed[1:]), "", "\n\n".join(parts), ""])
+    overview = format_markdown(["command", "what it does"], listed[1:])
+    return "\n".join([_INTRODUCTION, overview, "", "\n\n".join(parts), ""])
+
+
+def code(text: str) -> str:
+    """`text` as code."""
+    return f"`{text}`"
 
 
 def walk_commands(command: click.Command = paac, name: str = "paac") -> Iterator[tuple[str, click.Command]]:
@@ -83,7 +89,7 @@ def _options(options: list[click.Option]) -> str:
         column for column in zip(("option", "value", "default", "meaning"), *rows, strict=True) if any(column[1:])
     ]
     header, *rows = zip(*columns, strict=True) if columns else [()]
-    return table(header, rows) if rows else ""
+    return format_markdown(header, rows) if rows else ""
 
 
 def _flags(option: click.Option) -> str:

@@ -16,11 +16,11 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from command_reference import command_reference
-from markdown_parts import code, table
+from command_reference import code, command_reference
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS
 from paac_cli.config.optimizers import OptimizerConfig
 from paac_cli.config.schema import RunConfig
+from paac_cli.reporting.tables import format_markdown
 
 DOCS = Path(__file__).resolve().parent
 COMMANDS = DOCS / "commands.md"
@@ -92,9 +92,9 @@ def _settings(name: str, page: Path) -> str:
     else:
         section, rows = name, [row for row in _rows(RunConfig) if row[0].startswith(f"{name}.")]
     if not rows:
-        return table(["key", *_HEADER], [[code(name), *_default_and_meaning(RunConfig.model_fields[name])]])
+        return format_markdown(["key", *_HEADER], [[code(name), *_default_and_meaning(RunConfig.model_fields[name])]])
     shown = [(_linked(key, key.removeprefix(f"{section}."), page), *_default_and_meaning(field)) for key, field in rows]
-    return table([f"key under {code(section)}", *_HEADER], shown)
+    return format_markdown([f"key under {code(section)}", *_HEADER], shown)
 
 
 def _rows(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -154,8 +154,8 @@ def _optimisers() -> str:
         for key, field in _rows(model):
             used.setdefault((code(key), *_default_and_meaning(field)), []).append(code(name))
     about = [f"- {code(name)}: {inspect.getdoc(model)}" for model, name in OPTIMIZERS.items()]
-    rows = ([key, ", ".join(of), *rest] for (key, *rest), of in used.items())
-    return "\n".join([*about, "", table([f"key under {code('algorithm.optimizer')}", "of", *_HEADER], rows)])
+    rows = [[key, ", ".join(of), *rest] for (key, *rest), of in used.items()]
+    return "\n".join([*about, "", format_markdown([f"key under {code('algorithm.optimizer')}", "of", *_HEADER], rows)])
 
 
 if __name__ == "__main__":

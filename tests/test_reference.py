@@ -11,7 +11,6 @@ import pytest
 
 from command_reference import command_reference, walk_commands
 from make_reference import LINKS, pages
-from markdown_parts import code, table
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS, PpoConfig
 from paac_cli.config.schema import NetworkConfig, RunConfig, SamplingConfig
 
@@ -113,10 +112,3 @@ def test_the_usage_has_required_options_and_arguments():
     assert "\nUsage: `paac train --preset NAME|FILE [OPTIONS]`\n" in sections()["paac train"]
     assert "\nUsage: `paac eval [OPTIONS] CHECKPOINT`\n" in sections()["paac eval"]
     assert "\nUsage: `paac presets copy NAME FILE`\n" in sections()["paac presets copy"]
-
-
-# --- Markdown
-
-
-def test_tables_keep_empty_cells_and_pipes():
-    assert table(["a", "b", "c"], [["", "", code("x|y")]]) == "| a | b | c |\n|---|---|---|\n| | | `x\\|y` |"

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from comparison.figures import Round, Spread, failures, fastest, figures, ratios, scaling_verdict, spread
 from comparison.targets import EARLIER, PAAC, SCALING, TARGETS, Target, earlier
+from paac_cli.reporting.tables import format_markdown
 
 Group = Mapping[str, Any]  #: `origin`: how the numbers were made; `rounds`: what was measured
 
@@ -73,8 +74,8 @@ def table(rows: Sequence[Row], ratio: str = f"{PAAC} / this") -> str:
     """A Markdown table without the columns that no row uses. ratio: heading of the column of ratios."""
     names = Row("", "median", "min to max", ratio, "min to max", "target", "met")
     used = [column for column in range(len(names)) if any(row[column] for row in rows)]
-    lines = [names, Row(*(["---"] * len(names))), *rows]
-    return "\n".join(f"| {' | '.join(line[column] for column in used)} |" for line in lines)
+    header, *others = [[line[column] for column in used] for line in (names, *rows)]
+    return format_markdown(header, others)
 
 
 def _contestant_rows(targets: Sequence[Target], rounds: Sequence[Round]) -> Iterator[Row]:

@@ -28,6 +28,11 @@ def format_table(
 
 
 def format_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Container[str] = ()) -> str:
-    """The same table in Markdown."""
+    """The same table in Markdown; cells may hold Markdown."""
     lines = [columns, ["---:" if name in right else "---" for name in columns], *rows]
-    return "\n".join(f"| {' | '.join(one_line(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return "\n".join(_markdown_row(line) for line in lines)
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    escaped = (one_line(cell).replace("|", r"\|") for cell in cells)
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in escaped)}|"
