@@ -46,7 +46,7 @@ def _load_all(scene: Scene, checkpoints: Path, succeeded: bool) -> None:
 
 def _failures_of_next_save(directory: RunDirectory) -> Iterator[str]:
     directory.create(CONFIG, fresh=False)
-    directory.save(some_checkpoint(3000), KEEP)
+    directory.save(some_checkpoint(3000), KEEP, may_be_best=True)
     found = directory.latest(CONFIG, lambda text: None)
     if found is None or found.counters.steps != 3000:
         yield "does not resume from the next save"

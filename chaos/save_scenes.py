@@ -67,7 +67,7 @@ def prepare(scene: Scene, parent: Path) -> Path:
     with RunDirectory(run) as directory:
         directory.create(CONFIG, fresh=False)
         for steps in scene.saved:
-            directory.save(some_checkpoint(steps), keep=len(scene.saved))
+            directory.save(some_checkpoint(steps), keep=len(scene.saved), may_be_best=True)
     for name in scene.damaged_names:
         file = directory.checkpoints / name / "policy.safetensors"
         file.write_bytes(file.read_bytes()[:-1])
@@ -80,7 +80,7 @@ def save(scene: Scene, run: Path) -> None:
         directory.claim(CONFIG, fresh=False)
         if not scene.exists:
             directory.create(CONFIG, fresh=False)
-        directory.save(some_checkpoint(scene.new), KEEP)
+        directory.save(some_checkpoint(scene.new), KEEP, may_be_best=True)
 
 
 def some_checkpoint(steps: int) -> Checkpoint:

@@ -1,6 +1,9 @@
 """A CartPole run of a few seconds, and what a run leaves on disk."""
 
 import csv
+import json
+
+from paac_cli.runs.checkpoint_names import list_policies
 
 #: Arguments of `paac train`. One rollout is 4 environments * 16 steps = 64 steps; all numbers below are multiples.
 QUICK = [
@@ -35,6 +38,13 @@ def final_state(run_dir):
     """Name of the newest checkpoint and the bytes of its array files. Its manifest also has the time of training."""
     newest = max((run_dir / "checkpoints").glob("step_*"))
     return newest.name, {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
+
+
+def best_policy(run_dir):
+    """Name and bytes of the best policy, and whether it is the best of evaluations."""
+    (path,) = list_policies(run_dir / "checkpoints")
+    manifest = json.loads((path / "manifest.json").read_text())
+    return path.name, (path / "policy.safetensors").read_bytes(), manifest["is_evaluated"]
 
 
 def contents(directory):

@@ -16,17 +16,10 @@ from paac_cli.runs.checkpoint_names import list_policies
 from paac_cli.seeding import evaluation_seed
 from paac_cli.training.verification import read_metrics
 from run_paac import environment, paac_here
-from short_runs import checkpoint_names, final_state, logged_steps, metrics_rows
+from short_runs import best_policy, checkpoint_names, final_state, logged_steps, metrics_rows
 
 EVALUATE = ["--set", "training.evaluate_every=2500", "--set", "training.evaluate_episodes=20"]
 EVALUATED_AT = [2560, 5056]  # multiples of 64, the steps of a rollout; rows are also written at multiples of 320
-
-
-def best_policy(run_dir):
-    """Name, bytes, and whether it is the best of evaluations."""
-    (path,) = list_policies(run_dir / "checkpoints")
-    manifest = json.loads((path / "manifest.json").read_text())
-    return path.name, (path / "policy.safetensors").read_bytes(), manifest["is_evaluated"]
 
 
 def evaluations(run_dir):

@@ -16,7 +16,8 @@ import pytest
 
 from chaos.session import default_signals
 from paac_cli.runs.checkpoint import load_checkpoint
-from short_runs import QUICK, checkpoint_names, final_state, logged_steps, steps_in
+from paac_cli.runs.checkpoint_names import list_policies
+from short_runs import QUICK, TOTAL_STEPS, best_policy, checkpoint_names, final_state, logged_steps, steps_in
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,22 @@ def test_a_stopped_run_saves_leaves_nothing_behind_and_resumes_exactly(
 
     train(tmp_path / "run")
     assert final_state(tmp_path / "run") == final_state(trained)
+    assert best_policy(tmp_path / "run") == best_policy(trained)
     assert logged_steps(tmp_path / "run") == logged_steps(trained)
+
+
+def test_the_checkpoint_of_a_stop_is_not_a_best_policy(start_training, train, invoke, tmp_path):
+    """Which policy is the best does not depend on where a run was stopped; until there is one, the newest is played."""
+    rarely = ("--set", "training.checkpoint_every=1e9")
+    session = start_training(tmp_path / "run", *rarely)
+    session.wait_for_rows()
+    session.send(signal.SIGTERM)
+    assert session.wait(10) == 143
+    assert list_policies(tmp_path / "run" / "checkpoints") == []
+    (stopped,) = checkpoint_names(tmp_path / "run")
+    assert f"checkpoints/{stopped}" in invoke("eval", tmp_path / "run", "--episodes", 1).stdout
+    train(tmp_path / "run", *rarely)
+    assert best_policy(tmp_path / "run")[0] == f"best_{TOTAL_STEPS:09d}"
 
 
 def test_deleting_files_of_a_running_training_loses_nothing(start_training, train, trained, paac, tmp_path):
@@ -75,6 +91,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(start_training, train, tr
     result = train(tmp_path / "run")
     assert f"Resuming at step {saved:,}" in result.stdout
     assert final_state(tmp_path / "run") == final_state(trained)
+    assert best_policy(tmp_path / "run") == best_policy(trained)
     assert logged_steps(tmp_path / "run") == logged_steps(trained)
 
 

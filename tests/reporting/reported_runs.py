@@ -8,7 +8,7 @@ from chaos.save_scenes import some_checkpoint
 from paac_cli.config.load import load_run, to_yaml
 from paac_cli.config.presets import find_preset
 from paac_cli.reporting.report.write import write_report
-from paac_cli.runs.checkpoint import save_checkpoint
+from paac_cli.runs.checkpoint import save_checkpoint, save_if_best
 from paac_cli.runs.manifest import Counters
 
 #: What must never run when it is quoted in a page.
@@ -37,7 +37,9 @@ def write_checkpoint(run, steps, score, *, seconds=20.0, **changes):
     """A checkpoint of `run`, whose policy is also the best if no `score` was higher."""
     checkpoint = some_checkpoint(steps)
     counters = Counters(steps=steps, updates=steps // 10, episodes=99, seconds=seconds)
-    save_checkpoint(run / "checkpoints", checkpoint._replace(counters=counters, score=score, **changes), keep=2)
+    new = checkpoint._replace(counters=counters, score=score, **changes)
+    save_if_best(run / "checkpoints", new)
+    save_checkpoint(run / "checkpoints", new, keep=2)
 
 
 def page_of(path, tmp_path, film=None):

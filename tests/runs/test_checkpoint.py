@@ -47,6 +47,12 @@ def save_checkpoint(directory, checkpoint):
     return save_and_keep(directory, checkpoint, keep=5)
 
 
+def save_both(directory, checkpoint, keep=5):
+    """Save the checkpoint, and before it its policy, if it is the best."""
+    save_if_best(directory, checkpoint)
+    save_and_keep(directory, checkpoint, keep)
+
+
 def assert_same(first, second):
     assert first[:3] == second[:3]
     assert (first.runtime, first.approximate) == (second.runtime, second.approximate)
@@ -137,7 +143,7 @@ def test_an_error_names_the_checkpoint_whose_manifest_is_garbage(tmp_path, text)
 
 def test_the_latest_checkpoints_and_the_best_policy_are_kept(tmp_path):
     for steps, score in [(1, None), (2, 9.0), (3, 5.0), (4, 7.0), (5, 6.0)]:
-        save_and_keep(tmp_path, make_checkpoint(steps, score), keep=2)
+        save_both(tmp_path, make_checkpoint(steps, score), keep=2)
     assert [path.name[-1] for path in list_checkpoints(tmp_path)] == ["5", "4"]
     (best,) = list_policies(tmp_path)
     assert sorted(path.name for path in best.iterdir()) == ["manifest.json", "manifest.sha256", "policy.safetensors"]
@@ -176,29 +182,23 @@ def test_a_policy_is_loaded_without_the_other_files(tmp_path):
 
 
 def test_a_damaged_best_policy_is_replaced_by_the_next(tmp_path):
-    save_checkpoint(tmp_path, make_checkpoint(1, 9.0))
+    save_both(tmp_path, make_checkpoint(1, 9.0))
     (tmp_path / "best_000000001" / "manifest.json").write_text("")
-    save_checkpoint(tmp_path, make_checkpoint(2, 1.0))
+    save_both(tmp_path, make_checkpoint(2, 1.0))
     assert [path.name for path in list_policies(tmp_path)] == ["best_000000002"]
 
 
 def test_without_scores_the_newest_policy_is_the_best(tmp_path):
     for steps in (1, 2):
-        save_checkpoint(tmp_path, make_checkpoint(steps))
+        save_both(tmp_path, make_checkpoint(steps))
     assert [path.name[-1] for path in list_policies(tmp_path)] == ["2"]
     assert list_policies(tmp_path / "nothing") == []
-
-
-def evaluating(checkpoint):
-    """The same checkpoint of a run with evaluations."""
-    training = checkpoint.config.training.model_copy(update={"evaluate_every": 1})
-    return checkpoint._replace(config=checkpoint.config.model_copy(update={"training": training}))
 
 
 def test_the_best_of_evaluations_is_kept_and_checkpoints_leave_it_alone(tmp_path):
     for steps, score, best in [(1, 3.0, 1), (2, 2.0, 1), (3, 3.0, 3), (4, 5.0, 4), (5, 4.0, 4)]:
         save_if_best(tmp_path, make_checkpoint(steps, score)._replace(is_evaluated=True))
-        save_and_keep(tmp_path, evaluating(make_checkpoint(steps, 10.0 * steps)), keep=1)
+        save_and_keep(tmp_path, make_checkpoint(steps, 10.0 * steps), keep=1)
         assert [path.name for path in list_policies(tmp_path)] == [f"best_{best:09d}"]
     assert load_policy(list_policies(tmp_path)[0]).score == 5.0
     flip_a_byte(tmp_path / "best_000000004" / "policy.safetensors")
@@ -207,14 +207,12 @@ def test_the_best_of_evaluations_is_kept_and_checkpoints_leave_it_alone(tmp_path
 
 
 def test_scores_of_evaluations_and_of_training_are_not_compared(tmp_path):
-    save_checkpoint(tmp_path, make_checkpoint(1, 9.0))
-    save_checkpoint(tmp_path, evaluating(make_checkpoint(2, 10.0)))
-    assert [path.name for path in list_policies(tmp_path)] == ["best_000000001"]
+    save_if_best(tmp_path, make_checkpoint(1, 9.0))
     save_if_best(tmp_path, make_checkpoint(3, 2.0)._replace(is_evaluated=True))
     assert [path.name for path in list_policies(tmp_path)] == ["best_000000003"]
-    save_checkpoint(tmp_path, make_checkpoint(4))
+    save_if_best(tmp_path, make_checkpoint(4))
     assert [path.name for path in list_policies(tmp_path)] == ["best_000000003"], "a policy without a score was kept"
-    save_checkpoint(tmp_path, make_checkpoint(5, 1.0))
+    save_if_best(tmp_path, make_checkpoint(5, 1.0))
     assert [path.name for path in list_policies(tmp_path)] == ["best_000000005"]
 
 
@@ -247,10 +245,10 @@ def test_checkpoints_are_ordered_by_number_not_by_text(tmp_path):
 def test_a_run_that_resumes_before_damaged_checkpoints_deletes_them_and_no_valid_one(tmp_path, keep):
     """The damaged ones have more steps in their names, but do not count towards `keep`."""
     for steps in (1000, 2000, 3000):
-        save_and_keep(tmp_path, make_checkpoint(steps, steps), keep=3)
+        save_both(tmp_path, make_checkpoint(steps, steps), keep=3)
     for name in ("step_000003000", "step_000002000", "best_000003000"):
         flip_a_byte(tmp_path / name / "policy.safetensors")
-    save_and_keep(tmp_path, make_checkpoint(1500, 1500.0), keep)
+    save_both(tmp_path, make_checkpoint(1500, 1500.0), keep)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["step_000001500", "step_000001000"][:keep]
     assert [path.name for path in list_policies(tmp_path)] == ["best_000001500"]
     assert_same(load_checkpoint(tmp_path / "step_000001500"), make_checkpoint(1500, 1500.0))
@@ -264,7 +262,7 @@ def test_symbolic_links_are_deleted_but_not_their_targets(tmp_path):
     (tmp_path / "here" / ".partial-step_000002000").symlink_to(tmp_path / "elsewhere")
     load_checkpoint(list_checkpoints(tmp_path / "here")[0])
     save_and_keep(tmp_path / "here", make_checkpoint(2000), keep=1)
-    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["best_000002000", "step_000002000"]
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["step_000002000"]
     load_checkpoint(tmp_path / "elsewhere" / "step_000001000")
 
 

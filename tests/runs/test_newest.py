@@ -23,12 +23,14 @@ SAVE = """if True:
     import itertools, sys
     from pathlib import Path
     from chaos.save_scenes import some_checkpoint
-    from paac_cli.runs.checkpoint import save_checkpoint
-    checkpoint = some_checkpoint(1)
+    from paac_cli.runs.checkpoint import save_checkpoint, save_if_best
+    directory, checkpoint = Path(sys.argv[1]), some_checkpoint(1)
     for number in itertools.count():
         steps = 1 + number // 3  # two of three replace a checkpoint of the same step
         counters = checkpoint.counters.model_copy(update={"steps": steps})
-        save_checkpoint(Path(sys.argv[1]), checkpoint._replace(counters=counters, score=float(steps)), keep=1)"""
+        new = checkpoint._replace(counters=counters, score=float(steps))
+        save_if_best(directory, new)
+        save_checkpoint(directory, new, keep=1)"""
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def test_the_second_of_two_new_runs_in_one_directory_is_refused(fresh, tmp_path)
         with RunDirectory(tmp_path / "run") as quick:
             quick.claim(config, fresh=False)
             quick.create(config, fresh=False)
-            quick.save(checkpoint_of(100), keep=1)
+            quick.save(checkpoint_of(100), keep=1, may_be_best=True)
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(RunDirectoryError, match="another process has begun a run in"):
             slow.create(config, fresh=fresh)
@@ -40,7 +40,7 @@ def test_a_directory_that_was_moved_or_deleted_is_not_made_again(loss, tmp_path)
         run.create(cartpole_config(), fresh=False)
         loss(tmp_path / "run")
         with pytest.raises(RunDirectoryError, match="was moved or deleted during training"):
-            run.save(checkpoint_of(100), keep=1)
+            run.save(checkpoint_of(100), keep=1, may_be_best=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -80,7 +80,7 @@ def test_files_may_be_deleted_from_a_directory_in_use(tmp_path):
             other.claim(cartpole_config(), fresh=False)  # it is empty, so it could become a new run
             with pytest.raises(RunDirectoryError, match="another process is training in"):
                 other.create(cartpole_config(), fresh=False)
-        run.save(checkpoint_of(100), keep=1)
+        run.save(checkpoint_of(100), keep=1, may_be_best=True)
     assert (tmp_path / "run" / "checkpoints" / "step_000000100").exists()
 
 
@@ -90,7 +90,7 @@ def test_a_lock_file_of_an_earlier_version_does_not_count(tmp_path):
     descriptor = os.open(tmp_path / "run" / ".lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     with begun(tmp_path / "run") as run:
-        run.save(checkpoint_of(100), keep=1)
+        run.save(checkpoint_of(100), keep=1, may_be_best=True)
     os.close(descriptor)
 
 
@@ -99,7 +99,7 @@ def test_a_directory_that_was_replaced_by_another_is_not_written_to(tmp_path):
         (tmp_path / "run").rename(tmp_path / "moved")
         shutil.copytree(tmp_path / "moved", tmp_path / "run")
         with pytest.raises(RunDirectoryError, match="was moved or deleted during training"):
-            run.save(checkpoint_of(100), keep=1)
+            run.save(checkpoint_of(100), keep=1, may_be_best=True)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
@@ -118,7 +118,7 @@ def test_where_directories_cannot_be_locked_a_file_is(error, tmp_path, monkeypat
         with pytest.raises(RunDirectoryError, match="another process is training in"):
             other.claim(cartpole_config(), fresh=False)
         assert is_locked(tmp_path / "run")
-        run.save(checkpoint_of(100), keep=1)
+        run.save(checkpoint_of(100), keep=1, may_be_best=True)
     assert not is_locked(tmp_path / "run")
     with begun(tmp_path / "run"):
         pass
@@ -216,6 +216,6 @@ def test_runs_that_were_set_aside_are_read_only_if_they_are_named(tmp_path):
 def test_a_run_that_ends_between_two_rows_has_a_row_for_its_end(tmp_path):
     with begun(tmp_path / "run") as run:
         run.metrics_csv.write_text(f"steps,{RETURN}\n50,1.0\n")
-        run.save(checkpoint_of(100)._replace(score=7.0), keep=1)
+        run.save(checkpoint_of(100)._replace(score=7.0), keep=1, may_be_best=True)
     columns = SavedRun(tmp_path / "run").columns(["steps", RETURN])
     assert (columns["steps"].tolist(), columns[RETURN].tolist()) == ([50, 100], [1.0, 7.0])

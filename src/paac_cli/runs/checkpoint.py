@@ -92,20 +92,15 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(directory: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write `checkpoint` as a new directory in `directory`; returns its path.
 
-    If the run evaluates its policy, `save_if_best` saves the best one; otherwise this function does. Deletes all but
-    the latest `keep` checkpoints, and the remains of interrupted saves. Raises OSError if the checkpoint cannot be
-    written; earlier checkpoints are then unchanged.
+    Deletes all but the latest `keep` checkpoints, and the remains of interrupted saves, but no best policy. Raises
+    OSError if the checkpoint cannot be written; earlier checkpoints are then unchanged.
     """
     make_directory(directory)
     delete_replaced(directory)
-    best = next(iter(list_policies(directory)), None)
-    if checkpoint.config.training.evaluate_every is None and (best is None or _is_better(checkpoint, best)):
-        # Before the checkpoint: a run that is killed in between resumes earlier and finds the same best policy again.
-        best = _write_policy(directory, checkpoint)
     path = _write(directory, f"step_{checkpoint.counters.steps:09d}", checkpoint, PARTS)
     # Checkpoints with more steps are damaged, or this run would have resumed from them.
     older = [old for old in list_checkpoints(directory) if order(old)[0] < checkpoint.counters.steps]
-    kept = {best, path, *older[: keep - 1], *list_milestones(directory)}
+    kept = {path, *older[: keep - 1], *list_policies(directory), *list_milestones(directory)}
     delete(directory, [old for old in named(directory) if old not in kept])
     return path
 
@@ -131,7 +126,7 @@ def save_if_best(directory: Path, checkpoint: Checkpoint) -> None:
     delete_replaced(directory)
     others = list_policies(directory)
     if not others or _is_better(checkpoint, others[0]):
-        best = _write_policy(directory, checkpoint)
+        best = _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
         delete(directory, [old for old in others if old != best])
         delete_replaced(directory)
 
@@ -192,10 +187,6 @@ def _is_better(checkpoint: Checkpoint, best: Path) -> bool:
     if checkpoint.is_evaluated != manifest.is_evaluated:
         return checkpoint.score is not None
     return _rank(checkpoint.score) >= _rank(manifest.score)
-
-
-def _write_policy(directory: Path, checkpoint: Checkpoint) -> Path:
-    return _write(directory, f"best_{checkpoint.counters.steps:09d}", checkpoint, (_POLICY,))
 
 
 def _write(directory: Path, name: str, checkpoint: Checkpoint, parts: Sequence[str]) -> Path:

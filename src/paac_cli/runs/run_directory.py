@@ -135,11 +135,17 @@ class RunDirectory:
     def is_run(self) -> bool:
         return (self.path / CONFIG).is_file()
 
-    def save(self, checkpoint: Checkpoint, keep: int) -> CheckpointSaved:
-        """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError."""
+    def save(self, checkpoint: Checkpoint, keep: int, *, may_be_best: bool) -> CheckpointSaved:
+        """Write `checkpoint`, then delete all but the latest `keep`. Raises RunDirectoryError and CheckpointError.
+
+        may_be_best: whether its policy replaces the best policy, if its score is as high.
+        """
         with self._saving("checkpoint", checkpoint):
             if self.metrics_csv.exists():
                 sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
+            if may_be_best:
+                # Before the checkpoint: a run that is killed in between resumes earlier and finds it again.
+                save_if_best(self.checkpoints, checkpoint)
             path = save_checkpoint(self.checkpoints, checkpoint, keep)
         return CheckpointSaved(checkpoint.counters.steps, checkpoint.score, is_best=is_best(path))
 

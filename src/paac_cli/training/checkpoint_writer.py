@@ -39,8 +39,12 @@ class CheckpointWriter:
             self._approximate = unique((*self._approximate, "an environment diverged on replay"))
         return self._approximate
 
-    def save(self, *, evaluation_due: bool) -> None:
-        """Save a checkpoint. evaluation_due: as in the manifest."""
+    def save(self, *, evaluation_due: bool, may_be_best: bool) -> None:
+        """Save a checkpoint, and its policy also as the best one, if it is that and the run makes no evaluations.
+
+        evaluation_due: as in the manifest. may_be_best: False for the checkpoint of a stop. Where a run is stopped
+        must not change which policy is its best.
+        """
         training = self._training
         policy = self.checked_policy()
         training.ranks.require_equal(policy)
@@ -51,7 +55,9 @@ class CheckpointWriter:
             evaluation_due=evaluation_due,
         )
         if training.ranks.is_first:
-            training.log(training.run_dir.save(checkpoint, training.config.training.keep_checkpoints))
+            settings = training.config.training
+            may_be_best = may_be_best and settings.evaluate_every is None
+            training.log(training.run_dir.save(checkpoint, settings.keep_checkpoints, may_be_best=may_be_best))
 
     def save_milestone(self) -> None:
         """Save the policy of a milestone."""

@@ -202,13 +202,13 @@ class _Session:
         if log_due or self.evaluation_due:
             self._log()
         if self._save_due(steps) and not self.is_finished:
-            self._save()
+            self._save(may_be_best=True)
 
     def save_last_rollout(self) -> None:
         """Save the state after the last complete rollout. Raises RunDirectoryError."""
         if self.is_unsaved:
             self._training.agent.memory.rewind(self._training.progress.steps)
-            self._save()
+            self._save(may_be_best=self.is_finished)
 
     def _log(self) -> None:
         """Write a row of metrics, with the evaluation if one is due. If that is interrupted, no row is written."""
@@ -260,7 +260,7 @@ class _Session:
             **progress.metrics,
         }
 
-    def _save(self) -> None:
+    def _save(self, *, may_be_best: bool) -> None:
         """Save a checkpoint. Raises as `CheckpointWriter`."""
-        self._writer.save(evaluation_due=self.evaluation_due)
+        self._writer.save(evaluation_due=self.evaluation_due, may_be_best=may_be_best)
         self._saved = self._training.progress.steps, self.evaluation_due
