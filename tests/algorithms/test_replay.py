@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paac_cli.algorithms.replay import ReplayBuffer
-from paac_cli.errors import CheckpointError
+from paac_cli.errors import CheckpointError, ConfigError
+from paac_cli.memory import AvailableMemory
 from paac_cli.spec import EnvSpec, discrete_action
 from paac_cli.timestep import TimeStep
 from replay_world import EPISODES, ROLLOUT, World, numbers_drawn
@@ -119,6 +120,44 @@ def test_three_step_returns_by_hand(ends, expected):
         assert (batch.reward[rows] == reward).all()
         assert (batch.discount[rows] == discount).all()
         assert next_obs is None or (batch.next_frames[rows] == next_obs).all()
+
+
+def test_batches_are_drawn_although_short_episodes_of_stacked_frames_fill_the_buffer():
+    """With episodes of one step and four frames each, the buffer never holds a batch of 64 transitions."""
+    world = World(capacity=66, num_envs=1, stack=4, ends=1.0)
+    world.play(200)
+    assert 0 < len(world.buffer) < 64
+    assert world.buffer.can_sample(64)
+    assert len(world.buffer.sample(np.random.default_rng(0), 64).action) == 64
+
+
+def test_batches_are_drawn_as_soon_as_the_buffer_holds_one():
+    world = World(capacity=100, num_envs=2, stack=1, n_step=3, ends=0.0)
+    for _ in range(5):
+        world.play(1)
+        assert not world.buffer.can_sample(8)
+    world.play(1)  # now 2 environments have 4 complete transitions each
+    assert world.buffer.can_sample(8)
+
+
+# --- Memory.
+
+
+def test_a_buffer_that_does_not_fit_into_memory_is_refused_unless_the_run_is_short(monkeypatch):
+    spec = EnvSpec((10,), np.dtype(np.uint8), discrete_action(("",) * 2), 30.0)
+
+    def begin(total_steps):
+        buffer = ReplayBuffer(spec, 2, capacity=100_000, n_step=1, gamma=1.0, total_steps=total_steps)
+        buffer.begin(np.zeros((2, 10), np.uint8))
+
+    small = AvailableMemory(500_000, "this container", ", or x")
+    monkeypatch.setattr("paac_cli.memory.available_memory", lambda: small)
+    size = 2 * 10 * (50_000 + 50_000 // 32 + 2)
+    with pytest.raises(ConfigError, match=rf"need {size:,} bytes of memory, but this container has 500,000 .*, or x"):
+        begin(None)
+    with pytest.raises(ConfigError, match=r"lower algorithm\.buffer_size"):
+        begin(100_000)
+    begin(40_000)
 
 
 # --- Arrays in checkpoints.

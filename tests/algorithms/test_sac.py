@@ -81,6 +81,8 @@ def test_the_soft_value_of_continuous_actions_is_the_smaller_value_and_the_entro
     expected = np.array([1.0, 4.0]) + np.square(action).sum(axis=1) - 0.3 * log_prob
     np.testing.assert_allclose(found.value, expected, rtol=1e-6)
     np.testing.assert_allclose(found.entropy, -log_prob)
+    of_target = actions.soft_value(parameters, critics, tf.zeros([2, 1]), tf.constant(0.3), SEED, has_gradient=False)
+    np.testing.assert_array_equal(of_target, found)
 
 
 def test_the_gradient_of_the_soft_value_goes_through_the_action_and_the_entropy():

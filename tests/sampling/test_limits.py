@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.limits import available_memory
+from paac_cli.memory import available_memory
 from paac_cli.sampling.shared_block import SharedBlock
 
 MB = 1 << 20
@@ -107,7 +107,7 @@ def test_a_resource_limit_of_the_process_is_reported_in_the_same_way(limit):
         except ConfigError as error:
             print(error)"""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f"need {100 * MB:,} bytes of shared memory, but the system refuses to allocate them" in result.stdout
+    assert f"need {100 * MB:,} bytes of memory, but the system refuses to allocate them" in result.stdout
 
 
 WRITE = f"""if True:
@@ -149,7 +149,7 @@ def test_a_container_that_is_too_small_is_reported_before_the_kernel_kills_the_p
     finally:
         path.rmdir()
     assert result.returncode == 1
-    assert f"need {100 * MB:,} bytes of shared memory, but this container has" in result.stderr
+    assert f"need {100 * MB:,} bytes of memory, but this container has" in result.stderr
 
 
 def raise_limit(soft, hard, num_workers):

@@ -78,6 +78,7 @@ class Dqn:
             n_step=settings.n_step,
             gamma=settings.gamma,
             alpha=settings.prioritized_alpha,
+            total_steps=config.training.total_steps,
         )
         self.memory = ReplayMemory(buffer, self._num_envs, spec.action)
         self.policy = Variables(self._network.variables)
@@ -100,7 +101,7 @@ class Dqn:
             self._obs_statistics.update(step.obs[None])  # a rollout of one step
         metrics: Metrics | None = None
         for update in range(self._updates_due(steps_before), self._updates_due(steps)):
-            if len(self.memory.buffer) >= settings.batch_size:
+            if self.memory.buffer.can_sample(settings.batch_size):
                 metrics = self._learn_from_replay(update)
         if steps // settings.target_update_steps > steps_before // settings.target_update_steps:
             copy_variables(self._network.variables, self._target.variables)

@@ -11,6 +11,7 @@ frame that its observation ends with:
     steps                2 3 4   |     8 9        frame 5 belongs to the final observation, frames 3 4 5
 """
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
@@ -21,9 +22,11 @@ from numpy.typing import NDArray
 from paac_cli.algorithms.sum_tree import SumTree
 from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.learning.variables import check_fit
+from paac_cli.memory import require_memory
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
 
+_REMEDY = "lower algorithm.buffer_size, or use smaller observations"
 _STEPS_PER_SPARE_FRAME = 32  # an episode stores more frames than it has steps: at its start, and if it is truncated
 
 
@@ -40,22 +43,36 @@ class ReplayBatch(NamedTuple):
 
 
 class ReplayBuffer:
-    """The latest `capacity` transitions of `N` environments, in one ring buffer per environment. A `State`.
+    """The latest transitions of `N` environments, up to `capacity`, in one ring buffer per environment. A `State`.
+
+    It holds fewer if observations are stacked frames and episodes are shorter than about `32 * K` steps.
 
     The steps and frames of an environment are numbered from the start of the run: step `t` is in slot `t % max_steps`,
     frame `i` in slot `i % max_frames`.
     """
 
     def __init__(
-        self, spec: EnvSpec, num_envs: int, *, capacity: int, n_step: int, gamma: float, alpha: float = 0.0
+        self,
+        spec: EnvSpec,
+        num_envs: int,
+        *,
+        capacity: int,
+        n_step: int,
+        gamma: float,
+        alpha: float = 0.0,
+        total_steps: int | None = None,
     ) -> None:
-        """alpha: priority exponent; 0 = uniform sampling, and no priorities are stored."""
+        """alpha: priority exponent; 0 = uniform sampling, and no priorities are stored.
+
+        total_steps: of the run, in all environments; a shorter run needs less memory. None: any number.
+        """
         self._frames_per_obs = k = spec.frame_stack
         frame_shape = (*spec.obs_shape[:-1], spec.obs_shape[-1] // k) if k > 1 else spec.obs_shape
         self._max_steps = steps = max(-(-capacity // num_envs), n_step + 1)  # per environment, like max_frames
         self._max_frames = frames = steps + steps // _STEPS_PER_SPARE_FRAME + 2 * k
         self._n_step, self._gamma, self._alpha = n_step, gamma, alpha
         self._frames_layout = (num_envs, frames, *frame_shape), spec.obs_dtype
+        self._memory_share = 1.0 if total_steps is None else min(1.0, total_steps / (steps * num_envs))
         self._newest = np.zeros((num_envs, steps), np.int64)  # number of the newest frame of each step's observation
         self._action = np.zeros((num_envs, steps, *spec.action.shape), spec.action.dtype)
         self._reward = np.zeros((num_envs, steps), np.float32)
@@ -71,16 +88,24 @@ class ReplayBuffer:
     def _frames(self) -> NDArray:
         """[N, max_frames, ...], zeros, whose pages take no memory before they are written.
 
-        Allocated on first use, because an agent that only plays does not need it.
+        Allocated on first use, because an agent that only plays does not need it. Raises ConfigError if the memory that
+        the run will use is not available.
         """
+        shape, dtype = self._frames_layout
+        size = round(self._memory_share * math.prod(shape) * np.dtype(dtype).itemsize)
+        require_memory(size, "the observations in the replay buffer", _REMEDY)
         try:
-            return np.zeros(*self._frames_layout)
-        except MemoryError as error:
-            raise ConfigError(f"algorithm.buffer_size is too large for the memory of this machine: {error}") from error
+            return np.zeros(shape, dtype)
+        except MemoryError as error:  # e.g. a resource limit of this process
+            raise ConfigError(f"the replay buffer cannot be allocated: {error}; {_REMEDY}") from error
 
     def __len__(self) -> int:
         """Number of transitions that can be sampled."""
         return int(np.maximum(self._end - self._oldest, 0).sum())
+
+    def can_sample(self, size: int) -> bool:
+        """Whether `sample` may draw `size` transitions: so many were complete at some time, and some are stored now."""
+        return self._end * len(self._oldest) >= size and len(self) > 0
 
     @property
     def has_begun(self) -> bool:

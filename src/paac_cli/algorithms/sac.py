@@ -99,7 +99,12 @@ class Sac:
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
         self._reward_normalizer = RewardNormalizer(self._num_envs, settings.gamma, enabled=settings.normalize_reward)
         buffer = ReplayBuffer(
-            spec, self._num_envs, capacity=settings.buffer_size, n_step=settings.n_step, gamma=settings.gamma
+            spec,
+            self._num_envs,
+            capacity=settings.buffer_size,
+            n_step=settings.n_step,
+            gamma=settings.gamma,
+            total_steps=config.training.total_steps,
         )
         self.memory = ReplayMemory(buffer, self._num_envs, spec.action)
         self.policy = Variables(self._network.variables)
@@ -127,7 +132,7 @@ class Sac:
             self._observe_reward(step.reward[None], (step.terminated | step.truncated)[None])
         metrics: Metrics | None = None
         for update in range(self._updates_due(steps - self._num_envs), self._updates_due(steps)):
-            if len(self.memory.buffer) >= self._settings.batch_size:
+            if self.memory.buffer.can_sample(self._settings.batch_size):
                 metrics = self._learn_from_replay(update)
         return metrics
 
@@ -158,7 +163,7 @@ class Sac:
         network, actions, alpha = self._network, self._network.actions, tf.exp(self._log_alpha)
         next_obs, obs = stack_frames(batch.next_frames), stack_frames(batch.frames)
         next_value = actions.soft_value(
-            network.parameters(next_obs), self._targets, network.scaled(next_obs), alpha, seeds[0]
+            network.parameters(next_obs), self._targets, network.scaled(next_obs), alpha, seeds[0], has_gradient=False
         ).value
         target = self._reward_normalizer.normalize(batch.reward) + batch.discount * next_value
         scaled = network.scaled(obs)

@@ -113,7 +113,7 @@ Dueling = Annotated[
     ),
 ]
 BufferSize = Annotated[
-    PositiveInt, Field(le=10**9, description="capacity of the replay buffer in transitions, over all environments")
+    PositiveInt, Field(le=10**9, description="most transitions in the replay buffer, over all environments")
 ]
 SaveBuffer = Annotated[
     bool,

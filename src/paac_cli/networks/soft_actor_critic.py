@@ -53,9 +53,19 @@ class ActionKind(Protocol):
         """Values [B] of actions [B, ...]."""
 
     def soft_value(
-        self, parameters: tf.Tensor, critics: Sequence[Critic], obs: tf.Tensor, alpha: tf.Tensor, seed: tf.Tensor
+        self,
+        parameters: tf.Tensor,
+        critics: Sequence[Critic],
+        obs: tf.Tensor,
+        alpha: tf.Tensor,
+        seed: tf.Tensor,
+        *,
+        has_gradient: bool = True,
     ) -> SoftValue:
-        """Of observations [B, ...]. parameters: [B, P]. alpha: [], the temperature. seed: [2] int64, of the noise."""
+        """Of observations [B, ...]. parameters: [B, P]. alpha: [], the temperature. seed: [2] int64, of the noise.
+
+        has_gradient: False where only the numbers are needed, which saves the gradient of the critics.
+        """
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Actions [B, ...]."""
@@ -88,10 +98,19 @@ class ContinuousActions:
         return critic(obs, action)
 
     def soft_value(
-        self, parameters: tf.Tensor, critics: Sequence[Critic], obs: tf.Tensor, alpha: tf.Tensor, seed: tf.Tensor
+        self,
+        parameters: tf.Tensor,
+        critics: Sequence[Critic],
+        obs: tf.Tensor,
+        alpha: tf.Tensor,
+        seed: tf.Tensor,
+        *,
+        has_gradient: bool = True,
     ) -> SoftValue:
         """One sampled action stands for the expectation. Gradients flow through it (the reparametrisation trick)."""
         action, log_prob = self.sample_with_log_prob(parameters, seed)
+        if not has_gradient:
+            return SoftValue(tf.minimum(*(critic(obs, action) for critic in critics)) - alpha * log_prob, -log_prob)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(action)
             q = tf.minimum(*(critic(obs, action) for critic in critics))
@@ -150,7 +169,14 @@ class DiscreteActions:
         return tf.reduce_sum(critic(obs) * tf.one_hot(action, self.num_parameters), axis=1)
 
     def soft_value(
-        self, parameters: tf.Tensor, critics: Sequence[Critic], obs: tf.Tensor, alpha: tf.Tensor, seed: tf.Tensor
+        self,
+        parameters: tf.Tensor,
+        critics: Sequence[Critic],
+        obs: tf.Tensor,
+        alpha: tf.Tensor,
+        seed: tf.Tensor,
+        *,
+        has_gradient: bool = True,
     ) -> SoftValue:
         q = tf.stop_gradient(tf.minimum(*(critic(obs) for critic in critics)))
         entropy = self._distribution.entropy(parameters)

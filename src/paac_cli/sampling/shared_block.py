@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.limits import available_memory
+from paac_cli.memory import require_memory
 
 _CLOSED = -1  # in place of a descriptor
 
 Layout = dict[str, tuple[tuple[int, ...], np.dtype]]
 
+_REMEDY = "lower sampling.num_envs or algorithm.num_steps, or use smaller observations"
 _ALIGNMENT = mmap.PAGESIZE  # TensorFlow uses aligned arrays without copying them
 
 
@@ -35,16 +36,15 @@ class SharedBlock:
         """arrays: name -> (shape, dtype). Raises ConfigError if the memory is not available."""
         self._layout: Layout = {name: (shape, np.dtype(dtype)) for name, (shape, dtype) in arrays.items()}
         size = max(_layout_size(self._layout), 1)
-        memory = available_memory()
-        if memory is not None and size > memory.bytes:
-            raise _too_large(size, f"{memory.source} has {memory.bytes:,} bytes available", memory.remedy)
+        require_memory(size, "the environments", _REMEDY)
         descriptor = os.memfd_create("paac")
         try:
             os.ftruncate(descriptor, size)
             self._attach(descriptor)
         except (OSError, ValueError, OverflowError) as error:  # e.g. a resource limit of this process
             os.close(descriptor)
-            raise _too_large(size, f"the system refuses to allocate them: {error}") from error
+            refusal = f"the environments need {size:,} bytes of memory, but the system refuses to allocate them"
+            raise ConfigError(f"{refusal}: {error}; {_REMEDY}") from error
 
     def __getitem__(self, name: str) -> NDArray:
         return self._arrays[name]
@@ -72,13 +72,6 @@ class SharedBlock:
         for name, (shape, dtype) in self._layout.items():
             self._arrays[name] = np.ndarray(shape, dtype, buffer=memory, offset=offset)
             offset += _aligned_size(shape, dtype)
-
-
-def _too_large(size: int, reason: str, remedy: str = "") -> ConfigError:
-    return ConfigError(
-        f"the environments need {size:,} bytes of shared memory, but {reason}; lower sampling.num_envs or "
-        f"algorithm.num_steps, use smaller observations{remedy}"
-    )
 
 
 def _aligned_size(shape: tuple[int, ...], dtype: np.dtype) -> int:
