@@ -31,6 +31,22 @@ def test_the_first_update_replaces_zero_and_one():
     assert (moments.mean.numpy(), moments.variance.numpy()) == (5, 0)
 
 
+def test_the_variance_stays_right_when_the_count_cannot_grow_any_more():
+    """In float32, 2^24 + 1 = 2^24."""
+    moments = RunningMoments((), "test")
+    count, mean, variance = moments.variables
+    for variable, value in ((count, 2.0**24), (mean, 0.0), (variance, 1.0)):
+        variable.assign(value)
+    far_away = 100.0  # squared and divided by 2^24: 6e-4 for each update
+    for _ in range(200):
+        moments.update(tf.constant([far_away]))
+        moments.update(tf.constant([-far_away]))
+    assert count.numpy() == 2**24
+    weight = 1 / 2**24
+    expected = 1 + (far_away**2 - 1) * (1 - (1 - weight) ** 400)
+    assert moments.variance.numpy() == pytest.approx(expected, rel=1e-3)
+
+
 def test_moments_continue_identically_from_their_variables():
     data = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
     one, other = RunningMoments((2,), "test"), RunningMoments((2,), "test")

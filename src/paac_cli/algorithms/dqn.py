@@ -23,7 +23,7 @@ from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.learning.graphs import graph_function
 from paac_cli.learning.noise import noise_seed
-from paac_cli.learning.obs_statistics import OBS_STATS_EVERY, ObsStatistics
+from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
@@ -97,8 +97,7 @@ class Dqn:
         self.memory.add(step)
         settings, steps = self._settings, int(self.memory.steps)
         steps_before = steps - self._num_envs
-        if steps // self._num_envs % OBS_STATS_EVERY == 0:
-            self._obs_statistics.update(step.obs[None])  # a rollout of one step
+        self._obs_statistics.add_step(step.obs, steps // self._num_envs)
         metrics: Metrics | None = None
         for update in range(self._updates_due(steps_before), self._updates_due(steps)):
             if self.memory.buffer.can_sample(settings.batch_size):

@@ -131,7 +131,7 @@ class NstepQ:
         ):
             for rows in epoch:
                 metrics = self._update(*batch, rows)
-        self._obs_statistics.update(step.rollout.obs)
+        self._obs_statistics.add_rollout(step.rollout.obs)
         if self._target is not None:
             steps_before = steps - settings.num_steps * self._group.num_envs
             if steps // settings.target_update_steps > steps_before // settings.target_update_steps:

@@ -130,5 +130,5 @@ class Paac:
         learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, steps)
         metrics["train/explained_variance"] = explained
         metrics = self._optimizer.step(tape, loss, learning_rate, metrics, len(group.envs) / group.num_envs)
-        self._obs_statistics.update(batch.obs)
+        self._obs_statistics.add_rollout(batch.obs)
         return metrics

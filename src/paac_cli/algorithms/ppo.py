@@ -155,7 +155,7 @@ class Ppo:
                 break
         if settings.adapts_to_kl is not None:
             self._adapt_rate(metrics["train/approx_kl"])
-        self._obs_statistics.update(step.rollout.obs)
+        self._obs_statistics.add_rollout(step.rollout.obs)
         return metrics
 
     def _act_graph(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, States]:

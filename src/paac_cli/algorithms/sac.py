@@ -28,7 +28,7 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
 from paac_cli.learning.graphs import GraphFunction, graph_function
 from paac_cli.learning.noise import noise_seed
-from paac_cli.learning.obs_statistics import OBS_STATS_EVERY, ObsStatistics
+from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
@@ -126,8 +126,7 @@ class Sac:
     def learn(self, step: TimeStep) -> Metrics | None:
         self.memory.add(step)
         steps = int(self.memory.steps)
-        if steps // self._num_envs % OBS_STATS_EVERY == 0:
-            self._obs_statistics.update(step.obs[None])  # a rollout of one step
+        self._obs_statistics.add_step(step.obs, steps // self._num_envs)
         if self._settings.normalize_reward:
             self._observe_reward(step.reward[None], (step.terminated | step.truncated)[None])
         metrics: Metrics | None = None

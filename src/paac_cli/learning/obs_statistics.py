@@ -10,8 +10,7 @@ from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.rollout_memory import merge_time
 from paac_cli.networks.normalizer import MomentsFunction
 
-#: Only every eighth observation is used: consecutive observations are nearly equal, and statistics take time.
-OBS_STATS_EVERY = 8
+_EVERY = 8  # consecutive observations are nearly equal, and statistics take time
 
 
 class ObservingNetwork(Protocol):
@@ -22,10 +21,9 @@ class ObservingNetwork(Protocol):
 
 
 class ObsStatistics:
-    """Updates a network's running statistics with the newest observation of a rollout and every eighth before it.
+    """Updates a network's running statistics with every eighth observation.
 
-    On-policy agents call `update` after learning from the rollout, so that learning normalises observations as acting
-    did.
+    Agents call it after learning from a rollout, so that learning normalises observations as acting did.
     """
 
     def __init__(self, network: ObservingNetwork, group: ProcessGroup, *, enabled: bool) -> None:
@@ -33,7 +31,15 @@ class ObsStatistics:
         self._enabled = enabled
         self._observe = GraphFunction(lambda obs: network.observe(merge_time(obs), group.moments))
 
-    def update(self, obs: NDArray | tf.Tensor) -> None:
-        """obs: [T+1, N, ...], the observations of a rollout; in a graph a tensor, otherwise an array."""
+    def add_rollout(self, obs: NDArray | tf.Tensor) -> None:
+        """Use the newest observation and every eighth before it, without the first, which the rollout before had, too.
+
+        obs: [T+1, N, ...]; in a graph a tensor, otherwise an array.
+        """
         if self._enabled:
-            self._observe(obs[-1::-OBS_STATS_EVERY])
+            self._observe(obs[:0:-_EVERY])
+
+    def add_step(self, obs: NDArray, time: int) -> None:
+        """Use the observations [N, ...] after each eighth step. time: number of steps of each environment so far."""
+        if self._enabled and time % _EVERY == 0:
+            self._observe(obs[None])

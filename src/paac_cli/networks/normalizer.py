@@ -28,7 +28,10 @@ MomentsFunction = Callable[[tf.Tensor], Moments]
 
 
 class RunningMoments(tf.Module):
-    """Mean and variance of all data given to `update`, merged as in Chan et al. 1983; 0 and 1 before any data."""
+    """Mean and variance of all data given to `update`, merged as in Chan et al. 1983; 0 and 1 before any data.
+
+    The count is in float32: once it is 2^24 times a batch, it stops growing, and the statistics become moving averages.
+    """
 
     def __init__(self, shape: tuple[int, ...], name: str) -> None:
         super().__init__()
@@ -40,10 +43,10 @@ class RunningMoments(tf.Module):
         """Include `batch` [B, ...] float32."""
         size, mean, variance = moments(batch)
         total = self._count + size
+        weight = size / total  # of the batch
         delta = mean - self.mean
-        squares = self.variance * self._count + variance * size + tf.square(delta) * self._count * size / total
-        self.mean.assign_add(delta * size / total)
-        self.variance.assign(squares / total)
+        self.mean.assign_add(weight * delta)
+        self.variance.assign_add(weight * (variance - self.variance + (1.0 - weight) * tf.square(delta)))
         self._count.assign(total)
 
     @property
