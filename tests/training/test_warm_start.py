@@ -56,6 +56,17 @@ def test_heads_with_another_meaning_are_not_taken_even_if_their_shapes_fit():
     assert "policy/squashed_gaussian/kernel" in result.new
 
 
+@pytest.mark.parametrize("source", [True, False])
+def test_a_value_head_is_not_taken_if_only_one_policy_normalises_values(source):
+    policy = trained_policy("ppo", normalize_value=source)
+    agent = make_agent(make_config("ppo", normalize_value=not source), SPEC)
+    result = begin_with(agent, policy, "there")
+    assert {"value/kernel", "value/bias"} <= {*result.new}
+    assert "policy/kernel" in result.taken
+    agent = make_agent(make_config("ppo", normalize_value=source), SPEC)
+    assert begin_with(agent, policy, "there").new == []
+
+
 CELL = {"recurrent": {"cell": "gru", "size": 16}}  # as wide as the torso
 
 

@@ -15,7 +15,9 @@ from paac_cli.text import counted
 
 _TARGET = "target/"  # prefix of the arrays of target networks, which begin as copies
 _NORMALIZER = "normalizer/"  # of the statistics of observations
-_HEADS = (("policy",), ("q", "value"))  # first words of arrays that mean something only together
+_VALUE_NORMALIZER = "value_normalizer"  # first word of the statistics that a value head is normalised with
+_VALUE_HEADS = ("q", "value")
+_HEADS = (("policy",), _VALUE_HEADS)  # first words of arrays that mean something only together
 _CELL = "recurrent"  # first word of the arrays of a recurrent cell
 _MAX_NAMES = 6  # in one message
 
@@ -49,7 +51,8 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
     """Give `agent` every array of `policy` that its own policy has with the same shape; target networks, too.
 
     Heads are taken only if both policies have the same ones, and a recurrent cell only as a whole. Heads have learned
-    from the outputs of their cell, so they are taken with it, or if neither policy has one.
+    from the outputs of their cell, so they are taken with it, or if neither policy has one. Heads of values are also
+    taken only if both policies normalise values, or neither does.
 
     path: of the policy, for messages. Raises ConfigError if no weights fit, or if only one of the policies normalises
     observations.
@@ -64,6 +67,8 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
     others = {word for heads in _HEADS if _of_heads(own, heads) != _of_heads(policy, heads) for word in heads}
     if _cell_shapes(own) != _cell_shapes(policy):
         others |= {_CELL, *(word for heads in _HEADS for word in heads)}
+    if _has(own, _VALUE_NORMALIZER) != _has(policy, _VALUE_NORMALIZER):
+        others |= {*_VALUE_HEADS}
     taken = {
         name: policy[name]
         for name, array in own.items()
@@ -71,6 +76,8 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
         and (policy[name].shape, policy[name].dtype) == (array.shape, array.dtype)
         and name.partition("/")[0] not in others
     }
+    if "value/kernel" not in taken:  # the statistics mean nothing to a head that starts from random weights
+        taken = {name: array for name, array in taken.items() if not name.startswith(_VALUE_NORMALIZER)}
     if not any(name.endswith("kernel") for name in taken):
         raise ConfigError(
             f"init_from: no weights of the policy in {path} fit this network, which has {_listed(list(own))}; are "
