@@ -114,4 +114,6 @@ class Determinism(NamedTuple):
     """
 
     verdict: Literal["exact", "carries state", "ignores its seed", "random", "unknown"]
-    detail: str = ""  #: where games differ, e.g. "the reward of step 3", if that was tried; or why it is unknown
+    #: Where games differ, e.g. "the reward of step 3", if that was tried; why it is unknown; or, if games of a slow
+    #: environment are the same, in how many steps.
+    detail: str = ""

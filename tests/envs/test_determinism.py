@@ -73,6 +73,17 @@ def test_a_slow_reset_ends_the_check(monkeypatch):
     assert time.monotonic() - begin < 0.5
 
 
+def slow_step(env, action):
+    time.sleep(0.03)
+    return np.array([1]), 0.0, False, False, {}
+
+
+def test_a_slow_game_is_checked_in_part_and_the_result_says_so(monkeypatch):
+    monkeypatch.setattr(determinism, "_SECONDS_PER_GAME", 0.02)
+    monkeypatch.setattr(odd_envs.Odd, "step", slow_step)
+    assert check_determinism(odd("Rendered")) == Determinism("exact", "only 1 step of a game, because it is slow")
+
+
 def test_a_long_game_is_played_in_part(monkeypatch):
     monkeypatch.setattr(determinism, "_SECONDS_PER_GAME", 0.02)
     monkeypatch.setattr(odd_envs.Carrying, "step", lambda self, action: time.sleep(0.02) or odd_envs.Odd.step(self, 0))

@@ -24,6 +24,11 @@ def information(env_id: str, found: Determinism) -> str | None:
             f"{env_id} carries state from one game to the next{differs}: every game gets a new environment "
             "(env.fresh_per_episode)"
         )
+    if found.verdict == "exact" and found.detail:
+        return (
+            f"Whether {env_id} carries state from one game to the next was checked in {found.detail}; set "
+            "env.fresh_per_episode so that this does not depend on the speed of the machine"
+        )
     if found.verdict == "unknown":
         return f"Whether {env_id} carries state from one game to the next is unknown: {found.detail}"
     return None
