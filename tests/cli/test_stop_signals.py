@@ -95,6 +95,18 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(start_training, train, tr
     assert logged_steps(tmp_path / "run") == logged_steps(trained)
 
 
+def test_a_ctrl_c_that_arrives_twice_is_one(start_training, tmp_path):
+    """As from `timeout`, which sends it to the process and to its group."""
+    session = start_training(tmp_path / "run")
+    session.wait_for_rows()
+    for _ in range(2):
+        session.send(signal.SIGINT)
+        time.sleep(0.01)
+    assert session.wait(10) == 130
+    assert "Run the same command to resume" in session.output
+    assert checkpoint_names(tmp_path / "run")
+
+
 def test_a_second_ctrl_c_exits_at_once(start_training, tmp_path):
     """The first one waits for workers that do not answer."""
     session = start_training(tmp_path / "run")
@@ -103,7 +115,7 @@ def test_a_second_ctrl_c_exits_at_once(start_training, tmp_path):
         os.kill(child, signal.SIGSTOP)
     time.sleep(0.2)  # until the learner waits for them
     session.send(signal.SIGINT)
-    assert session.wait(0.2) is None
+    assert session.wait(0.5) is None
     session.send(signal.SIGINT)
     assert session.wait(1) == 130
     assert session.errors.startswith("Stopped at once: nothing after the last checkpoint is saved")

@@ -12,6 +12,7 @@ from typing import Self
 from paac_cli.errors import REQUEUE
 from paac_cli.sampling.child import STOP_SIGNALS
 
+_SAME_REQUEST = 0.3  # seconds in which a second SIGINT is part of the first: some programs send it twice
 _URGENT_AFTER = 3.0  # seconds that the current rollout may still take after the signal
 
 
@@ -36,8 +37,8 @@ class _StoppedBeforeTraining(BaseException):
 class StopRequest:
     """A context manager in which stop signals only request a stop. It is true once a stop has been requested.
 
-    Before `begin` there is nothing to save, so the first signal leaves the block at once. Ctrl-C after any stop signal
-    ends the process at once.
+    Before `begin` there is nothing to save, so the first signal leaves the block at once. Ctrl-C after any stop signal,
+    but not immediately after it, ends the process at once.
 
     The first signal decides the exit code, because a batch system sends SIGTERM some time after its warning. Workers
     end with the learner, so ending the process at once leaves nothing behind.
@@ -89,7 +90,7 @@ class StopRequest:
         return REQUEUE if self._signal == signal.SIGUSR1 else 128 + self._signal
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._signal is not None and number == signal.SIGINT:
+        if self._signal is not None and number == signal.SIGINT and time.monotonic() - self._since > _SAME_REQUEST:
             try:
                 if sys.stdout.isatty():
                     os.write(1, b"\n")  # the message begins below the live view
