@@ -115,6 +115,8 @@ def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
     result = paac("train", *arguments, "--set", "algorithm.gamma=0.98", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")  # no messages of TensorFlow, which the algorithm imports
     run = tmp_path / "runs" / "cartpole-mine-Reinforce-seed1"
+    for command in ("eval", "record --checkpoint"):
+        assert f"  paac {command} runs/{run.name} --trust-code\n" in result.stdout
     assert "gamma: 0.98" in (run / "config.yaml").read_text()
     assert "algorithm.name = 'mine:Reinforce'" in paac("eval", run, cwd=tmp_path).stderr
     evaluated = paac("eval", run, "--episodes", 16, "--json", "--trust-code", cwd=tmp_path)

@@ -68,7 +68,7 @@ PONG = ["train", "--preset", "pong"]
         ([*CARTPOLE, "--set", "env.kwargs={gravity: 1}"], ["CartPole-v1", "gravity"]),
         ([*CARTPOLE, "--set", "env.kwargs={max_episode_steps: x}"], ["CartPole-v1", "max_episode_steps"]),
         ([*CARTPOLE, "--env", "FrozenLake-v1", "--set", "env.kwargs={map_name: 9x9}"], ["FrozenLake-v1", "9x9"]),
-        ([*PONG, "--num-envs", "65536", "--set", "algorithm.num_steps=1024"], ["bytes of shared memory", "num_envs"]),
+        ([*PONG, "--num-envs", "65536", "--set", "algorithm.num_steps=1024"], ["bytes of memory", "num_envs"]),
         (["eval", "missing"], ["missing"]),
         (["eval", "x" * 300], ["cannot be read"]),
         (["record", "--checkpoint", "missing"], ["missing"]),
@@ -130,6 +130,19 @@ def test_click_answers_wrong_usage_with_the_usage_and_an_error(args, expected, i
     assert last.startswith("Error: ")
     assert expected in last
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["train"], "e.g. --preset cartpole; `paac presets list`"),
+        (["eval"], "e.g. runs/pong-seed1; `paac runs`"),
+        (["verify"], "e.g. runs/pong-seed1; `paac runs`"),
+        (["trian", "--preset", "cartpole"], "No such command 'trian'; did you mean train?"),
+    ],
+)
+def test_what_is_missing_or_mistyped_is_answered_with_what_to_type(args, hint, invoke):
+    assert hint in invoke(*args).stderr
 
 
 def test_a_binary_file_is_not_a_preset(invoke, tmp_path):

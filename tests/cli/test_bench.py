@@ -77,6 +77,11 @@ def test_the_report_of_a_sampler_has_no_learner(bench):
     assert report["limited_by"] in ("environment", "waiting")
 
 
+def test_the_sampler_of_an_environment_that_is_not_atari_needs_no_preset(bench):
+    report = json.loads(bench("sampler", "--env", "Acrobot-v1", *CARTPOLE[2:], "--json"))
+    assert report["env"] == "Acrobot-v1"
+
+
 def test_a_learner_is_measured_after_it_has_collected_experience(bench):
     dqn = ("--preset", "dqn/cartpole", "--set", "algorithm.learning_starts=400")
     report = json.loads(bench("learner", *dqn, "--seconds", "0.3", "--json"))

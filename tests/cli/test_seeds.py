@@ -9,6 +9,7 @@ import time
 import pytest
 
 from chaos.session import default_signals
+from paac_cli.reporting.run_list import format_runs
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import SavedRun
 from short_runs import QUICK, checkpoint_names, final_state
@@ -34,7 +35,7 @@ def test_a_failing_seed_does_not_end_the_others_and_the_same_command_resumes(paa
     assert "seed 1: Error: " in first.stderr
     assert "is neither empty nor a run directory" in first.stderr
     assert statuses(first.stdout) == {"seed1": "unreadable", "seed2": "finished", "seed3": "finished"}
-    assert "Not all seeds have finished. Run the same command to resume" in first.stdout
+    assert "Not all seeds have finished. Resolve the errors above; then the same command resumes" in first.stdout
     state = final_state(group / "seed2")
 
     (group / "seed1" / "notes.txt").unlink()
@@ -44,6 +45,22 @@ def test_a_failing_seed_does_not_end_the_others_and_the_same_command_resumes(paa
     assert statuses(second.stdout) == {"seed1": "finished", "seed2": "finished", "seed3": "finished"}
     assert final_state(group / "seed2") == state
     assert [SavedRun(group / f"seed{seed}").config.seed for seed in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_run_cannot_hold_a_group_of_runs(trained, invoke):
+    result = invoke(*group_command(trained, "--seeds", "1-2"))
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: {trained} is a run, so it cannot hold the runs of several seeds; use another --run-dir\n",
+    )
+    assert not (trained / "seed1").exists()
+
+
+def test_a_group_is_not_one_run(trained, invoke, tmp_path):
+    (tmp_path / "group").mkdir()
+    (tmp_path / "group" / "seed1").symlink_to(trained)
+    result = invoke("eval", tmp_path / "group")
+    assert f"group holds 1 run; give one of them, e.g. {tmp_path / 'group' / 'seed1'}\n" in result.stderr
 
 
 def test_a_run_of_a_group_is_the_run_of_that_seed(paac, tmp_path):
@@ -87,6 +104,12 @@ def test_wrong_seeds_are_refused(arguments, message, invoke):
     result = invoke("train", "--preset", "cartpole", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_the_reason_of_a_failure_is_one_line_without_its_traceback():
+    reason = "worker 0 failed:\nTraceback (most recent call last):\n  File 'x.py', line 3\n    y\nKeyError: 8\nSaved"
+    table = format_runs([{"run": "seed1", "error": reason}], None)
+    assert table.splitlines()[-1] == "seed1: worker 0 failed: KeyError: 8 Saved"
 
 
 def test_runs_of_all_kinds_are_listed(trained, invoke, tmp_path):

@@ -178,6 +178,28 @@ def test_a_rule_set_is_for_atari_only():
     assert "CartPole-v1" in text
 
 
+def test_an_atari_preset_with_another_environment_says_how_atari_games_are_written_and_what_else_to_do():
+    text = error_message(load, env__protocol="baselines", env__id="PongNoFrameskip-v4")
+    for part in ("written ALE/Name-v5, e.g. ALE/Pong-v5", "such as cartpole", "--set env.protocol=null"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("gamma=0.9", "unknown key gamma; did you mean algorithm.gamma?"),
+        ("num_envs=3", "unknown key num_envs; did you mean sampling.num_envs"),
+        ("training.stop_when=400", "training.stop_when = 400: must be a mapping with the keys mean_return, episodes"),
+        ("network.recurrent=gru", "network.recurrent = 'gru': must be a mapping with the keys cell, size"),
+        ("env.wrappers=TimeLimit", "env.wrappers = 'TimeLimit': must be a list, e.g. [...]"),
+        ("env.wrappers=[3]", "env.wrappers.0 = 3: must be a mapping"),
+    ],
+)
+def test_a_setting_in_another_place_or_form_is_explained(assignment, message):
+    overrides = parse_assignments([assignment])
+    assert message in error_message(load_config, MINIMAL, "here.yaml", overrides)
+
+
 def test_kwargs_are_not_for_atari():
     assert "kwargs" in error_message(load, env__id="ALE/Pong-v5", env__kwargs={"mode": 1})
 
@@ -191,7 +213,8 @@ def test_hidden_sizes_are_for_mlp_only():
 def test_settings_of_mlp_are_valid_if_any_torso_is_mlp(name, value):
     network = {"torso": "a.b:make", name: value}
     text = error_message(load_config, {**MINIMAL, "network": network}, "here.yaml")
-    assert text == f"here.yaml: network: {name} is for torso mlp, but torso is a.b:make; remove {name}"
+    remedy = f"remove {name}, or replace the section by --set 'network={{torso: a.b:make}}'"
+    assert text == f"here.yaml: network: {name} is for torso mlp, but torso is a.b:make; {remedy}"
     network["torsos"] = {"camera": "impala"}
     text = error_message(load_config, {**MINIMAL, "network": network}, "here.yaml")
     assert text == f"here.yaml: network: {name} is for torso mlp, but torso is a.b:make and impala; remove {name}"

@@ -19,7 +19,9 @@ _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_wo
 @click.command()
 @click.argument("workload", type=click.Choice(["sampler", "learner", "train"]), metavar="WORKLOAD")
 @click.option(
-    "--preset", default="pong", show_default=True, metavar="NAME|FILE", help="Name of a preset, or path of a YAML file."
+    "--preset",
+    metavar="NAME|FILE",
+    help="Name of a preset, or path of a YAML file.  [default: pong, or cartpole if `--env` is not Atari]",
 )
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
@@ -39,7 +41,7 @@ _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_wo
 @json_option
 def bench(
     workload: "Workload",
-    preset: str,
+    preset: str | None,
     assignments: tuple[str, ...],
     seconds: float | None,
     sweep: bool,
@@ -71,8 +73,9 @@ def bench(
         raise click.UsageError(
             "--sweep is for `paac bench sampler` and `paac bench train`: the learner alone has no workers"
         )
-    path = find_preset(preset)
     overrides = parse_assignments(assignments) | overrides_from_flags(flag_values, _FLAGS)
+    is_atari = str(overrides.get("env.id", "ALE/")).startswith("ALE/")
+    path = find_preset(preset or ("pong" if is_atari else "cartpole"))
     add_cwd_to_path_for(path, overrides)
     if sweep:
         from paac_cli.bench.sweep import sweep_configs

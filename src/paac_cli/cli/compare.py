@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import UserPath
+from paac_cli.cli.options import RunPath
 from paac_cli.cli.output import print_json, print_result, terminal_width
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=UserPath(), metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, type=RunPath(), metavar="RUN...")
 @click.option(
     "--threshold",
     type=float,

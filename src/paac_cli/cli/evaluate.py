@@ -7,7 +7,7 @@ import click
 
 from paac_cli.cli.options import (
     PlayLimits,
-    UserPath,
+    RunPath,
     action_options,
     json_option,
     last_option,
@@ -18,7 +18,7 @@ from paac_cli.cli.output import print_report, warn
 
 
 @click.command("eval")
-@click.argument("checkpoint", type=UserPath())
+@click.argument("checkpoint", type=RunPath())
 @click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Number of whole games.")
 @action_options
 @playing_options

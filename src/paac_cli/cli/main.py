@@ -12,7 +12,7 @@ import click
 import paac_cli
 from paac_cli.cli.failures import printable_usage_errors, reported
 from paac_cli.cli.output import flush_all, inform, prepare_standard_streams
-from paac_cli.text import reason
+from paac_cli.text import nearest, reason, shorten
 
 # One thread for NumPy's linear algebra, here and in the workers. More threads would spin while idle and compete with
 # workers that load emulators; initialising the weights then took seconds.
@@ -58,6 +58,13 @@ class _LazyGroup(click.Group):
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with printable_usage_errors():
             return super().make_context(*args, **kwargs)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and (hint := nearest(args[0], _COMMANDS)):
+            ctx.fail(f"No such command {shorten(repr(args[0]))}{hint}")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

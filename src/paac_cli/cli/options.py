@@ -128,6 +128,22 @@ class UserPath(click.Path):
         return Path(os.fsdecode(path))
 
 
+class PresetName(click.ParamType):
+    """The name of a preset, or the path of a YAML file, as text."""
+
+    name = "preset"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return "Give one, e.g. --preset cartpole; `paac presets list` names all"
+
+
+class RunPath(UserPath):
+    """A run directory or a checkpoint."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return "Give a run directory, e.g. runs/pong-seed1; `paac runs` lists yours"
+
+
 def absolute(path: Path) -> Path:
     """`path` as an absolute one, which stays true if a user's algorithm or torso changes the current directory."""
     try:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import UserPath
+from paac_cli.cli.options import RunPath, UserPath
 from paac_cli.cli.output import print_result
 from paac_cli.text import one_line
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=UserPath(), metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, type=RunPath(), metavar="RUN...")
 @click.option(
     "--out",
     type=UserPath(dir_okay=False),

@@ -35,9 +35,11 @@ def list_presets() -> None:
     """
     from paac_cli.config.presets import preset_names, read_preset
 
-    for name in preset_names():
+    names = preset_names()
+    width = max(map(len, names)) + 2
+    for name in names:
         first = read_preset(name).partition("\n")[0]
-        print_result(f"{name:24}{first.removeprefix('#').strip() if first.startswith('#') else ''}")
+        print_result(f"{name:{width}}{first.removeprefix('#').strip() if first.startswith('#') else ''}".rstrip())
 
 
 @presets.command()

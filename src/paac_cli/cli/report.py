@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import UserPath
+from paac_cli.cli.options import RunPath, UserPath
 from paac_cli.cli.output import inform, print_result
 from paac_cli.text import one_line
 
 
 @click.command()
-@click.argument("run", type=UserPath(), metavar="RUN")
+@click.argument("run", type=RunPath(), metavar="RUN")
 @click.option(
     "--out", type=UserPath(dir_okay=False), help="The page.  [default: `report.html` in the run or group directory]"
 )

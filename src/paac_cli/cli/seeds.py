@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from paac_cli.cli.output import echo, inform, terminal_width
+from paac_cli.errors import RunDirectoryError
 
 _MOST = 1_000  # seeds in a group
 
@@ -31,12 +32,16 @@ class Seeds(click.ParamType):
 def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
     """Train the command of the current context with each of `seeds`, each into a directory of its own in `group`.
 
-    Prints how each has ended, and exits with the code of the first that has not finished.
+    Prints how each has ended, and exits with the code of the first that has not finished. Raises RunDirectoryError if
+    `group` is itself a run: commands that list runs do not look for others in a run.
     """
     from paac_cli.reporting.run_list import format_runs, list_runs
+    from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.seeds import SeedRuns
     from paac_cli.training.stop import stop_signals_handled
 
+    if RunDirectory(group).is_run:
+        raise RunDirectoryError(f"{group} is a run, so it cannot hold the runs of several seeds; use another --run-dir")
     context = click.get_current_context()
     common = _arguments(context, without=("seeds", "jobs", "seed", "run_dir"))
     directories = {seed: group / f"seed{seed}" for seed in seeds}
@@ -56,7 +61,8 @@ def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
         echo(format_runs(list_runs(begun, group), terminal_width()))
     if runs.exit_code:
         command = "the same command without --fresh" if context.params["fresh"] else "the same command"
-        echo(f"Not all seeds have finished. Run {command} to resume")
+        advice = f"Resolve the errors above; then {command} resumes" if runs.has_failed else f"Run {command} to resume"
+        echo(f"Not all seeds have finished. {advice}")
         context.exit(runs.exit_code)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
+from paac_cli.cli.options import RUNS, PresetName, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
 from paac_cli.cli.output import warn
 from paac_cli.cli.seeds import Seeds, train_seeds
 from paac_cli.cli.train_output import TrainOutput, headline, style_of
@@ -39,7 +39,13 @@ _FLAGS = {
 
 
 @click.command()
-@click.option("--preset", required=True, metavar="NAME|FILE", help="Name of a preset, or path of a YAML file.")
+@click.option(
+    "--preset",
+    type=PresetName(),
+    required=True,
+    metavar="NAME|FILE",
+    help="Name of a preset, or path of a YAML file.",
+)
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
 )
@@ -199,7 +205,7 @@ def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: 
         if not exit_code:
             run_dir.finish()
     if ranks.is_first:
-        output.print_result(progress, directory, exit_code)
+        output.print_result(config, progress, directory, exit_code)
     click.get_current_context().exit(exit_code)
 
 

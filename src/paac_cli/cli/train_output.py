@@ -76,7 +76,7 @@ class TrainOutput:
         option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
         print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
 
-    def print_result(self, progress: "Progress", directory: Path, exit_code: int) -> None:
+    def print_result(self, config: "RunConfig", progress: "Progress", directory: Path, exit_code: int) -> None:
         """Print how far the run has come, and what to do next. Output errors are ignored."""
         if self._style == "json":
             self._print_json(progress, directory, exit_code)
@@ -89,8 +89,10 @@ class TrainOutput:
         if exit_code:
             echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
         else:
-            path = shell_quoted(str(directory))
-            echo(f"  paac eval {path}\n  paac record --checkpoint {path}")
+            from paac_cli.config.trust import trust_option
+
+            words = f"{shell_quoted(str(directory))}{trust_option(config.model_dump(mode='json'))}"
+            echo(f"  paac eval {words}\n  paac record --checkpoint {words}")
 
     def _print_json(self, progress: "Progress", directory: Path, exit_code: int) -> None:
         from paac_cli.reporting.json_lines import result_line

@@ -156,8 +156,9 @@ class EnvConfig(ConfigModel):
     def _settings_fit_the_environment(self) -> Self:
         if self.protocol is not None and not self.is_atari:
             raise ValueError(
-                f"protocol {self.protocol!r} is for Atari (ALE/...), but id is {self.id!r}; "
-                "start from a preset that is not for Atari, such as cartpole"
+                f"protocol {self.protocol!r} is for Atari, but id is {self.id!r}. Atari games are written ALE/Name-v5, "
+                "e.g. ALE/Pong-v5; for other environments, take a preset that is not for Atari, such as cartpole, or, "
+                "if they show images, add --set env.protocol=null"
             )
         modes = [name for name in ("mode", "difficulty") if getattr(self, name) is not None]
         if modes and not self.is_atari:

@@ -196,7 +196,7 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
     key, value, context = one_line(".".join(keys)), item["input"], item.get("ctx", {})
     match item["type"]:
         case "extra_forbidden":
-            hint = nearest(keys[-1], fields) or f"; valid keys: {', '.join(fields)}"
+            hint = nearest(keys[-1], [*_in_a_section(key), *fields]) or f"; valid keys: {', '.join(fields)}"
             return f"unknown key {shorten(key)}{hint}", ""
         case "missing":
             return f"{key} is missing{_describe(fields.get(keys[-1]))}", ""
@@ -205,6 +205,12 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
         case "union_tag_invalid":
             value, expected = context["tag"], context["expected_tags"]
             message = f"must be one of {expected}"
+        case "model_type":
+            section = fields.get(keys[-1])
+            names = [name for model in _models(section.annotation if section else None) for name in model.model_fields]
+            expected, message = "", "must be a mapping" + (f" with the keys {', '.join(names)}" if names else "")
+        case "tuple_type" | "list_type":
+            expected, message = "", "must be a list, e.g. [...]"
         case _:
             expected = str(context.get("expected", ""))
             message = item["msg"].removeprefix("Value error, ").replace("Input should ", "must ")
@@ -212,6 +218,13 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
     if isinstance(value, str):
         message += nearest(value, re.findall(r"'([^']+)'", expected))
     return key if isinstance(value, dict) else f"{key} = {shorten(repr(value))}", message
+
+
+def _in_a_section(key: str) -> list[str]:
+    """The dotted keys of settings that are called `key`, which was given without its section."""
+    sections = {name: _models(field.annotation) for name, field in RunConfig.model_fields.items()}
+    found = [name for name, models in sections.items() if any(key in model.model_fields for model in models)]
+    return [f"{name}.{key}" for name in found]
 
 
 def _origin(key: str, source: str, flags: Mapping[str, str], item: "ErrorDetails") -> str:

@@ -166,7 +166,10 @@ class NetworkConfig(ConfigModel):
         torsos = {self.torso, *self.torsos.values()}
         for name in ("hidden_sizes", "activation"):
             if "mlp" not in torsos and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is for torso mlp, but torso is {' and '.join(sorted(torsos))}; remove {name}")
+                remedy = "" if self.torsos else f", or replace the section by --set 'network={{torso: {self.torso}}}'"
+                raise ValueError(
+                    f"{name} is for torso mlp, but torso is {' and '.join(sorted(torsos))}; remove {name}{remedy}"
+                )
         if self.layer_norm and all(":" in torso for torso in torsos):
             raise ValueError(
                 f"layer_norm is for built-in torsos, but torso is {self.torso}; set layer_norm to false and use "

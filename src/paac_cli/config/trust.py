@@ -59,16 +59,14 @@ def code_names(config: ConfigModel) -> set[str]:
     return {reference.name for reference in code_references(config.model_dump(mode="json"))}
 
 
-def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
-    """Raise TrustError if the config `data`, as parsed from YAML, refers to code that is not in `trusted`.
+def trust_option(data: Any) -> str:
+    """What a command that plays with the config `data`, as parsed from YAML, must end with: an option, or nothing."""
+    return " --trust-code" if _imported(data) else ""
 
-    Trackers do not count: only `paac train` imports them, and only those that its own preset or command line names.
-    """
-    unknown = [
-        reference
-        for reference in code_references(data)
-        if reference.name not in trusted and not reference.key.startswith(f"{_TRACKERS}[")
-    ]
+
+def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
+    """Raise TrustError if the config `data`, as parsed from YAML, refers to code that is not in `trusted`."""
+    unknown = [reference for reference in _imported(data) if reference.name not in trusted]
     if unknown:
         names = ", ".join(f"{key} = {shorten(repr(name))}" for key, name in unknown[:_MAX_NAMES])
         more = f" and {len(unknown) - _MAX_NAMES:,} more" if len(unknown) > _MAX_NAMES else ""
@@ -76,6 +74,14 @@ def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
             f"{source} refers to third-party code that would be imported and run: {names}{more}. Inspect that code; if "
             "you trust it, add --trust-code (for `paac train`, name it on the command line or in the preset)"
         )
+
+
+def _imported(data: Any) -> list[CodeReference]:
+    """All code that commands import because of the config `data`.
+
+    Trackers do not count: only `paac train` imports them, and only those that its own preset or command line names.
+    """
+    return [reference for reference in code_references(data) if not reference.key.startswith(f"{_TRACKERS}[")]
 
 
 def _texts(data: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:

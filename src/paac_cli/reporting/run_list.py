@@ -76,11 +76,17 @@ def format_runs(runs: Sequence[dict[str, Any]], width: int | None) -> str:
     names = [name for name, smallest in _COLUMNS.items() if width is None or width >= smallest]
     rows = [[_cells(run).get(name, "") for name in names] for run in runs]
     problems = [
-        f"{one_line(run['run'])}: {shorten(one_line(problem), 400)}"
+        f"{one_line(run['run'])}: {shorten(one_line(_without_traceback(problem)), 400)}"
         for run in runs
         if (problem := run.get("error") or run.get("reason"))
     ]
     return "\n".join([format_table(names, rows, right=_RIGHT, width=width), *problems])
+
+
+def _without_traceback(reason: str) -> str:
+    """The lines of `reason` that are not part of a traceback, as one line."""
+    lines = [line for line in reason.splitlines() if line and not line[0].isspace()]
+    return " ".join(line for line in lines if not line.startswith("Traceback (most recent call last)"))
 
 
 def _cells(run: dict[str, Any]) -> dict[str, str]:

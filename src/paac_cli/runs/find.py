@@ -97,7 +97,11 @@ def _is_checkpoint(path: Path) -> bool:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {reason(error, path)}") from error
     if not is_run:
-        raise CheckpointError(f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1")
+        runs = sorted(runs_below(path))
+        found = f"{path} holds {counted(len(runs), 'run')}; give one of them, e.g. {runs[0]}" if runs else None
+        raise CheckpointError(
+            found or f"{path} is neither a run directory nor a checkpoint; give one, e.g. runs/pong-seed1"
+        )
     return False
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 from paac_cli.errors import REQUEUE
 from paac_cli.training.processes import forward_lines, split_cores, start_paac
 
+_ERRORS = (1, 2)  # exit codes of `paac train`
 _POLL = 0.1  # seconds
 
 
@@ -54,6 +55,11 @@ class SeedRuns:
         failed = [code for code in self._exit_codes.values() if code]
         code = failed[0] if failed else -(self._stop_signal or 0)
         return REQUEUE if code == -signal.SIGUSR1 else code if code >= 0 else 128 - code
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether one has ended with an error; others that have not finished were stopped or killed."""
+        return any(code in _ERRORS for code in self._exit_codes.values())
 
     def stop(self, number: int) -> None:
         """Send a stop signal to those that run, and start no others."""

@@ -8,7 +8,7 @@ from paac_cli.reporting.report.markup import Html, element, joined, section, tab
 from paac_cli.reporting.report.settings import PresetComparison, train_command, yaml_text
 from paac_cli.runs.runtime import Runtime, unique
 from paac_cli.runs.saved_run import SavedRun
-from paac_cli.text import shell_quoted, shorten
+from paac_cli.text import shorten
 
 #: What is printed for `pip install`: the versions come from the run directory, perhaps of somebody else.
 _PIN = re.compile(r"(ale-py|gymnasium|numpy|tensorflow|opencv-python-headless|keras)==[0-9A-Za-z.+!]+")
@@ -61,12 +61,11 @@ def reproduction_section(runs: Sequence[SavedRun], best: SavedRun, comparison: P
     manifests = [manifest for run in runs if (manifest := run.last_saved) is not None]
     ranks = manifests[0].runtime.ranks if manifests else 1
     train = train_command(comparison, [run.config.seed for run in runs], ranks)
-    path = shell_quoted(str(best.path))
     commands = [("Train again", train)]
     if best.last_saved is not None:
-        commands.append(("Play 100 games with the best policy", f"paac eval {path} --episodes 100"))
+        commands.append(("Play 100 games with the best policy", f"paac eval {best.shell_words} --episodes 100"))
     if best.newest is not None:
-        commands.append(("Verify that the run is a function of its config and seed", f"paac verify {path}"))
+        commands.append(("Verify that the run is a function of its config and seed", f"paac verify {best.shell_words}"))
     parts: list[Html] = []
     for title, command in commands:
         parts += [element("h3", title), element("pre", element("code", command))]

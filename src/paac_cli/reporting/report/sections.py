@@ -9,7 +9,7 @@ from paac_cli.reporting.report.markup import Html, element, joined, section, tab
 from paac_cli.reporting.report.results import Result, mean_of_best
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import SavedRun
-from paac_cli.text import clock, counted, shell_quoted, shorten
+from paac_cli.text import clock, counted, shorten
 
 _UNKNOWN = "\N{EN DASH}"
 
@@ -131,7 +131,7 @@ def _failure(results: Sequence[tuple[str, Result]]) -> Iterator[Html]:
 def film_section(film: Film | None, run: SavedRun, message: str) -> Html:
     """The film. message: why there is none."""
     if film is None:
-        command = element("pre", element("code", f"paac record --checkpoint {shell_quoted(str(run.path))} --overlay"))
+        command = element("pre", element("code", f"paac record --checkpoint {run.shell_words} --overlay"))
         hint = [element("p", "To make one:", class_="note"), command] if run.last_saved is not None else []
         return section("Film", element("p", message), *hint, name="film")
     if film.is_image:
