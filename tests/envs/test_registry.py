@@ -84,7 +84,9 @@ def test_the_error_of_an_unknown_environment_suggests_the_nearest(env_id, sugges
 
 
 def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
-    assert message("Xyzzy") == "unknown environment 'Xyzzy'; a third-party environment is written module:Name-v0"
+    own = "one of your own, or of another package, is written module:Name-v0"
+    assert message("Xyzzy") == f"unknown environment 'Xyzzy'; {own}"
+    assert message("CartPoel-v1").endswith(f"? O{own[1:]}")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,7 @@ def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
             "odd_envs:OwnBufer-v0",
             "odd_envs:OwnBufer-v0: module 'odd_envs' registers no environment 'OwnBufer-v0'; did you mean OwnBuffer-v0",
         ),
+        ("odd_envs.py:Odd-v0", "odd_envs.py:Odd-v0: a module is written without .py: odd_envs:Odd-v0"),
         ("odd_envs:Odd Env", "odd_envs:Odd Env: module 'odd_envs' registers no environment 'Odd Env'"),
     ],
 )

@@ -102,9 +102,10 @@ def test_the_frame_rate_is_that_of_the_environment_or_30(fps, expected):
 def test_an_environment_that_cannot_be_made_for_a_video_says_so():
     config = config_of(NoRenderMode)
     assert describe_env(config)
-    with pytest.raises(
-        EnvironmentSpecError, match=r"cannot be made, with render_mode 'rgb_array' for a video: TypeErr"
-    ):
+    needs = (
+        r"takes the argument render_mode, lists 'rgb_array' in metadata\['render_modes'\], and has the method render"
+    )
+    with pytest.raises(EnvironmentSpecError, match=rf"'rgb_array', for a video: TypeErr.* {needs}"):
         require_filmable(config, needs_frame_rate=True)
 
 

@@ -19,7 +19,7 @@ def test_an_environment_that_renders_images_can_be_filmed(env):
     [
         (odd("Rendered", frame="none"), VideoError, "render() returned None; expected an RGB image"),
         (odd("Rendered", fps="fast"), VideoError, "metadata['render_fps'] is 'fast'; expected a number of frames"),
-        (config_of(NoRenderMode), EnvironmentSpecError, "cannot be made, with render_mode 'rgb_array' for a video"),
+        (config_of(NoRenderMode), EnvironmentSpecError, "cannot be made with render_mode 'rgb_array', for a video"),
         (config_of(Counting, fault_in="reset", fault="SIGSEGV"), VideoError, "cannot be rendered: the process that"),
         (config_of(Counting, fault_in="reset", fault="spin"), VideoError, "cannot be rendered: the process that"),
     ],

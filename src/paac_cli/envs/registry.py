@@ -1,6 +1,7 @@
 """Finds an environment among those that are registered with Gymnasium, and makes it."""
 
 import importlib
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -25,12 +26,21 @@ def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env
     if render_mode is not None:  # some environments do not take this argument
         kwargs["render_mode"] = render_mode
     try:
-        return gymnasium.make(replace(found, entry_point=found.entry_point and _Guarded(found)), **kwargs)
+        with warnings.catch_warnings():
+            # It may be able to render although its metadata does not say so; if not, there is an error.
+            warnings.filterwarnings("ignore", message=".*being initialised with render_mode")
+            return gymnasium.make(replace(found, entry_point=found.entry_point and _Guarded(found)), **kwargs)
     except PaacError as error:
         raise EnvironmentSpecError(f"{config.id}: {error}") from error
     except Exception as error:  # third-party constructors may raise anything
-        for_video = f", with render_mode {render_mode!r} for a video" if render_mode else ""
-        raise EnvironmentSpecError(f"{config.id} cannot be made{for_video}: {describe_error(error)}") from error
+        message = f"{config.id} cannot be made: {describe_error(error)}"
+        if render_mode:
+            message = (
+                f"{config.id} cannot be made with render_mode {render_mode!r}, for a video: {describe_error(error)}. "
+                "An environment that can be filmed takes the argument render_mode, lists "
+                f"{render_mode!r} in metadata['render_modes'], and has the method render()"
+            )
+        raise EnvironmentSpecError(message) from error
 
 
 def find_registered(env_id: str) -> Registration:
@@ -44,6 +54,8 @@ def find_registered(env_id: str) -> Registration:
         if found is None or _is_of_ale_py(found):
             raise EnvironmentSpecError(f"unknown environment {env_id!r}{_suggest(env_id)}")
         return found
+    if module.endswith(".py"):
+        raise EnvironmentSpecError(f"{env_id}: a module is written without .py: {module.removesuffix('.py')}:{name}")
     if not module or not name or ":" in name:
         raise EnvironmentSpecError(f"environment {env_id!r} is not written module:Name-v0")
     try:
@@ -93,7 +105,8 @@ def _suggest(env_id: str) -> str:
     if game := find_atari(env_id, games):
         return f"; did you mean {game}? Atari games are written ALE/Name-v5, and env.protocol names their rules"
     known = [name for name, found in gymnasium.registry.items() if not _is_of_ale_py(found)]
-    return nearest(env_id, [*known, *games]) or "; a third-party environment is written module:Name-v0"
+    similar = nearest(env_id, [*known, *games])
+    return f"{similar}{' One' if similar else '; one'} of your own, or of another package, is written module:Name-v0"
 
 
 def _is_of_ale_py(found: Registration) -> bool:
