@@ -185,3 +185,11 @@ def test_a_resumed_run_shows_its_earlier_sessions(trained, total_steps):
     assert hasattr(view, "log")
     assert [row.steps for row in sinks_from(0)[0].rows] == []
     assert sinks_from(total_steps)[0].best is not None
+
+
+def test_a_training_in_which_no_game_has_finished_says_why_that_may_be(invoke, tmp_path):
+    command = ["train", *QUICK, "--env", "Pendulum-v1", "--total-steps", 64, "--run-dir", tmp_path / "run"]
+    assert (
+        "No game has finished. If games of this environment do not end, set max_episode_steps"
+        in invoke(*command).stdout
+    )

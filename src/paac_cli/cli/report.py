@@ -39,5 +39,5 @@ def report(run: Path, out: Path | None, film: Path | None) -> None:
     out = out or run / "report.html"
     missing = write_report(run, out, film)
     if missing:
-        inform(f"No film in the report: {missing}")
-    print_result(one_line(f"{out} ({out.stat().st_size / 1e6:.1f} MB)"))
+        inform(f"The report shows no film. {missing}")
+    print_result(one_line(f"{out} ({out.stat().st_size / 1e6:.2f} MB)"))

@@ -86,6 +86,8 @@ class TrainOutput:
             echo(f"{_format_progress(progress)}{goal}, saved in {directory}")
         if self._style == "quiet":
             return
+        if progress.steps and not progress.episodes:
+            echo("No game has finished. If games of this environment do not end, set max_episode_steps in gym.register")
         if exit_code:
             echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
         else:

@@ -57,7 +57,7 @@ def _find_film(run: SavedRun) -> tuple[Film | None, str]:
     try:
         path = newest_film(run)
         if path is None:
-            return None, "There is no film yet."
+            return None, "The directory videos/ of the run has no film yet."
         if path.stat().st_size > MAX_FOUND:
             size = f"{path.stat().st_size / 1e6:,.0f} MB"
             return None, f"{path} is not embedded, because it has {size}; --film embeds it all the same."
