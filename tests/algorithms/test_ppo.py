@@ -108,3 +108,21 @@ def test_with_normalize_value_predictions_are_still_in_units_of_the_returns():
     assert policy["value_normalizer/mean"] == pytest.approx(1.0, abs=0.05)
     value = agent.predict(np.ones((1, 1), np.float32), seed=0, step=0, greedy=True).value[0]
     assert value == pytest.approx(1.0, abs=0.05)
+
+
+def test_clip_value_limits_no_change_of_the_statistics():
+    """The old values are those that the network gives with the statistics of the update."""
+    config = make_config("ppo", num_envs=4, num_steps=8, normalize_value=True, clip_value=0.2, num_minibatches=1)
+    agent, found = make_agent(config, SPEC), []
+    prepare = agent._prepare
+
+    def compare_values(rollout):
+        batch, estimates = prepare(rollout)
+        found.append((batch.value.numpy(), agent._network.unroll(batch.sequences)[1].numpy()))
+        return batch, estimates
+
+    agent._prepare = compare_values
+    run(agent, corridor_for(config), 32)
+    assert len(found) == 4
+    for old_value, value in found:
+        np.testing.assert_allclose(old_value, value, atol=1e-5)

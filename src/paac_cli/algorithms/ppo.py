@@ -48,7 +48,7 @@ class PpoBatch(NamedTuple):
     sequences: Sequences  #: of `B` observations
     action: tf.Tensor  #: [B, ...]
     log_prob: tf.Tensor  #: [B] float32, log pi_old(a|s)
-    value: tf.Tensor  #: [B] float32, V_old(s)
+    value: tf.Tensor  #: [B] float32, V_old(s); with `normalize_value`, by the statistics of now
 
 
 def ppo_loss(
@@ -178,8 +178,11 @@ class Ppo:
         log_prob, value = rollout.kept
         estimates = self._estimate(rollout, value, self._network.values(rollout.obs[-1], rollout.last_state))
         estimates = Estimates(*map(merge_time, estimates))
-        if self._value_moments is not None:
-            self._value_moments.update(estimates.advantage + estimates.value)
+        if (moments := self._value_moments) is not None:
+            output = (value - moments.mean) / moments.deviation
+            moments.update(estimates.advantage + estimates.value)
+            # The values that the network gives with the new statistics: `clip_value` must not limit their change.
+            value = output * moments.deviation + moments.mean
         return PpoBatch(rollout.sequences, merge_time(rollout.action), log_prob, value), estimates
 
     def _update_graph(self, batch: PpoBatch, estimates: Estimates, rows: tf.Tensor) -> dict[str, tf.Tensor]:
