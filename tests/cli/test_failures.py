@@ -148,7 +148,7 @@ def test_learning_that_diverges_is_stopped_and_not_saved(paac, tmp_path):
     )
     assert result.returncode == 1
     assert re.search(r"Error: train/\w+ is (nan|inf|-inf) at step 832\. ", result.stderr)
-    assert "This update is neither applied nor saved" in result.stderr
+    assert "Nothing after the last checkpoint is saved" in result.stderr
     assert "Traceback" not in result.stderr
     assert checkpoint_names(tmp_path / "run") == ["step_000000320", "step_000000640"]
     batch = load_file(tmp_path / "run" / "bad_batch_step_000000832.safetensors")

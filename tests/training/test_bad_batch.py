@@ -115,8 +115,8 @@ def test_the_batch_is_saved(name, tmp_path):
         check_metrics({"train/loss": 1.0, "train/q": np.nan}, agent, step, 1234, tmp_path)
     path = tmp_path / "bad_batch_step_000001234.safetensors"
     assert str(caught.value) == (
-        "train/q is nan at step 1,234. A lower algorithm.learning_rate or algorithm.max_grad_norm may help. This "
-        f"update is neither applied nor saved; earlier checkpoints remain valid. The batch is saved in {path}"
+        "train/q is nan at step 1,234. A lower algorithm.learning_rate or algorithm.max_grad_norm may help. "
+        f"Nothing after the last checkpoint is saved; the checkpoints remain valid. The batch is saved in {path}"
     )
     saved = json.loads(path.with_suffix(".json").read_text())
     assert saved["metrics"] == {"train/loss": 1.0, "train/q": "nan"}

@@ -107,10 +107,12 @@ class DenseLayer(tf.Module):
 
     def __call__(self, inputs: tf.Tensor, input_scale: float = 1.0) -> tf.Tensor:
         kernel, bias = self._weights(inputs.dtype, input_scale)
-        return self._activation(self._norm(cached_product(self._product, inputs, kernel, bias)))
+        return self._activation(self._norm(cached_product(biased_product, inputs, kernel, bias)))
 
-    def _product(self, inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+
+def biased_product(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """`inputs @ kernel + bias` [B, M]. inputs: [B, N]; kernel: [N, M]; bias: [M]."""
+    return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
 
 
 class ConvLayer(tf.Module):

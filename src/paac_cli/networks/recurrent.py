@@ -27,6 +27,7 @@ from paac_cli.config.schema import RecurrentConfig
 from paac_cli.networks.cached_products import cached_product
 from paac_cli.networks.expected_shapes import check_shape
 from paac_cli.networks.initializers import Initializer
+from paac_cli.networks.layers import biased_product
 
 #: The states of a policy without a cell: nothing, because every argument and result of a graph takes microseconds.
 NO_STATE: tuple[()] = ()
@@ -158,7 +159,7 @@ class RecurrentCell(tf.Module):
     def _product(self, features: tf.Tensor) -> tf.Tensor:
         """[B, num_gates * size]: in `unroll`, one product for all steps."""
         kernel, bias = tf.convert_to_tensor(self._kernel), tf.convert_to_tensor(self._bias)
-        return cached_product(_biased_product, features, kernel, bias)
+        return cached_product(biased_product, features, kernel, bias)
 
     def _step(self, product: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         last = tf.matmul(state[:, : self.num_features], self._recurrent_kernel)
@@ -166,10 +167,6 @@ class RecurrentCell(tf.Module):
             last = tf.nn.bias_add(last, self._recurrent_bias)
         state = self._equations(product, last, state)
         return state[:, : self.num_features], state
-
-
-def _biased_product(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    return tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
 
 
 def make_cell(config: RecurrentConfig | None, inputs: int, initializer: Initializer, rng: np.random.Generator) -> Cell:

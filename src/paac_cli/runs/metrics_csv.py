@@ -34,7 +34,7 @@ METRICS = {
     "time/fps": "agent steps per second since the previous row",
     "time/time_elapsed": "seconds of training, over all sessions",
     "time/frames": "emulator frames since the start of the run",
-    "time/updates": "updates since the start of the run",
+    "time/updates": "updates since the start of the run; all updates after one step count as one",
     "time/restarts": "workers restarted in this session",
     "time/act_share": "fraction of the time spent choosing actions",
     "time/env_share": "fraction of the time spent waiting for the environments",

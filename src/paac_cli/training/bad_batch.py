@@ -45,7 +45,7 @@ def check_metrics(
         shown = {name: number if math.isfinite(number) else str(number) for name, number in metrics.items()}
         path = directory / f"bad_batch_step_{steps:09d}.safetensors"
         saved = _save(path, step, batch, {"error": text, "slot": step.slot, "metrics": shown})
-    raise LearningError(f"{text}. This update is neither applied nor saved; earlier checkpoints remain valid.{saved}")
+    raise LearningError(f"{text}. Nothing after the last checkpoint is saved; the checkpoints remain valid.{saved}")
 
 
 def _of_all_ranks(step: TimeStep, batch: Arrays, ranks: Ranks) -> tuple[TimeStep, Arrays]:
