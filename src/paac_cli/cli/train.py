@@ -260,7 +260,16 @@ def _train(
                 sinks += [*shown.sinks, *_open_sinks(config, run_dir, last_row, log, lambda: bool(stop), closing)]
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
-                *(config, loaded.agent, pool, loaded.evaluator, run_dir, progress, here, sinks, log, stop),
+                config=config,
+                agent=loaded.agent,
+                pool=pool,
+                evaluator=loaded.evaluator,
+                run_dir=run_dir,
+                progress=progress,
+                runtime=here,
+                sinks=sinks,
+                log=log,
+                stop=stop,
                 determinism=loaded.determinism,
                 ranks=ranks,
             )

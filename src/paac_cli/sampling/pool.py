@@ -96,18 +96,18 @@ class WorkerPool:
         self._workers = Workers(
             [
                 WorkerTask(
-                    index,
-                    envs,
-                    env_config,
-                    seed,
-                    region.block,
-                    core,
-                    sampling.close_timeout,
-                    info_keys,
-                    max_steps,
-                    spin,
-                    first_env,
-                    first_worker,
+                    worker=index,
+                    envs=envs,
+                    env_config=env_config,
+                    seed=seed,
+                    block=region.block,
+                    core=core,
+                    close_timeout=sampling.close_timeout,
+                    info_keys=info_keys,
+                    max_steps=max_steps,
+                    spin=spin,
+                    first_env=first_env,
+                    first_worker=first_worker,
                 )
                 for index, envs, core in zip(
                     region.workers,
