@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from paac_cli.cli.output import echo, print_event, print_result
-from paac_cli.text import counted, in_ranks, shell_quoted
+from paac_cli.text import counted, in_ranks
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import RunConfig
@@ -91,10 +91,10 @@ class TrainOutput:
         if exit_code:
             echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
         else:
-            from paac_cli.config.trust import trust_option
+            from paac_cli.config.trust import playing_arguments
 
-            words = f"{shell_quoted(str(directory))}{trust_option(config.model_dump(mode='json'))}"
-            echo(f"  paac eval {words}\n  paac record --checkpoint {words}")
+            arguments = playing_arguments(directory, config.model_dump(mode="json"))
+            echo(f"  paac eval {arguments}\n  paac record --checkpoint {arguments}")
 
     def _print_json(self, progress: "Progress", directory: Path, exit_code: int) -> None:
         from paac_cli.reporting.json_lines import result_line

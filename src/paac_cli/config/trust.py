@@ -10,11 +10,12 @@ import os
 import re
 import sys
 from collections.abc import Container, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from paac_cli.config.base import ConfigModel
 from paac_cli.errors import TrustError
-from paac_cli.text import shorten
+from paac_cli.text import shell_quoted, shorten
 
 _MAX_NAMES = 10  # in one message
 _INIT_FROM = ("init_from", "path")  # of a directory, which may have a colon in its name
@@ -59,9 +60,12 @@ def code_names(config: ConfigModel) -> set[str]:
     return {reference.name for reference in code_references(config.model_dump(mode="json"))}
 
 
-def trust_option(data: Any) -> str:
-    """What a command that plays with the config `data`, as parsed from YAML, must end with: an option, or nothing."""
-    return " --trust-code" if _imported(data) else ""
+def playing_arguments(path: Path, data: Any) -> str:
+    """The run at `path`, whose config is `data` as parsed from YAML, as arguments of a command that plays its policy.
+
+    The path is quoted for a shell; `--trust-code` follows if the command imports third-party code.
+    """
+    return f"{shell_quoted(str(path))}{' --trust-code' if _imported(data) else ''}"
 
 
 def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config import yaml_io
 from paac_cli.config.load import flatten, load_config, third_party_algorithm
-from paac_cli.config.trust import trust_option
+from paac_cli.config.trust import playing_arguments
 from paac_cli.errors import CheckpointError, RunDirectoryError
 from paac_cli.runs.checkpoint_names import list_checkpoints, list_policies
 from paac_cli.runs.directory_lock import is_locked
@@ -23,7 +23,7 @@ from paac_cli.runs.manifest import Manifest, read_manifest
 from paac_cli.runs.metrics_csv import read_columns, read_last_row
 from paac_cli.runs.run_directory import CONFIG, SET_ASIDE, RunDirectory
 from paac_cli.runs.run_record import RunRecord, Status, read_record
-from paac_cli.text import reason, shell_quoted
+from paac_cli.text import reason
 
 RETURN = "rollout/ep_rew_mean"  #: the metric that says how well a policy plays in training
 
@@ -50,9 +50,9 @@ class SavedRun:
         return self.path.resolve().name
 
     @property
-    def shell_words(self) -> str:
-        """The run as the argument of a command that plays with its policy, with the option that this needs."""
-        return f"{shell_quoted(str(self.path))}{trust_option(self._data)}"
+    def playing_arguments(self) -> str:
+        """The run as arguments of a command that plays its policy, quoted for a shell."""
+        return playing_arguments(self.path, self._data)
 
     @cached_property
     def settings(self) -> dict[tuple[str, ...], Any]:

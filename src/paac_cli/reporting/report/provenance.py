@@ -63,9 +63,11 @@ def reproduction_section(runs: Sequence[SavedRun], best: SavedRun, comparison: P
     train = train_command(comparison, [run.config.seed for run in runs], ranks)
     commands = [("Train again", train)]
     if best.last_saved is not None:
-        commands.append(("Play 100 games with the best policy", f"paac eval {best.shell_words} --episodes 100"))
+        commands.append(("Play 100 games with the best policy", f"paac eval {best.playing_arguments} --episodes 100"))
     if best.newest is not None:
-        commands.append(("Verify that the run is a function of its config and seed", f"paac verify {best.shell_words}"))
+        commands.append(
+            ("Verify that the run is a function of its config and seed", f"paac verify {best.playing_arguments}")
+        )
     parts: list[Html] = []
     for title, command in commands:
         parts += [element("h3", title), element("pre", element("code", command))]

@@ -131,7 +131,7 @@ def _failure(results: Sequence[tuple[str, Result]]) -> Iterator[Html]:
 def film_section(film: Film | None, run: SavedRun, message: str) -> Html:
     """The film. message: why there is none."""
     if film is None:
-        command = element("pre", element("code", f"paac record --checkpoint {run.shell_words} --overlay"))
+        command = element("pre", element("code", f"paac record --checkpoint {run.playing_arguments} --overlay"))
         hint = [element("p", "To make one:", class_="note"), command] if run.last_saved is not None else []
         return section("Film", element("p", message), *hint, name="film")
     if film.is_image:
