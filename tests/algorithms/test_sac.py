@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corridor import SPEC, corridor_for, make_config, run
+from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.sac import sac_losses
 from paac_cli.errors import ConfigError
@@ -147,6 +147,20 @@ def test_target_critics_move_by_tau_towards_the_critics():
     now, after = agent.policy.to_arrays()[name], agent.learner.to_arrays()[f"target/{name}"]
     assert (now != before).any()
     np.testing.assert_allclose(after, before + 0.25 * (now - before), rtol=1e-6)
+
+
+@pytest.mark.parametrize("spec", [SPEC, CONTINUOUS], ids=["one choice", "continuous"])
+def test_updates_are_the_same_bits_with_one_core_and_with_several(monkeypatch, spec):
+    config = make_config("sac", learning_starts=8, batch_size=64, network={"hidden_sizes": [256, 256]})
+    states = []
+    for cores in (1, 2):
+        monkeypatch.setattr("paac_cli.learning.graphs.available_cores", lambda cores=cores: cores)
+        agent = make_agent(config, spec)
+        metrics = run(agent, corridor_for(config, truncates=False), steps=40)
+        assert metrics
+        states.append(state_of(agent))
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name], err_msg=name)
 
 
 def test_updates_follow_the_ratio_and_begin_after_learning_starts():

@@ -14,12 +14,13 @@ class Pair(NamedTuple):
     second: list[tf.Tensor]
 
 
-def test_arguments_and_results_keep_their_structure():
+@pytest.mark.parametrize("parallel", [False, True])
+def test_arguments_and_results_keep_their_structure(parallel):
     def function(pair: Pair, factors: dict[str, tf.Tensor]) -> tuple[Pair, dict[str, tf.Tensor], None]:
         z, a = pair.first * factors["z"], pair.second[0] + factors["a"]
         return Pair(z, [a, z]), {"z": z, "a": a}, None
 
-    graph = GraphFunction(function)
+    graph = GraphFunction(function, has_parallel_parts=parallel)
     pair = Pair(np.float32([1, 2]), [np.float32([10, 20])])
     for _ in range(2):
         result, by_name, nothing = graph(pair, {"z": tf.constant(3.0), "a": tf.constant(5.0)})
@@ -45,7 +46,8 @@ def test_it_is_traced_once_for_each_shape_and_dtype():
     assert [calls for _, calls in graph.calls()] == [2, 2, 1]
 
 
-def test_variables_are_updated_in_order():
+@pytest.mark.parametrize("parallel", [False, True])
+def test_variables_are_updated_in_order(parallel):
     variable = tf.Variable(1.0)
 
     def update(x: tf.Tensor) -> tf.Tensor:
@@ -54,7 +56,7 @@ def test_variables_are_updated_in_order():
         variable.assign_add(x)
         return before
 
-    graph = GraphFunction(update)
+    graph = GraphFunction(update, has_parallel_parts=parallel)
     assert [float(graph(tf.constant(3.0))) for _ in range(3)] == [2.0, 10.0, 26.0]
     assert float(variable) == 29.0
 
@@ -82,10 +84,38 @@ def test_a_function_is_called_only_if_a_condition_is_true():
         call_if(condition, add)
         return tf.identity(variable)
 
-    for graph in (GraphFunction(function), GraphFunction(function, jit_compile=True), tf.function(function)):
+    for graph in (
+        GraphFunction(function),
+        GraphFunction(function, has_parallel_parts=True),
+        GraphFunction(function, jit_compile=True),
+        tf.function(function),
+    ):
         variable.assign([0.0, 0.0])
         assert graph(tf.constant(False), tf.constant([1.0, 2.0])).numpy().tolist() == [0, 0]
         assert graph(tf.constant(True), tf.constant([1.0, 2.0])).numpy().tolist() == [2, 4]
+
+
+def test_parallel_parts_give_the_same_bits():
+    rng = np.random.default_rng(0)
+    weights = [tf.Variable(rng.standard_normal((256, 256)), dtype=tf.float32) for _ in range(4)]
+
+    def update(x: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.add_n([tf.reduce_mean(tf.nn.relu(x @ weight) @ weight) for weight in weights])
+        for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+            weight.assign_sub(gradient)
+        return loss
+
+    first = [weight.numpy() for weight in weights]
+    inputs = rng.standard_normal((5, 256, 256)).astype(np.float32)
+    results = []
+    for parallel in (False, True):
+        graph = GraphFunction(update, has_parallel_parts=parallel)
+        for weight, value in zip(weights, first, strict=True):
+            weight.assign(value)
+        results.append([*[graph(x).numpy() for x in inputs], *[weight.numpy() for weight in weights]])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -21,7 +21,7 @@ from paac_cli.algorithms.replay import ReplayBatch, ReplayBuffer
 from paac_cli.algorithms.replay_memory import ReplayLearnerState, ReplayMemory, stack_frames
 from paac_cli.config.algorithms import DqnConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.graphs import compile_graph
 from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
@@ -86,8 +86,8 @@ class Dqn:
             Variables([*self._optimizer.slots, self.memory.steps], target=self._target.variables),
             buffer if settings.save_buffer else None,
         )
-        self._act = graph_function(self._act_graph, config)
-        self._update = graph_function(self._update_graph, config)
+        self._act = compile_graph(self._act_graph, config)
+        self._update = compile_graph(self._update_graph, config)
         self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end))
 
     def act(self, step: TimeStep) -> NDArray:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from paac_cli.algorithms.agent import Metrics
 from paac_cli.config.algorithms import NstepQConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.graphs import compile_graph
 from paac_cli.learning.minibatches import minibatches
 from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
@@ -104,9 +104,9 @@ class NstepQ:
             [*self._optimizer.slots, *self.memory.variables, *self._estimate.variables],
             target=self._target.variables if self._target else (),
         )
-        self._act = graph_function(self._act_graph, config)
-        self._prepare = graph_function(self._prepare_graph, config)
-        self._update = graph_function(self._update_graph, config)
+        self._act = compile_graph(self._act_graph, config)
+        self._prepare = compile_graph(self._prepare_graph, config)
+        self._update = compile_graph(self._update_graph, config)
         self.predict = Predictor(partial(self._network.play, epsilon=settings.epsilon_end), self._network.state_size)
 
     def act(self, step: TimeStep) -> NDArray:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from paac_cli.algorithms.agent import Metrics
 from paac_cli.config.algorithms import PaacConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.graphs import compile_graph
 from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
@@ -81,8 +81,8 @@ class Paac:
         )
         self.policy = Variables(self._network.variables)
         self.learner = Variables([*self._optimizer.slots, *self.memory.variables, *self._estimate.variables])
-        self._act = graph_function(self._act_graph, config)
-        self._update = graph_function(self._update_graph, config)
+        self._act = compile_graph(self._act_graph, config)
+        self._update = compile_graph(self._update_graph, config)
         self.predict = Predictor(self._network.play, self._network.state_size)
 
     def act(self, step: TimeStep) -> NDArray:

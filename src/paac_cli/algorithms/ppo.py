@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from paac_cli.algorithms.agent import Metrics
 from paac_cli.config.algorithms import PpoConfig
 from paac_cli.config.schema import RunConfig
-from paac_cli.learning.graphs import graph_function
+from paac_cli.learning.graphs import compile_graph
 from paac_cli.learning.minibatches import minibatches
 from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
@@ -123,10 +123,10 @@ class Ppo:
         self.learner = Variables(
             [*self._optimizer.slots, *self.memory.variables, self._adapted_rate, *self._estimate.variables]
         )
-        self._act = graph_function(self._act_graph, config)
-        self._prepare = graph_function(self._prepare_graph, config)
-        self._update = graph_function(self._update_graph, config)
-        self._adapt_rate = graph_function(self._adapt_rate_graph, config)
+        self._act = compile_graph(self._act_graph, config)
+        self._prepare = compile_graph(self._prepare_graph, config)
+        self._update = compile_graph(self._update_graph, config)
+        self._adapt_rate = compile_graph(self._adapt_rate_graph, config)
         self.predict = Predictor(self._network.play, self._network.state_size)
 
     def act(self, step: TimeStep) -> NDArray:

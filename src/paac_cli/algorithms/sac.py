@@ -26,7 +26,7 @@ from paac_cli.algorithms.replay_memory import ReplayLearnerState, ReplayMemory, 
 from paac_cli.config.algorithms import SacConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
-from paac_cli.learning.graphs import GraphFunction, graph_function
+from paac_cli.learning.graphs import GraphFunction, compile_graph
 from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
@@ -115,8 +115,8 @@ class Sac:
             ),
             buffer if settings.save_buffer else None,
         )
-        self._act = graph_function(self._act_graph, config)
-        self._update = graph_function(self._update_graph, config)
+        self._act = compile_graph(self._act_graph, config)
+        self._update = compile_graph(self._update_graph, config, has_parallel_parts=True)
         self._observe_reward = GraphFunction(self._reward_normalizer.observe)
         self.predict = Predictor(self._network.play)
 
