@@ -1,6 +1,8 @@
 """What an environment renders becomes RGB frames of a video, or an error before any game is played for it."""
 
+import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -26,6 +28,27 @@ def refusal(config, *, needs_frame_rate=True):
         require_filmable(config, needs_frame_rate=needs_frame_rate)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems can always draw")
+@pytest.mark.parametrize(
+    ("variables", "draws", "expected"),
+    [
+        ({}, True, "egl"),
+        ({}, False, None),
+        ({"MUJOCO_GL": "osmesa"}, True, "osmesa"),
+        ({"DISPLAY": ":0"}, True, None),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True, None),
+    ],
+)
+def test_without_a_display_mujoco_draws_with_egl(monkeypatch, variables, draws, expected):
+    for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    make_env(EnvConfig(id="CartPole-v1"), (lambda frame: None) if draws else None).close()
+    found = os.environ.pop("MUJOCO_GL", None)
+    assert found == expected
 
 
 @pytest.mark.parametrize(

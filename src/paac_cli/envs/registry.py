@@ -12,6 +12,7 @@ from gymnasium.envs.registration import find_highest_version, get_env_id, load_e
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.guard import GuardedEnv
+from paac_cli.envs.rendering import draw_without_display
 from paac_cli.errors import EnvironmentSpecError, PaacError
 from paac_cli.text import describe_error, nearest
 
@@ -25,6 +26,8 @@ def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env
     kwargs: dict[str, Any] = {"disable_env_checker": True, **config.kwargs}  # Gymnasium's checker, which only warns
     if render_mode is not None:  # some environments do not take this argument
         kwargs["render_mode"] = render_mode
+    if kwargs.get("render_mode"):
+        draw_without_display()
     try:
         with warnings.catch_warnings():
             # It may be able to render although its metadata does not say so; if not, there is an error.

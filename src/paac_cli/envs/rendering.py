@@ -1,6 +1,8 @@
 """Frames for videos, from what an environment's `render` returns."""
 
 import math
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,16 @@ from paac_cli.errors import VideoError
 
 _WANTED = "expected an RGB image: an array [height, width, 3] uint8"
 _SLOWEST, _FASTEST = 0.1, 100_000.0  # frames per second
+
+
+def draw_without_display() -> None:
+    """Let MuJoCo draw with EGL where there is no display, unless MUJOCO_GL is set. Call it before MuJoCo is imported.
+
+    Its default, GLFW, needs a display.
+    """
+    has_display = sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if not has_display and not os.environ.get("MUJOCO_GL"):
+        os.environ["MUJOCO_GL"] = "egl"
 
 
 def to_rgb(rendered: Any, env_id: str) -> NDArray[np.uint8]:
