@@ -167,16 +167,3 @@ def test_both_halves_go_back_to_the_same_rollout(rollout_length):
         pool.restore(before)
         play(pool, second)
         assert_same_arrays(pool.snapshot(), after)
-
-
-def test_inactive_environments_of_both_halves_keep_their_state():
-    actions = np.random.default_rng(0).integers(4, size=(9, 4))
-    active = np.random.default_rng(1).random((9, 4)) < 0.6
-    snapshots = []
-    for overlap in (False, True):
-        with open_counting(num_envs=4, overlap=overlap) as pool:
-            pool.reset()
-            for row, playing in zip(actions, active, strict=True):
-                pool.step(row, active=playing)
-            snapshots.append(pool.snapshot())
-    assert_same_arrays(*snapshots)

@@ -142,9 +142,10 @@ class Histories:
         self._first_env = self._first_seed = first_env
         self._expected: NDArray[np.uint64] | None = None  # [N] digests to which the environments are being restored
 
-    def reset(self, first_seed: int = 0) -> None:
-        """Every environment is about to start its first game. first_seed: as in `WorkerState`."""
-        self._log, self._first_seed = ActionLog(len(self._envs), self._action), self._first_env + first_seed
+    def reset(self, first_seed: int | None = None) -> None:
+        """Every environment is about to start its first game. first_seed: as in `WorkerState`; None: `first_env`."""
+        self._log = ActionLog(len(self._envs), self._action)
+        self._first_seed = self._first_env if first_seed is None else first_seed
         self._expected = np.full(len(self._envs), UNKNOWN, np.uint64)
 
     def load(self, arrays: dict[str, NDArray]) -> None:

@@ -96,22 +96,21 @@ class OverlappedPool:
             half.reset()
         return self._merge()
 
-    def step(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> TimeStep:
+    def step(self, actions: NDArray) -> TimeStep:
         """Play `actions` [N, ...] with both halves at the same time, as `WorkerPool.step`."""
         for half in HALVES:
-            rows = self.latest_of(half).envs
-            self.send(actions[rows], half, None if active is None else active[rows])
+            self.send(actions[self.latest_of(half).envs], half)
         for half in HALVES:
             self.receive(half)
         return self.latest
 
-    def send(self, actions: NDArray, half: int, active: NDArray[np.bool_] | None = None) -> None:
+    def send(self, actions: NDArray, half: int) -> None:
         """Let half 0 or 1 play `actions` [N/2, ...]. `receive` waits for it."""
         if not any(pool.in_rollout for pool in self._halves):
             for pool in self._halves:
                 pool.begin_rollout()
         assert self._halves[half].in_rollout, "complete the rollout with the other half first"
-        self._halves[half].send(actions, active)
+        self._halves[half].send(actions)
 
     def receive(self, half: int) -> TimeStep:
         """The step of one half. Half 0 must be received first; then `latest` is the step of both."""

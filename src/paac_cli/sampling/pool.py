@@ -82,7 +82,6 @@ class WorkerPool:
             region = Region(block, range(sampling.num_envs), range(workers))
         self.num_envs, self.num_workers = len(region.envs), len(region.workers)
         self.rollout_length, self.max_steps, self.action = rollout_length, max_steps, spec.action
-        self.first_env = first_env
         self.has_diverged = False  #: whether an environment has diverged on replay
         self._region, self._log = region, log
         self._budget = RestartBudget(sampling.max_restarts) if budget is None else budget
@@ -133,11 +132,11 @@ class WorkerPool:
     ) -> None:
         self.close()
 
-    def reset(self, first_seed: int = 0) -> TimeStep:
+    def reset(self, first_seed: int | None = None) -> TimeStep:
         """Start the first game of every environment. Raises as `step` does.
 
-        first_seed: environment n plays the games that environment `first_seed + n` of a larger pool would play. May be
-            negative, but `first_seed + first_env` not.
+        first_seed: environment n plays the games that environment `first_seed + n` of a larger pool would play. None:
+            `first_env`.
         """
         self._histories.reset(first_seed)
         return self._restore_workers()

@@ -146,7 +146,7 @@ class _Evaluation:
     def play_rows(self, first: int, episodes: list[int]) -> None:
         """Play `episodes[k]` games in row `first + k`, for all k, with environment k of the pool."""
         pool, rows = self._pool, slice(first, first + len(episodes))
-        step, clock = pool.reset(first_seed=first - pool.first_env), 0
+        step, clock = pool.reset(first_seed=first), 0
         remaining = np.array([*episodes, *[0] * (pool.num_envs - len(episodes))])
         obs = np.zeros((BATCH, *step.obs.shape[1:]), step.obs.dtype)
         actions = np.zeros((pool.num_envs, *pool.action.shape), pool.action.dtype)
