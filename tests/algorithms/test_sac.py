@@ -10,7 +10,13 @@ from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.sac import sac_losses
 from paac_cli.errors import ConfigError
-from paac_cli.networks.soft_actor_critic import ContinuousActions, DiscreteActions, SoftActorCritic
+from paac_cli.networks.soft_actor_critic import (
+    ContinuousActions,
+    DiscreteActions,
+    SoftActorCritic,
+    min_q_of,
+    with_fixed_weights,
+)
 from paac_cli.seeding import weights_generator
 from paac_cli.spec import ActionSpec, EnvSpec, ObsPart, discrete_action
 
@@ -76,13 +82,14 @@ def test_the_density_of_squashed_actions_integrates_to_one():
 def test_the_soft_value_of_continuous_actions_is_the_smaller_value_and_the_entropy_bonus():
     actions, parameters = ContinuousActions(2), tf.constant([[0.1, 0.2, -1.0, -2.0]] * 2)
     critics = [constant_critic([1.0, 5.0]), constant_critic([3.0, 4.0])]
-    found = actions.soft_value(parameters, critics, tf.zeros([2, 1]), tf.constant(0.3), SEED)
+    min_q = min_q_of(critics, tf.zeros([2, 1]))
+    found = actions.soft_value(parameters, min_q, tf.constant(0.3), SEED)
     action, log_prob = actions.sample_with_log_prob(parameters, SEED)
     expected = np.array([1.0, 4.0]) + np.square(action).sum(axis=1) - 0.3 * log_prob
     np.testing.assert_allclose(found.value, expected, rtol=1e-6)
     np.testing.assert_allclose(found.entropy, -log_prob)
-    of_target = actions.soft_value(parameters, critics, tf.zeros([2, 1]), tf.constant(0.3), SEED, has_gradient=False)
-    np.testing.assert_array_equal(of_target, found)
+    with_gradient = actions.soft_value(parameters, with_fixed_weights(min_q), tf.constant(0.3), SEED)
+    np.testing.assert_array_equal(with_gradient, found)
 
 
 def test_the_gradient_of_the_soft_value_goes_through_the_action_and_the_entropy():
@@ -91,7 +98,8 @@ def test_the_gradient_of_the_soft_value_goes_through_the_action_and_the_entropy(
     parameters = tf.Variable([[0.3, -0.4, -0.5, 0.1]])
 
     def value(numbers):
-        return actions.soft_value(numbers, critics, tf.zeros([1, 1]), tf.constant(0.3), SEED).value
+        min_q = with_fixed_weights(min_q_of(critics, tf.zeros([1, 1])))
+        return actions.soft_value(numbers, min_q, tf.constant(0.3), SEED).value
 
     with tf.GradientTape() as tape:
         result = value(parameters)
@@ -106,7 +114,9 @@ def test_the_gradient_of_the_soft_value_goes_through_the_action_and_the_entropy(
 def test_the_soft_value_of_a_choice_is_the_exact_expectation():
     logits, q = np.array([[0.5, -1.0, 0.2]]), np.array([[[1.0, 2.0, -3.0]], [[2.0, 1.0, -2.0]]])
     critics = [lambda obs, one=one: tf.constant(one, tf.float32) for one in q]
-    found = DiscreteActions(3).soft_value(tf.constant(logits, tf.float32), critics, None, tf.constant(0.3), SEED)
+    found = DiscreteActions(3).soft_value(
+        tf.constant(logits, tf.float32), min_q_of(critics, None), tf.constant(0.3), SEED
+    )
     p = np.exp(logits) / np.exp(logits).sum()
     entropy = -(p * np.log(p)).sum()
     assert float(found.entropy[0]) == pytest.approx(entropy)
@@ -122,7 +132,8 @@ def test_the_value_of_the_policy_changes_the_policy_only_and_the_error_of_the_cr
     obs = tf.ones([5, 1])
     weights = network.trainable_variables
     with tf.GradientTape(persistent=True) as tape:
-        value = actions.soft_value(network.parameters(obs), network.critics, obs, tf.constant(0.1), SEED).value
+        min_q = with_fixed_weights(min_q_of(network.critics, obs))
+        value = actions.soft_value(network.parameters(obs), min_q, tf.constant(0.1), SEED).value
         action = tf.zeros([5], tf.int32) if is_discrete else tf.zeros([5, 2])
         q = [actions.q(critic, obs, action) for critic in network.critics]
     by_value, by_q = (

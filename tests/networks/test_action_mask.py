@@ -9,7 +9,7 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.action_mask import ILLEGAL
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.q_network import QNetwork, epsilon_greedy, mean_q
-from paac_cli.networks.soft_actor_critic import DiscreteActions, SoftActorCritic
+from paac_cli.networks.soft_actor_critic import DiscreteActions, SoftActorCritic, min_q_of
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.spec import EnvSpec, discrete_action
 
@@ -113,7 +113,7 @@ def test_soft_actor_critic_weighs_legal_actions_only():
         assert LEGAL[np.arange(B), sampled].all()
     scaled = network.scaled(OBS)
     assert scaled.shape == IMAGES.shape
-    value, entropy = actions.soft_value(parameters, network.critics, scaled, alpha, seed)
+    value, entropy = actions.soft_value(parameters, min_q_of(network.critics, scaled), alpha, seed)
     assert entropy.numpy()[LEGAL.sum(axis=1) == 1] == pytest.approx(0.0, abs=1e-6)
     q = np.minimum(*(critic(scaled).numpy() for critic in network.critics))
     only = LEGAL.sum(axis=1) == 1

@@ -36,7 +36,14 @@ from paac_cli.learning.reward_normalizer import RewardNormalizer
 from paac_cli.learning.schedules import linear_schedule
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.action_mask import is_legal
-from paac_cli.networks.soft_actor_critic import ActionKind, ContinuousActions, DiscreteActions, SoftActorCritic
+from paac_cli.networks.soft_actor_critic import (
+    ActionKind,
+    ContinuousActions,
+    DiscreteActions,
+    SoftActorCritic,
+    min_q_of,
+    with_fixed_weights,
+)
 from paac_cli.seeding import replay_generator, weights_generator
 from paac_cli.spec import ActionSpec, EnvSpec
 from paac_cli.timestep import TimeStep
@@ -161,15 +168,15 @@ class Sac:
         """One update on a batch. seeds: [2, 2] int64, of the noise of the next actions and of those of now."""
         network, actions, alpha = self._network, self._network.actions, tf.exp(self._log_alpha)
         next_obs, obs = stack_frames(batch.next_frames), stack_frames(batch.frames)
-        next_value = actions.soft_value(
-            network.parameters(next_obs), self._targets, network.scaled(next_obs), alpha, seeds[0], has_gradient=False
-        ).value
+        min_q = min_q_of(self._targets, network.scaled(next_obs))
+        next_value = actions.soft_value(network.parameters(next_obs), min_q, alpha, seeds[0]).value
         target = self._reward_normalizer.normalize(batch.reward) + batch.discount * next_value
         scaled = network.scaled(obs)
         with tf.GradientTape() as tape:
             q = [actions.q(critic, scaled, batch.action) for critic in network.critics]
             parameters = network.parameters(obs)
-            value, entropy = actions.soft_value(parameters, network.critics, scaled, alpha, seeds[1])
+            min_q = with_fixed_weights(min_q_of(network.critics, scaled))
+            value, entropy = actions.soft_value(parameters, min_q, alpha, seeds[1])
             target_entropy = self._target_entropy
             if self._follows_masks:
                 num_legal = tf.reduce_sum(tf.cast(is_legal(parameters), tf.float32), axis=1)

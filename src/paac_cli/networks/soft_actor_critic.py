@@ -5,7 +5,7 @@ The critics estimate the value of actions, `Q(s, a)`. `min Q` is the smaller one
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -25,7 +25,7 @@ _JOIN_UNITS = 256  # of the layer that joins the features of an image with an ac
 
 
 class SoftValue(NamedTuple):
-    """The value of states under a policy that is rewarded for its entropy. Gradients reach the policy only."""
+    """The value of states under a policy that is rewarded for its entropy."""
 
     value: tf.Tensor  #: [B], the expectation over actions of `min Q(s, a) - alpha * log pi(a|s)`
     entropy: tf.Tensor  #: [B], an estimate of the entropy of `pi(.|s)`
@@ -40,6 +40,31 @@ class Critic(Protocol):
         """obs: [B, ...] float32."""
 
 
+#: `min Q` for certain observations: of actions [B, D] values [B]; for one choice, without arguments, all values [B, A].
+MinQ = Callable[..., tf.Tensor]
+
+
+def min_q_of(critics: Sequence[Critic], obs: tf.Tensor) -> MinQ:
+    """`min Q` of these critics for observations [B, ...]."""
+    return lambda *action: tf.minimum(*(critic(obs, *action) for critic in critics))
+
+
+def with_fixed_weights(function: MinQ) -> MinQ:
+    """`function`, whose gradient reaches its arguments [B, D] but not the weights with which it computes."""
+
+    def fixed(*arguments: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(arguments)
+            result = function(*arguments)
+        slopes = tape.gradient(result, arguments)
+        result = tf.stop_gradient(result)
+        for argument, slope in zip(arguments, slopes, strict=True):  # adds 0, but the gradient of that is the slope
+            result += tf.reduce_sum(tf.stop_gradient(slope) * (argument - tf.stop_gradient(argument)), axis=1)
+        return result
+
+    return fixed
+
+
 class ActionKind(Protocol):
     """What depends on the kind of actions. A policy gives `num_parameters` (P) numbers for each observation."""
 
@@ -52,19 +77,10 @@ class ActionKind(Protocol):
     def q(self, critic: Critic, obs: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
         """Values [B] of actions [B, ...]."""
 
-    def soft_value(
-        self,
-        parameters: tf.Tensor,
-        critics: Sequence[Critic],
-        obs: tf.Tensor,
-        alpha: tf.Tensor,
-        seed: tf.Tensor,
-        *,
-        has_gradient: bool = True,
-    ) -> SoftValue:
-        """Of observations [B, ...]. parameters: [B, P]. alpha: [], the temperature. seed: [2] int64, of the noise.
+    def soft_value(self, parameters: tf.Tensor, min_q: MinQ, alpha: tf.Tensor, seed: tf.Tensor) -> SoftValue:
+        """The value [B] of the observations for which `min_q` is.
 
-        has_gradient: False where only the numbers are needed, which saves the gradient of the critics.
+        parameters: [B, P], of the policy for them. alpha: [], the temperature. seed: [2] int64, of the noise.
         """
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -97,26 +113,10 @@ class ContinuousActions:
     def q(self, critic: Critic, obs: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
         return critic(obs, action)
 
-    def soft_value(
-        self,
-        parameters: tf.Tensor,
-        critics: Sequence[Critic],
-        obs: tf.Tensor,
-        alpha: tf.Tensor,
-        seed: tf.Tensor,
-        *,
-        has_gradient: bool = True,
-    ) -> SoftValue:
+    def soft_value(self, parameters: tf.Tensor, min_q: MinQ, alpha: tf.Tensor, seed: tf.Tensor) -> SoftValue:
         """One sampled action stands for the expectation. Gradients flow through it (the reparametrisation trick)."""
         action, log_prob = self.sample_with_log_prob(parameters, seed)
-        if not has_gradient:
-            return SoftValue(tf.minimum(*(critic(obs, action) for critic in critics)) - alpha * log_prob, -log_prob)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(action)
-            q = tf.minimum(*(critic(obs, action) for critic in critics))
-        slope = tf.stop_gradient(tape.gradient(q, action))
-        change = tf.reduce_sum(slope * (action - tf.stop_gradient(action)), axis=1)  # 0, but its gradient is the slope
-        return SoftValue(tf.stop_gradient(q) + change - alpha * log_prob, -log_prob)
+        return SoftValue(min_q(action) - alpha * log_prob, -log_prob)
 
     def sample_with_log_prob(self, parameters: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Actions [B, D], and the logarithms [B] of their probability densities.
@@ -168,19 +168,9 @@ class DiscreteActions:
     def q(self, critic: Critic, obs: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(critic(obs) * tf.one_hot(action, self.num_parameters), axis=1)
 
-    def soft_value(
-        self,
-        parameters: tf.Tensor,
-        critics: Sequence[Critic],
-        obs: tf.Tensor,
-        alpha: tf.Tensor,
-        seed: tf.Tensor,
-        *,
-        has_gradient: bool = True,
-    ) -> SoftValue:
-        q = tf.stop_gradient(tf.minimum(*(critic(obs) for critic in critics)))
+    def soft_value(self, parameters: tf.Tensor, min_q: MinQ, alpha: tf.Tensor, seed: tf.Tensor) -> SoftValue:
         entropy = self._distribution.entropy(parameters)
-        return SoftValue(tf.reduce_sum(tf.nn.softmax(parameters) * q, axis=1) + alpha * entropy, entropy)
+        return SoftValue(tf.reduce_sum(tf.nn.softmax(parameters) * min_q(), axis=1) + alpha * entropy, entropy)
 
     def sample(self, parameters: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return self._distribution.sample(parameters, seed)
