@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from corridor import SPEC, corridor_for, make_config, run, state_of
 from paac_cli.algorithms.agent import make_agent
+from paac_cli.algorithms.replay import ReplayBatch
 from paac_cli.algorithms.sac import sac_losses
 from paac_cli.errors import ConfigError
 from paac_cli.networks.soft_actor_critic import (
@@ -148,6 +149,49 @@ def test_the_value_of_the_policy_changes_the_policy_only_and_the_error_of_the_cr
     assert by_q == {weight.name for weight in weights if weight.name.startswith("critic")} != set()
 
 
+def two_transitions(*, reward):
+    frames = np.zeros((2, 1, 1), np.float32)
+    return ReplayBatch(
+        frames=frames,
+        action=np.array([0, 1], np.int32),
+        reward=np.array(reward, np.float32),
+        discount=np.array([0.5, 0.0], np.float32),
+        next_frames=frames,
+        indices=np.array([0, 1]),
+        weight=np.ones(2, np.float32),
+    )
+
+
+def test_the_error_of_the_critics_by_hand():
+    """The target is that of the smaller target critic, with the entropy of a uniform policy: log 2."""
+    agent = make_agent(make_config("sac", batch_size=2, buffer_size=100, ent_coef=0.5), SPEC)
+    heads = [*agent._network.variables, *(variable for critic in agent._targets for variable in critic.variables)]
+    biases = iter([1.0, 2.0, 30.0, 20.0])  # of both critics, then of both target critics
+    for variable in heads:
+        if "q/kernel" in variable.name or variable.name.startswith("policy/"):
+            variable.assign(tf.zeros_like(variable))
+        elif "q/bias" in variable.name:
+            variable.assign(tf.fill(variable.shape, next(biases)))
+    metrics = agent._update_graph(
+        ReplayBatch(*map(tf.constant, two_transitions(reward=[5, 6]))), tf.stack([SEED, SEED])
+    )
+    targets = np.array([5 + 0.5 * (20 + 0.5 * math.log(2)), 6])
+    expected = ((1 - targets) ** 2).mean() + ((2 - targets) ** 2).mean()
+    assert float(metrics["train/critic_loss"]) == pytest.approx(expected)
+    assert float(metrics["train/policy_loss"]) == pytest.approx(-(1 + 0.5 * math.log(2)))
+
+
+def test_an_update_that_is_not_finite_changes_nothing():
+    agent = make_agent(make_config("sac", batch_size=2, buffer_size=100), SPEC)
+    seeds = np.ones((2, 2), np.int64)
+    agent._update(two_transitions(reward=[5, 6]), seeds)
+    before = state_of(agent)
+    metrics = agent._update(two_transitions(reward=[5, math.nan]), seeds)
+    assert math.isnan(metrics["train/grad_norm"])
+    for name, array in state_of(agent).items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
 def test_target_critics_move_by_tau_towards_the_critics():
     config = make_config("sac", learning_starts=0, batch_size=4, utd_ratio=0.25, buffer_size=1000, tau=0.25)
     agent = make_agent(config, SPEC)
@@ -169,6 +213,7 @@ def test_updates_are_the_same_bits_with_one_core_and_with_several(monkeypatch, s
         agent = make_agent(config, spec)
         metrics = run(agent, corridor_for(config, truncates=False), steps=40)
         assert metrics
+        assert [traced.is_parallel for traced in agent._update._traced.values()] == [cores > 1]
         states.append(state_of(agent))
     for name, array in states[0].items():
         np.testing.assert_array_equal(array, states[1][name], err_msg=name)

@@ -95,7 +95,8 @@ def test_a_function_is_called_only_if_a_condition_is_true():
         assert graph(tf.constant(True), tf.constant([1.0, 2.0])).numpy().tolist() == [2, 4]
 
 
-def test_parallel_parts_give_the_same_bits():
+def test_parallel_parts_give_the_same_bits(monkeypatch):
+    monkeypatch.setattr("paac_cli.learning.graphs.available_cores", lambda: 2)
     rng = np.random.default_rng(0)
     weights = [tf.Variable(rng.standard_normal((256, 256)), dtype=tf.float32) for _ in range(4)]
 
@@ -116,6 +117,20 @@ def test_parallel_parts_give_the_same_bits():
         results.append([*[graph(x).numpy() for x in inputs], *[weight.numpy() for weight in weights]])
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_sums_of_large_tensors_are_added_in_the_same_order_with_parallel_parts(monkeypatch):
+    """TensorFlow would save memory by adding them to one variable, in an order that depends on timing."""
+    monkeypatch.setattr("paac_cli.learning.graphs.available_cores", lambda: 2)
+    x = tf.constant(np.random.default_rng(0).standard_normal(20_000_000).astype(np.float32))
+
+    def add(x: tf.Tensor) -> tf.Tensor:
+        return tf.add_n([1e3 * tf.sin(x), 3.0 * tf.cos(x), 1e-2 * tf.tanh(x), tf.exp(-x)])
+
+    graph = GraphFunction(add, has_parallel_parts=True)
+    expected = GraphFunction(add)(x).numpy()
+    for _ in range(3):
+        assert np.array_equal(graph(x).numpy(), expected)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -26,7 +26,7 @@ from paac_cli.algorithms.replay_memory import ReplayLearnerState, ReplayMemory, 
 from paac_cli.config.algorithms import SacConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
-from paac_cli.learning.graphs import GraphFunction, compile_graph
+from paac_cli.learning.graphs import GraphFunction, call_if, compile_graph
 from paac_cli.learning.noise import noise_seed
 from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
@@ -184,10 +184,14 @@ class Sac:
             loss, metrics = sac_losses(q, target, value, entropy, self._log_alpha, target_entropy)
         learning_rate = linear_schedule(self._settings.learning_rate, self._settings.lr_anneal_steps, self.memory.steps)
         metrics = self._optimizer.step(tape, loss, learning_rate, metrics)
-        for critic, target_critic in zip(network.critics, self._targets, strict=True):
+        call_if(tf.math.is_finite(metrics["train/grad_norm"]), self._move_targets)
+        return metrics
+
+    def _move_targets(self) -> None:
+        """Move the target critics by `tau` towards the critics."""
+        for critic, target_critic in zip(self._network.critics, self._targets, strict=True):
             for weight, target_weight in zip(critic.variables, target_critic.variables, strict=True):
                 target_weight.assign_add(self._settings.tau * (weight - target_weight))
-        return metrics
 
 
 def _action_kind(spec: EnvSpec) -> ActionKind:

@@ -28,6 +28,7 @@ class _Traced(NamedTuple):
     dtypes: list[tf.DType]  #: of its outputs
     structure: Any  #: of its outputs
     executor: str  #: what executes its operations; empty: TensorFlow's usual executor
+    is_parallel: bool  #: whether it is called so that operations run at the same time
 
 
 class GraphFunction:
@@ -45,7 +46,8 @@ class GraphFunction:
 
         jit_compile: compile it with XLA.
         has_parallel_parts: operations that do not depend on each other, e.g. those of two networks, run at the same
-        time if there are several cores. This must save more than the 190 us by which a call becomes slower.
+        time on several cores, where that gives the same bits. This must save more than the 190 us by which a call of
+        a large graph becomes slower.
 
         AutoGraph is off, because rewriting source code takes most of the tracing time. Therefore an `if` or `for` in
         `function` is executed while it is traced, and cannot depend on a tensor.
@@ -65,7 +67,7 @@ class GraphFunction:
         if traced is None:
             traced = self._traced[signature] = self._trace(arguments)
         self._calls[signature] += 1
-        if self._is_parallel:
+        if traced.is_parallel:
             return traced.graph(*_pack(arguments, iter(inputs)))
         captured = traced.graph.captured_inputs if traced.captured is None else traced.captured
         outputs = tf.raw_ops.StatefulPartitionedCall(
@@ -90,13 +92,24 @@ class GraphFunction:
         is_collective = any(node.op.startswith("Collective") for node in nodes)
         captured = None if is_collective else list(graph.captured_inputs)  # a collective gets a new number at each call
         executor = "" if is_collective else _executor_for(nodes)
-        return _Traced(graph, captured, dtypes, graph.structured_outputs, executor)
+        is_parallel = self._is_parallel and executor == _ONE_THREAD and not _has_unordered_sums(nodes)
+        return _Traced(graph, captured, dtypes, graph.structured_outputs, executor, is_parallel)
 
 
 def _nodes(graph: tf.Graph) -> list[Any]:
     """All operations of a graph and of the functions that it calls."""
     definition = graph.as_graph_def()
     return [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+
+
+def _has_unordered_sums(nodes: list[Any]) -> bool:
+    """Whether several threads could add floats in different orders.
+
+    To save memory, TensorFlow may replace an addition of three or more large tensors, such as the gradient of a layer
+    normalisation, by additions to one variable, in no fixed order. It cannot be asked not to when a graph is called as
+    a function.
+    """
+    return any(node.op == "AddN" and node.attr["N"].i > 2 for node in nodes)
 
 
 def _executor_for(nodes: list[Any]) -> str:

@@ -23,7 +23,7 @@ class ObservingNetwork(Protocol):
 class ObsStatistics:
     """Updates a network's running statistics with every eighth observation.
 
-    Agents call it after learning from a rollout, so that learning normalises observations as acting did.
+    Agents that learn from rollouts call it after learning, so that learning normalises observations as acting did.
     """
 
     def __init__(self, network: ObservingNetwork, group: ProcessGroup, *, enabled: bool) -> None:
