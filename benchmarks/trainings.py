@@ -39,8 +39,9 @@ def evaluate(run: Path, file: Path, *, episodes: int, greedy: bool) -> None:
     """Write the report of `paac eval` on the best policy of `run` to `file`, unless it is there already."""
     if not is_evaluated(run, file, episodes=episodes):
         actions = "--greedy" if greedy else "--sample"
-        report = paac("eval", run, "--episodes", episodes, actions, "--seed", EVALUATION_SEED, "--json")
-        replace_synced(file, [report.encode()])
+        report = json.loads(paac("eval", run, "--episodes", episodes, actions, "--seed", EVALUATION_SEED, "--json"))
+        report["checkpoint"] = os.path.relpath(report["checkpoint"], run)  # so that it names no path of this machine
+        replace_synced(file, [f"{json.dumps(report, indent=2)}\n".encode()])
 
 
 def is_evaluated(run: Path, file: Path, *, episodes: int) -> bool:

@@ -30,13 +30,13 @@ CLIPPED = RunFacts(
 
 def about_run(run_dir):
     config = read_config(run_dir / "config.yaml")
-    return facts(config, action_spec(config.env.id))
+    return facts(config, action_spec(config.env.id, **config.env.kwargs))
 
 
 @cache
-def action_spec(env_id):
+def action_spec(env_id, **kwargs):
     gymnasium.register_envs(ale_py)
-    env = gymnasium.make(env_id)
+    env = gymnasium.make(env_id, **kwargs)
     env.close()
     space = env.action_space
     return CONTINUOUS if isinstance(space, Box) else discrete_action(tuple(map(str, range(space.n))))
