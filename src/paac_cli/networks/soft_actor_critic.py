@@ -127,7 +127,7 @@ class ContinuousActions:
         noise = tf.random.stateless_normal(tf.shape(mean), seed, alg="philox")
         u = mean + tf.exp(log_std) * noise
         log_density = -0.5 * tf.square(noise) - log_std - 0.5 * math.log(2.0 * math.pi)
-        v = -2.0 * u
+        v = -2.0 * u  # a third use of `u` would make its gradient a sum of three, which prevents parallel parts
         log_slope = 2.0 * (math.log(2.0) + 0.5 * v - tf.math.softplus(v))  # log(1 - tanh(u)^2), also for large u
         return tf.tanh(u), tf.reduce_sum(log_density - log_slope, axis=1)
 
