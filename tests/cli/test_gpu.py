@@ -48,3 +48,16 @@ def test_bench_names_the_gpu_and_its_share(paac, tmp_path):
     report = json.loads(paac("bench", "train", "--seconds", "2", "--json", cwd=tmp_path).stdout)
     assert report["device"] != "CPU"
     assert 0 < report["learner_share"] < 1
+
+
+@pytest.mark.parametrize("preset", ["atari", "nstep_q/atari"])
+def test_minibatches_of_screens_are_gathered_on_a_gpu(preset, paac, tmp_path):
+    steps = ("--total-steps", 4_096, "--run-dir", tmp_path / "run")
+    assert paac("train", "--preset", preset, "--device", "gpu", *steps).returncode == 0
+    assert paac("verify", tmp_path / "run", "--from-start").returncode == 0
+
+
+def test_an_agent_learns_on_a_gpu(paac, tmp_path):
+    result = paac("train", "--preset", "cartpole", "--device", "gpu", "--run-dir", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert "goal reached" in result.stdout

@@ -196,3 +196,13 @@ def test_without_a_state_an_observation_is_the_first_of_an_episode(network):
     *expected, _ = made.step(sequences.obs, np.zeros((T * N, SIZE), np.float32))
     for found, wanted in zip(tf.nest.flatten(made(sequences.obs)), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.float32])
+@pytest.mark.parametrize("shape", [(5, 4, 4), (2, 2), (3,), ()])
+def test_any_observations_can_be_gathered(shape, dtype):
+    obs = np.random.default_rng(0).integers(0, 127, (6, *shape)).astype(dtype)
+    rows = np.array([4, 0, 4, 2], np.int32)
+    gathered = Sequences(tf.constant(obs), (), ()).gather(rows).obs
+    assert gathered.dtype == dtype
+    np.testing.assert_array_equal(gathered, obs[rows])

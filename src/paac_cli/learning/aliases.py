@@ -8,21 +8,32 @@ _ALIGNMENT = 64  # bytes; TensorFlow copies arrays with a smaller alignment
 
 
 class TensorAliases:
-    """Tensors that share the memory of NumPy arrays. Each is made once per address, shape and dtype, and then reused.
+    """Tensors that share the memory of NumPy arrays.
 
     Later writes to the memory change the tensor, so whatever reads the tensor must finish before workers write there
     again. A call of a `tf.function` meets this condition: when it returns, it has finished on the CPU, and on a GPU it
     has copied its arguments. An array that TensorFlow cannot alias is copied at each call.
+
+    On a CPU a tensor is made once per address, shape and dtype, and then reused. Not so on a GPU: TensorFlow keeps
+    the copy of a tensor on the GPU for as long as the tensor exists, so a reused tensor would always be there as it
+    was at its first use.
     """
 
     def __init__(self) -> None:
+        self._are_reused = not tf.config.get_visible_devices("GPU")
         self._aliases: dict[tuple[int, tuple[int, ...], np.dtype], tf.Tensor] = {}
 
     def __call__(self, array: NDArray) -> tf.Tensor:
         address = array.__array_interface__["data"][0]
         if address % _ALIGNMENT or not array.flags.c_contiguous or array.dtype == np.bool_:
             return tf.convert_to_tensor(array)
+        if not self._are_reused:
+            return _alias(array)
         key = (address, array.shape, array.dtype)
         if key not in self._aliases:
-            self._aliases[key] = tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+            self._aliases[key] = _alias(array)
         return self._aliases[key]
+
+
+def _alias(array: NDArray) -> tf.Tensor:
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -17,6 +17,7 @@ GRU: Cho et al. 2014, arXiv 1406.1078, with the reset gate after the product, as
 Schmidhuber 1997, with the forget gate of Gers et al. 2000, whose bias is 1 at first, so that the cell remembers.
 """
 
+import math
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -44,12 +45,21 @@ class Sequences(NamedTuple):
 
     def gather(self, rows: tf.Tensor) -> "Sequences":
         """The observations with indices `rows`: [T * n], all of `n` environments, time-major; without a cell any."""
-        obs = tf.gather(self.obs, rows)
+        obs = _gather_rows(self.obs, rows)
         if isinstance(self.state, tuple) or isinstance(self.episode_starts, tuple):
             return self._replace(obs=obs)
         num_steps = self.episode_starts.shape[0]
         envs = tf.reshape(rows, [num_steps, -1])[0]
         return Sequences(obs, tf.gather(self.episode_starts, envs, axis=1), tf.gather(self.state, envs))
+
+
+def _gather_rows(obs: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """`tf.gather(obs, rows)`; bytes as integers of four bytes where they fit, because a GPU cannot gather bytes."""
+    size = math.prod(obs.shape[1:])
+    if obs.dtype not in (tf.uint8, tf.int8) or size % 4:
+        return tf.gather(obs, rows)
+    words = tf.bitcast(tf.reshape(obs, [-1, size // 4, 4]), tf.int32)
+    return tf.reshape(tf.bitcast(tf.gather(words, rows), obs.dtype), [-1, *obs.shape[1:]])
 
 
 class Cell(Protocol):
