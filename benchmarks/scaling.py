@@ -29,9 +29,10 @@ from scaling_points import NUM_ENVS, NUM_STEPS, PARAMETERS, measure
 RESULTS, PICTURE = Path("results/scaling.json"), Path("results/scaling.png")
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
 
-# Assumed, not measured: a machine of 16 cores like the measured ones, with one GPU.
+# A machine of 16 cores like the measured ones, with one GPU. Measured on an H200, preset paper/pong, 32 environments:
 CORES = 16
-GPU_CALL = 500.0  # microseconds to start one graph on a GPU and to fetch its result
+GPU_ACT, GPU_UPDATE = 1_820.0, 6_410.0  # microseconds
+# Assumed, not measured:
 GPU_FLOPS = 1e12  # float32 operations per second that small convolutions reach: a tenth of what such GPUs can do
 LATENCY = 50e-6  # seconds of one message between machines, with TensorFlow's gRPC
 GIGABIT = 1e9 / 8  # bytes per second
@@ -127,7 +128,7 @@ def assumed_machine(points: Sequence[Mapping[str, float]]) -> Rank:
     """A rank on a machine with a GPU. An update costs three times the operations of choosing the actions."""
     us = points[0]["mflop"] / (GPU_FLOPS / 1e12)
     core = measured_core(points)
-    return Rank(core.environments, Line(GPU_CALL, us / 4), Line(2 * GPU_CALL, us * 3 / 4), cores=CORES)
+    return Rank(core.environments, Line(GPU_ACT, us / 4), Line(GPU_UPDATE, us * 3 / 4), cores=CORES)
 
 
 def comparison_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
