@@ -72,7 +72,9 @@ def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
 
 
-@pytest.mark.parametrize(("name", "cell"), [("paac", "gru"), ("ppo", "lstm"), ("nstep_q", "gru")])
+@pytest.mark.parametrize(
+    ("name", "cell"), [("ppo", "lstm"), ("nstep_q", "gru"), pytest.param("paac", "gru", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("overlap", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name, cell, overlap, tmp_path):
     """It is stopped in the middle of episodes, whose states are carried over."""

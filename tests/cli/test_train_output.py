@@ -71,7 +71,10 @@ def _take_terminal():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-@pytest.mark.parametrize("variable", [{}, {"NO_COLOR": "1"}], ids=["colours", "no colours"])
+@pytest.mark.parametrize(
+    "variable",
+    [pytest.param({}, id="colours"), pytest.param({"NO_COLOR": "1"}, id="no colours", marks=pytest.mark.slow)],
+)
 def test_the_live_view_on_a_terminal_that_is_resized_until_ctrl_c(variable, start_training, tmp_path):
     terminal = Terminal(80)
     env = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}

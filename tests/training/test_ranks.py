@@ -138,7 +138,7 @@ def undisturbed(tmp_path_factory):
         pytest.param(signal.SIGSTOP, id="stopped", marks=pytest.mark.slow),  # is noticed after 10 s
     ],
 )
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_if_a_rank_fails_all_start_again_and_the_result_is_the_same(rank, number, undisturbed, tmp_path):
     process = start(tmp_path / "run", *LONG, launcher=["launch", "--ranks", "2", "--"])
     assert wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("step_*")), 60)
@@ -165,7 +165,9 @@ def test_an_environment_that_fails_in_one_rank_ends_all_for_good(tmp_path, monke
     assert "start again" not in output
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 75)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGUSR1, 75, marks=pytest.mark.slow)]
+)
 def test_a_signal_to_one_rank_stops_all_with_a_checkpoint_that_any_number_of_ranks_resumes(number, code, tmp_path):
     run_dir = tmp_path / "run"
     process = start(run_dir, *LONG, launcher=["launch", "--ranks", "2", "--"])
