@@ -53,8 +53,10 @@ def test_bench_names_the_gpu_and_its_share(paac, tmp_path):
 @pytest.mark.parametrize("preset", ["atari", "nstep_q/atari"])
 def test_minibatches_of_screens_are_gathered_on_a_gpu(preset, paac, tmp_path):
     steps = ("--total-steps", 4_096, "--run-dir", tmp_path / "run")
-    assert paac("train", "--preset", preset, "--device", "gpu", *steps).returncode == 0
-    assert paac("verify", tmp_path / "run", "--from-start").returncode == 0
+    trained = paac("train", "--preset", preset, "--device", "gpu", *steps)
+    assert trained.returncode == 0, trained.stderr
+    verified = paac("verify", tmp_path / "run", "--from-start")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_an_agent_learns_on_a_gpu(paac, tmp_path):

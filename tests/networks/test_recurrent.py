@@ -206,3 +206,12 @@ def test_any_observations_can_be_gathered(shape, dtype):
     gathered = Sequences(tf.constant(obs), (), ()).gather(rows).obs
     assert gathered.dtype == dtype
     np.testing.assert_array_equal(gathered, obs[rows])
+
+
+@pytest.mark.parametrize("shape", [(84, 84, 4), (2, 2)])
+def test_bytes_are_gathered_by_an_operation_that_a_gpu_has(shape):
+    """TensorFlow has no kernel for a GPU that gathers bytes."""
+    specs = tf.TensorSpec((6, *shape), tf.uint8), tf.TensorSpec((4,), tf.int32)
+    graph = tf.function(lambda obs, rows: Sequences(obs, (), ()).gather(rows).obs).get_concrete_function(*specs).graph
+    gathered = [op.get_attr("Tparams") for op in graph.get_operations() if op.type == "GatherV2"]
+    assert gathered == [tf.int32]

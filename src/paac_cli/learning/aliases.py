@@ -14,9 +14,9 @@ class TensorAliases:
     again. A call of a `tf.function` meets this condition: when it returns, it has finished on the CPU, and on a GPU it
     has copied its arguments. An array that TensorFlow cannot alias is copied at each call.
 
-    On a CPU a tensor is made once per address, shape and dtype, and then reused. Not so on a GPU: TensorFlow keeps
-    the copy of a tensor on the GPU for as long as the tensor exists, so a reused tensor would always be there as it
-    was at its first use.
+    On a CPU a tensor is made once per address, shape and dtype, and then reused. On a GPU a new one is made at each
+    call: TensorFlow keeps a tensor's copy on the GPU as long as the tensor exists, so a reused tensor would keep its
+    first contents there.
     """
 
     def __init__(self) -> None:

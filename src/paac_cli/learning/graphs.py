@@ -11,13 +11,12 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.machine import available_cores
 
 _ONE_THREAD = "SINGLE_THREADED_EXECUTOR"
-#: For this executor: without the optimiser of memory, which replaces additions of large tensors (AddN) by operations
-#: that it cannot execute.
-_ONE_THREAD_CONFIG = tf.compat.v1.ConfigProto(
-    graph_options={"rewrite_options": {"memory_optimization": rewriter_config_pb2.RewriterConfig.NO_MEM_OPT}}
+#: Without the optimiser of memory, which replaces additions of large tensors (AddN) by operations that the executor for
+#: one thread cannot execute, and that others execute in no fixed order. What has no GPU kernel is computed on the CPU.
+_CONFIG = tf.compat.v1.ConfigProto(
+    allow_soft_placement=True,
+    graph_options={"rewrite_options": {"memory_optimization": rewriter_config_pb2.RewriterConfig.NO_MEM_OPT}},
 ).SerializeToString()
-#: For the usual executor: what TensorFlow has not implemented for a GPU is computed on the CPU.
-_USUAL_CONFIG = tf.compat.v1.ConfigProto(allow_soft_placement=True).SerializeToString()
 
 Signature = tuple[tuple[tf.TensorShape, tf.DType], ...]
 
@@ -76,7 +75,7 @@ class GraphFunction:
             args=[*inputs, *captured],
             Tout=traced.dtypes,
             f=traced.graph,
-            config_proto=_ONE_THREAD_CONFIG if traced.executor else _USUAL_CONFIG,
+            config_proto=_CONFIG,
             executor_type=traced.executor,
         )
         return _pack(traced.structure, iter(outputs or ()))
