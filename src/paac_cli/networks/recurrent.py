@@ -54,7 +54,7 @@ class Sequences(NamedTuple):
 
 
 def _gather_rows(obs: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """`tf.gather(obs, rows)`; bytes as integers of four bytes, if they fit: no GPU kernel of TensorFlow gathers bytes."""
+    """`tf.gather(obs, rows)`; bytes as integers of four bytes, if they fit: TensorFlow gathers no bytes on a GPU."""
     size = math.prod(obs.shape[1:])
     if obs.dtype not in (tf.uint8, tf.int8) or size % 4:
         return tf.gather(obs, rows)
