@@ -229,25 +229,34 @@ def show(runs: Path, out: Path, pages: Sequence[Path], policies: Sequence[str]) 
     print(summary_table(results))
 
 
+def game_named(name: str) -> str:
+    """The game of the paper with this name; "beam_rider" is BeamRider."""
+    for game in GAMES:
+        if game.lower() == name.lower().replace("_", ""):
+            return game
+    raise argparse.ArgumentTypeError(f"not a game of the paper: {name}; they are {', '.join(GAMES)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train and evaluate")
-    training.add_argument("games", nargs="*", metavar="GAME", default=GAMES, help="default: all twelve")
+    training.add_argument(
+        "games", nargs="*", metavar="GAME", type=game_named, default=GAMES, help="default: all twelve"
+    )
     steps_help = "train each game until this step; at 10M the learning rate of the preset is 0"
     training.add_argument("--steps", type=int, default=10_000_000, help=steps_help)
     training.add_argument("--seed", type=int, default=1)
     tables = commands.add_parser("tables", help="show the results")
+    policies_help = "keep their best policy"
     tables.add_argument(
-        "--policies", dest="games", nargs="*", metavar="GAME", default=[], help="keep their best policy"
+        "--policies", dest="games", nargs="*", metavar="GAME", type=game_named, default=[], help=policies_help
     )
     tables.add_argument("--out", type=Path, default=OUT, help="directory of what is shown")
     tables.add_argument("--pages", nargs="+", type=Path, default=PAGES, help="whose tables are filled")
     for command in (training, tables):
         command.add_argument("--runs", type=Path, default=Path("runs/atari"), help="directory of the runs")
     options = parser.parse_args()
-    if unknown := {*options.games} - {*GAMES}:
-        parser.error(f"not a game of the paper: {', '.join(unknown)}; they are {', '.join(GAMES)}")
     if options.command == "tables":
         show(options.runs, options.out, options.pages, options.games)
         return

@@ -181,6 +181,29 @@ def test_the_error_of_the_critics_by_hand():
     assert float(metrics["train/policy_loss"]) == pytest.approx(-(1 + 0.5 * math.log(2)))
 
 
+def test_the_next_actions_and_those_of_now_have_noise_of_their_own():
+    config = make_config("sac", batch_size=2, buffer_size=100)
+    batch = ReplayBatch(*map(tf.constant, two_transitions(reward=[5, 6])._replace(action=np.zeros((2, 2), np.float32))))
+
+    def losses(next_seed, seed):
+        metrics = make_agent(config, CONTINUOUS)._update_graph(batch, tf.constant([next_seed, seed], tf.int64))
+        return [float(metrics[f"train/{name}_loss"]) for name in ("critic", "policy")]
+
+    critic_loss, policy_loss = losses([1, 2], [3, 4])
+    other_critic_loss, same_policy_loss = losses([5, 6], [3, 4])
+    assert same_policy_loss == policy_loss and other_critic_loss != critic_loss
+    same_critic_loss, other_policy_loss = losses([1, 2], [5, 6])
+    assert same_critic_loss == critic_loss and other_policy_loss != policy_loss
+
+
+def test_every_update_has_new_noise():
+    config = make_config("sac", learning_starts=0, batch_size=4, buffer_size=1000)
+    agent, seeds = make_agent(config, CONTINUOUS), []
+    agent._update = lambda batch, pair, update=agent._update: seeds.extend(map(tuple, pair)) or update(batch, pair)
+    run(agent, corridor_for(config, truncates=False), 5)
+    assert len(seeds) >= 20 and len(set(seeds)) == len(seeds)
+
+
 def test_an_update_that_is_not_finite_changes_nothing():
     agent = make_agent(make_config("sac", batch_size=2, buffer_size=100), SPEC)
     seeds = np.ones((2, 2), np.int64)

@@ -1,5 +1,6 @@
 """The twelve games: the tables of results/atari, and the command that trains, evaluates and fills them."""
 
+import argparse
 import json
 import re
 import signal
@@ -20,6 +21,7 @@ from atari import (
     SAMPLED,
     Result,
     filled,
+    game_named,
     interquartile_over_games,
     read_results,
     scores_table,
@@ -126,6 +128,16 @@ def test_published_scores_are_of_the_twelve_games():
     assert len(GAMES) == 12
     assert all({*scores} <= {*GAMES} for scores in PUBLISHED.values())
     assert {name: len(scores) for name, scores in PUBLISHED.items()} == {"SB3 A2C": 7, "SB3 PPO": 7, "CleanRL PPO": 12}
+
+
+@pytest.mark.parametrize("name", ["BeamRider", "beamrider", "beam_rider"])
+def test_a_game_is_found_however_its_name_is_written(name):
+    assert game_named(name) == "BeamRider"
+
+
+def test_other_games_are_refused():
+    with pytest.raises(argparse.ArgumentTypeError, match="not a game of the paper: Enduro; they are Amidar, BeamRider"):
+        game_named("Enduro")
 
 
 @pytest.mark.slow

@@ -319,7 +319,12 @@ class DqnConfig(AlgorithmConfig):
     buffer_size: BufferSize = 1_000_000
     save_buffer: SaveBuffer = True
     learning_starts: Annotated[
-        NonNegativeInt, Field(le=10**15, description="steps before the first update, to fill the replay buffer; >= 0")
+        NonNegativeInt,
+        Field(
+            le=10**15,
+            description="steps before the first update, to fill the replay buffer; >= 0. No update is made before "
+            "the buffer has `batch_size` transitions",
+        ),
     ] = 80_000
     batch_size: BatchSize = 32
     steps_per_update: Annotated[
@@ -370,7 +375,11 @@ class SacConfig(AlgorithmConfig):
     save_buffer: SaveBuffer = True
     learning_starts: Annotated[
         NonNegativeInt,
-        Field(le=10**15, description="steps before the first update, in which actions are uniformly random; >= 0"),
+        Field(
+            le=10**15,
+            description="steps before the first update, in which actions are uniformly random; >= 0. No update "
+            "is made before the buffer has `batch_size` transitions",
+        ),
     ] = 5_000
     batch_size: BatchSize = 256
     utd_ratio: Annotated[

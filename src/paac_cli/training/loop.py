@@ -213,10 +213,11 @@ class _Session:
     def _log(self) -> None:
         """Write a row of metrics, with the evaluation if one is due. If that is interrupted, no row is written."""
         results = self._evaluate() if self.evaluation_due else {}
-        if not self.evaluation_due:
-            row = self._metrics_row() | results
-            for sink in self._training.sinks:
-                sink.write(self._training.progress.steps, row)
+        if self.evaluation_due:  # interrupted
+            return
+        row = self._metrics_row() | results
+        for sink in self._training.sinks:
+            sink.write(self._training.progress.steps, row)
 
     def _evaluate(self) -> dict[str, float]:
         """Evaluate the policy and save it if it is the best. Returns metrics; after a stop signal it is still due."""
