@@ -46,6 +46,7 @@ EXPECTED = {
     "paac eval runs/cartpole-seed1": r"3 games: mean \d",
     "paac eval runs/ppo-cartpole-walk-Walk-v0-seed1 --trust-code": r"success rate 100\.0%",
     "paac verify runs/pong-seed1": r"Identical, bit for bit",
+    "python play.py": r"\d points, with the policy of step",
     "paac train --preset pong --set training.evaluate_every=250_000"
     " --set 'training.trackers=[tensorboard,my_trackers:Webhook]'": (
         "posted: pong-seed1: begins at step 0 with seed 1\n"
@@ -170,7 +171,7 @@ def test_every_block_is_commands_or_tested_code_or_text():
 def test_every_file_that_a_page_shows_is_used_in_a_command_or_a_preset():
     uses = [*ALL_COMMANDS, *(block.text for block in blocks_of("docs/configuration.md", "yaml"))]
     for name in own_files():
-        assert any(f"{name.removesuffix('.py')}:" in use for use in uses), name
+        assert f"python {name}" in uses or any(f"{name.removesuffix('.py')}:" in use for use in uses), name
 
 
 ROBOT = """

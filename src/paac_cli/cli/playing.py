@@ -57,6 +57,7 @@ def open_player(
     """Yields a function that plays the same `episodes` games with any policy of a run, and shows progress."""
     import_tensorflow()
     from paac_cli.training.evaluation import BATCH, evaluation_pool, play
+    from paac_cli.training.player import make_player
 
     agent: Agent | None = None
     with (
@@ -83,18 +84,6 @@ def open_player(
                 return play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, rows=rows, on_step=show)
 
         yield play_with
-
-
-def make_player(config: "RunConfig", spec: "EnvSpec", policy: "Arrays") -> "Agent":
-    """The agent with the arrays of a trained policy."""
-    import_tensorflow()
-    from paac_cli.algorithms.agent import make_agent
-    from paac_cli.training.device import choose_device
-
-    choose_device("cpu")  # batches are small: on a GPU, copying them would take longer than computing
-    agent = make_agent(config, spec, policy)
-    agent.policy.assign(policy)
-    return agent
 
 
 @contextlib.contextmanager

@@ -66,15 +66,18 @@ def watch(
         spec = describe(config.env, sampling)
         inform("Loading the policy ...")
 
-        from paac_cli.cli.playing import directory_kept, make_player
+        from paac_cli.cli.playing import directory_kept
+        from paac_cli.import_tensorflow import import_tensorflow
         from paac_cli.reporting.recorder import Film
         from paac_cli.sampling.live_game import LiveGame
 
         film = Film(Path(), config.env, spec, fps or spec.fps, None, sampling.worker_timeout, square_pixels)
         with directory_kept(), LiveGame(config.env, sampling.worker_timeout, film.group) as game:
-            agent = make_player(config, spec, trained.policy)
-
+            import_tensorflow()
             from paac_cli.reporting.watching import watch as show_games
+            from paac_cli.training.player import make_player
+
+            agent = make_player(config, spec, trained.policy)
 
             scores = show_games(
                 agent,

@@ -34,7 +34,7 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
-        self._check = _make_check(env.observation_space, ())
+        self._check = make_check(env.observation_space, ())
         self._steps = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -60,13 +60,13 @@ class CheckedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
             raise EnvOutputError(f"{when}: {problem}")
 
 
-def _make_check(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Check:
+def make_check(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Check:
     """The check of the observation, or of its entry at `path`; `space` is the space of that entry."""
     field = f"observation['{'.'.join(map(str, path))}']" if path else "observation"
     if isinstance(space, spaces.Dict):
-        return partial(_check_dict, field, {key: _make_check(entry, (*path, key)) for key, entry in space.items()})
+        return partial(_check_dict, field, {key: make_check(entry, (*path, key)) for key, entry in space.items()})
     if isinstance(space, spaces.Tuple):
-        return partial(_check_tuple, field, [_make_check(entry, (*path, index)) for index, entry in enumerate(space)])
+        return partial(_check_tuple, field, [make_check(entry, (*path, index)) for index, entry in enumerate(space)])
     if isinstance(space, spaces.Box):
         return partial(_check_box, field, space.shape, space.dtype)
     if isinstance(space, spaces.Discrete):
