@@ -5,6 +5,8 @@ import pytest
 
 from minimal_config import load
 from paac_cli.config.advice import advice
+from paac_cli.config.load import read_config
+from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.spec import EnvSpec, ImageSpec, discrete_action
 
 
@@ -31,6 +33,55 @@ def test_a_learning_rate_that_reaches_0_before_the_end_is_warned_of(anneal_steps
 def test_evaluations_that_never_happen_are_warned_of(every, is_warned):
     warnings = advice(load(training__evaluate_every=every))
     assert ["never evaluated" in text for text in warnings] == [True] * is_warned
+
+
+@pytest.mark.parametrize(("starts", "is_warned"), [(99, False), (100, True)])
+@pytest.mark.parametrize("algorithm", ["dqn", "sac"])
+def test_a_run_that_ends_before_it_learns_is_warned_of(algorithm, starts, is_warned):
+    warnings = advice(load(algorithm={"name": algorithm, "learning_starts": starts}))
+    assert ["nothing is learned" in text for text in warnings] == [True] * is_warned
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "settings", "reason"),
+    [
+        (
+            "training",
+            "evaluate_greedy",
+            {"total_steps": 100, "evaluate_greedy": True},
+            "training.evaluate_every is null",
+        ),
+        ("algorithm", "on_kl", {"name": "ppo", "on_kl": "stop"}, None),
+        ("algorithm", "max_learning_rate", {"name": "ppo", "max_learning_rate": 0.1}, 'algorithm.on_kl is "stop"'),
+        (
+            "algorithm",
+            "ent_anneal_steps",
+            {"name": "ppo", "ent_coef": 0, "ent_anneal_steps": 9},
+            "algorithm.ent_coef is 0.0",
+        ),
+        (
+            "algorithm",
+            "prioritized_beta",
+            {"name": "dqn", "learning_starts": 0, "prioritized_beta": 0.5},
+            "algorithm.prioritized_alpha is 0.0",
+        ),
+        (
+            "algorithm",
+            "target_entropy",
+            {"name": "sac", "learning_starts": 0, "ent_coef": 0.2, "target_entropy": -1},
+            "algorithm.ent_coef is 0.2",
+        ),
+        ("algorithm", "target_entropy", {"name": "sac", "learning_starts": 0, "target_entropy": -1}, None),
+    ],
+)
+def test_settings_without_effect_are_warned_of(section, name, settings, reason):
+    warnings = advice(load(**{section: settings}))
+    assert warnings == ([] if reason is None else [f"{section}.{name} has no effect, because {reason}"])
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_presets_give_no_warning(preset):
+    assert advice(read_config(find_preset(preset))) == []
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,28 @@
 """Warnings about settings that are valid but probably not intended."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.spec import EnvSpec, ImageSpec
+
+#: Section, setting, another one on which it depends, and the values of that with which it has no effect.
+_DEPENDENT: tuple[tuple[str, str, str, Callable[[Any], bool]], ...] = (
+    ("training", "evaluate_episodes", "evaluate_every", lambda every: every is None),
+    ("training", "evaluate_greedy", "evaluate_every", lambda every: every is None),
+    ("training", "evaluate_max_steps", "evaluate_every", lambda every: every is None),
+    ("algorithm", "on_kl", "target_kl", lambda target: target is None),
+    ("algorithm", "max_learning_rate", "on_kl", lambda on_kl: on_kl != "adapt"),
+    ("algorithm", "ent_anneal_steps", "ent_coef", lambda coefficient: coefficient == 0.0),
+    ("algorithm", "epsilon_start", "epsilon_anneal_steps", lambda steps: steps == 0),
+    ("algorithm", "prioritized_beta", "prioritized_alpha", lambda alpha: alpha == 0.0),
+    ("algorithm", "prioritized_beta_steps", "prioritized_alpha", lambda alpha: alpha == 0.0),
+    ("algorithm", "initial_ent_coef", "ent_coef", lambda coefficient: coefficient != "auto"),
+    ("algorithm", "target_entropy", "ent_coef", lambda coefficient: coefficient != "auto"),
+)
 
 _LARGE_FLOAT, _LARGE_INTEGER = 2.0, 100.0  # upper bounds of pixels from which on they should be scaled
 
@@ -16,7 +33,14 @@ def advice(config: RunConfig, spec: EnvSpec | None = None) -> list[str]:
     spec: of the environment; None if it is not known, and then some checks are skipped.
     """
     of_spec = [] if spec is None else _on_images(config, spec)
-    return [*_on_learning_rate(config), *_on_evaluations(config), *_on_hidden_motion(config), *of_spec]
+    return [
+        *_on_learning_rate(config),
+        *_on_learning_starts(config),
+        *_on_evaluations(config),
+        *_on_settings_without_effect(config),
+        *_on_hidden_motion(config),
+        *of_spec,
+    ]
 
 
 def _on_learning_rate(config: RunConfig) -> Iterator[str]:
@@ -29,6 +53,15 @@ def _on_learning_rate(config: RunConfig) -> Iterator[str]:
         )
 
 
+def _on_learning_starts(config: RunConfig) -> Iterator[str]:
+    starts, total_steps = getattr(config.algorithm, "learning_starts", 0), config.training.total_steps
+    if 0 < total_steps <= starts:
+        yield (
+            f"algorithm.learning_starts is {starts:,}, and training.total_steps is {total_steps:,}: nothing is "
+            f"learned; raise total_steps, or use --set algorithm.learning_starts={total_steps // 10}"
+        )
+
+
 def _on_evaluations(config: RunConfig) -> Iterator[str]:
     every, total_steps = config.training.evaluate_every, config.training.total_steps
     if every is not None and every > total_steps:
@@ -36,6 +69,16 @@ def _on_evaluations(config: RunConfig) -> Iterator[str]:
             f"training.evaluate_every is {every:,}, and training.total_steps is {total_steps:,}: the policy is never "
             "evaluated, and no best policy is kept"
         )
+
+
+def _on_settings_without_effect(config: RunConfig) -> Iterator[str]:
+    for section, name, other, has_no_effect in _DEPENDENT:
+        settings = getattr(config, section)
+        field = type(settings).model_fields.get(name)
+        if field is None or getattr(settings, name) == field.default:
+            continue
+        if has_no_effect(value := getattr(settings, other)):
+            yield f"{section}.{name} has no effect, because {section}.{other} is {json.dumps(value)}"
 
 
 def _on_hidden_motion(config: RunConfig) -> Iterator[str]:

@@ -192,14 +192,14 @@ class _Session:
     def log_and_save_if_due(self) -> None:
         """Save a milestone, evaluate, write a row of metrics and save a checkpoint, each if it is due.
 
-        A run that resumes from a checkpoint has the milestones before it. Raises RunDirectoryError, WorkerError if the
-        evaluation fails, and LearningError as `_save`.
+        The end of the run is always logged. A run that resumes from a checkpoint has the milestones before it. Raises
+        RunDirectoryError, WorkerError if the evaluation fails, and LearningError as `_save`.
         """
         steps = self._training.progress.steps
         if self._milestone_due(steps):
             self._writer.save_milestone()
         log_due, self.evaluation_due = self._log_due(steps), self._evaluate_due(steps)
-        if log_due or self.evaluation_due:
+        if log_due or self.evaluation_due or self.is_finished:
             self._log()
         if self._save_due(steps) and not self.is_finished:
             self._save(may_be_best=True)
