@@ -191,7 +191,10 @@ def test_an_atari_preset_with_another_environment_says_how_atari_games_are_writt
         ("num_envs=3", "unknown key num_envs; did you mean sampling.num_envs"),
         ("training.stop_when=400", "training.stop_when = 400: must be a mapping with the keys mean_return, episodes"),
         ("network.recurrent=gru", "network.recurrent = 'gru': must be a mapping with the keys cell, size"),
-        ("env.wrappers=TimeLimit", "env.wrappers = 'TimeLimit': must be a list, e.g. [...]"),
+        ("env.wrappers=TimeLimit", "env.wrappers = 'TimeLimit': must be a list, e.g. [TimeLimit]"),
+        ("network.hidden_sizes=128", "network.hidden_sizes = 128: must be a list, e.g. [128]"),
+        ("lr=0.1", "unknown key lr; did you mean algorithm.learning_rate"),
+        ("algorithm.lr=0.1", "unknown key algorithm.lr; did you mean learning_rate"),
         ("env.wrappers=[3]", "env.wrappers.0 = 3: must be a mapping"),
     ],
 )

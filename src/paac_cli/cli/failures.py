@@ -70,6 +70,18 @@ def reported(context: click.Context) -> Iterator[None]:
         context.exit(failure.exit_code)
 
 
+def _of_a_setting(error: click.ClickException) -> str | None:
+    """The message for an unknown option that is called like a setting, if the command has `--set`."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return None
+    if not any("--set" in parameter.opts for parameter in error.ctx.command.params):
+        return None
+    from paac_cli.config.load import keys_called
+
+    settings = keys_called(error.option_name.lstrip("-").replace("-", "_"))
+    return f"No such option {error.option_name}; it is a setting: --set {settings[0]}=VALUE" if settings else None
+
+
 @contextlib.contextmanager
 def printable_usage_errors() -> Iterator[None]:
     """In this block, errors of Click, which quote arguments, are made printable and short."""
@@ -77,7 +89,7 @@ def printable_usage_errors() -> Iterator[None]:
         yield
     except click.ClickException as error:
         message = error.format_message()
-        shown = printable(abridged(message))
+        shown = printable(abridged(_of_a_setting(error) or message))
         if shown == message:
             raise
         raise click.UsageError(shown, error.ctx if isinstance(error, click.UsageError) else None) from error

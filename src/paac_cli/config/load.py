@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 _MAX_ERRORS = 30  # in one message
 _FREE_ON_RESUME = [tuple(key.split(".")) for key in FREE_ON_RESUME]
 
+#: What Stable-Baselines3 or CleanRL call a setting -> what it is called here.
+_USUAL_NAMES = {
+    "anneal_lr": "lr_anneal_steps",
+    "clip_range": "clip_coef",
+    "lr": "learning_rate",
+    "n_envs": "num_envs",
+    "n_epochs": "num_epochs",
+    "n_steps": "num_steps",
+    "total_timesteps": "total_steps",
+    "update_epochs": "num_epochs",
+}
+
 
 def load_config(
     data: Any,
@@ -196,7 +208,9 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
     key, value, context = one_line(".".join(keys)), item["input"], item.get("ctx", {})
     match item["type"]:
         case "extra_forbidden":
-            hint = nearest(keys[-1], [*_in_a_section(key), *fields]) or f"; valid keys: {', '.join(fields)}"
+            name = _USUAL_NAMES.get(keys[-1], keys[-1])
+            elsewhere = keys_called(name) if len(keys) == 1 else []
+            hint = nearest(name, [*elsewhere, *fields]) or f"; valid keys: {', '.join(fields)}"
             return f"unknown key {shorten(key)}{hint}", ""
         case "missing":
             return f"{key} is missing{_describe(fields.get(keys[-1]))}", ""
@@ -210,7 +224,8 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
             names = [name for model in _models(section.annotation if section else None) for name in model.model_fields]
             expected, message = "", "must be a mapping" + (f" with the keys {', '.join(names)}" if names else "")
         case "tuple_type" | "list_type":
-            expected, message = "", "must be a list, e.g. [...]"
+            element = "..." if isinstance(value, Mapping | None) else shorten(one_line(str(value)))
+            expected, message = "", f"must be a list, e.g. [{element}]"
         case _:
             expected = str(context.get("expected", ""))
             message = item["msg"].removeprefix("Value error, ").replace("Input should ", "must ")
@@ -220,8 +235,9 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
     return key if isinstance(value, dict) else f"{key} = {shorten(repr(value))}", message
 
 
-def _in_a_section(key: str) -> list[str]:
-    """The dotted keys of settings that are called `key`, which was given without its section."""
+def keys_called(name: str) -> list[str]:
+    """The dotted keys of settings that are called `name`, here or in other projects; `name` has no section."""
+    key = _USUAL_NAMES.get(name, name)
     sections = {name: _models(field.annotation) for name, field in RunConfig.model_fields.items()}
     found = [name for name, models in sections.items() if any(key in model.model_fields for model in models)]
     return [f"{name}.{key}" for name in found]
