@@ -81,6 +81,7 @@ def test_the_live_view_on_a_terminal_that_is_resized_until_ctrl_c(variable, star
     env |= {"TERM": "xterm", "COLUMNS": "80"} | variable  # some shells export what the size was
     session = start_training(tmp_path / "run", "--set", "training.log_every=64", env=env, **terminal.popen)
     session.wait_until(lambda: terminal.shows("limited by: ") and terminal.shows("(last 100 games)"))
+    assert terminal.shows("Loading TensorFlow and the environments ...")
     assert terminal.shows("of 10,000,000 steps")
     assert terminal.shows(f"CartPole-v1, paac, in {tmp_path}"[:70])
     session.wait_until(lambda: terminal.shows("ago: Saved a checkpoint at step"))

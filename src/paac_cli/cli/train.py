@@ -235,6 +235,8 @@ def _train(
             log(event)
 
     log = ranks.logging_once(write)
+    if ranks.is_first:
+        output.print_loading()
     with (
         StopRequest(has_begun=ranks.size > 1) as stop,  # no rank may leave alone, so all stop after the first rollout
         load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks) as loaded,

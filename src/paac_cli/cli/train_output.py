@@ -1,11 +1,12 @@
 """What `paac train` prints: the view of the training, and the result."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from paac_cli.cli.output import echo, print_event, print_result
+from paac_cli.cli.output import echo, inform, print_event, print_result
 from paac_cli.text import counted, in_ranks
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class TrainOutput:
             echo(event_line(event))
         elif self._style == "text" or not isinstance(event, Routine):
             print_event(event)
+
+    def print_loading(self) -> None:
+        """Say on a terminal that the command has begun: seconds pass until the view is open."""
+        if self._style == "text" and sys.stderr.isatty():
+            inform("Loading TensorFlow and the environments ...")
 
     def open_view(
         self, config: "RunConfig", spec: "EnvSpec", metrics_csv: Path, start: int, directory: Path, log: "Log"
