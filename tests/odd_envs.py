@@ -307,4 +307,5 @@ for _class in Odd.__subclasses__():
 gymnasium.register("Stacked-v0", entry_point=make_stacked)
 gymnasium.register("Versions-v1", entry_point=NoInfo)
 gymnasium.register("Versions-v3", entry_point=NumpyOutputs)
+gymnasium.register("Labyrinths/Maze-v0", entry_point=NoInfo)
 gymnasium.register("NotAnEnv-v0", entry_point=object)

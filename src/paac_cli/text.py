@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,11 +93,14 @@ def reason(error: Exception, named: Path | None = None) -> str:
     return error.strerror if file in (None, named) else f"{error.strerror}: {file}"
 
 
-def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
-    """ "; did you mean a, b?" with the `known` words closest to `word`; empty if none is close."""
+def nearest(word: str, known: Iterable[str], count: int = 3, shown: Callable[[str], str] = str) -> str:
+    """ "; did you mean a, b?" with the `known` words closest to `word`; empty if none is close.
+
+    shown: what the text has in place of a known word.
+    """
     folded = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), folded, n=count, cutoff=0.5)
-    return f"; did you mean {', '.join(folded[name] for name in close)}?" if close else ""
+    return f"; did you mean {', '.join(shown(folded[name]) for name in close)}?" if close else ""
 
 
 def _escape(character: str) -> str:

@@ -102,7 +102,18 @@ def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
         ),
         (
             "odd_envs:OwnBufer-v0",
-            "odd_envs:OwnBufer-v0: module 'odd_envs' registers no environment 'OwnBufer-v0'; did you mean OwnBuffer-v0",
+            "odd_envs:OwnBufer-v0: module 'odd_envs' registers no environment 'OwnBufer-v0'; did you mean "
+            "odd_envs:OwnBuffer-v0",
+        ),
+        (
+            "odd_envs:Maze-v0",
+            "odd_envs:Maze-v0: module 'odd_envs' registers no environment 'Maze-v0'; did you mean "
+            "odd_envs:Labyrinths/Maze-v0",
+        ),
+        (
+            "odd_envs:Labyrinth/Mase-v0",
+            "odd_envs:Labyrinth/Mase-v0: module 'odd_envs' registers no environment 'Labyrinth/Mase-v0'; did you mean "
+            "odd_envs:Labyrinths/Maze-v0",
         ),
         ("odd_envs.py:Odd-v0", "odd_envs.py:Odd-v0: a module is written without .py: odd_envs:Odd-v0"),
         ("odd_envs:Odd Env", "odd_envs:Odd Env: module 'odd_envs' registers no environment 'Odd Env'"),
@@ -120,6 +131,16 @@ def test_a_module_that_fails_is_named_with_its_error(tmp_path, monkeypatch):
     assert "PYTHONPATH" not in text
     (tmp_path / "empty_error_envs.py").write_text("assert False\n")
     assert message("empty_error_envs:Maze-v0").endswith("cannot be imported: AssertionError")
+
+
+def test_an_id_with_a_namespace_is_written_after_its_module():
+    text = message("odd_envs/Maze-v0")
+    assert text.startswith("unknown environment 'odd_envs/Maze-v0'")
+    assert text.endswith(
+        "ne of your own, or of another package, is written module:Name-v0, e.g. odd_envs:odd_envs/Maze-v0 if module "
+        "'odd_envs' registers it"
+    )
+    assert describe_env(EnvConfig(id="odd_envs:Labyrinths/Maze-v0")).obs_shape == (1,)
 
 
 @pytest.mark.parametrize("env_id", ["odd_envs:Versions-v1", "odd_envs:Versions-v3", "odd_envs:Versions"])

@@ -72,7 +72,7 @@ def find_registered(env_id: str) -> Registration:
     found = gymnasium.registry.get(name) or _latest_version(name)
     if found is None:
         raise EnvironmentSpecError(
-            f"{env_id}: module {module!r} registers no environment {name!r}{nearest(name, gymnasium.registry)}"
+            f"{env_id}: module {module!r} registers no environment {name!r}{_suggest_of(module, name)}"
         )
     return found
 
@@ -109,7 +109,22 @@ def _suggest(env_id: str) -> str:
         return f"; did you mean {game}? Atari games are written ALE/Name-v5, and env.protocol names their rules"
     known = [name for name, found in gymnasium.registry.items() if not _is_of_ale_py(found)]
     similar = nearest(env_id, [*known, *games])
-    return f"{similar}{' One' if similar else '; one'} of your own, or of another package, is written module:Name-v0"
+    namespace, slash, _ = env_id.partition("/")
+    example = f", e.g. {namespace}:{env_id} if module {namespace!r} registers it" if slash else ""
+    return (
+        f"{similar}{' One' if similar else '; one'} of your own, or of another package, is written module:Name-v0"
+        f"{example}"
+    )
+
+
+def _suggest_of(module: str, name: str) -> str:
+    """The end of a message that `module` does not register `name`: what may be meant, whatever its namespace is."""
+    ids = {
+        known.rpartition("/")[2]: f"{module}:{known}"
+        for known, found in gymnasium.registry.items()
+        if not str(found.entry_point).startswith("gymnasium.")
+    }
+    return nearest(name.rpartition("/")[2], ids, shown=ids.__getitem__)
 
 
 def _is_of_ale_py(found: Registration) -> bool:
