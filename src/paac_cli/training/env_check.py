@@ -7,7 +7,10 @@ def approximate_reason(env_id: str, found: Determinism) -> str | None:
     """Why a run with this environment is not reproducible bit for bit; None if nothing was found."""
     differs = f"a replayed game differs in {found.detail}"
     if found.verdict == "random":
-        return f"games of {env_id} are not functions of their seeds and actions: {differs}"
+        return (
+            f"games of {env_id} are not functions of their seeds and actions ({differs}), probably because not all "
+            "random numbers come from self.np_random"
+        )
     if found.verdict == "ignores its seed":
         return (
             f"{env_id} carries state from one game to the next ({differs}), and new environments would make all games "
