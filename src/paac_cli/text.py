@@ -103,6 +103,11 @@ def nearest(word: str, known: Iterable[str], count: int = 3, shown: Callable[[st
     return f"; did you mean {', '.join(shown(folded[name]) for name in close)}?" if close else ""
 
 
+def how_to_install(extra: str) -> str:
+    """The commands that install the optional packages `extra` of pyproject.toml."""
+    return f"pip install 'paac[{extra}]', or in a copy of the repository: .venv/bin/pip install -e '.[{extra}]'"
+
+
 def _escape(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # how Python represents a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"

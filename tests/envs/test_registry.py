@@ -1,6 +1,7 @@
 """Environments are found by their ids; the error of an unknown one suggests what may be meant."""
 
 import re
+import sys
 
 import gymnasium
 import pytest
@@ -152,6 +153,19 @@ def test_an_id_of_a_module_may_leave_out_the_version(env_id):
 @pytest.mark.parametrize(("kwargs", "name"), [({"gravitation": 9.81}, "gravitation"), ({"id": "x"}, "id")])
 def test_the_error_of_an_unknown_argument_names_it(kwargs, name):
     assert re.fullmatch(rf"CartPole-v1 cannot be made: TypeError: .*'{name}'.*", message("CartPole-v1", **kwargs))
+
+
+@pytest.mark.parametrize(
+    ("env_id", "package", "extra"), [("LunarLander-v3", "Box2D", "box2d"), ("HalfCheetah-v5", "mujoco", "mujoco")]
+)
+def test_an_environment_without_its_optional_packages_says_how_to_install_them(env_id, package, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)  # so that it cannot be imported
+    for module in [name for name in sys.modules if name.startswith(f"gymnasium.envs.{extra}")]:
+        monkeypatch.delitem(sys.modules, module)
+    assert message(env_id) == (
+        f"{env_id} needs the optional packages '{extra}'; try: pip install 'paac[{extra}]', or in a copy of the "
+        f"repository: .venv/bin/pip install -e '.[{extra}]'"
+    )
 
 
 def test_an_atari_game_can_be_made_as_gymnasium_makes_it():

@@ -1,6 +1,7 @@
 """Finds an environment among those that are registered with Gymnasium, and makes it."""
 
 import importlib
+import re
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.guard import GuardedEnv
 from paac_cli.envs.rendering import draw_without_display
 from paac_cli.errors import EnvironmentSpecError, PaacError
-from paac_cli.text import describe_error, nearest
+from paac_cli.text import describe_error, how_to_install, nearest
 
 
 def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
@@ -37,7 +38,10 @@ def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env
         raise EnvironmentSpecError(f"{config.id}: {error}") from error
     except Exception as error:  # third-party constructors may raise anything
         message = f"{config.id} cannot be made: {describe_error(error)}"
-        if render_mode:
+        extra = re.match(r"gymnasium\.envs\.(box2d|mujoco)\b", str(found.entry_point))
+        if extra and isinstance(error, gymnasium.error.DependencyNotInstalled):
+            message = f"{config.id} needs the optional packages {extra[1]!r}; try: {how_to_install(extra[1])}"
+        elif render_mode:
             message = (
                 f"{config.id} cannot be made with render_mode {render_mode!r}, for a video: {describe_error(error)}. "
                 "An environment that can be filmed takes the argument render_mode, lists "

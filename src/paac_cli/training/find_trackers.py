@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from paac_cli.errors import ConfigError, DependencyError
 from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.runs.tracking import TrackedRun, Tracker
-from paac_cli.text import describe_error
+from paac_cli.text import describe_error, how_to_install
 
 TENSORBOARD = "tensorboard"  #: the name of the tracker that `TensorBoardSink` is
 _BUILT_IN = {
@@ -28,7 +28,7 @@ def require_trackers(names: Iterable[str]) -> None:
             if importlib.util.find_spec(name) is None:  # the package has the same name
                 raise DependencyError(
                     f"training.trackers: {name} needs the package {name}, which is not installed; try: "
-                    f"pip install 'paac[{name}]', or in a copy of the repository: .venv/bin/pip install -e '.[{name}]'"
+                    f"{how_to_install(name)}"
                 )
         elif name != TENSORBOARD:
             import_tensorflow()  # before the tracker's module, which may import it, too
