@@ -28,9 +28,17 @@ def key(step):
     return tf.constant([1, step], tf.int64)
 
 
-@pytest.mark.parametrize("action", [ActionSpec((2,), (3, 4)), ActionSpec((1,), (3,)), ActionSpec((2,), ())])
-def test_action_spaces_that_are_not_discrete_are_refused(action):
-    with pytest.raises(ConfigError, match=r"needs a Discrete action space .*; use algorithm paac or ppo"):
+@pytest.mark.parametrize(
+    ("action", "others"),
+    [
+        (ActionSpec((2,), (3, 4)), "paac or ppo"),
+        (ActionSpec((1,), (3,)), "paac or ppo"),
+        (ActionSpec((2,), (), unbounded=("element 0 has no upper bound",)), "paac or ppo"),
+        (ActionSpec((2,), ()), "sac, paac or ppo"),
+    ],
+)
+def test_action_spaces_that_are_not_discrete_are_refused_with_the_algorithms_that_take_them(action, others):
+    with pytest.raises(ConfigError, match=rf"needs a Discrete action space .*; use algorithm {others}$"):
         network(action)
 
 

@@ -39,9 +39,10 @@ class QNetwork(tf.Module):
         """
         super().__init__()
         if spec.action.num_actions is None:
+            others = "paac or ppo" if spec.action.choices or spec.action.unbounded else "sac, paac or ppo"
             raise ConfigError(
                 "Q-learning needs a Discrete action space (one choice per step), which this environment does not have; "
-                "use algorithm paac or ppo"
+                f"use algorithm {others}"
             )
         initializer = INITIALIZERS[config.initializer]
         self._trunk = Trunk(config, spec, rng)
