@@ -191,9 +191,12 @@ def test_a_resumed_run_shows_its_earlier_sessions(trained, total_steps):
     assert sinks_from(total_steps)[0].best is not None
 
 
-def test_a_training_in_which_no_game_has_finished_says_why_that_may_be(invoke, tmp_path):
-    command = ["train", *QUICK, "--env", "Pendulum-v1", "--total-steps", 64, "--run-dir", tmp_path / "run"]
-    assert (
-        "No game has finished. If games of this environment do not end, set max_episode_steps"
-        in invoke(*command).stdout
-    )
+@pytest.mark.parametrize(("env", "may_be_endless"), [("toy_envs:Counting-v0", True), ("Pendulum-v1", False)])
+def test_a_training_in_which_no_game_of_an_own_environment_has_finished_says_why(env, may_be_endless, invoke, tmp_path):
+    command = ["train", *QUICK, "--env", env, "--total-steps", 64, "--run-dir", tmp_path / "run"]
+    if may_be_endless:
+        command += ["--set", "env.kwargs={script: {length: 1_000}}"]
+    output = invoke(*command).stdout
+    assert "64 steps, 0 games, no game finished" in output
+    hint = "No game has finished. If games of this environment do not end, set max_episode_steps in gym.register"
+    assert (hint in output) == may_be_endless

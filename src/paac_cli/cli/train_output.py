@@ -92,7 +92,7 @@ class TrainOutput:
             echo(f"{_format_progress(progress)}{goal}, saved in {directory}")
         if self._style == "quiet":
             return
-        if progress.steps and not progress.episodes:
+        if progress.steps and not progress.episodes and ":" in config.env.id:  # a user's own, which may never end
             echo("No game has finished. If games of this environment do not end, set max_episode_steps in gym.register")
         if exit_code:
             echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
