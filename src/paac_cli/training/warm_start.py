@@ -23,12 +23,12 @@ _MAX_NAMES = 6  # in one message
 
 
 class WarmStart(NamedTuple):
-    """What a run has taken from a trained policy. All are names of arrays."""
+    """What a run has taken from a trained policy."""
 
     path: str  #: of the policy
-    taken: Sequence[str]
-    new: Sequence[str]  #: those that begin as in any other run
-    unused: Sequence[str]  #: those of the policy that were not taken
+    taken: Arrays
+    new: Arrays  #: those that begin as in any other run
+    unused: Arrays  #: those of the policy that were not taken
 
     def __str__(self) -> str:
         new = f"; new: {_listed(self.new)}" if self.new else ""
@@ -80,14 +80,14 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
         taken = {name: array for name, array in taken.items() if not name.startswith(_VALUE_NORMALIZER)}
     if not any(name.endswith("kernel") for name in taken):
         raise ConfigError(
-            f"init_from: no weights of the policy in {path} fit this network, which has {_listed(list(own))}; are "
+            f"init_from: no weights of the policy in {path} fit this network, which has {_listed(own)}; are "
             "network.torso and the shape of the observations the same?"
         )
     agent.policy.assign(own | taken)
     copies = {f"{_TARGET}{name}": array for name, array in taken.items() if f"{_TARGET}{name}" in learner}
     agent.learner.assign(learner | copies)
-    new, unused = ([name for name in names if name not in taken] for names in (own, policy))
-    return WarmStart(path, [*taken], new, unused)
+    new, unused = ({name: arrays[name] for name in arrays if name not in taken} for arrays in (own, policy))
+    return WarmStart(path, taken, new, unused)
 
 
 def _has(arrays: Mapping[str, object], prefix: str) -> bool:
@@ -102,6 +102,8 @@ def _cell_shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in arrays.items() if name.partition("/")[0] == _CELL}
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(names[:_MAX_NAMES]) + more
+def _listed(arrays: Arrays) -> str:
+    """The names and shapes of `arrays`: the same name may be in two lists, with another shape."""
+    listed = [f"{name} {[*array.shape]}" for name, array in arrays.items()]
+    more = f" and {len(listed) - _MAX_NAMES} more" if len(listed) > _MAX_NAMES else ""
+    return ", ".join(listed[:_MAX_NAMES]) + more
