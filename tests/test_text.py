@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paac_cli.text import printable, ranges, reason, shell_quoted, shorten
+from paac_cli.text import describe_error, printable, ranges, reason, shell_quoted, shorten
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,12 @@ def test_a_shell_reads_back_what_was_quoted(text):
 def test_long_texts_are_shortened():
     assert shorten("x" * 200) == "x" * 200
     assert shorten("x" * 201) == "x" * 200 + "..."
+
+
+def test_an_error_of_third_party_code_is_described_in_one_line_without_colours():
+    error = ValueError("Exception in call().\n\n\x1b[1mInvalid \x1b[38;5;9minput\x1b[0m\n")
+    assert describe_error(error) == "ValueError: Exception in call(). Invalid input"
+    assert describe_error(AssertionError()) == "AssertionError"
 
 
 def test_the_reason_of_an_error_names_a_file_only_if_the_message_does_not():

@@ -74,9 +74,12 @@ def abridged(text: str) -> str:
 
 
 def describe_error(error: BaseException, length: int = 500) -> str:
-    """Type and text of an error of third-party code, in one line. The text alone may be empty or unclear."""
+    """Type and text of an error of third-party code, in one line. The text alone may be empty or unclear.
+
+    Codes that make the text bold or coloured, as those of Keras, are removed.
+    """
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
     except Exception:
         text = "(its text cannot be made)"
     return f"{type(error).__name__}: {shorten(text, length)}" if text else type(error).__name__

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from paac_cli.errors import ConfigError
+from paac_cli.text import describe_error
 
 
 class KerasTorso(tf.Module):
@@ -36,9 +37,7 @@ class KerasTorso(tf.Module):
             with tf.device("CPU"), _seeded(int(rng.integers(2**31))):
                 self._model, self.num_features = _build(function, shape)
         except Exception as error:  # user code may raise anything
-            raise ConfigError(
-                f"{setting} fails for inputs of shape {shape}: {type(error).__name__}: {error}"
-            ) from error
+            raise ConfigError(f"{setting} fails for inputs of shape {shape}: {describe_error(error)}") from error
         self._weights = [
             tf.Variable(v.numpy(), trainable=v.trainable, name=f"{name}/{index}/{re.sub(r'_[0-9]+$', '', v.name)}")
             for index, v in enumerate(self._model.variables)
@@ -56,7 +55,7 @@ def _import(torso: str, setting: str) -> Callable[[tuple[int, ...]], Any]:
     try:
         function = getattr(import_module(module), name)
     except Exception as error:  # a user's module may raise anything when it is imported
-        raise ConfigError(f"{setting} cannot be imported: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{setting} cannot be imported: {describe_error(error)}") from error
     if not callable(function):
         raise ConfigError(f"{setting} is not a function: {function!r}")
     found: Callable[[tuple[int, ...]], Any] = function
