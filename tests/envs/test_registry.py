@@ -116,6 +116,14 @@ def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
             "odd_envs:Labyrinth/Mase-v0: module 'odd_envs' registers no environment 'Labyrinth/Mase-v0'; did you mean "
             "odd_envs:Labyrinths/Maze-v0",
         ),
+        *(
+            (
+                f"odd_envs:{name}",
+                f"odd_envs:{name}: module 'odd_envs' registers no environment '{name}'; register its class with "
+                "gymnasium.register('Odd-v0', entry_point=Odd) and use odd_envs:Odd-v0",
+            )
+            for name in ("Odd", "Odd-v1")
+        ),
         ("odd_envs.py:Odd-v0", "odd_envs.py:Odd-v0: a module is written without .py: odd_envs:Odd-v0"),
         ("odd_envs:Odd Env", "odd_envs:Odd Env: module 'odd_envs' registers no environment 'Odd Env'"),
     ],

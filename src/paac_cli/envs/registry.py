@@ -4,6 +4,7 @@ import importlib
 import re
 import warnings
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -66,7 +67,7 @@ def find_registered(env_id: str) -> Registration:
     if not module or not name or ":" in name:
         raise EnvironmentSpecError(f"environment {env_id!r} is not written module:Name-v0")
     try:
-        importlib.import_module(module)
+        imported = importlib.import_module(module)
     except Exception as error:  # third-party code may raise anything
         is_missing = isinstance(error, ModuleNotFoundError) and error.name in _parents(module)
         where = "; it must be in the current directory or on PYTHONPATH" if is_missing else ""
@@ -76,7 +77,7 @@ def find_registered(env_id: str) -> Registration:
     found = gymnasium.registry.get(name) or _latest_version(name)
     if found is None:
         raise EnvironmentSpecError(
-            f"{env_id}: module {module!r} registers no environment {name!r}{_suggest_of(module, name)}"
+            f"{env_id}: module {module!r} registers no environment {name!r}{_suggest_of(imported, name)}"
         )
     return found
 
@@ -121,10 +122,17 @@ def _suggest(env_id: str) -> str:
     )
 
 
-def _suggest_of(module: str, name: str) -> str:
+def _suggest_of(module: ModuleType, name: str) -> str:
     """The end of a message that `module` does not register `name`: what may be meant, whatever its namespace is."""
+    class_name = re.sub(r"-v[0-9]+$", "", name)
+    found = getattr(module, class_name, None)
+    if isinstance(found, type) and issubclass(found, gymnasium.Env):
+        return (
+            f"; register its class with gymnasium.register('{class_name}-v0', entry_point={class_name}) and use "
+            f"{module.__name__}:{class_name}-v0"
+        )
     ids = {
-        known.rpartition("/")[2]: f"{module}:{known}"
+        known.rpartition("/")[2]: f"{module.__name__}:{known}"
         for known, found in gymnasium.registry.items()
         if not str(found.entry_point).startswith("gymnasium.")
     }
