@@ -10,6 +10,8 @@ from pathlib import Path
 import forked_commands
 import pytest
 
+from short_runs import QUICK
+
 MAX_LINES = 12  # of an error
 
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
@@ -116,6 +118,10 @@ def test_a_result_that_cannot_be_printed_is_an_error(trained_copy, sweep):
     results = [["--help"], ["eval", "--help"], ["--version"], ["presets", "list"], ["plot", trained_copy]]
     results += [["eval", trained_copy, "--episodes", "1", "--json"]]
     sweep(results, codes=(2,), PAAC_TEST_STDOUT="/dev/full")
+
+
+def test_a_training_goes_on_if_nothing_can_be_printed(sweep):
+    sweep([["train", *QUICK, "--total-steps", "64", "--run-dir", "run"]], codes=(0,), PAAC_TEST_STDOUT="/dev/full")
 
 
 def test_a_home_and_a_directory_for_temporary_files_that_cannot_be_used(trained_copy, sweep):
