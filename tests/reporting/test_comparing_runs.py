@@ -7,10 +7,13 @@ import math
 import pytest
 from click.testing import CliRunner
 
+from chaos.save_scenes import some_checkpoint
 from paac_cli.cli.main import main
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.reporting.comparison import compare
+from paac_cli.reporting.run_list import list_runs
 from paac_cli.reporting.series import sort_into_series
+from paac_cli.runs.checkpoint import save_checkpoint
 from paac_cli.runs.saved_run import read_runs
 
 
@@ -93,6 +96,13 @@ def test_a_run_without_a_finished_game_is_left_out_by_name(tmp_path):
     comparison = compared(tmp_path)
     assert comparison["left_out"] == [str(tmp_path / "begun")]
     assert [row["seeds"] for row in comparison["rows"]] == [[1]]
+
+
+def test_list_and_comparison_have_the_score_of_a_checkpoint_that_is_newer_than_the_last_row(tmp_path):
+    write_curve(tmp_path / "stopped", [10.0, 40.0])
+    save_checkpoint(tmp_path / "stopped" / "checkpoints", some_checkpoint(250)._replace(score=104.0), keep=1)
+    assert compared(tmp_path)["rows"][0]["final"].value == 104.0
+    assert [run["score"] for run in list_runs([tmp_path / "stopped"], tmp_path)] == [104.0]
 
 
 def test_all_forms_hold_the_same_numbers(tmp_path):

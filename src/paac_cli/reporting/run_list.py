@@ -1,15 +1,14 @@
 """Lists runs: what `paac runs` shows."""
 
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from paac_cli.errors import PaacError
+from paac_cli.reporting.report.results import result_of
 from paac_cli.reporting.tables import format_table
-from paac_cli.runs.metrics_csv import number_in
-from paac_cli.runs.saved_run import RETURN, SavedRun
+from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import one_line, shorten
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -67,8 +66,7 @@ def _score(run: SavedRun) -> float | None:
     """Mean return of the best policy; before there is one, that of the latest games; None before the first game."""
     if run.best is not None and run.best.score is not None:
         return run.best.score
-    score = number_in(run.last_row.get(RETURN, ""))
-    return None if math.isnan(score) else score
+    return result_of(run).latest
 
 
 def format_runs(runs: Sequence[dict[str, Any]], width: int | None) -> str:
