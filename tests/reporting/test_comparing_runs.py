@@ -11,6 +11,7 @@ from chaos.save_scenes import some_checkpoint
 from paac_cli.cli.main import main
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.reporting.comparison import compare
+from paac_cli.reporting.comparison_text import format_text
 from paac_cli.reporting.run_list import list_runs
 from paac_cli.reporting.series import sort_into_series
 from paac_cli.runs.checkpoint import save_checkpoint
@@ -96,6 +97,7 @@ def test_a_run_without_a_finished_game_is_left_out_by_name(tmp_path):
     comparison = compared(tmp_path)
     assert comparison["left_out"] == [str(tmp_path / "begun")]
     assert [row["seeds"] for row in comparison["rows"]] == [[1]]
+    assert f"left out, because metrics.csv has no mean return: {tmp_path / 'begun'}" in format_text(comparison, None)
 
 
 def test_list_and_comparison_have_the_score_of_a_checkpoint_that_is_newer_than_the_last_row(tmp_path):

@@ -90,9 +90,7 @@ def test_a_run_without_a_finished_game_says_so(tmp_path):
     with pytest.raises(RunDirectoryError, match=r"nothing to plot yet: its rollout/ep_rew_mean .* a finished game"):
         plot_runs([run], tmp_path / "curve.png")
     metrics.write_text(f"{','.join(header)}\n")
-    with pytest.raises(
-        RunDirectoryError, match=r"no metrics to plot yet; the first row .* after training\.log_every steps"
-    ):
+    with pytest.raises(RunDirectoryError, match=r"metrics\.csv has no row; training\.log_every is 10,000 steps"):
         plot_runs([run], tmp_path / "curve.png")
 
 

@@ -40,7 +40,7 @@ def test_a_run_that_has_logged_nothing_has_no_result_and_a_report(tmp_path):
     result = result_of(SavedRun(run))
     assert (result.best, result.latest, result.steps, result.games, result.speed) == (None, None, 0, None, None)
     page = page_of(run, tmp_path)
-    assert "No metrics have been logged yet." in page
+    assert "No metrics have been logged." in page
     assert "Not known: there is no checkpoint" in page
     assert "paac eval" not in page
 

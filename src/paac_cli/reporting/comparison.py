@@ -20,7 +20,7 @@ def compare(series: Sequence[Series], threshold: float | None = None) -> dict[st
     """The comparison as data: one row per series, the probabilities of improvement, and what differs in the configs.
 
     threshold: the mean return to which steps and minutes are counted; None: that of `training.stop_when`, if all runs
-    in a game have the same. An interval is [value, low, high]. Runs of which no game has finished yet are left out.
+    in a game have the same. An interval is [value, low, high]. Runs without a mean return are left out.
     Raises RunDirectoryError.
     """
     unfinished = [run for one in series for run in one.runs if not len(read_curve(run).y)]

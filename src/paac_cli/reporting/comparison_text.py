@@ -127,5 +127,5 @@ def _notes(comparison: dict[str, Any]) -> list[str]:
             f"{counted(len(row['games']), 'game')}: {_interval(row['probability'], percent=True)}"
         )
     if comparison["left_out"]:
-        notes.append(f"left out, because no game has finished yet: {', '.join(comparison['left_out'])}")
+        notes.append(f"left out, because metrics.csv has no mean return: {', '.join(comparison['left_out'])}")
     return [one_line(note) for note in notes]

@@ -70,7 +70,7 @@ def over_games(series: Sequence[Series], x: str) -> Band | None:
 
 
 def final_scores(series: Series) -> NDArray[np.float64]:
-    """The last mean return of each run, [runs]. Raises RunDirectoryError if a run has none yet."""
+    """The last mean return of each run, [runs]. Raises RunDirectoryError if a run has none."""
     return np.array([_last(run) for run in series.runs])
 
 
@@ -87,7 +87,7 @@ def _normalised(series: Series, curve: Curve) -> Curve:
 def _last(run: SavedRun) -> float:
     curve = read_curve(run)
     if not len(curve.y):
-        raise RunDirectoryError(f"{run.path} has no mean return yet: no game has finished")
+        raise RunDirectoryError(f"{run.path} has no mean return in metrics.csv")
     return float(curve.y[-1])
 
 

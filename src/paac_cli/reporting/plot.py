@@ -60,10 +60,11 @@ def _draw_games(series: Sequence[Series], x: str, y: str) -> Figure:
         axes.set_title(plain(game, 44), fontsize="medium")
     if not has_points:
         first = series[0].runs[0]
+        log_every = first.config.training.log_every
         why = (
             f"nothing to plot yet: its {y} is not known; a return needs a finished game"
             if first.last_row
-            else "no metrics to plot yet; the first row is written after training.log_every steps"
+            else f"nothing to plot: metrics.csv has no row; training.log_every is {log_every:,} steps"
         )
         raise RunDirectoryError(f"{first.path} has {why}")
     label_axes(panels, x, "mean return, 100 games" if y == RETURN else plain(y))

@@ -95,7 +95,7 @@ def _header(subject: Subject, now: datetime) -> Html:
 def _curve(data: dict[str, Any], *, is_group: bool) -> Html:
     """The learning curve: a still picture, which the page's script replaces."""
     if not data["metrics"]:
-        return section("Learning curve", element("p", "No metrics have been logged yet."), name="curve")
+        return section("Learning curve", element("p", "No metrics have been logged."), name="curve")
     shown = data["metrics"][0]
     parts = [
         element("div", id="choices", hidden=True),
