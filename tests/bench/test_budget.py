@@ -1,7 +1,7 @@
 """Budgets worked by hand, on a machine of two cores."""
 
 import pytest
-from budgets import CART_POLE, CART_POLE_COSTS, PONG, PONG_COSTS, window
+from budgets import CART_POLE, CART_POLE_COSTS, PONG, PONG_COSTS, config_for, window
 
 from paac_cli.bench import budget
 from paac_cli.bench.budget import budget_report
@@ -71,7 +71,7 @@ def test_while_a_learner_on_a_gpu_works_the_cores_wait():
 @pytest.mark.parametrize(
     ("num_workers", "busy", "why"),
     [
-        (1, 0.19, "because 1 worker cannot use 2 cores; start more of them (--num-workers)"),
+        (1, 0.19, "messages to more workers would take longer than those workers save; give each worker more"),
         (2, 0.05, "because of messages and of the slowest worker"),  # stepping takes the worker 0.04 s
         (2, 0.19, "slower than environments alone"),
     ],
@@ -84,6 +84,21 @@ def test_the_report_says_why_the_learner_waits(num_workers, busy, why):
     expected = "Waiting limits the speed: for 80% of each step the learner waits for the workers, "
     assert report["sentence"].startswith(expected)
     assert why in report["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("num_envs", "why"),
+    [
+        (16, "because 1 worker cannot use 2 cores; start more of them (--num-workers)"),
+        (1, "because 1 environment cannot use 2 cores; start more of them (--num-envs)"),
+    ],
+)
+def test_cores_without_a_worker_are_a_reason_to_wait_for_slow_environments(num_envs, why):
+    config = config_for("Pendulum-v1", num_envs)
+    measured = Measurement("sampler", config, [window(env=22.0, busy=20.0)], 1, EnvCosts(2000.0, None))
+    report = budget_report(measured)
+    assert report["sentence"].endswith(f"the learner waits for the workers, {why}.")
+    assert "(--num-" in format_budget(report)  # in one line
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from paac_cli.bench.cycle import Window, median_window
 from paac_cli.bench.measurement import Measurement
 from paac_cli.import_tensorflow import onednn_setting
 from paac_cli.machine import available_cores, processor, vector_extensions
+from paac_cli.sampling.partition import fastest_number
 from paac_cli.text import counted
 
 
@@ -149,9 +150,15 @@ def _why_waiting(measured: Measurement, window: Window, cores: int) -> str:
     assert measured.num_workers is not None
     if measured.config.sampling.overlap:
         return "because stepping the environments takes longer than the acting that overlaps it"
+    num_envs, step_seconds = measured.config.sampling.num_envs, 1e-6 * measured.costs.step
+    if measured.num_workers < fastest_number(num_envs, step_seconds, cores):
+        what, option = ("worker", "--num-workers") if measured.num_workers < num_envs else ("environment", "--num-envs")
+        return f"because {counted(measured.num_workers, what)} cannot use {cores} cores; start more of them ({option})"
     if measured.num_workers < cores:
-        workers = counted(measured.num_workers, "worker")
-        return f"because {workers} cannot use {cores} cores; start more of them (--num-workers)"
+        return (
+            "because steps are so fast that messages to more workers would take longer than those workers save; give "
+            "each worker more environments (--num-envs)"
+        )
     idle = window.env - window.busy
     slowdown = window.busy - 1e-6 * window.steps * measured.costs.step / measured.num_workers
     if idle > slowdown:

@@ -24,7 +24,7 @@ _BOUNDS = {
 
 def format_budget(report: dict[str, Any]) -> str:
     """A `budget_report` as text, at most 80 columns wide."""
-    sentence = textwrap.fill(report["sentence"], 79)
+    sentence = textwrap.fill(report["sentence"], 79, break_on_hyphens=False)
     return "\n".join([*_header(report), "", *_table(report), "", *_speed(report), "", sentence])
 
 

@@ -19,15 +19,22 @@ def num_workers(sampling: SamplingConfig, spec: EnvSpec) -> int:
     """
     if sampling.num_workers != "auto":
         return sampling.num_workers
-    cores, seconds = available_cores(), spec.step_seconds
+    cores = available_cores()
+    fastest = cores if spec.step_seconds is None else fastest_number(sampling.num_envs, spec.step_seconds, cores)
+    return min(fastest, sampling.max_workers)
+
+
+def fastest_number(num_envs: int, step_seconds: float, cores: int) -> int:
+    """The number of workers, at most one for each core, on which `num_envs` environments are fastest.
+
+    step_seconds: of one environment.
+    """
 
     def seconds_per_step(workers: int) -> float:
-        assert seconds is not None
         overhead = workers * _MESSAGE + (_SHARED_CORE if workers == cores else 0.0)
-        return sampling.num_envs * seconds / workers + overhead
+        return num_envs * step_seconds / workers + overhead
 
-    fastest = cores if seconds is None else min(range(1, cores + 1), key=seconds_per_step)
-    return min(fastest, sampling.max_workers)
+    return min(range(1, cores + 1), key=seconds_per_step)
 
 
 def split_evenly(envs: range, parts: int) -> list[range]:
