@@ -117,3 +117,4 @@ def test_series_of_one_game_never_share_a_label(tmp_path):
     runs = [SavedRun(path) for path in sorted(tmp_path.glob("*/*/*"))]
     labels = [one.label for one in sort_into_series(runs)]
     assert len(set(labels)) == len(labels) == 6
+    assert all(label.startswith("paac in ") for label in labels)

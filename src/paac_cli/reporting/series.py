@@ -32,7 +32,7 @@ def sort_into_series(runs: Iterable[SavedRun]) -> list[Series]:
     """The series of `runs`, game by game, in the order of their first runs.
 
     A series is named after its algorithm and after the settings in which it differs from others with the same algorithm
-    in the same game; if that would be long, after its group or directory.
+    in the same game; if that would be long, after its algorithm and its group or directory.
     """
     found: dict[tuple[str, str], list[SavedRun]] = {}
     for run in runs:
@@ -83,7 +83,9 @@ def _label(run: SavedRun, others: Sequence[SavedRun]) -> str:
     labels = {other.path: _short_label(other, differing) for other in similar}
     label = labels[run.path]
     is_unique = list(labels.values()).count(label) == 1
-    return label if is_unique and len(label) <= _LABEL_LENGTH else shorten(_name_of(run), _LABEL_LENGTH)
+    if is_unique and len(label) <= _LABEL_LENGTH:
+        return label
+    return shorten(f"{run.algorithm} in {_name_of(run)}", _LABEL_LENGTH)
 
 
 def _short_label(run: SavedRun, differing: Iterable[_Keys]) -> str:
