@@ -221,6 +221,8 @@ def test_the_view_fits_the_abilities_of_the_terminal(term, encoding, expected, m
     os.close(ours)
     printed = printed.decode()
     assert expected in printed
+    after_the_last_steps = printed.rpartition("900 of 1,000 steps")[2]
+    assert ("left" in after_the_last_steps) == (term == "dumb")  # the view has ended; lines stay as they were printed
     assert ("\x1b" in printed) == (term != "dumb")
     assert printed.isascii() == (expected != "━")
 

@@ -124,6 +124,12 @@ def test_before_the_first_row():
     ]
 
 
+def test_at_the_end_no_time_is_left_and_no_row_is_awaited():
+    ended = moment()._replace(waited=0.0, has_ended=True)
+    assert drawn(80, 1, ended) == ["40,000 of 100,000 steps   1,000 steps/s   0:00:40"]
+    assert drawn(80, 24, Moment(LearningHistory(), has_ended=True)) == [PLAN.title]
+
+
 def test_before_the_first_games():
     none = drawn(80, 24, moment(3, ep_rew_mean=lambda index: math.nan, episodes=lambda index: 0))
     assert "return  no game finished yet   0 games" in none

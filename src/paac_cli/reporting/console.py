@@ -69,6 +69,7 @@ class LiveView:
         self._glyphs = ASCII if console.options.ascii_only else UNICODE
         self._row_at = self._event_at = time.monotonic()
         self._event = ""
+        self._has_ended = False
         self._region = LiveRegion(console, self._draw)
         self._region.start()
 
@@ -84,12 +85,14 @@ class LiveView:
             self._event, self._event_at = str(event), time.monotonic()
 
     def close(self) -> None:
+        self._has_ended = True
         self._region.stop()
 
     def _draw(self, width: int, height: int) -> Sequence[Text]:
         now, sign = time.monotonic(), self._watch.sign
         hint = f"{sign.symptom}; {sign.advice}" if sign else ""
-        moment = Moment(self._history, now - self._row_at, hint, self._event, now - self._event_at)
+        waited = 0.0 if self._has_ended else now - self._row_at
+        moment = Moment(self._history, waited, hint, self._event, now - self._event_at, self._has_ended)
         return draw(self._plan, moment, width, height, self._glyphs)
 
 

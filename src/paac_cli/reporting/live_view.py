@@ -45,6 +45,7 @@ class Moment(NamedTuple):
     hint: str = ""  #: empty if no sign says that learning has stalled
     event: str = ""  #: the latest one; empty if there was none
     event_age: float = 0.0  #: seconds since then
+    has_ended: bool = False  #: so no time is left, and no row will follow
 
 
 class _Block(NamedTuple):
@@ -96,13 +97,13 @@ def limited_by(row: Row, environments: str) -> str:
 def _blocks(plan: RunPlan, moment: Moment, width: int, glyphs: Glyphs) -> Iterator[_Block]:
     history, row = moment.history, moment.history.latest
     yield _Block(6, [Text(one_line(plan.title), style="bold")])
-    if row is None:
+    if row is None and not moment.has_ended:
         yield _Block(0, _flow([f"waiting for the metrics after {plan.log_every:,} steps", clock(moment.waited)], width))
-    else:
+    elif row is not None:
         done, left = progress_bar(row.steps / plan.total_steps, width - 6, glyphs)
         percent = f"{_percent(min(row.steps / plan.total_steps, 1.0)):>6}"
         yield _Block(2, [Text.assemble((done, "green"), (left, "dim"), percent)])
-        yield _Block(0, _flow(_progress(plan, history, moment.waited), width))
+        yield _Block(0, _flow(_progress(plan, history, moment.waited, has_ended=moment.has_ended), width))
         curve = sparkline([(each.steps, each.mean_return) for each in history.rows], width - _LABEL, glyphs.levels)
         yield _Block(3, [_labelled("", Text(curve, style="green"))] if curve.strip() else [])
         yield _Block(1, _labelled_items("return", _returns(history, row), width))
@@ -117,7 +118,7 @@ def _blocks(plan: RunPlan, moment: Moment, width: int, glyphs: Glyphs) -> Iterat
         yield _Block(4, _labelled_text("hint", one_line(moment.hint), width, most_lines=8, style="yellow"))
 
 
-def _progress(plan: RunPlan, history: LearningHistory, waited: float) -> list[str]:
+def _progress(plan: RunPlan, history: LearningHistory, waited: float, *, has_ended: bool = False) -> list[str]:
     row = history.latest
     assert row is not None
     steps = max(plan.total_steps - row.steps, 0)  # the last rollout may go beyond total_steps
@@ -125,7 +126,8 @@ def _progress(plan: RunPlan, history: LearningHistory, waited: float) -> list[st
     bound = "at most" if plan.may_end_earlier else "about"
     timing = [clock(row.seconds + waited)] if math.isfinite(row.seconds) else []
     if speed > 0:
-        timing = [f"{speed:,.0f} steps/s", *timing, f"{bound} {clock(max(steps / speed - waited, 0.0))} left"]
+        left = [] if has_ended else [f"{bound} {clock(max(steps / speed - waited, 0.0))} left"]
+        timing = [f"{speed:,.0f} steps/s", *timing, *left]
     return [f"{row.steps:,} of {plan.total_steps:,} steps", *timing]
 
 
