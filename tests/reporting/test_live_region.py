@@ -98,6 +98,21 @@ def test_an_event_after_a_resize_is_printed_above_it(terminal):
     assert terminal.screen.lines == ["event", "a" * 17, "b" * 17]
 
 
+def test_long_lines_of_events_end_between_words(terminal):
+    region = region_of(terminal, ["one"])
+    region.start()
+    region.print(f"Starting with 16 environments on two workers, in {'directory/' * 5}\n  indented")
+    region.stop()
+    assert terminal.screen.lines == [
+        "Starting with 16 environments on two",
+        "workers, in",
+        "directory/directory/directory/directory/",
+        "directory/",
+        "  indented",
+        "one",
+    ]
+
+
 def test_what_other_code_prints_is_above_it(terminal, capsys):
     region = region_of(terminal, ["one"])
     region.start()

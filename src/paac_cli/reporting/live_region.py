@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
 
@@ -40,10 +41,11 @@ class LiveRegion:
         self._thread.start()
 
     def print(self, text: str) -> None:
-        """Print `text` above the region."""
+        """Print `text` above the region, in lines that end between words; a long word, e.g. a path, stays whole."""
         with self._lock, contextlib.suppress(OSError):
             self._erase_wrapped_lines()
-            print_plainly(self._console, text)
+            wrapper = textwrap.TextWrapper(self._console.width, break_long_words=False, break_on_hyphens=False)
+            print_plainly(self._console, "\n".join(wrapper.fill(line) for line in text.splitlines()))
 
     def stop(self) -> None:
         """Draw the lines for the last time and leave them there."""
