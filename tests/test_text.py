@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paac_cli.text import describe_error, printable, ranges, reason, shell_quoted, shorten
+from paac_cli.text import describe_error, printable, ranges, reason, rounded, shell_quoted, shorten
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,22 @@ from paac_cli.text import describe_error, printable, ranges, reason, shell_quote
 def test_characters_that_control_a_terminal_or_hide_text_are_escaped(text, expected):
     assert printable(text) == expected
     assert printable(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (21.0, "21"),
+        (-313.978, "-313.98"),
+        (1234567.0, "1234567"),
+        (-0.891576, "-0.892"),
+        (0.0, "0"),
+        (1.23456e-5, "1.23e-05"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_numbers_are_rounded_for_people(number, expected):
+    assert rounded(number) == expected
 
 
 @given(st.text())

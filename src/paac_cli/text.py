@@ -37,6 +37,11 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def rounded(number: float) -> str:
+    """`number` with two decimals, or with three significant digits if it is below 1; "21" if it is whole."""
+    return f"{number:.2f}".removesuffix(".00") if abs(number) >= 1 else f"{number:.3g}"
+
+
 def clock(seconds: float) -> str:
     """`seconds` as h:mm:ss, or "?" if no calendar could hold them."""
     return str(timedelta(seconds=round(seconds))) if abs(seconds) < 1e13 else "?"

@@ -39,7 +39,7 @@ def test_80_columns():
         f"        {CURVE}",
         "return  39.00 (last 100 games)   from 0.00 to 39.00 so far   400 games",
         "best    39.00 at step 40,000   now",
-        "metrics entropy 0.500   value loss 0.2500",
+        "metrics entropy 0.5   value loss 0.25",
         f"time    {'█' * 14}{'▓' * 44}{'▒' * 13}░",
         "        █ acting 20 %   ▓ emulator 61 %   ▒ learning 17 %   ░ rest 2 %",
         "        limited by: emulator 61 %",
@@ -162,6 +162,11 @@ def test_a_row_without_a_speed_or_a_time():
     assert drawn(80, 1, timed) == ["100 of 100,000 steps   0:00:03"]
 
 
+def test_small_metrics_have_significant_digits():
+    row = Row(1, METRICS | {"train/value_loss": 0.0000123, "train/loss": -1234.5678})
+    assert "metrics entropy 0.5   value loss 1.23e-05   loss -1234.57" in drawn(80, 24, Moment(history_of([row])))
+
+
 def test_what_takes_most_of_the_time():
     assert limited_by(Row(1, METRICS), "emulator") == "emulator 61 %"
     assert limited_by(Row(1, METRICS | {"time/learn_share": 0.7}), "emulator").startswith("learning")
@@ -178,7 +183,7 @@ def test_events_cannot_control_the_terminal_and_show_their_first_line():
 def test_one_line_of_text():
     assert summary(PLAN, history_of(rows(40, ep_rew_mean=float))) == (
         "40,000 of 100,000 steps   1,000 steps/s   0:00:40   at most 0:01:00 left   return 39.00 (last 100 games)   "
-        "best 39.00 at step 40,000   400 games   entropy 0.500   value loss 0.2500   limited by: emulator 61 %"
+        "best 39.00 at step 40,000   400 games   entropy 0.5   value loss 0.25   limited by: emulator 61 %"
     )
 
 

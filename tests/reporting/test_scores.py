@@ -48,6 +48,14 @@ def test_scores_of_another_mode_are_not_compared_with_published_ones(setting, ru
     assert "paper" not in text
 
 
+def test_fractional_scores_have_as_many_decimals_as_their_mean():
+    games = [ScoredGame(-313.978, 200, {}), ScoredGame(-1.52911, 200, {"distance": 1234567.5})]
+    report = score_report(load_config({"env": {"id": "Pendulum-v1"}, **SECTIONS}, "test"), games)
+    text = format_scores(report | PLAYED)
+    assert "mean -157.75, std 156.22, median -157.75, min -313.98, max -1.53, mean length 200 steps" in text
+    assert "distance 1234567.50 (mean)" in text
+
+
 def test_scores_of_another_environment_stand_alone():
     config = load_config({"env": {"id": "CartPole-v1"}, **SECTIONS}, "test")
     report = score_report(config, GAMES[:1])

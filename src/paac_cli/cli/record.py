@@ -19,6 +19,7 @@ from paac_cli.cli.options import (
     trust_option,
 )
 from paac_cli.cli.output import print_result, warn
+from paac_cli.text import rounded
 
 if TYPE_CHECKING:
     from paac_cli.reporting.stages import Scene
@@ -212,7 +213,7 @@ def _titles(steps: int, count: int, *, progress: bool, grid: _Grid | None, overl
 def _score(scene: "Scene", *, is_shortened: bool) -> str:
     game = scene.game
     steps = f"{game.length:,} steps"
-    return f"{game.score:g}" + (
+    return rounded(game.score) + (
         f" ({'first' if is_shortened else 'truncated after'} {steps})" if game.is_truncated else ""
     )
 

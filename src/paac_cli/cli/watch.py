@@ -16,6 +16,7 @@ from paac_cli.cli.options import (
     worker_timeout_option,
 )
 from paac_cli.cli.output import inform, print_result, warn
+from paac_cli.text import rounded
 
 
 @click.command()
@@ -88,5 +89,5 @@ def watch(
                 greedy=greedy,
                 frame_seconds=film.group / film.fps,
             )
-    results = f"raw return {', '.join(f'{score:g}' for score in scores)}" if scores else "no game has ended"
+    results = f"raw return {', '.join(map(rounded, scores))}" if scores else "no game has ended"
     print_result(f"{results}, checkpoint {path}, seed {seed}")

@@ -10,18 +10,18 @@ from rich.text import Text
 
 from paac_cli.reporting.character_graphics import UNICODE, Glyphs, divided_bar, progress_bar, sparkline
 from paac_cli.reporting.learning_history import LearningHistory, Row
-from paac_cli.text import clock, one_line
+from paac_cli.text import clock, one_line, rounded
 
 _LABEL = 8  # columns of the labels on the left
 _SMALLEST = 20  # columns for which lines are made; they are truncated to fewer
 _GAP = "   "  # between the items of a line
-#: Label -> (metric, decimal places) of the metrics that say most about learning. Each algorithm has some of them.
+#: Label -> metric, of the metrics that say most about learning. Each algorithm has some of them.
 _LEARNING = {
-    "entropy": ("train/entropy", 3),
-    "epsilon": ("train/epsilon", 3),
-    "value loss": ("train/value_loss", 4),
-    "loss": ("train/loss", 4),
-    "mean Q": ("train/q_mean", 3),
+    "entropy": "train/entropy",
+    "epsilon": "train/epsilon",
+    "value loss": "train/value_loss",
+    "loss": "train/loss",
+    "mean Q": "train/q_mean",
 }
 _PART_STYLES = ("cyan", "yellow", "green", "dim")
 
@@ -166,8 +166,8 @@ def _best(history: LearningHistory, row: Row) -> list[str]:
 
 
 def _learning(row: Row) -> list[str]:
-    known = [(label, row.get(name), digits) for label, (name, digits) in _LEARNING.items() if name in row.metrics]
-    return [f"{label} {value:.{digits}f}" for label, value, digits in known if not math.isnan(value)]
+    known = [(label, row.get(name)) for label, name in _LEARNING.items()]
+    return [f"{label} {rounded(value)}" for label, value in known if not math.isnan(value)]
 
 
 def _shares(row: Row) -> list[float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from paac_cli.config.schema import IS_SUCCESS, RunConfig, format_rules
 from paac_cli.reporting.reference_scores import published_scores
-from paac_cli.text import counted, one_line
+from paac_cli.text import counted, one_line, rounded
 from paac_cli.timestep import INFO
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ def format_scores(report: dict[str, Any]) -> str:
         f"{report['checkpoint']}, {report['steps']:,} steps",
         f"{report['env']}{rules and f', {rules}'}, actions {report['actions']}, seed {report['seed']}",
         f"{counted(report['episodes'], 'game')}: mean {report['mean']:.2f}, std {report['std']:.2f}, "
-        f"median {report['median']:.2f}, min {report['min']:g}, max {report['max']:g}, "
+        f"median {report['median']:.2f}, min {rounded(report['min'])}, max {rounded(report['max'])}, "
         f"mean length {report['mean_length']:.0f} steps",
     ]
     if "truncated" in report:
         lines.append(f"{counted(report['truncated'], 'game')} truncated after {report['max_steps']:,} steps")
     if "success_rate" in report:
         lines.append(f"success rate {report['success_rate']:.1%}")
-    lines += [f"{name} {value:g} (mean)" for name, value in report.items() if name.startswith(INFO)]
+    lines += [f"{name} {rounded(value)} (mean)" for name, value in report.items() if name.startswith(INFO)]
     if "human_normalised" in report:
         lines.append(
             f"human-normalised score {report['human_normalised']:.1%} (random {report['random']:g}, "
