@@ -135,7 +135,7 @@ def test_before_the_first_games():
     assert "return  no game finished yet   0 games" in none
     one = drawn(80, 24, moment(1, episodes=lambda index: 1))
     assert "return  0.00 (first game)   from 0.00 to 0.00 so far   1 game" in one
-    assert "best    counts from the first 100 games on" in one
+    assert "best    known after 100 games" in one
 
 
 def test_the_time_left_is_that_at_the_present_speed_and_never_negative():

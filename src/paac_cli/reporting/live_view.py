@@ -158,7 +158,7 @@ def _evaluation(history: LearningHistory) -> list[str]:
 def _best(history: LearningHistory, row: Row) -> list[str]:
     best = history.best
     if best is None:
-        return ["counts from the first 100 games on"]
+        return ["known after 100 games"]
     return [
         f"{best.score:.2f} at step {best.steps:,}",
         "now" if best.steps == row.steps else f"{clock(row.seconds - best.seconds)} ago",
