@@ -50,6 +50,14 @@ def test_a_failed_replacement_leaves_the_file_as_it_was(directory):
     assert list(directory.iterdir()) == [path]
 
 
+def test_an_error_names_the_file_and_not_the_unfinished_one_beside_it(directory):
+    for path in (directory / "missing" / "a", directory):  # it cannot be made; it cannot be replaced
+        with pytest.raises(OSError) as caught:
+            replace_synced(path, [b"new"])
+        assert (caught.value.filename, caught.value.filename2) == (str(path), None)
+    assert not list(directory.iterdir())
+
+
 def test_a_link_is_replaced_and_not_followed(directory, precious):
     path = directory / "a"
     path.symlink_to(precious)

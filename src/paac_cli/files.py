@@ -88,7 +88,8 @@ def replacement(path: Path) -> Iterator[BinaryIO]:
     """
     _delete_abandoned(path.parent)
     partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(8)}{_PARTIAL_SUFFIX}")
-    descriptor = os.open(partial, _CREATE, 0o666)
+    with _errors_naming(path):
+        descriptor = os.open(partial, _CREATE, 0o666)
     try:
         with contextlib.suppress(OSError):  # not every file system has locks
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed: it is not abandoned
@@ -96,12 +97,23 @@ def replacement(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(descriptor)
-            os.replace(partial, path)  # noqa: PTH105 (chaos injects failures into functions of os)
+            with _errors_naming(path):
+                os.replace(partial, path)  # noqa: PTH105 (chaos injects failures into functions of os)
     except BaseException:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
     sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _errors_naming(path: Path) -> Iterator[None]:
+    """Let an OSError in the block name `path`, and not the unfinished file beside it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def replace_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> None:

@@ -46,7 +46,9 @@ def test_a_report_overwrites_nothing_behind_a_link(is_dangling, trained_copy, in
 
 def test_plotting_over_a_directory_is_an_error(trained_copy, invoke):
     (trained_copy / "curve.png").mkdir()
-    assert_one_error(invoke("plot", trained_copy), "curve.png cannot be written")
+    assert_one_error(
+        invoke("plot", trained_copy), "curve.png cannot be written: Is a directory; --out names another file"
+    )
 
 
 def test_recording_overwrites_nothing_behind_a_link(trained_copy, invoke, precious):

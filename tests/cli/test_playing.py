@@ -179,6 +179,13 @@ def test_a_video_that_cannot_be_written_leaves_no_file(trained, invoke, tmp_path
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "taken.mp4"]
 
 
+def test_where_the_run_takes_no_video_another_file_is_suggested(trained_copy, invoke):
+    (trained_copy / "videos").write_text("precious")
+    result = invoke("record", "--checkpoint", trained_copy)
+    assert result.exit_code == 2
+    assert "videos is not a directory that you may write to; name another file: paac record VIDEO\n" in result.stderr
+
+
 # --- plot
 
 

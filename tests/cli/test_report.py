@@ -39,7 +39,8 @@ def test_a_page_that_cannot_be_written_is_an_error(trained_copy, invoke):
     (trained_copy / "report.html").mkdir()
     result = invoke("report", trained_copy)
     assert result.exit_code == 2
-    assert f"Error: {trained_copy / 'report.html'} cannot be written: Is a directory" in result.stderr
+    page = trained_copy / "report.html"
+    assert result.stderr == f"Error: {page} cannot be written: Is a directory; --out names another file\n"
 
 
 def test_the_command_on_the_page_trains_the_same_run_again(trained, invoke, paac, tmp_path):

@@ -133,7 +133,9 @@ def record(
     if video is not None:
         check_video_path(video)
     source, policies = _find_policies(checkpoint, progress=progress, last=last, trusted=trusted)
-    video = video or _default_video(source, f"seed{seed}{arrangement.kind}.mp4")
+    if video is None:
+        video = _default_video(source, f"seed{seed}{arrangement.kind}.mp4")
+        check_video_path(video)
 
     from paac_cli.cli.playing import open_player
     from paac_cli.sampling.describe import describe, require_filmable

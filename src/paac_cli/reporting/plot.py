@@ -39,8 +39,10 @@ def plot_runs(paths: Sequence[Path], out: Path, *, x: str = STEPS, y: str = RETU
             image = render(figure, out.suffix.lower().removeprefix("."))
         make_directory(out.parent)
         replace_synced(out, [image])
-    except (OSError, ValueError) as error:  # ValueError: the range of the numbers is too large for an axis
-        raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}") from error
+    except OSError as error:
+        raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}; --out names another file") from error
+    except ValueError as error:  # the range of the numbers is too large for an axis
+        raise RunDirectoryError(f"{out} cannot be written: {error}") from error
 
 
 def _draw_games(series: Sequence[Series], x: str, y: str) -> Figure:

@@ -46,7 +46,10 @@ def check_video_path(path: Path) -> None:
     try:
         parent = next(parent for parent in path.absolute().parents if parent.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-            raise VideoError(f"{path} cannot be written: {parent} is not a directory that you may write to")
+            raise VideoError(
+                f"{path} cannot be written: {parent} is not a directory that you may write to; "
+                "name another file: paac record VIDEO"
+            )
     except OSError as error:
         raise VideoError(f"{path} cannot be written: {reason(error, path)}") from error
     codec = _FORMATS[path.suffix.lower()].codec

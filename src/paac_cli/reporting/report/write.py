@@ -48,7 +48,7 @@ def write_report(path: Path, out: Path, film: Path | None) -> str:
         make_directory(out.parent)
         replace_synced(out, [page.encode(errors="backslashreplace")])
     except OSError as error:
-        raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}") from error
+        raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}; --out names another file") from error
     return missing
 
 
