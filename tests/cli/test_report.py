@@ -11,7 +11,10 @@ def test_a_trained_run_and_its_film_are_reported(trained_copy, invoke):
     result = invoke("report", trained_copy)
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{trained_copy / 'report.html'} (")
-    assert "The report shows no film. The directory videos/ of the run has no film yet." in result.stderr
+    assert result.stderr == (
+        f"The report shows no film. {trained_copy / 'videos'} has no film yet. "
+        f"To make one: paac record --checkpoint {trained_copy} --overlay\n"
+    )
     assert invoke("record", "--checkpoint", trained_copy, "--seconds", 0.1).exit_code == 0
     result = invoke("report", trained_copy)
     assert result.stderr == ""

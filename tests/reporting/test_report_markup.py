@@ -45,6 +45,15 @@ def test_without_a_film_the_page_names_the_command_that_makes_one(tmp_path):
     assert f"paac record --checkpoint {run} --overlay" in page_of(run, tmp_path)
 
 
+def test_without_a_film_of_a_group_the_best_run_and_the_command_are_named(tmp_path):
+    for seed, score in ((1, 30.0), (2, 40.0)):
+        write_checkpoint(write_run(tmp_path / "group" / f"seed{seed}", overrides={"seed": seed}), 3000, score)
+    best = tmp_path / "group" / "seed2"
+    assert write_report(tmp_path / "group", tmp_path / "report.html", None) == (
+        f"{best / 'videos'} has no film yet. To make one: paac record --checkpoint {best} --overlay"
+    )
+
+
 def test_a_large_film_is_left_out_unless_it_is_given(tmp_path):
     run = write_run(tmp_path / "run")
     (run / "videos").mkdir()

@@ -56,6 +56,11 @@ def newest_film(run: SavedRun) -> Path | None:
     return max(best or films, key=lambda path: films[path], default=None)
 
 
+def film_command(run: SavedRun) -> str:
+    """The command that makes a film of `run`; empty if nothing was saved that could play."""
+    return f"paac record --checkpoint {run.playing_arguments} --overlay" if run.last_saved is not None else ""
+
+
 def _films(directory: Path) -> Iterator[tuple[Path, float]]:
     """Each video in `directory`, and when it was last changed."""
     if directory.is_symlink() or not directory.is_dir():

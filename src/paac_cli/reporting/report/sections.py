@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.reporting.report.event_log import MAX_EVENTS, LoggedEvent, read_events
-from paac_cli.reporting.report.film import Film
+from paac_cli.reporting.report.film import Film, film_command
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
 from paac_cli.reporting.report.results import Result, mean_of_best
 from paac_cli.runs.run_record import Status
@@ -131,8 +131,10 @@ def _failure(results: Sequence[tuple[str, Result]]) -> Iterator[Html]:
 def film_section(film: Film | None, run: SavedRun, message: str) -> Html:
     """The film. message: why there is none."""
     if film is None:
-        command = element("pre", element("code", f"paac record --checkpoint {run.playing_arguments} --overlay"))
-        hint = [element("p", "To make one:", class_="note"), command] if run.last_saved is not None else []
+        command = film_command(run)
+        hint = (
+            [element("p", "To make one:", class_="note"), element("pre", element("code", command))] if command else []
+        )
         return section("Film", element("p", message), *hint, name="film")
     if film.is_image:
         picture = element("img", src=film.url, alt="The trained agent plays")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from paac_cli.errors import RunDirectoryError, VideoError
 from paac_cli.files import make_directory, replace_synced
-from paac_cli.reporting.report.film import MAX_FOUND, Film, newest_film, read_film
+from paac_cli.reporting.report.film import MAX_FOUND, Film, film_command, newest_film, read_film
 from paac_cli.reporting.report.page import Subject, make_page
 from paac_cli.reporting.report.results import result_of
 from paac_cli.reporting.series import sort_into_series
@@ -32,7 +32,9 @@ def read_group(path: Path) -> list[SavedRun]:
 
 
 def write_report(path: Path, out: Path, film: Path | None) -> str:
-    """Write the report of the run or group at `path` to `out`. Returns why it has no film; empty if it has one.
+    """Write the report of the run or group at `path` to `out`.
+
+    Returns why it has no film, and how to make one; empty if it has one.
 
     film: a video to embed in place of the newest one of the best run. Raises RunDirectoryError, ConfigError and
     VideoError.
@@ -49,7 +51,8 @@ def write_report(path: Path, out: Path, film: Path | None) -> str:
         replace_synced(out, [page.encode(errors="backslashreplace")])
     except OSError as error:
         raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}; --out names another file") from error
-    return missing
+    command = film_command(subject.best)
+    return f"{missing} To make one: {command}" if missing and command else missing
 
 
 def _find_film(run: SavedRun) -> tuple[Film | None, str]:
@@ -57,7 +60,7 @@ def _find_film(run: SavedRun) -> tuple[Film | None, str]:
     try:
         path = newest_film(run)
         if path is None:
-            return None, "The directory videos/ of the run has no film yet."
+            return None, f"{run.path / 'videos'} has no film yet."
         if path.stat().st_size > MAX_FOUND:
             size = f"{path.stat().st_size / 1e6:,.0f} MB"
             return None, f"{path} is not embedded, because it has {size}; --film embeds it all the same."
