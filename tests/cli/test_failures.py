@@ -10,9 +10,7 @@ from safetensors.numpy import load_file
 
 import toy_envs
 from paac_cli.sampling.child import STOP_SIGNALS
-from paac_cli.spec import Determinism
-from paac_cli.training import loading
-from run_paac import environment, paac_here
+from run_paac import environment
 from run_paac import paac as paac_process
 from short_runs import QUICK, checkpoint_names, final_state, logged_steps, metrics_rows, steps_in
 
@@ -92,23 +90,6 @@ def test_a_run_whose_environment_raises_saves_the_last_complete_rollout(start_co
     train(tmp_path / "run", *counting(script), *more)
     train(tmp_path / "undisturbed", *counting(script), *more)
     assert final_state(tmp_path / "run") == final_state(tmp_path / "undisturbed")
-
-
-def test_an_environment_that_fails_in_its_first_game_gives_only_its_error(counting, tmp_path):
-    done = paac_process(
-        *("train", *QUICK, *counting("{length: 7, raises_at_step: 5}"), "--run-dir", tmp_path / "run"), code=1
-    )
-    assert "ValueError" in done.stderr
-    assert "is unknown" not in done.stdout
-
-
-def test_an_environment_that_fails_only_in_its_check_is_reported_after_a_game(counting, tmp_path, monkeypatch):
-    found = Determinism("unknown", "the check failed with OSError: port in use")
-    monkeypatch.setattr(loading, "find_determinism", lambda *_: found)
-    command = ("train", *QUICK, *counting("{length: 40}"), "--run-dir", tmp_path / "run", "--total-steps")
-    text = "Whether toy_envs:Counting-v0 carries state from one game to the next is unknown: the check failed"
-    assert text not in paac_here(*command, 64).stdout  # 16 steps of each environment
-    assert paac_here(*command, 640, "--fresh").stdout.count(text) == 1
 
 
 def test_a_run_that_cannot_be_saved_still_reports_the_error_of_its_environment(start_counting, tmp_path):

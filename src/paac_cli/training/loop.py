@@ -95,11 +95,9 @@ class _Session:
         self._training, self._resume_from = training, resume_from
         config, steps = training.config, training.progress.steps
         self._envs = training.ranks.share(config.sampling.num_envs)
-        found = training.determinism or Determinism("exact")
-        self._env_information = information(config.env.id, found)
-        self._env_may_fail = found.verdict == "unknown"
+        self._found = training.determinism or Determinism("exact")
         self._writer = CheckpointWriter(
-            training, resume_from, approximate_reason(config.env.id, found), self._has_diverged
+            training, resume_from, approximate_reason(config.env.id, self._found), self._has_diverged
         )
         self._log_due = Due(config.training.log_every, steps)
         self._save_due = Due(config.training.checkpoint_every, steps)
@@ -138,8 +136,8 @@ class _Session:
     def begin(self) -> None:
         """Restore agent and environments from the checkpoint, or reset them. Raises StoppedError or WorkerError."""
         agent, pool, checkpoint = self._training.agent, self._training.pool, self._resume_from
-        if not self._env_may_fail:
-            self._log_env_information()
+        if text := information(self._training.config.env.id, self._found):
+            self._training.log(Info(text))
         if self._training.config.training.evaluate_every is not None:
             self._training.log(Info(self._training.evaluator.description))
         if reasons := self._writer.approximate:
@@ -175,18 +173,10 @@ class _Session:
                 raise StoppedError("the stop did not wait for the end of the rollout")
         episodes, self._of_all_ranks, rewards = ranks.report(played, self._envs.start, self._own_state)
         progress.add(len(played) * num_envs, episodes)
-        if progress.episodes:  # an environment that fails in every game has ended the run before
-            self._log_env_information()
         self._adopt(self._of_all_ranks.signal)
         progress.updates += len(updates)
         progress.metrics = (updates[-1] if updates else progress.metrics) | rewards
         progress.seconds = time.perf_counter() - self._start
-
-    def _log_env_information(self) -> None:
-        """Log what the check of the environment has found, once."""
-        if self._env_information is not None:
-            self._training.log(Info(self._env_information))
-            self._env_information = None
 
     def _adopt(self, signal: int) -> None:
         """All ranks have agreed that a rank has got this stop signal; 0: none."""
