@@ -110,7 +110,7 @@ class Determinism(NamedTuple):
     carries state     it is the same in a new environment, but another one after other games
     ignores its seed  as before, but in new environments every game is the same one, whatever its seed
     random            it is another one in a new environment, too
-    unknown           the environment raised an error or is too slow
+    unknown           the environment raised an error, gave invalid outputs (no detail) or is too slow
     """
 
     verdict: Literal["exact", "carries state", "ignores its seed", "random", "unknown"]

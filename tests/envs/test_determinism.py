@@ -38,7 +38,7 @@ def fresh(config, value=True):
         (odd("Random"), Determinism("random", "the reward of step 2")),
         (EnvConfig(id="toy_envs:GlobalRandomState-v0"), Determinism("random", "the observation of step 1")),
         (odd("Failing"), Determinism("unknown", "the check failed with RuntimeError: the robot fell over")),
-        (odd("OldStep"), Determinism("unknown", "its outputs are invalid")),
+        (odd("OldStep"), Determinism("unknown")),
         (odd("OwnBuffer", kind="dict"), Determinism("exact")),
     ],
     ids=lambda value: value.id if isinstance(value, EnvConfig) else value.verdict,

@@ -107,6 +107,7 @@ def test_atari_games_are_not_checked():
             "Whether Maze-v0 carries state from one game to the next was checked in only 7 steps of a game, because it "
             "is slow; set env.fresh_per_episode so that this does not depend on the speed of the machine",
         ),
+        (Determinism("unknown"), None, None),
         (
             Determinism("unknown", "the check failed with ValueError"),
             None,

@@ -98,7 +98,8 @@ def _blocks(plan: RunPlan, moment: Moment, width: int, glyphs: Glyphs) -> Iterat
     history, row = moment.history, moment.history.latest
     yield _Block(6, [Text(one_line(plan.title), style="bold")])
     if row is None and not moment.has_ended:
-        yield _Block(0, _flow([f"waiting for the metrics after {plan.log_every:,} steps", clock(moment.waited)], width))
+        first = min(plan.log_every, plan.total_steps)
+        yield _Block(0, _flow([f"waiting for the metrics after {first:,} steps", clock(moment.waited)], width))
     elif row is not None:
         done, left = progress_bar(row.steps / plan.total_steps, width - 6, glyphs)
         percent = f"{_percent(min(row.steps / plan.total_steps, 1.0)):>6}"

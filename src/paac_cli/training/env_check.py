@@ -32,6 +32,6 @@ def information(env_id: str, found: Determinism) -> str | None:
             f"Whether {env_id} carries state from one game to the next was checked in {found.detail}; set "
             "env.fresh_per_episode so that this does not depend on the speed of the machine"
         )
-    if found.verdict == "unknown":
+    if found.verdict == "unknown" and found.detail:
         return f"Whether {env_id} carries state from one game to the next is unknown: {found.detail}"
     return None
