@@ -6,17 +6,27 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from paac_cli.errors import CheckpointError
+from paac_cli.errors import CheckpointError, ConfigError
 
 
 class Variables:
     """A `State` made of variables, saved under their names."""
 
     def __init__(self, variables: Iterable[tf.Variable], **groups: Iterable[tf.Variable]) -> None:
-        """groups: prefix -> further variables, saved as `prefix/name`, e.g. those of a target network."""
-        self._by_name = {_name(variable): variable for variable in variables}
-        for prefix, members in groups.items():
-            self._by_name |= {f"{prefix}/{_name(variable)}": variable for variable in members}
+        """groups: prefix -> further variables, saved as `prefix/name`, e.g. those of a target network.
+
+        Raises ConfigError if two variables would be saved under the same name.
+        """
+        self._by_name: dict[str, tf.Variable] = {}
+        for prefix, members in {"": variables, **groups}.items():
+            for variable in members:
+                name = f"{prefix}/{_name(variable)}" if prefix else _name(variable)
+                if name in self._by_name:
+                    raise ConfigError(
+                        f"two variables have the name {name!r}, but a checkpoint stores variables by their names; "
+                        "rename one, or the part of the observation in its name"
+                    )
+                self._by_name[name] = variable
 
     def to_arrays(self) -> dict[str, NDArray]:
         return {name: np.array(variable.numpy()) for name, variable in self._by_name.items()}
