@@ -1,6 +1,7 @@
 """Worker processes: what they import, how they are scheduled, how their errors are reported and how they end."""
 
 import gc
+import itertools
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from paac_cli.errors import WorkerError
+from paac_cli.sampling import child_process
 from pools import (
     PONG,
     counting_seed,
@@ -181,6 +183,27 @@ def test_close_leaves_no_process_no_shared_memory_and_no_descriptor():
     assert worker_pids() == []
     assert seconds_until_ended(pids) < 2
     assert files_in("/dev/shm") <= shared
+    assert len(files_in("/proc/self/fd")) == descriptors
+
+
+@pytest.mark.parametrize(("overlap", "started"), [(False, 0), (False, 1), (True, 0), (True, 3)])
+def test_a_pool_whose_workers_cannot_all_start_leaves_no_process_and_no_descriptor(overlap, started, monkeypatch):
+    """started: workers that start before one fails; with overlap, each half has two."""
+    with open_counting():  # starts the fork server
+        pass
+    gc.collect()
+    descriptors, starts, start = len(files_in("/proc/self/fd")), itertools.count(), child_process.start
+
+    def start_some(process):
+        if next(starts) == started:
+            raise WorkerError("the fork server died")
+        start(process)
+
+    monkeypatch.setattr(child_process, "start", start_some)
+    with pytest.raises(WorkerError, match="the fork server died"):
+        open_counting(num_envs=4, overlap=overlap)
+    gc.collect()
+    assert worker_pids() == []
     assert len(files_in("/proc/self/fd")) == descriptors
 
 

@@ -53,13 +53,13 @@ class OverlappedPool:
         self.num_envs, self.num_workers = sampling.num_envs, 2 * workers_per_half
         self.rollout_length = rollout_length
         self._action = spec.action
+        raise_open_files_limit(self.num_workers)  # before the fork server starts, which inherits the limit
         self._block = allocate(spec, self.num_envs, self.num_workers, rollout_length, info_keys)
         self._rollout = rollout_views(self._block)
         # A half overwrites its final observations while those of its previous step are still needed.
         self._final_obs = np.zeros((self.num_envs, *spec.obs_shape), spec.obs_dtype)
         self._budget = RestartBudget(sampling.max_restarts)
         self._latest: TimeStep | None = None
-        raise_open_files_limit(self.num_workers)  # before the fork server starts, which inherits the limit
         with contextlib.ExitStack() as pools:
             self._halves = [
                 pools.enter_context(
