@@ -40,6 +40,20 @@ def test_values_converge_to_their_closed_form_for_terminated_and_truncated_episo
     assert value == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.parametrize("name", ["paac+gru", "ppo+lstm", "nstep_q+gru"])
+def test_a_recurrent_agent_bootstraps_with_the_state_after_its_last_action(name):
+    options = {"num_epochs": 1, "num_minibatches": 1} if not name.startswith("paac") else {}
+    if name.startswith("nstep_q"):
+        options |= {"epsilon_start": 0.0, "epsilon_end": 0.0}  # the value of the action taken is that of the best one
+    config = make_config(name, num_steps=1, gamma=0.5, **options)
+    agent, obs = make_agent(config, SPEC), np.ones((1, 1), np.float32)
+    first = agent.predict(obs, seed=0, step=0, greedy=True)
+    second = agent.predict(obs, seed=0, step=1, greedy=True, state=first.state)
+    (metrics,) = run(agent, corridor_for(config, length=50), 1)
+    error = 1.0 + 0.5 * second.value[0] - first.value[0]
+    assert metrics["train/value_loss"] == pytest.approx(error**2, rel=1e-5)
+
+
 @every_algorithm
 def test_after_many_updates_every_graph_was_traced_once(name):
     config = config_of(name)
@@ -75,6 +89,37 @@ def test_the_result_depends_on_the_seed_and_nothing_else(name):
     first, same, other = (trained(seed) for seed in (1, 1, 2))
     assert all((first[key] == same[key]).all() for key in first)
     assert any((first[key] != other[key]).any() for key in first)
+
+
+@every_algorithm
+def test_every_step_has_action_noise_of_its_own(name):
+    constant_epsilon = {"epsilon_start": 0.5, "epsilon_end": 0.5} if "epsilon_anneal_steps" in ALGORITHMS[name] else {}
+    config = config_of(name, num_envs=200, **constant_epsilon)
+    agent, step = make_agent(config, SPEC), corridor_for(config).timestep()
+    agent.act(step)  # 200 steps: sac has begun to follow its policy
+    first, second = (agent.act(step).copy() for _ in range(2))
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize("name", ["ppo", "nstep_q"])
+def test_every_epoch_has_a_permutation_of_its_own(name):
+    """Two epochs in each of two updates."""
+    config = config_of(name, num_minibatches=1)
+    agent, orders = make_agent(config, SPEC), set()
+    agent._update = lambda *inputs, update=agent._update: orders.add(tuple(inputs[-1])) or update(*inputs)
+    run(agent, corridor_for(config), 6)
+    assert {tuple(sorted(order)) for order in orders} == {tuple(range(12))}
+    assert len(orders) == 4
+
+
+@pytest.mark.parametrize(("name", "options"), [("dqn", {"steps_per_update": 2}), ("sac", {"utd_ratio": 0.5})])
+def test_every_update_has_a_draw_of_its_own(name, options):
+    """Two updates in the latest step, from the same transitions."""
+    config = config_of(name, learning_starts=0, batch_size=16, **options)
+    agent = make_agent(config, SPEC)
+    run(agent, corridor_for(config), 10)
+    first, second = agent.memory.last_batch()["replayed/indices"].reshape(2, 16)
+    assert (first != second).any()
 
 
 @every_algorithm

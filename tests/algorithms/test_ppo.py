@@ -66,6 +66,18 @@ def test_the_first_step_of_an_update_has_the_gradient_of_paac():
         np.testing.assert_allclose(tape.gradient(ppo, variable), tape.gradient(paac, variable), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("truncates", [False, True])
+def test_an_update_begins_with_the_probabilities_with_which_a_recurrent_policy_acted(truncates):
+    """Also after the end of an episode inside the rollout, where the state of the cell begins anew."""
+    config = make_config("ppo+gru", num_steps=4, num_epochs=1, num_minibatches=1)
+    agent = make_agent(config, SPEC)
+    policy = agent.policy.to_arrays()
+    policy["policy/kernel"] *= 1000.0  # so that probabilities depend on the state
+    agent.policy.assign(policy)
+    metrics = run(agent, corridor_for(config, length=3, truncates=truncates), 8)
+    assert [row["train/approx_kl"] for row in metrics] == pytest.approx([0.0] * 2, abs=1e-6)
+
+
 @pytest.mark.parametrize(("target_kl", "epochs"), [(1e9, 10), (1e-12, 2)])
 def test_with_on_kl_stop_an_update_ends_after_the_epoch_that_exceeds_the_target(target_kl, epochs):
     config = make_config("ppo", num_steps=4, num_epochs=10, num_minibatches=1, target_kl=target_kl, ent_coef=1.0)
