@@ -217,11 +217,12 @@ def test_the_last_batch_of_an_on_policy_agent_is_its_actions_and_final_values(na
     assert shapes == {"action": (3, 4), "final_value": (3, 4)}
 
 
+@pytest.mark.parametrize("truncates", [False, True])
 @pytest.mark.parametrize("name", ["paac", "ppo", "nstep_q", "sac"])
-def test_reward_statistics_are_part_of_the_learner(name):
+def test_reward_statistics_are_part_of_the_learner_and_returns_begin_anew_with_every_episode(name, truncates):
     config = config_of(name, normalize_reward=True)
     agent = make_agent(config, SPEC)
-    run(agent, corridor_for(config, length=1, truncates=False), 30)
+    run(agent, corridor_for(config, length=1, truncates=truncates), 30)
     learner = agent.learner.to_arrays()
     assert learner["reward_normalizer/mean"] == pytest.approx(1.0)  # episodes of one step with reward 1
     assert learner["reward_normalizer/variance"] == pytest.approx(0.0, abs=1e-6)

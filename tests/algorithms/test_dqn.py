@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corridor import SPEC, corridor_for, make_config, run, state_of
+from corridor import SPEC, corridor_for, make_config, run, set_state, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.dqn import huber
 from paac_cli.algorithms.replay import ReplayBatch, ReplayBuffer
@@ -105,6 +105,21 @@ def test_beta_rises_over_prioritized_beta_steps_and_is_constant_if_that_is_zero(
     agent = make(prioritized_alpha=0.6, prioritized_beta=0.4, prioritized_beta_steps=steps)
     run(agent, corridor_for(make_config("dqn", **SETTINGS)), 22)  # draws after 48, 56, ... 88 steps
     assert betas == pytest.approx(expected)
+
+
+def test_after_an_update_the_drawn_transitions_have_their_td_errors_as_priorities():
+    """Every reward is 1, the value 3 and that of the target network 0, so every error is -2."""
+    agent = make(target_update_steps=1000, prioritized_alpha=0.5)
+    state = state_of(agent)
+    for name in ("q/kernel", "target/q/kernel", "target/q/bias"):
+        state[name][:] = 0.0
+    state["q/bias"][:] = 3.0
+    set_state(agent, state)
+    run(agent, corridor_for(make_config("dqn", **SETTINGS), length=50), 12)  # one update
+    drawn = set(agent.memory.last_batch()["replayed/indices"].tolist())
+    indices = [100 * env + time for env in range(4) for time in range(12)]  # the buffer holds 100 steps of each
+    priorities = agent.memory.buffer._priorities.get(np.array(indices))
+    np.testing.assert_allclose(priorities, [2**0.5 if index in drawn else 1.0 for index in indices], rtol=1e-5)
 
 
 def test_the_state_before_the_first_step_can_be_restored():

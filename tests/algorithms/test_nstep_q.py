@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corridor import SPEC, corridor_for, make_config, run, state_of
+from corridor import SPEC, corridor_for, make_config, run, set_state, state_of
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.nstep_q import hl_gauss_loss, nstep_q_loss
 from paac_cli.config.algorithms import HlGaussConfig
@@ -96,6 +96,17 @@ def test_the_value_of_a_state_is_that_of_its_best_action_or_with_sarsa_of_the_ac
     expected = q.max(axis=1) if of else q[np.arange(64), action]
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     assert set(action) == {0, 1}
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("q_learning", 5.0), ("sarsa", 1.0)])
+def test_the_value_of_a_state_comes_from_the_target_network_and_its_action_does_not(rule, expected):
+    agent = make(rule=rule, target_update_steps=12, epsilon_start=0.0, epsilon_end=0.0)
+    state = state_of(agent)
+    state["q/kernel"][:], state["q/bias"][:] = 0.0, [8.0, 2.0]
+    state["target/q/kernel"][:], state["target/q/bias"][:] = 0.0, [1.0, 5.0]
+    set_state(agent, state)
+    action, value, _ = agent._act_graph(tf.zeros((1, 1)), NO_STATE)
+    assert (action.numpy().tolist(), value.numpy().tolist()) == ([0], [expected])
 
 
 def test_the_target_network_is_updated_at_its_interval_and_is_part_of_the_state():

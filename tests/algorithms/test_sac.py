@@ -162,9 +162,16 @@ def two_transitions(*, reward):
     )
 
 
-def test_the_error_of_the_critics_by_hand():
-    """The target is that of the smaller target critic, with the entropy of a uniform policy: log 2."""
-    agent = make_agent(make_config("sac", batch_size=2, buffer_size=100, ent_coef=0.5), SPEC)
+@pytest.mark.parametrize("normalize_reward", [False, True])
+def test_the_error_of_the_critics_by_hand(normalize_reward):
+    """The target is that of the smaller target critic, with the entropy of a uniform policy: log 2.
+
+    Normalised rewards are half of the rewards: the variance of the returns is 4, to which 1e-5 is added.
+    """
+    options = {"ent_coef": 0.5, "normalize_reward": normalize_reward}
+    agent = make_agent(make_config("sac", batch_size=2, buffer_size=100, **options), SPEC)
+    if normalize_reward:
+        agent.learner.assign(agent.learner.to_arrays() | {"reward_normalizer/variance": np.float32(4 - 1e-5)})
     heads = [*agent._network.variables, *(variable for critic in agent._targets for variable in critic.variables)]
     biases = iter([1.0, 2.0, 30.0, 20.0])  # of both critics, then of both target critics
     for variable in heads:
@@ -175,7 +182,8 @@ def test_the_error_of_the_critics_by_hand():
     metrics = agent._update_graph(
         ReplayBatch(*map(tf.constant, two_transitions(reward=[5, 6]))), tf.stack([SEED, SEED])
     )
-    targets = np.array([5 + 0.5 * (20 + 0.5 * math.log(2)), 6])
+    first, second = (2.5, 3) if normalize_reward else (5, 6)
+    targets = np.array([first + 0.5 * (20 + 0.5 * math.log(2)), second])
     expected = ((1 - targets) ** 2).mean() + ((2 - targets) ** 2).mean()
     assert float(metrics["train/critic_loss"]) == pytest.approx(expected)
     assert float(metrics["train/policy_loss"]) == pytest.approx(-(1 + 0.5 * math.log(2)))
