@@ -30,6 +30,13 @@ def test_normalised_rewards_by_hand():
     np.testing.assert_allclose(result, reward / np.sqrt(np.var(returns) + 1e-5), rtol=1e-5)
 
 
+def test_normalised_rewards_are_clipped_to_10_deviations():
+    normalizer = RewardNormalizer(2, 0.5)
+    normalizer.observe(tf.constant([[0.0, 4.0]]), tf.constant([[True, True]]))  # deviation 2
+    clipped = normalizer.normalize(tf.constant([30.0, 18.0, -18.0, -30.0]))
+    np.testing.assert_allclose(clipped, [10.0, 9.0, -9.0, -10.0], rtol=1e-5)
+
+
 def test_returns_continue_across_rollouts():
     reward, ended = rewards_and_ends(12, 3)
     whole, in_parts = RewardNormalizer(3, GAMMA), RewardNormalizer(3, GAMMA)

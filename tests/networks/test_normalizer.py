@@ -67,3 +67,10 @@ def test_observations_are_normalised_by_the_moments_of_all_updates():
         normalizer.update(tf.constant(part))
     expected = (data - data.mean(axis=0)) / np.sqrt(data.var(axis=0) + 1e-5)
     np.testing.assert_allclose(normalizer(data * 255, 1 / 255), np.clip(expected, -5, 5), atol=1e-4)
+
+
+def test_normalised_observations_are_clipped_to_5_deviations():
+    normalizer = ObsNormalizer((1,))
+    normalizer.update(tf.constant([[1.0], [5.0]]))  # mean 3, deviation 2
+    clipped = normalizer(np.array([[23.0], [11.0], [-5.0], [-17.0]]), 1.0)
+    np.testing.assert_allclose(clipped, [[5.0], [4.0], [-4.0], [-5.0]], rtol=1e-5)

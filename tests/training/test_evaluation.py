@@ -52,12 +52,12 @@ def test_a_game_holds_its_own_actions_and_values():
         assert game.score == sum(100 * action + step for step, action in enumerate(game.actions.tolist(), 1))
 
 
+@pytest.mark.parametrize("ends", ["terminated", "truncated"])
 @pytest.mark.parametrize("num_envs", [4, 1])
-def test_the_state_of_a_policy_is_carried_through_a_game_and_begins_anew_with_the_next(num_envs):
+def test_the_state_of_a_policy_is_carried_through_a_game_and_begins_anew_with_the_next(num_envs, ends):
     """Also if the rows are played one after another."""
-    pool = evaluation_pool(
-        config_of(Counting, length=5), spec_of(Counting), episodes=4, seed=1, log=lambda event: None, num_envs=num_envs
-    )
+    config = config_of(Counting, length=5, ends=ends)
+    pool = evaluation_pool(config, spec_of(Counting), episodes=4, seed=1, log=lambda event: None, num_envs=num_envs)
     with pool:
         games = play(CountingAgent(), pool, episodes=8, seed=1, greedy=False, rows=4)
     assert [game.values.tolist() for game in games] == [[1, 2, 3, 4, 5]] * 8
