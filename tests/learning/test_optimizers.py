@@ -20,6 +20,15 @@ def test_rmsprop_by_hand_with_epsilon_inside_the_root_and_an_initial_mean_square
     np.testing.assert_allclose(weight.numpy(), [1 - 1 / np.sqrt(1.13) - second, 1.0], rtol=1e-6)
 
 
+def test_rmsprop_with_momentum_by_hand():
+    """The mean square stays 1, so that every gradient of 1 is divided by sqrt(1 + 3) = 2."""
+    weight = tf.Variable([1.0], name="w")
+    optimizer = make_optimizer(RmsPropConfig(momentum=0.5, epsilon=3.0, initial_mean_square=1.0), [weight])
+    for expected in (0.5, -0.25, -1.125):  # after steps of 0.5, 0.25 + 0.5 and 0.375 + 0.5
+        optimizer.apply([tf.constant([1.0])], tf.constant(1.0))
+        np.testing.assert_allclose(weight.numpy(), [expected], rtol=1e-6)
+
+
 def test_rmsprop_with_an_initial_mean_square_of_zero_equals_keras():
     gradients = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     weight, keras_weight = tf.Variable(np.ones(3, np.float32), name="w"), tf.Variable(np.ones(3, np.float32))
@@ -73,10 +82,14 @@ def test_radam_equals_the_algorithm_of_the_paper(beta_2, first):
         np.testing.assert_allclose(weight.numpy(), after, rtol=1e-4, atol=1e-5)
 
 
-def test_radam_continues_identically_from_its_slots():
+OPTIMIZERS = {"rmsprop": RmsPropConfig(momentum=0.9), "adam": AdamConfig(), "radam": RAdamConfig()}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_continues_identically_from_its_slots(name):
     gradients = [tf.constant(gradient) for gradient in np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)]
     weights = [tf.Variable(tf.ones(3), name="w") for _ in range(2)]
-    whole, first, second = (make_optimizer(RAdamConfig(), [weight]) for weight in (*weights, weights[1]))
+    whole, first, second = (make_optimizer(OPTIMIZERS[name], [weight]) for weight in (*weights, weights[1]))
     for update, gradient in enumerate(gradients):
         if update == 7:
             for slot, other in zip(second.slots, first.slots, strict=True):
@@ -98,9 +111,6 @@ def test_unused_weights_get_a_gradient_of_zero_and_the_others_are_clipped_togeth
     )
     np.testing.assert_allclose(used, [3.0 - 0.6, 4.0 - 0.8], rtol=1e-6)
     np.testing.assert_array_equal(unused, [7.0])
-
-
-OPTIMIZERS = {"rmsprop": RmsPropConfig(momentum=0.9), "adam": AdamConfig(), "radam": RAdamConfig()}
 
 
 @pytest.mark.parametrize(

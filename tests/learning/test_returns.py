@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.learning.returns import advantages, normalized
+from paac_cli.learning.returns import advantages, explained_variance, normalized
 
 
 def estimate(reward, value, bootstrap, *, terminated=None, truncated=None, final_value=None, gamma=0.5, lam=1.0):
@@ -84,6 +84,11 @@ def test_the_advantages_of_an_environment_do_not_depend_on_the_others():
         alone = {name: array[:, env : env + 1] for name, array in arrays.items()}
         single = advantages(**alone, bootstrap=tf.constant(bootstrap[env : env + 1]), gamma=0.9, gae_lambda=0.7)
         np.testing.assert_array_equal(single[:, 0], together[:, env])
+
+
+def test_explained_variance_by_hand():
+    # returns minus values have variance 1, returns 4: a quarter of the variance is not explained
+    assert explained_variance(tf.constant([3.0, 1.0]), tf.constant([9.0, 5.0])).numpy() == pytest.approx(0.75)
 
 
 def test_normalized_advantages_have_mean_0_and_deviation_1_by_hand():
