@@ -260,6 +260,21 @@ def test_the_learning_rate_falls_to_zero_over_lr_anneal_steps(name):
     assert 0.0 < rates[0] < 0.1
 
 
+@pytest.mark.parametrize("name", ["paac", "ppo"])
+def test_after_ent_anneal_steps_there_is_no_entropy_bonus(name):
+    """Without an entropy bonus, and with a perfect value from the start, the policy has nothing to learn."""
+    options = {"ent_coef": 1.0, "vf_coef": 0.0, "gamma": 0.0, "num_steps": 3}
+    for anneal_steps, changes in ((0, True), (1, False)):
+        config = make_config(name, ent_anneal_steps=anneal_steps, **options)
+        agent = make_agent(config, SPEC)
+        state = state_of(agent)
+        state["value/bias"][:], state["value/kernel"][:] = 1.0, 0.0
+        state["policy/bias"][:] = [1.0, 0.0]
+        set_state(agent, state)
+        run(agent, corridor_for(config), 9)
+        assert (state_of(agent)["policy/bias"] != state["policy/bias"]).any() == changes
+
+
 def test_tensorflows_global_seed_does_not_matter():
     tf.random.set_seed(1)
     first = run(make_agent(config_of("ppo"), SPEC), corridor_for(config_of("ppo")), 9)

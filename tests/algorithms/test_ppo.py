@@ -97,6 +97,13 @@ def test_with_on_kl_adapt_the_learning_rate_follows_the_divergence_within_bounds
     assert 1e-6 <= rates[1e-9] < 1e-4 / 5
 
 
+@pytest.mark.parametrize(("kl", "expected"), [(0.021, 2e-4), (0.019, 3e-4), (0.0051, 3e-4), (0.0049, 4.5e-4)])
+def test_with_on_kl_adapt_the_learning_rate_changes_beyond_twice_and_below_half_of_the_target(kl, expected):
+    agent = make_agent(make_config("ppo", target_kl=0.01, on_kl="adapt", learning_rate=3e-4), SPEC)
+    agent._adapt_rate(tf.constant(kl))
+    assert agent.learner.to_arrays()["learning_rate"] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -120,6 +127,17 @@ def test_with_normalize_value_predictions_are_still_in_units_of_the_returns():
     assert policy["value_normalizer/mean"] == pytest.approx(1.0, abs=0.05)
     value = agent.predict(np.ones((1, 1), np.float32), seed=0, step=0, greedy=True).value[0]
     assert value == pytest.approx(1.0, abs=0.05)
+
+
+def test_with_normalize_value_errors_are_in_units_of_the_deviation_of_the_returns():
+    """If the network outputs 0, the value is the mean of the returns, and the error their variance: 1 such unit."""
+    config = make_config("ppo", num_steps=4, gamma=0.0, normalize_value=True, num_epochs=1, num_minibatches=1)
+    agent, corridor = make_agent(config, SPEC), corridor_for(config)
+    policy = agent.policy.to_arrays()
+    agent.policy.assign(policy | {name: np.zeros_like(policy[name]) for name in ("value/kernel", "value/bias")})
+    corridor.timestep().rollout.reward[:] = np.arange(16).reshape(4, 4)
+    (metrics,) = run(agent, corridor, 4)
+    assert metrics["train/value_loss"] == pytest.approx(1.0, rel=1e-5)
 
 
 def test_clip_value_limits_no_change_of_the_statistics():
