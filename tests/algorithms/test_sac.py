@@ -326,6 +326,28 @@ def test_the_target_entropy_follows_from_the_actions(action, expected):
     assert agent._target_entropy == -0.5
 
 
+def test_with_masks_the_target_entropy_is_below_that_of_uniform_legal_actions():
+    """So the temperature of a uniform policy falls; its entropy is far below that of all four actions."""
+    spec = SPEC._replace(action=discrete_action(tuple("abcd"))).with_mask()
+    agent = make_agent(make_config("sac", batch_size=2, buffer_size=100), spec)
+    policy = agent.policy.to_arrays()
+    agent.policy.assign(policy | {name: np.zeros_like(policy[name]) for name in ("policy/kernel", "policy/bias")})
+    obs = np.array([[[1, 1, 1, 0, 0]], [[1, 0, 1, 1, 0]]], np.float32)  # two legal actions each
+    before = agent.learner.to_arrays()["log_ent_coef"]
+    agent._update(two_transitions(reward=[5, 6])._replace(frames=obs, next_frames=obs), np.ones((2, 2), np.int64))
+    assert agent.learner.to_arrays()["log_ent_coef"] < before
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("critic_layer_norm", [False, True])
+def test_layer_normalisation_is_chosen_for_the_critics_and_for_all_torsos(layer_norm, critic_layer_norm):
+    config = make_config("sac", critic_layer_norm=critic_layer_norm, network={"layer_norm": layer_norm})
+    names = make_agent(config, SPEC).policy.to_arrays()
+    assert ("torso/0/scale" in names) == layer_norm
+    for critic in ("critic_1", "critic_2"):
+        assert (f"{critic}/torso/0/scale" in names) == (layer_norm or critic_layer_norm)
+
+
 @pytest.mark.parametrize("ent_coef", ["auto", 0.2])
 def test_the_entropy_coefficient_is_learned_or_stays(ent_coef):
     config = make_config("sac", learning_starts=0, batch_size=4, buffer_size=1000, ent_coef=ent_coef)
