@@ -41,6 +41,11 @@ class CheckpointError(PaacError):
 class TrustError(PaacError):
     """A checkpoint or run directory refers to third-party code that the user has not trusted."""
 
+    def __init__(self, message: str, code: str = "") -> None:
+        """code: the references, e.g. `env.id = 'walk:Walk-v0'`."""
+        super().__init__(message)
+        self.code = code
+
 
 class RunDirectoryError(PaacError):
     """A run directory cannot be written, or belongs to another run."""

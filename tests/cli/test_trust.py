@@ -62,6 +62,7 @@ def test_resuming_a_run_imports_nothing_that_the_command_does_not_reference(
     result = invoke("train", "--preset", "mine.yaml", "--run-dir", trained_copy, "--total-steps", 10**6)
     assert result.exit_code == 2
     assert f"{key} = '{MODULE}:" in result.stderr
+    assert ("--fresh" in result.stderr) == (add_reference is change_config)  # then it is known to be another run
     assert not was_imported()
 
 

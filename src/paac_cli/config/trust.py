@@ -76,7 +76,8 @@ def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
         more = f" and {len(unknown) - _MAX_NAMES:,} more" if len(unknown) > _MAX_NAMES else ""
         raise TrustError(
             f"{source} refers to third-party code that would be imported and run: {names}{more}. Inspect that code; if "
-            "you trust it, add --trust-code (for `paac train`, name it on the command line or in the preset)"
+            "you trust it, add --trust-code (for `paac train`, name it on the command line or in the preset)",
+            f"{names}{more}",
         )
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
-from paac_cli.errors import CheckpointError, PaacError, RunDirectoryError
+from paac_cli.errors import CheckpointError, PaacError, RunDirectoryError, TrustError
 from paac_cli.events import CheckpointSaved, Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
@@ -28,6 +28,7 @@ from paac_cli.runs.run_record import RunRecord, Status, read_record, write_recor
 from paac_cli.text import describe_error, reason
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
+_OTHER_RUN = "Choose another directory with --run-dir, or start over with --fresh, which renames the old run"
 SET_ASIDE = re.compile(r"\.old-[0-9]+$")  #: end of the name of a run that `--fresh` has renamed
 
 
@@ -49,8 +50,7 @@ class RunDirectory:
         """Lock the directory if it exists, and check that `config` can be trained in it. Changes nothing.
 
         Raises RunDirectoryError if the directory holds other files or a run whose config differs in a setting that
-        affects learning, if another process trains in it, or if it cannot be used; TrustError if its config references
-        code that `config` does not.
+        affects learning or references other code, if another process trains in it, or if it cannot be used.
         """
         try:
             if not self.path.exists() or all(path.name.startswith(".") for path in self.path.iterdir()):
@@ -68,7 +68,13 @@ class RunDirectory:
                 "run the command from another directory"
             )
         if not fresh:
-            self._require_same(read_config(self.path / CONFIG, trusted=code_names(config)), config)
+            try:
+                own = read_config(self.path / CONFIG, trusted=code_names(config))
+            except TrustError as error:
+                raise RunDirectoryError(
+                    f"{self.path} holds a run with code that this one does not name: {error.code}\n{_OTHER_RUN}"
+                ) from error
+            self._require_same(own, config)
             for directory in (self.checkpoints, self.tensorboard, self.path / "wandb"):
                 require_no_link(directory)
 
@@ -196,10 +202,7 @@ class RunDirectory:
         changed = changed_settings(old, new)
         if changed:
             lines = "\n".join(f"  {key}: {before!r} in the run, {now!r} now" for key, (before, now) in changed.items())
-            raise RunDirectoryError(
-                f"{self.path} holds a run with another config:\n{lines}\n"
-                "Choose another directory with --run-dir, or start over with --fresh, which renames the old run"
-            )
+            raise RunDirectoryError(f"{self.path} holds a run with another config:\n{lines}\n{_OTHER_RUN}")
 
     def _rename_old_run(self) -> None:
         number, path = 1, self.path.resolve()
