@@ -131,16 +131,27 @@ def _suggest_of(module: ModuleType, name: str) -> str:
             f"; register its class with gymnasium.register('{class_name}-v0', entry_point={class_name}) and use "
             f"{module.__name__}:{class_name}-v0"
         )
+    package = _package(module.__name__)
     ids = {
         known.rpartition("/")[2]: f"{module.__name__}:{known}"
-        for known, found in gymnasium.registry.items()
-        if not str(found.entry_point).startswith("gymnasium.")
+        for known, registered in gymnasium.registry.items()
+        if _package(_module_of(registered)) == package
     }
     return nearest(name.rpartition("/")[2], ids, shown=ids.__getitem__)
 
 
+def _module_of(registered: Registration) -> str:
+    """The name of the module that makes the environment; empty if that is not known."""
+    maker = registered.entry_point
+    return maker.partition(":")[0] if isinstance(maker, str) else getattr(maker, "__module__", "")
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
 def _is_of_ale_py(found: Registration) -> bool:
-    return str(found.entry_point).startswith("ale_py")
+    return _package(_module_of(found)) == "ale_py"
 
 
 def _parents(module: str) -> list[str]:
