@@ -137,7 +137,7 @@ def test_a_pickle_instead_of_a_preset_or_metrics_is_rejected(payload, tmp_path):
         read_config(tmp_path / "config.yaml")
     (tmp_path / "metrics.csv").write_bytes(payload)
     (tmp_path / "config.yaml").write_text(to_yaml(some_checkpoint(1).config))
-    with pytest.raises(RunDirectoryError, match=r"metrics\.csv has no row"):
+    with pytest.raises(RunDirectoryError, match="no metrics"):
         plot_runs([tmp_path], tmp_path / "curve.png")
 
 
@@ -178,7 +178,7 @@ def test_a_preset_or_metrics_that_is_not_a_regular_file_or_has_no_end_is_rejecte
     for name in ("metrics.csv", "run.json"):
         put(run / name)
     assert SavedRun(run).preset == ""
-    with pytest.raises(RunDirectoryError, match=r"metrics\.csv has no row"):
+    with pytest.raises(RunDirectoryError, match="no metrics"):
         plot_runs([run], tmp_path / "curve.png")
 
 

@@ -66,7 +66,7 @@ def _draw_games(series: Sequence[Series], x: str, y: str) -> Figure:
         why = (
             f"nothing to plot yet: its {y} is not known; a return needs a finished game"
             if first.last_row
-            else f"nothing to plot: metrics.csv has no row; training.log_every is {log_every:,} steps"
+            else f"no metrics to plot: metrics.csv has no row; training.log_every is {log_every:,} steps"
         )
         raise RunDirectoryError(f"{first.path} has {why}")
     label_axes(panels, x, "mean return, 100 games" if y == RETURN else plain(y))
