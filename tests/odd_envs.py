@@ -297,6 +297,10 @@ class Failing(Odd):
         return super().step(action)
 
 
+class Cellar(gymnasium.Env):
+    """Is registered in a namespace only."""
+
+
 def make_stacked(render_mode: str | None = None) -> gymnasium.Env:
     """An entry point that is a function and applies a wrapper of its own."""
     return FrameStackObservation(TypedImage("uint8"), 2)
@@ -308,4 +312,5 @@ gymnasium.register("Stacked-v0", entry_point=make_stacked)
 gymnasium.register("Versions-v1", entry_point=NoInfo)
 gymnasium.register("Versions-v3", entry_point=NumpyOutputs)
 gymnasium.register("Labyrinths/Maze-v0", entry_point=NoInfo)
+gymnasium.register("Labyrinths/Cellar-v0", entry_point=f"{__name__}:Cellar")
 gymnasium.register("NotAnEnv-v0", entry_point=object)

@@ -1,6 +1,8 @@
 """Policies in programs other than paac."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import gymnasium
@@ -11,9 +13,11 @@ from paac_cli.api import load_policy
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.as_gymnasium import as_gymnasium
 from paac_cli.envs.atari import AtariEnv
-from paac_cli.errors import CheckpointError, EnvOutputError, TrustError
+from paac_cli.errors import CheckpointError, DeviceError, EnvironmentSpecError, EnvOutputError, TrustError
+from paac_cli.runs.checkpoint_names import list_policies
 from paac_cli.seeding import episode_seed, integer_seed
 from run_paac import paac_here
+from short_runs import flip_a_byte
 
 ROOT = Path(__file__).parents[1]
 
@@ -125,12 +129,68 @@ def test_games_of_atari_are_whole_and_their_rewards_raw():
     assert lives_lost == 3
     assert games.render().shape == (210, 160, 3)
     assert games.render().dtype == np.uint8
+    assert games.metadata["render_fps"] == 15  # one frame is shown of the four in a step
 
 
-def test_an_atari_game_out_of_time_is_truncated(monkeypatch):
-    monkeypatch.setattr("paac_cli.envs.atari.MAX_STEPS", 3)
-    games = as_gymnasium(EnvConfig(id="ALE/Pong-v5", protocol="baselines"))
+@pytest.mark.parametrize("loses_life", [False, True])
+def test_an_atari_game_out_of_time_is_truncated(loses_life, monkeypatch):
+    games = as_gymnasium(EnvConfig(id="ALE/Breakout-v5", protocol="baselines"))
     games.reset(seed=1)
-    ends = [games.step(0)[2:4] for _ in range(3)]
-    assert ends == [(False, False), (False, False), (False, True)]
-    assert games.render() is None
+    steps = 3
+    if loses_life:
+        env = AtariEnv(EnvConfig(id="ALE/Breakout-v5", protocol="baselines"))
+        env.new_game(
+            np.random.SeedSequence(int(np.random.default_rng(1).integers(2**63))), np.zeros((84, 84, 4), np.uint8)
+        )
+        steps = next(
+            step for step in range(1, 1000) if env.step(np.int64(0), np.zeros((84, 84, 4), np.uint8)).terminated
+        )
+    monkeypatch.setattr("paac_cli.envs.atari.MAX_STEPS", steps)
+    ends = [games.step(np.int64(0))[2:4] for _ in range(steps)]
+    assert ends == [(False, False)] * (steps - 1) + [(False, True)]
+
+
+@pytest.mark.parametrize("protocol", ["machado2018", "baselines"])
+def test_the_first_frame_of_a_game_of_atari_is_its_own(protocol):
+    games = as_gymnasium(EnvConfig(id="ALE/Pong-v5", protocol=protocol), "rgb_array")
+    games.reset(seed=1)
+    first = games.render()
+    for _ in range(100):
+        games.step(np.int64(2))
+    assert (games.render() != first).any()
+    games.reset(seed=1)
+    np.testing.assert_array_equal(games.render(), first)
+
+
+def test_atari_has_no_window():
+    config = EnvConfig(id="ALE/Pong-v5", protocol="baselines")
+    assert as_gymnasium(config).render() is None
+    with pytest.raises(EnvironmentSpecError, match="render_mode is 'human'; expected 'rgb_array' or None"):
+        as_gymnasium(config, "human")
+
+
+def test_a_damaged_best_policy_is_skipped_with_a_warning(train):
+    run = train("ppo/cartpole")
+    (best,) = list_policies(run / "checkpoints")
+    flip_a_byte(best / "policy.safetensors")
+    with pytest.warns(UserWarning, match="damaged") as caught:
+        load_policy(run)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_trusted_code_is_found_in_the_current_directory(train, tmp_path, monkeypatch):
+    run = train("ppo/cartpole", env="toy_envs:Counting-v0")
+    code = f"from paac_cli.api import load_policy; print(load_policy({str(run)!r}, trust_code=True).config.env.id)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "toy_envs:Counting-v0\n", done.stderr
+
+
+def test_a_gpu_that_is_in_use_is_an_error_that_says_what_to_do(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr("tensorflow.config.set_visible_devices", refuse)
+    with pytest.raises(DeviceError, match="load policies before that"):
+        load_policy(ROOT / "results/atari/pong-seed1")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
-from paac_cli.config.trust import ANY_CODE
+from paac_cli.config.trust import ANY_CODE, add_cwd_to_path
 from paac_cli.envs.action_mask import MaskWriter
 from paac_cli.envs.as_gymnasium import as_gymnasium
 from paac_cli.envs.checks import make_check
@@ -43,17 +43,19 @@ def load_policy(
 
     last:       take the newest checkpoint of a run instead of its best policy.
     seed:       of the noise with which actions are sampled.
-    trust_code: import code of your own that the run names, such as its environment. Do not trust runs of others
-                without a look at that code.
+    trust_code: import code of your own that the run names, such as its environment, also from the current directory.
+                Do not trust runs of others without a look at that code.
 
     Raises PaacError: CheckpointError if there is no valid checkpoint, TrustError if the run names code and `trust_code`
     is not set, EnvironmentSpecError if its environment cannot be made. Warns of damaged checkpoints and skips them.
     TensorFlow plays on the CPU, and sees no GPU any more in this process.
     """
-    trusted = ANY_CODE if trust_code else ()
-    _, trained = find_policy(
-        Path(path), last=last, warn=lambda text: warnings.warn(text, stacklevel=4), trusted=trusted
-    )
+    if trust_code:
+        add_cwd_to_path()
+    skipped: list[str] = []
+    _, trained = find_policy(Path(path), last=last, warn=skipped.append, trusted=ANY_CODE if trust_code else ())
+    for text in skipped:
+        warnings.warn(text, stacklevel=2)
     return Policy(trained, seed)
 
 
@@ -83,13 +85,13 @@ class Policy:
     def make_env(self, render_mode: str | None = None) -> "gymnasium.Env[Any, Any]":
         """The environment of the training, prepared as it was: Atari's rule set, wrappers, conversion of images.
 
-        Rewards are raw, and an Atari game is played until its end. render_mode: None or "rgb_array". Raises
-        EnvironmentSpecError.
+        Rewards are raw, and an Atari game is played until its end. One environment plays all games: with
+        `env.fresh_per_episode`, make a new one for each. render_mode: None or "rgb_array". Raises EnvironmentSpecError.
         """
         return as_gymnasium(self.config.env, render_mode)
 
     def reset(self) -> None:
-        """Begin a new game: forget what a recurrent policy remembers of the one before."""
+        """Begin a new game. Call it before each: a recurrent policy forgets the one before."""
         self._state, self._steps_of_game = None, 0
 
     def act(self, obs: Any, info: dict[str, Any] | None = None, *, greedy: bool = False) -> Any:

@@ -38,8 +38,8 @@ def either(words: Sequence[str]) -> str:
 
 
 def rounded(number: float) -> str:
-    """`number` with two decimals, or with three significant digits if it is below 1; "21" if it is whole."""
-    return f"{number:.2f}".removesuffix(".00") if abs(number) >= 1 else f"{number:.3g}"
+    """`number` with two decimals, but without ".00"; below 1 with three significant digits."""
+    return f"{number:.2f}".removesuffix(".00") if abs(number) >= 1 else f"{number + 0.0:.3g}"
 
 
 def clock(seconds: float) -> str:

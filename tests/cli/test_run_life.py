@@ -11,7 +11,16 @@ import pytest
 from paac_cli.config.load import read_config
 from paac_cli.runs.checkpoint import load_checkpoint, load_policy
 from paac_cli.runs.metrics_csv import METRICS
-from short_runs import checkpoint_names, contents, final_state, flip_a_byte, logged_steps, metrics_rows, steps_in
+from short_runs import (
+    QUICK,
+    checkpoint_names,
+    contents,
+    final_state,
+    flip_a_byte,
+    logged_steps,
+    metrics_rows,
+    steps_in,
+)
 
 # --- what a finished run leaves
 
@@ -41,6 +50,21 @@ def test_metrics_have_the_documented_names_and_rising_steps(trained, total_steps
         assert sum(shares) < 1.001  # the rest is spent on files
     first = metrics_rows(trained)[0]  # its speed does not include the start of workers and TensorFlow
     assert float(first["time/fps"]) * float(first["time/time_elapsed"]) == pytest.approx(320, rel=0.1)
+
+
+def test_the_end_of_a_run_has_a_row_and_keeps_it(invoke, tmp_path):
+    command = ["train", *QUICK, "--run-dir", tmp_path / "run", "--total-steps"]
+    for total_steps, rows in ((448, [320, 448]), (448, [320, 448]), (704, [320, 448, 640, 704])):
+        assert invoke(*command, total_steps).exit_code == 0
+        assert logged_steps(tmp_path / "run") == rows
+
+
+def test_a_goal_has_a_row_although_none_is_due(invoke, tmp_path):
+    goal = ["--set", "training.stop_when={mean_return: 1, episodes: 5}", "--set", "training.log_every=1_000_000"]
+    done = invoke("train", *QUICK, *goal, "--run-dir", tmp_path / "run", "--total-steps", 10**6)
+    assert "goal reached" in done.stdout
+    (row,) = metrics_rows(tmp_path / "run")
+    assert row["steps"] == str(steps_in(checkpoint_names(tmp_path / "run")[-1]))
 
 
 def test_tensorboard_has_the_same_values_as_metrics_csv(trained):

@@ -5,6 +5,7 @@ import pytest
 
 from minimal_config import load
 from paac_cli.config.advice import advice
+from paac_cli.config.algorithms import AlgorithmConfig
 from paac_cli.config.load import read_config
 from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.spec import EnvSpec, ImageSpec, discrete_action
@@ -77,6 +78,15 @@ def test_a_run_that_ends_before_it_learns_is_warned_of(algorithm, starts, is_war
 def test_settings_without_effect_are_warned_of(section, name, settings, reason):
     warnings = advice(load(**{section: settings}))
     assert warnings == ([] if reason is None else [f"{section}.{name} has no effect, because {reason}"])
+
+
+def test_settings_of_a_users_own_algorithm_are_not_judged():
+    class OwnConfig(AlgorithmConfig):
+        learning_starts: int | None = None
+        epsilon_start: float = 1.0
+
+    own = load().model_copy(update={"algorithm": OwnConfig(name="mine:Own", epsilon_start=0.5)})
+    assert advice(own) == []
 
 
 @pytest.mark.parametrize("preset", preset_names())

@@ -195,6 +195,7 @@ def test_an_atari_preset_with_another_environment_says_how_atari_games_are_writt
         ("network.hidden_sizes=128", "network.hidden_sizes = 128: must be a list, e.g. [128]"),
         ("lr=0.1", "unknown key lr; did you mean algorithm.learning_rate"),
         ("algorithm.lr=0.1", "unknown key algorithm.lr; did you mean learning_rate"),
+        ("algorithm.update_epochs=4", "unknown key algorithm.update_epochs; valid keys: name"),  # paac has none
         ("env.wrappers=[3]", "env.wrappers.0 = 3: must be a mapping"),
     ],
 )

@@ -116,6 +116,11 @@ def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
             "odd_envs:Labyrinth/Mase-v0: module 'odd_envs' registers no environment 'Labyrinth/Mase-v0'; did you mean "
             "odd_envs:Labyrinths/Maze-v0",
         ),
+        (
+            "odd_envs:Cellar-v0",
+            "odd_envs:Cellar-v0: module 'odd_envs' registers no environment 'Cellar-v0'; did you mean "
+            "odd_envs:Labyrinths/Cellar-v0",
+        ),
         *(
             (
                 f"odd_envs:{name}",

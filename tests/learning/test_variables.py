@@ -15,6 +15,11 @@ def test_variables_are_saved_under_their_names_and_those_of_groups_with_a_prefix
     assert Variables([one], target=[other]).to_arrays() == {"w": 1.0, "target/w": 2.0}
 
 
+def test_a_variable_may_be_given_twice():
+    shared = tf.Variable(1.0, name="w")
+    assert Variables([shared, shared]).to_arrays() == {"w": 1.0}
+
+
 @pytest.mark.parametrize(
     "make_variables",
     [

@@ -74,12 +74,16 @@ def _of_a_setting(error: click.ClickException) -> str | None:
     """The message for an unknown option that is called like a setting, if the command has `--set`."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return None
-    if not any("--set" in parameter.opts for parameter in error.ctx.command.params):
+    known = [option for parameter in error.ctx.command.params for option in parameter.opts]
+    if "--set" not in known:
         return None
     from paac_cli.config.load import keys_called
 
-    settings = keys_called(error.option_name.lstrip("-").replace("-", "_"))
-    return f"No such option {error.option_name}; it is a setting: --set {settings[0]}=VALUE" if settings else None
+    for key in keys_called(error.option_name.lstrip("-").replace("-", "_")):
+        option = f"--{key.partition('.')[2].replace('_', '-')}"
+        what = f"did you mean {option}?" if option in known else f"it is a setting: --set {key}=VALUE"
+        return f"No such option {error.option_name}; {what}"
+    return None
 
 
 @contextlib.contextmanager

@@ -1,10 +1,8 @@
 """Options that several commands share."""
 
-import contextlib
 import functools
 import math
 import os
-import sys
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +21,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
-    from paac_cli.config.trust import ANY_CODE
+    from paac_cli.config.trust import ANY_CODE, add_cwd_to_path
 
     if not is_given:
         return ()
@@ -41,20 +39,13 @@ trust_option = click.option(
 )
 
 
-def add_cwd_to_path() -> None:
-    """Let Python import a user's `module:Class` from the current directory, after all other directories."""
-    with contextlib.suppress(FileNotFoundError):  # it has been deleted
-        if (here := str(Path.cwd())) not in sys.path:
-            sys.path.append(here)
-
-
 def add_cwd_to_path_for(preset: Path, overrides: Mapping[str, Any]) -> None:
     """`add_cwd_to_path` if the file `preset` or the `overrides` name third-party code. Raises ConfigError.
 
     Otherwise nothing that lies in the current directory may be imported.
     """
     from paac_cli.config import yaml_io
-    from paac_cli.config.trust import code_references
+    from paac_cli.config.trust import add_cwd_to_path, code_references
 
     settings = []
     for key, value in overrides.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from paac_cli.config.algorithms import DqnConfig, SacConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.spec import EnvSpec, ImageSpec
 
@@ -54,8 +55,10 @@ def _on_learning_rate(config: RunConfig) -> Iterator[str]:
 
 
 def _on_learning_starts(config: RunConfig) -> Iterator[str]:
-    starts, total_steps = getattr(config.algorithm, "learning_starts", 0), config.training.total_steps
-    if 0 < total_steps <= starts:
+    if not isinstance(config.algorithm, DqnConfig | SacConfig):
+        return
+    starts, total_steps = config.algorithm.learning_starts, config.training.total_steps
+    if total_steps <= starts:
         yield (
             f"algorithm.learning_starts is {starts:,}, and training.total_steps is {total_steps:,}: nothing is "
             f"learned; raise total_steps, or use --set algorithm.learning_starts={total_steps // 10}"
@@ -74,8 +77,8 @@ def _on_evaluations(config: RunConfig) -> Iterator[str]:
 def _on_settings_without_effect(config: RunConfig) -> Iterator[str]:
     for section, name, other, has_no_effect in _DEPENDENT:
         settings = getattr(config, section)
-        field = type(settings).model_fields.get(name)
-        if field is None or getattr(settings, name) == field.default:
+        fields = type(settings).model_fields
+        if not {name, other} <= fields.keys() or getattr(settings, name) == fields[name].default:
             continue
         if has_no_effect(value := getattr(settings, other)):
             yield f"{section}.{name} has no effect, because {section}.{other} is {json.dumps(value)}"

@@ -208,9 +208,11 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
     key, value, context = one_line(".".join(keys)), item["input"], item.get("ctx", {})
     match item["type"]:
         case "extra_forbidden":
-            name = _USUAL_NAMES.get(keys[-1], keys[-1])
-            elsewhere = keys_called(name) if len(keys) == 1 else []
-            hint = nearest(name, [*elsewhere, *fields]) or f"; valid keys: {', '.join(fields)}"
+            usual = _USUAL_NAMES.get(keys[-1], keys[-1])
+            name = usual if usual in fields else keys[-1]
+            elsewhere = keys_called(key) if len(keys) == 1 else []
+            close = f"; did you mean {elsewhere[0]}?" if elsewhere else nearest(name, fields)
+            hint = close or f"; valid keys: {', '.join(fields)}"
             return f"unknown key {shorten(key)}{hint}", ""
         case "missing":
             return f"{key} is missing{_describe(fields.get(keys[-1]))}", ""

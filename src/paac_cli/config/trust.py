@@ -37,6 +37,13 @@ class CodeReference(NamedTuple):
     name: str  #: `module:name`
 
 
+def add_cwd_to_path() -> None:
+    """Let Python import a user's `module:Class` from the current directory, after all other directories."""
+    with contextlib.suppress(FileNotFoundError):  # it has been deleted
+        if (here := str(Path.cwd())) not in sys.path:
+            sys.path.append(here)
+
+
 def code_references(data: Any) -> list[CodeReference]:
     """All code that the config `data`, as parsed from YAML, may import.
 
@@ -76,7 +83,8 @@ def require_trusted(data: Any, source: str, trusted: Container[str]) -> None:
         more = f" and {len(unknown) - _MAX_NAMES:,} more" if len(unknown) > _MAX_NAMES else ""
         raise TrustError(
             f"{source} refers to third-party code that would be imported and run: {names}{more}. Inspect that code; if "
-            "you trust it, add --trust-code (for `paac train`, name it on the command line or in the preset)",
+            "you trust it, add --trust-code (for `paac train`, name it on the command line or in the preset; in "
+            "Python, trust_code=True)",
             f"{names}{more}",
         )
 

@@ -12,12 +12,15 @@ from paac_cli.envs.atari import AtariEnv
 from paac_cli.envs.make import FIRST_COPY
 from paac_cli.envs.placeholders import fill_placeholders
 from paac_cli.envs.preprocess import open_checked, with_images_converted
+from paac_cli.envs.rules import FRAME_SKIP, FRAMES_PER_SECOND
+from paac_cli.errors import EnvironmentSpecError
 
 
 def as_gymnasium(config: EnvConfig, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
     """The environment `config.id` with everything that `config` adds to it, e.g. a frame stack.
 
-    render_mode: None or "rgb_array". Raises EnvironmentSpecError.
+    It is one environment for all games, also with `fresh_per_episode`; placeholders in its arguments have the values of
+    environment 0. render_mode: None or "rgb_array". Raises EnvironmentSpecError.
     """
     if config.is_atari:
         return AtariGames(config, render_mode)
@@ -31,16 +34,18 @@ class AtariGames(gymnasium.Env[NDArray[np.uint8], np.int64]):
     Observations are those of `AtariEnv`: [84, 84, K] uint8, the newest frame last.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 60}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND / FRAME_SKIP}  # noqa: RUF012
 
     def __init__(self, config: EnvConfig, render_mode: str | None = None) -> None:
         """Raises EnvironmentSpecError."""
+        if render_mode not in (None, "rgb_array"):
+            raise EnvironmentSpecError(f"{config.id}: render_mode is {render_mode!r}; expected 'rgb_array' or None")
         self.render_mode = render_mode
-        self._frame: NDArray[np.uint8] | None = None
-        self._env = AtariEnv(config, self._keep if render_mode else None)
-        shape, self._obs = self._env.spec.obs_shape, np.zeros(self._env.spec.obs_shape, np.uint8)
-        self.observation_space = spaces.Box(0, 255, shape, np.uint8)
-        self.action_space = spaces.Discrete(self._env.spec.action.choices[0])
+        self._env = AtariEnv(config)
+        spec = self._env.spec
+        self._obs = np.zeros(spec.obs_shape, np.uint8)
+        self.observation_space = spaces.Box(0, 255, spec.obs_shape, np.uint8)
+        self.action_space = spaces.Discrete(spec.action.choices[0])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -50,15 +55,11 @@ class AtariGames(gymnasium.Env[NDArray[np.uint8], np.int64]):
         return self._obs.copy(), {}
 
     def step(self, action: np.int64) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
-        score = self._env.score
-        outcome = self._env.step(action, self._obs)
-        is_truncated = outcome.game_over and outcome.truncated
-        is_over = outcome.game_over and not is_truncated
-        return self._obs.copy(), self._env.score - score, is_over, is_truncated, {}
+        score_before = self._env.score
+        has_ended = self._env.step(action, self._obs).game_over
+        is_over = self._env.is_over()
+        return self._obs.copy(), self._env.score - score_before, is_over, has_ended and not is_over, {}
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The latest frame, [height, width, 3] uint8 RGB; None without `render_mode`."""
-        return self._frame
-
-    def _keep(self, frame: NDArray[np.uint8]) -> None:
-        self._frame = frame.copy()
+        """The last of the frames of the latest step, [height, width, 3] RGB; None without `render_mode`."""
+        return self._env.render() if self.render_mode else None

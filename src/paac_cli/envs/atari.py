@@ -56,8 +56,8 @@ class AtariEnv:
         life_lost = 0 < self._ale.lives() < self._lives  # some games continue for a while with 0 lives
         self._lives = self._ale.lives()
         out_of_time = self.length >= MAX_STEPS
-        terminated = self._is_over() or (life_lost and self._rules.life_loss_terminates)
-        if terminated and not self._is_over() and not out_of_time:
+        terminated = self.is_over() or (life_lost and self._rules.life_loss_terminates)
+        if terminated and not self.is_over() and not out_of_time:
             self._begin_next_life(out)
         else:
             self._screen.push()
@@ -66,8 +66,16 @@ class AtariEnv:
             reward=float(np.sign(reward)) if self._rules.clip_rewards else reward,
             terminated=terminated,
             truncated=out_of_time and not terminated,
-            game_over=self._is_over() or out_of_time,
+            game_over=self.is_over() or out_of_time,
         )
+
+    def is_over(self) -> bool:
+        """Whether the emulator's game has ended. At `MAX_STEPS` it may go on, also if a life was just lost."""
+        return bool(self._ale.game_over(with_truncation=False))
+
+    def render(self) -> NDArray[np.uint8]:
+        """The screen as it is now, [height, width, 3] RGB."""
+        return self._ale.getScreenRGB()
 
     def info_numbers(self, keys: Sequence[str]) -> list[float]:
         return [math.nan] * len(keys)
@@ -88,7 +96,7 @@ class AtariEnv:
     def _begin_next_life(self, out: NDArray) -> None:
         """Start the next life, as EpisodicLifeEnv of OpenAI baselines does: one step of NOOP, then FIRE."""
         self.score += self._play(_NOOP)
-        if not self._is_over():
+        if not self.is_over():
             self._begin_episode(out)
 
     def _begin_episode(self, out: NDArray) -> None:
@@ -96,7 +104,7 @@ class AtariEnv:
         if self._fires:
             for action in (1, 2):
                 self.score += self._play(action)
-                if self._is_over():
+                if self.is_over():
                     return
         if self._rules.warm_start:
             for _ in range(FRAME_STACK):
@@ -114,7 +122,7 @@ class AtariEnv:
         button = self._buttons[action]
         for frame in range(FRAME_SKIP):
             reward += self._act(button)
-            if self._is_over():
+            if self.is_over():
                 break
             if frame >= FRAME_SKIP - 2:
                 self._screen.take(self._ale, frame - (FRAME_SKIP - 2))
@@ -128,6 +136,3 @@ class AtariEnv:
         if self._on_frame is not None:
             self._on_frame(self._ale.getScreenRGB())
         return float(reward)
-
-    def _is_over(self) -> bool:
-        return bool(self._ale.game_over(with_truncation=False))

@@ -124,19 +124,20 @@ def _suggest(env_id: str) -> str:
 
 def _suggest_of(module: ModuleType, name: str) -> str:
     """The end of a message that `module` does not register `name`: what may be meant, whatever its namespace is."""
-    class_name = re.sub(r"-v[0-9]+$", "", name)
-    found = getattr(module, class_name, None)
-    if isinstance(found, type) and issubclass(found, gymnasium.Env):
-        return (
-            f"; register its class with gymnasium.register('{class_name}-v0', entry_point={class_name}) and use "
-            f"{module.__name__}:{class_name}-v0"
-        )
     package = _package(module.__name__)
     ids = {
         known.rpartition("/")[2]: f"{module.__name__}:{known}"
         for known, registered in gymnasium.registry.items()
         if _package(_module_of(registered)) == package
     }
+    class_name = re.sub(r"-v[0-9]+$", "", name)
+    found = getattr(module, class_name, None)
+    is_class = isinstance(found, type) and issubclass(found, gymnasium.Env)
+    if is_class and class_name not in {re.sub(r"-v[0-9]+$", "", known) for known in ids}:
+        return (
+            f"; register its class with gymnasium.register('{class_name}-v0', entry_point={class_name}) and use "
+            f"{module.__name__}:{class_name}-v0"
+        )
     return nearest(name.rpartition("/")[2], ids, shown=ids.__getitem__)
 
 

@@ -21,10 +21,10 @@ class Variables:
         for prefix, members in {"": variables, **groups}.items():
             for variable in members:
                 name = f"{prefix}/{_name(variable)}" if prefix else _name(variable)
-                if name in self._by_name:
+                if self._by_name.get(name, variable) is not variable:
                     raise ConfigError(
-                        f"two variables have the name {name!r}, but a checkpoint stores variables by their names; "
-                        "rename one, or the part of the observation in its name"
+                        f"two variables have the name {name!r}, but a checkpoint stores variables by their names; give "
+                        "each its own (the name of a part of the observation may be in it)"
                     )
                 self._by_name[name] = variable
 

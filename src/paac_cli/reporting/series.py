@@ -85,7 +85,7 @@ def _label(run: SavedRun, others: Sequence[SavedRun]) -> str:
     is_unique = list(labels.values()).count(label) == 1
     if is_unique and len(label) <= _LABEL_LENGTH:
         return label
-    return shorten(f"{run.algorithm} in {_name_of(run)}", _LABEL_LENGTH)
+    return f"{run.algorithm} in {shorten(_name_of(run), _LABEL_LENGTH)}"
 
 
 def _short_label(run: SavedRun, differing: Iterable[_Keys]) -> str:

@@ -192,8 +192,8 @@ class _Session:
     def log_and_save_if_due(self) -> None:
         """Save a milestone, evaluate, write a row of metrics and save a checkpoint, each if it is due.
 
-        The end of the run is always logged. A run that resumes from a checkpoint has the milestones before it. Raises
-        RunDirectoryError, WorkerError if the evaluation fails, and LearningError as `_save`.
+        A row is always due when the run is finished. A run that resumes from a checkpoint has the milestones before it.
+        Raises RunDirectoryError, WorkerError if the evaluation fails, and LearningError as `_save`.
         """
         steps = self._training.progress.steps
         if self._milestone_due(steps):

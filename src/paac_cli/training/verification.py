@@ -159,7 +159,7 @@ def digests(arrays: Arrays) -> dict[str, str]:
 def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[int, Row]]:
     """(steps, row) for each complete row of metrics.csv, in order; only for rows that end a rollout in `steps`.
 
-    Returns [] if the file does not exist, because the run is shorter than `log_every`. Raises RunDirectoryError.
+    Returns [] if the file does not exist, because the run was stopped before its first row. Raises RunDirectoryError.
     """
     try:
         _, rows = read_rows(metrics_csv, strict=True)
