@@ -79,11 +79,12 @@ def _of_a_setting(error: click.ClickException) -> str | None:
         return None
     from paac_cli.config.load import keys_called
 
-    for key in keys_called(error.option_name.lstrip("-").replace("-", "_")):
-        option = f"--{key.partition('.')[2].replace('_', '-')}"
-        what = f"did you mean {option}?" if option in known else f"it is a setting: --set {key}=VALUE"
-        return f"No such option {error.option_name}; {what}"
-    return None
+    keys = keys_called(error.option_name.lstrip("-").replace("-", "_"))
+    if not keys:
+        return None
+    option = f"--{keys[0].partition('.')[2].replace('_', '-')}"
+    what = f"did you mean {option}?" if option in known else f"it is a setting: --set {keys[0]}=VALUE"
+    return f"No such option {error.option_name}; {what}"
 
 
 @contextlib.contextmanager

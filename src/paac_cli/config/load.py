@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MAX_ERRORS = 30  # in one message
 _FREE_ON_RESUME = [tuple(key.split(".")) for key in FREE_ON_RESUME]
 
-#: What Stable-Baselines3 or CleanRL call a setting -> what it is called here.
+#: Name of a setting in Stable-Baselines3 or CleanRL -> its name here.
 _USUAL_NAMES = {
     "anneal_lr": "lr_anneal_steps",
     "clip_range": "clip_coef",

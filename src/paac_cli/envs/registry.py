@@ -18,6 +18,8 @@ from paac_cli.envs.rendering import draw_without_display
 from paac_cli.errors import EnvironmentSpecError, PaacError
 from paac_cli.text import describe_error, how_to_install, nearest
 
+_VERSION = re.compile(r"-v[0-9]+$")  # at the end of an id
+
 
 def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
     """Make `config.id`, with a `GuardedEnv` below all other wrappers. Raises EnvironmentSpecError.
@@ -130,10 +132,10 @@ def _suggest_of(module: ModuleType, name: str) -> str:
         for known, registered in gymnasium.registry.items()
         if _package(_module_of(registered)) == package
     }
-    class_name = re.sub(r"-v[0-9]+$", "", name)
+    class_name = _VERSION.sub("", name)
     found = getattr(module, class_name, None)
     is_class = isinstance(found, type) and issubclass(found, gymnasium.Env)
-    if is_class and class_name not in {re.sub(r"-v[0-9]+$", "", known) for known in ids}:
+    if is_class and class_name not in {_VERSION.sub("", known) for known in ids}:
         return (
             f"; register its class with gymnasium.register('{class_name}-v0', entry_point={class_name}) and use "
             f"{module.__name__}:{class_name}-v0"

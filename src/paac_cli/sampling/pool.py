@@ -92,36 +92,31 @@ class WorkerPool:
         self._slots = Slots(rollout_length)
         self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed, first_env)
         spin = SPIN if len(region.block["busy"]) < available_cores() and not has_cpu_quota() else 0.0
-        try:
-            self._workers = Workers(
-                [
-                    WorkerTask(
-                        worker=index,
-                        envs=envs,
-                        env_config=env_config,
-                        seed=seed,
-                        block=region.block,
-                        core=core,
-                        close_timeout=sampling.close_timeout,
-                        info_keys=info_keys,
-                        max_steps=max_steps,
-                        spin=spin,
-                        first_env=first_env,
-                        first_worker=first_worker,
-                    )
-                    for index, envs, core in zip(
-                        region.workers,
-                        split_evenly(region.envs, self.num_workers),
-                        core_for_each(self.num_workers),
-                        strict=True,
-                    )
-                ],
-                self._histories,
-                timeouts=Timeouts(sampling.worker_timeout, stopping, sampling.close_timeout),
-                budget=self._budget,
-                log=log,
+        tasks = [
+            WorkerTask(
+                worker=index,
+                envs=envs,
+                env_config=env_config,
+                seed=seed,
+                block=region.block,
+                core=core,
+                close_timeout=sampling.close_timeout,
+                info_keys=info_keys,
+                max_steps=max_steps,
                 spin=spin,
+                first_env=first_env,
+                first_worker=first_worker,
             )
+            for index, envs, core in zip(
+                region.workers,
+                split_evenly(region.envs, self.num_workers),
+                core_for_each(self.num_workers),
+                strict=True,
+            )
+        ]
+        timeouts = Timeouts(sampling.worker_timeout, stopping, sampling.close_timeout)
+        try:
+            self._workers = Workers(tasks, self._histories, timeouts=timeouts, budget=self._budget, log=log, spin=spin)
         except BaseException:
             region.block.close()
             raise
