@@ -24,7 +24,7 @@ def test_the_runtime_names_everything_that_results_depend_on(monkeypatch):
     assert here.xla_flags == "by default"
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
     assert runtime(deterministic=False).xla_flags == "--tf_xla_auto_jit=2"
-    assert {"paac", "tensorflow", "numpy", "gymnasium", "ale-py"} < here.versions.keys()
+    assert {"paac", "tensorflow", "numpy", "gymnasium", "ale-py", "box2d"} < here.versions.keys()
     assert all(isinstance(version, str) for version in here.versions.values())
 
 

@@ -1,8 +1,9 @@
 """Chooses TensorFlow's device, once and before anything runs on it, and describes the runtime of this process."""
 
+import contextlib
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import tensorflow as tf
 
@@ -14,6 +15,7 @@ from paac_cli.machine import available_cores, multiplies_bfloat16, processor
 from paac_cli.runs.runtime import Runtime
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
+_OPTIONAL_PACKAGES = ("mujoco", "box2d", "nvidia-cublas-cu12", "nvidia-cudnn-cu12")  # of the extras
 _GPUS_WITH_BFLOAT16 = (8, 0)  # compute capability from which on: Ampere
 
 
@@ -75,7 +77,7 @@ def runtime(*, deterministic: bool) -> Runtime:
     xla_flags = " ".join(os.environ.get(name, "") for name in ("TF_XLA_FLAGS", "XLA_FLAGS")).strip()
     return Runtime(
         python=platform.python_version(),
-        versions={"paac": __version__, **{package: version(package) for package in _PACKAGES}},
+        versions={"paac": __version__, **_versions()},
         processor=processor(),
         cores=cores,
         device=device,
@@ -84,3 +86,12 @@ def runtime(*, deterministic: bool) -> Runtime:
         xla_flags=xla_flags or "by default",
         onednn=onednn_setting(),
     )
+
+
+def _versions() -> dict[str, str]:
+    """Package -> version, of every package on which results depend, if it is installed."""
+    versions = {package: version(package) for package in _PACKAGES}
+    for package in _OPTIONAL_PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
