@@ -118,7 +118,8 @@ BufferSize = Annotated[
 SaveBuffer = Annotated[
     bool,
     Field(
-        description="save the replay buffer in every checkpoint (Atari: 7 kB per transition, 7 GB for a million); "
+        description="save the replay buffer in each of `training.keep_checkpoints` checkpoints (Atari: 7 kB per "
+        "transition, 7 GB for a million); "
         "without it a resumed run is approximate: it differs from an uninterrupted one"
     ),
 ]

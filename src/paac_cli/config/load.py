@@ -25,10 +25,12 @@ _FREE_ON_RESUME = [tuple(key.split(".")) for key in FREE_ON_RESUME]
 _USUAL_NAMES = {
     "anneal_lr": "lr_anneal_steps",
     "clip_range": "clip_coef",
+    "clip_range_vf": "clip_value",
     "lr": "learning_rate",
     "n_envs": "num_envs",
     "n_epochs": "num_epochs",
     "n_steps": "num_steps",
+    "net_arch": "hidden_sizes",
     "total_timesteps": "total_steps",
     "update_epochs": "num_epochs",
 }

@@ -32,7 +32,7 @@ class SamplingConfig(ConfigModel):
         bool,
         Field(
             description="step one half of the environments while the learner chooses actions for the other half; "
-            "`num_workers` processes per half; `num_envs` must be even. Faster if the learner runs on a GPU"
+            "`num_workers` processes per half; `num_envs` must be even. Meant for a learner on a GPU"
         ),
     ] = False
 
@@ -266,13 +266,14 @@ class TrainingConfig(ConfigModel):
     deterministic: Annotated[
         bool,
         Field(
-            description="deterministic operations on a GPU, so that a run can be reproduced; `false` is faster on some "
-            "GPUs and makes the run approximate; no effect on a CPU, which is always deterministic"
+            description="deterministic operations on a GPU, so that a run can be reproduced; `false` also allows "
+            "others, of which some may be faster, and makes the run approximate; no effect on a CPU, which is always "
+            "deterministic"
         ),
     ] = True
     jit_compile: Annotated[
         bool,
-        Field(description="compile acting and updates with XLA; faster on a GPU, slower for convolutions on a CPU"),
+        Field(description="compile acting and updates with XLA; slower for convolutions on a CPU, not timed on a GPU"),
     ] = False
 
 
