@@ -77,6 +77,7 @@ def test_reset_forgets_the_game_before(train):
     policy.reset()
     assert policy.act(observations[0], greedy=True) == first
     assert policy.act(observations[1], greedy=True) == second
+    assert policy.act(observations[0], {"episode_ended": True}, greedy=True) == first
 
 
 def test_actions_are_legal_and_a_missing_mask_is_an_error(train):
@@ -119,10 +120,11 @@ def test_games_of_atari_are_whole_and_their_rewards_raw():
     while True:
         action = games.action_space.dtype.type(rng.integers(env.spec.action.num_actions))
         outcome = env.step(action, obs)
-        seen, reward, terminated, truncated, _ = games.step(action)
+        seen, reward, terminated, truncated, info = games.step(action)
         np.testing.assert_array_equal(seen, obs)
         total, lives_lost = total + reward, lives_lost + outcome.terminated
         assert (terminated, truncated) == (outcome.game_over, False)
+        assert info["episode_ended"] == outcome.terminated
         if terminated:
             break
     assert total == env.score > lives_lost

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paac_cli.text import describe_error, printable, ranges, reason, rounded, shell_quoted, shorten
+from paac_cli.text import (
+    describe_error,
+    format_count,
+    format_score,
+    printable,
+    ranges,
+    reason,
+    rounded,
+    shell_quoted,
+    shorten,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +97,27 @@ def test_the_reason_of_an_error_names_a_file_only_if_the_message_does_not():
 def test_ranges_join_neighbours():
     assert ranges([3, 1, 2, 7, 7, 9, 10]) == ["1-3", "7", "9-10"]
     assert ranges([]) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0, "0"),
+        (21.0, "21"),
+        (-21, "-21"),
+        (1234567, "1,234,567"),
+        (48.321, "48.3"),
+        (-0.2513, "-0.25"),
+        (2.5e9, "2.5e+09"),
+    ],
+)
+def test_scores_are_short(score, text):
+    assert format_score(score) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (950, "950"), (999, "999"), (1_300, "1.3k"), (999_936, "1M"), (10_000_000, "10M"), (999_999_999, "1G")],
+)
+def test_counts_have_three_digits_and_a_unit(number, text):
+    assert format_count(number) == text

@@ -97,7 +97,8 @@ class Policy:
     def act(self, obs: Any, info: dict[str, Any] | None = None, *, greedy: bool = False) -> Any:
         """The action for `obs`, both as in the spaces of `make_env()`.
 
-        info:   as from `reset` or `step`; needed only if the environment reports action masks (`env.action_mask`).
+        info:   as from `reset` or `step`; needed only if the environment reports action masks (`env.action_mask`), or
+                for a recurrent policy in an Atari game, which forgets what was before a lost life, as in training.
         greedy: choose the most probable action; otherwise sample from the policy.
 
         The sampled actions depend on `seed` and on how many actions were chosen before. Raises EnvOutputError if `obs`
@@ -111,6 +112,8 @@ class Policy:
         else:
             self._observations.write(obs, self._mask.split(rows[0]))
             self._mask.write(info, rows[0], self._steps_of_game)
+        if info is not None and info.get("episode_ended"):
+            self._state = None
         played = self._player.predict(rows, seed=self._seed, step=self._acts, greedy=greedy, state=self._state)
         self._state, self._acts, self._steps_of_game = played.state, self._acts + 1, self._steps_of_game + 1
         return self._actions.translate(played.action[0])

@@ -46,10 +46,10 @@ def cpu_quota(proc: Path = PROC, cgroups: Path = CGROUPS) -> float | None:
 def _quota(group: ControlGroup) -> float | None:
     try:
         if group.version == 2:
-            used, period = (group.directory / "cpu.max").read_text().split()
+            limits = (group.directory / "cpu.max").read_text().split()
         else:
-            used, period = ((group.directory / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        microseconds, of = int(used), int(period)
+            limits = [(group.directory / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")]
+        quota, period = map(int, limits)  # microseconds
     except (OSError, ValueError):  # the group does not exist, or its limit is "max"
         return None
-    return microseconds / of if microseconds > 0 and of > 0 else None  # in version 1, -1 is no limit
+    return quota / period if quota > 0 and period > 0 else None  # in version 1, -1 is no limit

@@ -106,14 +106,14 @@ class EnvSpec(NamedTuple):
 class Determinism(NamedTuple):
     """Whether games of an environment are functions of their seeds and actions, as a check has found it.
 
-    exact             a game is the same each time
-    carries state     it is the same in a new environment, but another one after other games
-    ignores its seed  as before, but in new environments every game is the same one, whatever its seed
-    random            it is another one in a new environment, too
-    unknown           the environment raised an error, gave invalid outputs (no detail) or is too slow
+    exact             a repeated game is identical
+    carries state     identical in a new environment, but different after other games in the same one
+    ignores its seed  as "carries state"; and the first game of a new environment is the same for every seed
+    random            different even in a new environment
+    unknown           the check could not finish: an error, invalid outputs (no detail), or too slow
     """
 
     verdict: Literal["exact", "carries state", "ignores its seed", "random", "unknown"]
-    #: Where games differ, e.g. "the reward of step 3", if that was tried; why it is unknown; or, if games of a slow
-    #: environment are the same, in how many steps.
+    #: The first difference, e.g. "the reward of step 3"; why it is unknown; or how many steps of a slow environment
+    #: were compared.
     detail: str = ""

@@ -1,6 +1,7 @@
 """Formatting that several messages share."""
 
 import difflib
+import math
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def in_ranks(number: int) -> str:
-    """What follows the number of workers, which is that of each rank; empty for one rank."""
+    """The words after a number of workers per rank, e.g. " in each of 2 ranks"; empty for one rank."""
     return f" in each of {number} ranks" if number > 1 else ""
 
 
@@ -40,6 +41,24 @@ def either(words: Sequence[str]) -> str:
 def rounded(number: float) -> str:
     """`number` with two decimals, but without ".00"; below 1 with three significant digits."""
     return f"{number:.2f}".removesuffix(".00") if abs(number) >= 1 else f"{number + 0.0:.3g}"
+
+
+def format_score(score: float) -> str:
+    """A raw return or a mean of returns, short: "1,240", "-0.25", "48.3"."""
+    if not math.isfinite(score):
+        return str(score)
+    if abs(score) >= 1e7:
+        return f"{score:.3g}"
+    is_whole = score == round(score) or abs(score) >= 1e4
+    return f"{score:,.0f}" if is_whole else f"{score:,.{1 if abs(score) >= 10 else 2}f}"
+
+
+def format_count(number: float) -> str:
+    """`number` with three digits and a unit: "950", "1.3k", "10M"."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if abs(number) >= 0.9995 * size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:g}"
 
 
 def clock(seconds: float) -> str:

@@ -7,6 +7,8 @@ import pytest
 from paac_cli.bench.env_costs import env_costs
 from paac_cli.config.load import load_config
 from paac_cli.errors import WorkerError
+from paac_cli.machine import available_cores
+from rude_envs import rude
 from toy_envs import Counting, config_of
 
 OTHER_SECTIONS = {"network": {"torso": "mlp"}, "training": {"total_steps": 1}}
@@ -28,6 +30,11 @@ def test_a_gymnasium_step_is_one_cost():
     assert 1 < costs.emulate < 1_000
     assert costs.preprocess is None
     assert costs.step == costs.emulate
+
+
+def test_environments_that_are_measured_together_have_placeholders_of_their_own(tmp_path):
+    costs_of(rude(made=["touch", str(tmp_path / "{worker_index}-{env_index}")]).model_dump(), seconds=0.1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{n}-{n}" for n in range(available_cores())]
 
 
 def test_no_process_is_left_behind():

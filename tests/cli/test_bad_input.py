@@ -20,6 +20,8 @@ PONG = ["train", "--preset", "pong"]
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
+        (["bench", "sampler", "--set", "sampling.num_envs=0"], ["--set sampling.num_envs"]),
+        (["bench", "sampler", "--num-envs", "0"], ["--num-envs"]),
         (["train", "--preset", "pnog"], ["'pnog'", "did you mean pong"]),
         (["train", "--preset", "missing.yaml"], ["no such file: missing.yaml"]),
         (["presets", "show", "cartpol"], ["'cartpol'", "did you mean cartpole"]),
@@ -119,6 +121,8 @@ def test_one_line_says_what_is_wrong(args, expected, invoke, tmp_path):
         (["record", "--fps", "0"], "--fps"),
         (["record", "--fps", "nan"], "--fps"),
         (["plot"], "RUN"),
+        (["plot", "x", "--aggregate", "--y", "time/fps"], "--aggregate cannot be combined with --y"),
+        (["compare", "x", "--threshold", "nan"], "--threshold"),
         (["report"], "RUN"),
         (["bench", "emulator"], "WORKLOAD"),
         (["bench", "train", "--seconds", "0"], "--seconds"),

@@ -106,6 +106,24 @@ def test_wrong_seeds_are_refused(arguments, message, invoke):
     assert message in result.stderr
 
 
+def test_seeds_are_not_trained_in_ranks(invoke, monkeypatch):
+    result = invoke("launch", "--ranks", "2", "--", "train", "--preset", "cartpole", "--seeds=1-2")
+    assert result.exit_code == 2
+    assert "paac launch trains one run; `paac train --seeds` trains several" in result.stderr
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
+    result = invoke("train", "--preset", "cartpole", "--seeds", "1-2")
+    assert result.exit_code == 2
+    assert "--seeds trains each seed in one process, but TF_CONFIG or Slurm starts several" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["train", "--seeds", "1"], ["launch", "--ranks", "1", "--", "train"]])
+def test_a_traceback_is_shown_for_processes_that_a_command_starts(command, paac, tmp_path):
+    options = ["--preset", "cartpole", "--set", "env.id=foo-v0", "--run-dir", tmp_path / "run"]
+    result = paac("--traceback", *command, *options)
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr
+
+
 def test_the_reason_of_a_failure_is_one_line_without_its_traceback():
     reason = "worker 0 failed:\nTraceback (most recent call last):\n  File 'x.py', line 3\n    y\nKeyError: 8\nSaved"
     table = format_runs([{"run": "seed1", "error": reason}], None)

@@ -21,12 +21,12 @@ def write_metrics(run, columns, rows):
 
 
 def write_run(directory, *, preset="cartpole", overrides=None, returns=(10.0, 20.0, 30.0), events=(), **record):
-    """A run of `preset` with a row of metrics per 1,000 steps, and 2 seconds for each. record: fields of run.json."""
+    """A run of `preset` with a row of metrics per 1,000 steps, 2 seconds and 100 games. record: fields of run.json."""
     config = load_run(find_preset(preset), overrides)
     directory.mkdir(parents=True)
     (directory / "config.yaml").write_text(to_yaml(config))
     (directory / "run.json").write_text(json.dumps({"preset": preset, "status": "stopped"} | record))
-    rows = [(1000 * n, value, 7 * n, 2.0 * n, 0.5 / n) for n, value in enumerate(returns, start=1)]
+    rows = [(1000 * n, value, 100 * n, 2.0 * n, 0.5 / n) for n, value in enumerate(returns, start=1)]
     columns = ["steps", "rollout/ep_rew_mean", "rollout/episodes", "time/time_elapsed", "train/policy_loss"]
     write_metrics(directory, columns, rows)
     (directory / "events.log").write_text("".join(f"2026-01-31T12:00:0{n}Z {text}\n" for n, text in enumerate(events)))

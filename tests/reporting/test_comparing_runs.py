@@ -18,22 +18,30 @@ from paac_cli.runs.checkpoint import save_checkpoint
 from paac_cli.runs.saved_run import read_runs
 
 
-def write_curve(directory, returns, *, algorithm="paac", seed=1, env="CartPole-v1", goal=None, protocol=None):
-    """A run with a row of metrics every 100 steps and 10 seconds; `returns` may have None before the first game."""
+def write_curve(
+    directory, returns, *, algorithm="paac", seed=1, env="CartPole-v1", goal=None, protocol=None, games=100, **settings
+):
+    """A run with a row of metrics every 100 steps, 10 seconds and `games`.
+
+    `returns` may have None before the first game. goal: of a mean over 100 games, or `stop_when`. settings: of `env`.
+    """
     settings = {
         "seed": seed,
-        "env": {"id": env} | ({"protocol": protocol} if protocol else {}),
+        "env": {"id": env} | ({"protocol": protocol} if protocol else {}) | settings,
         "algorithm": {"name": algorithm},
         "network": {"torso": "nips" if env.startswith("ALE/") else "mlp"},
-        "training": {"total_steps": 1000, "stop_when": goal and {"mean_return": goal}},
+        "training": {"total_steps": 1000, "stop_when": {"mean_return": goal} if isinstance(goal, int) else goal},
     }
     directory.mkdir(parents=True)
     (directory / "config.yaml").write_text(to_yaml(load_config(settings, "test")))
     rows = [
-        f"{100 * number},{math.nan if value is None else value},{10 * number}"
+        f"{100 * number},{math.nan if value is None else value},{10 * number},{games * number}"
         for number, value in enumerate(returns, 1)
     ]
-    (directory / "metrics.csv").write_text("\n".join(["steps,rollout/ep_rew_mean,time/time_elapsed", *rows, ""]))
+    (directory / "metrics.csv").write_text("\n".join([",".join(COLUMNS), *rows, ""]))
+
+
+COLUMNS = ("steps", "rollout/ep_rew_mean", "time/time_elapsed", "rollout/episodes")
 
 
 def compared(path, threshold=None):
@@ -62,6 +70,39 @@ def test_the_goal_of_the_runs_is_the_threshold_unless_goals_differ(tmp_path):
     assert [(row["threshold"], row["reached"]) for row in compared(tmp_path / "same")["rows"]] == [(5, 1), (5, 0)]
     write_curve(tmp_path / "same" / "third", [1, 4], algorithm="nstep_q", goal=6)
     assert [row["threshold"] for row in compared(tmp_path / "same")["rows"]] == [None] * 3
+
+
+def test_a_mean_of_few_games_is_neither_the_best_nor_a_goal_that_is_reached(tmp_path):
+    write_curve(tmp_path / "run", [90, 10, 20], games=45)  # 45, 90 and 135 games
+    (row,) = compared(tmp_path, threshold=15)["rows"]
+    assert (row["best"].value, row["steps_to_threshold"]) == (20, 300)
+    assert compared(tmp_path, threshold=30)["rows"][0]["reached"] == 0
+    write_curve(tmp_path / "run" / "young", [90], games=45)
+    young = compare(sort_into_series(read_runs([tmp_path / "run" / "young"])))
+    assert young["rows"][0]["best"] is None
+    assert "90" in format_text(young, None)  # final
+
+
+def test_a_goal_of_fewer_games_is_no_threshold(tmp_path):
+    """The run may have reached it although no mean of 100 games has."""
+    write_curve(tmp_path / "run", [1, 5], goal={"mean_return": 7.0, "episodes": 10})
+    assert compared(tmp_path)["rows"][0]["threshold"] is None
+
+
+def test_the_order_of_settings_does_not_matter(tmp_path):
+    wind, time = {"enable_wind": True, "gravity": -9.0}, {"flatten": True, "normalize_time": True}
+    for seed, order in enumerate((dict, lambda settings: dict(reversed(settings.items()))), 1):
+        wrappers = [{"name": "TimeAwareObservation", "kwargs": order(time)}]
+        write_curve(tmp_path / f"seed{seed}", [1], seed=seed, kwargs=order(wind), wrappers=wrappers)
+    assert [row["seeds"] for row in compared(tmp_path)["rows"]] == [[1, 2]]
+
+
+def test_runs_without_any_finished_game_are_an_error(tmp_path):
+    write_curve(tmp_path / "run", [None, None])
+    for form in ("text", "csv"):
+        result = CliRunner().invoke(main, ["compare", str(tmp_path), "--format", form])
+        assert result.exit_code != 0
+        assert "has no mean return in metrics.csv yet: no game has ended" in result.stderr
 
 
 def test_two_algorithms_in_two_games(tmp_path):
@@ -123,6 +164,6 @@ def test_all_forms_hold_the_same_numbers(tmp_path):
         ("ppo", "1.0", "1 2 3"),
     ]
     for form in ("text", "markdown"):
-        assert "6.0 [5.0, 7.0]" in outputs[form]
+        assert "6 [5, 7]" in outputs[form]
         assert "probability that a run of ppo ends above one of paac, in 1 game: 0.0%" in outputs[form]
-    assert "| CartPole-v1 | paac | 1-3 | 6.0 [5.0, 7.0] |" in outputs["markdown"]
+    assert "| CartPole-v1 | paac | 1-3 | 6 [5, 7] |" in outputs["markdown"]

@@ -29,7 +29,7 @@ from paac_cli.reporting.live_view import RunPlan
 from paac_cli.reporting.stall import RunFacts, StallWatch
 
 PLAN = RunPlan("CartPole-v1, paac", 1_000, may_end_earlier=True, log_every=100, environments="environment")
-ABOUT = RunFacts(1_000, None, 0.99, clips_rewards=False, normalizes=False, explore="explore more")
+ABOUT = RunFacts(1_000, None, 0.99, clips_rewards=False, normalizes=False, can_normalize=True, explore="explore more")
 FAILURE = WorkerFailure("worker 1 (environments 2-3)", "killed by SIGKILL", "in step 17")
 STALLED = LearningStalled("entropy", "its entropy is 0", "explore more")
 CHECKPOINT = CheckpointSaved(900, 12.5, is_best=True)

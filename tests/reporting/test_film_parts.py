@@ -56,22 +56,6 @@ def test_text_that_is_too_wide_is_shortened():
     assert 60 < np.nonzero(image.max(axis=(0, 2)))[0].max() < 100
 
 
-@pytest.mark.parametrize(
-    ("score", "text"),
-    [
-        (0, "0"),
-        (21.0, "21"),
-        (-21, "-21"),
-        (1234567, "1,234,567"),
-        (48.321, "48.3"),
-        (-0.2513, "-0.25"),
-        (2.5e9, "2.5e+09"),
-    ],
-)
-def test_scores_are_short(score, text):
-    assert drawing.format_score(score) == text
-
-
 def test_a_curve_ends_at_its_latest_value_and_marks_zero():
     image = np.zeros((88, 340, 3), np.uint8)
     drawing.draw_curve(image, np.linspace(-1, 1, 50), -1, 1, 334)

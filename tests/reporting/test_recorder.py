@@ -6,6 +6,7 @@ import pytest
 
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.make import describe_env, make_env
+from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import VideoError
 from paac_cli.reporting.recorder import Film, record_games, record_grid
 from paac_cli.reporting.stages import Scene
@@ -15,17 +16,18 @@ from paac_cli.training.evaluation import EvaluatedGame
 CARTPOLE, PONG = EnvConfig(id="CartPole-v1"), EnvConfig(id="ALE/Pong-v5", protocol="baselines")
 
 
-def game_of(config, steps, action=1):
-    """A game of seed 1 with the same action in every step, and its observations before each step."""
-    env = make_env(config)
+def game_of(config, steps, action=1, env=0):
+    """A game of seed 1 with the same action in every step, and its observations before each step. env: its index."""
+    number, env = env, make_env(config, copy=Copy(env, env))
     obs, seen = np.empty(env.spec.obs_shape, env.spec.obs_dtype), []
-    env.new_game(episode_seed(1, 0, 0), obs)
-    for _ in range(steps):
+    env.new_game(episode_seed(1, number, 0), obs)
+    actions = np.full((steps, *env.spec.action.shape), action, env.spec.action.dtype)
+    for played in actions:
         seen.append(obs.copy())
-        env.step(action, obs)
-    actions, values = np.full(steps, action, np.int32), np.linspace(0, 1, steps, dtype=np.float32)
-    probabilities = np.full((steps, env.spec.action.num_actions), 0.1, np.float32)
-    return EvaluatedGame(env.score, steps, 0, 0, actions, values, probabilities), seen
+        env.step(played, obs)
+    values = np.linspace(0, 1, steps, dtype=np.float32)
+    probabilities = np.full((steps, env.spec.action.num_actions or 0), 0.1, np.float32)
+    return EvaluatedGame(env.score, steps, number, 0, actions, values, probabilities), seen
 
 
 def film(config, path, *, fps=60.0, seconds=None):
@@ -47,6 +49,14 @@ def test_a_game_whose_score_differs_in_the_film_is_an_error_and_leaves_no_file(t
     with pytest.raises(VideoError, match=r"game 2 diverged on replay: its score was 7 in the evaluation and 6 in the"):
         record_grid(film(CARTPOLE, path, seconds=seconds), [Scene(game, 1), Scene(game._replace(score=7.0), 1)], 1, 2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_environments_that_are_replayed_at_the_same_time_have_placeholders_of_their_own(tmp_path):
+    """As in the evaluation before; otherwise they would share e.g. a port."""
+    config = EnvConfig(id="Pendulum-v1", kwargs={"g": "{env_index + 5}"})  # on which rewards depend
+    games = [game_of(config, 5, env=env)[0] for env in (0, 3)]
+    assert games[0].score != games[1].score
+    record_grid(film(config, tmp_path / "video.mp4"), [Scene(game, 1) for game in games], 1, 2)
 
 
 def test_the_panel_shows_the_observation_of_the_step_that_the_game_shows(tmp_path):

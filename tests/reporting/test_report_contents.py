@@ -1,7 +1,7 @@
 """What `paac report` says of a run or a group of runs."""
 
 import pytest
-from reported_runs import data_in, page_of, text_of, write_checkpoint, write_run
+from reported_runs import data_in, page_of, text_of, write_checkpoint, write_metrics, write_run
 
 from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.report.results import mean_of_best, result_of
@@ -16,7 +16,16 @@ from paac_cli.runs.saved_run import SavedRun
 def test_a_result_without_checkpoints_comes_from_the_metrics(tmp_path):
     result = result_of(SavedRun(write_run(tmp_path / "run", returns=(10.0, 40.0, 30.0))))
     assert (result.best, result.best_steps, result.latest) == (40.0, 2000, 30.0)
-    assert (result.steps, result.games, result.seconds, result.speed) == (3000, 21, 6.0, 500.0)
+    assert (result.steps, result.games, result.seconds, result.speed) == (3000, 300, 6.0, 500.0)
+
+
+def test_the_best_mean_return_is_never_one_of_few_games(tmp_path):
+    run = write_run(tmp_path / "run")
+    columns = ["steps", "rollout/ep_rew_mean", "rollout/episodes"]
+    write_metrics(run, columns, [(1000, 90.0, 1), (2000, 10.0, 99)])
+    assert (result_of(SavedRun(run)).best, result_of(SavedRun(run)).latest) == (None, 10.0)
+    write_metrics(run, columns, [(1000, 90.0, 1), (2000, 10.0, 99), (3000, 20.0, 180)])
+    assert (result_of(SavedRun(run)).best, result_of(SavedRun(run)).best_steps) == (20.0, 3000)
 
 
 def test_a_newer_checkpoint_has_the_latest_result(tmp_path):
@@ -92,7 +101,7 @@ def test_a_group_shows_every_seed(tmp_path):
     page = page_of(tmp_path / "group", tmp_path)
     text = text_of(page)
     assert "paac on CartPole-v1, 3 seeds" in text
-    assert "interquartile mean of the best mean returns 40.0" in text
+    assert "interquartile mean of the best mean returns 40 " in text
     assert "paac train --preset cartpole --seeds 1-2,10" in text
     assert [run["name"] for run in data_in(page)["runs"]] == ["seed1", "seed2", "seed10"]
     assert all(f"of {seed}" in text for seed in (1, 2, 10))

@@ -20,11 +20,24 @@ from paac_cli.spec import ActionSpec, discrete_action
 RESULTS = Path(__file__).parents[2] / "results"
 CURVES = sorted(RESULTS.glob("*/*/metrics.csv"))
 CONTINUOUS = ActionSpec((1,), ())
+OTHERS = {"network": {"torso": "mlp"}, "training": {"total_steps": 100_000}}  # sections
 ABOUT = RunFacts(
-    total_steps=100_000, max_entropy=math.log(2), gamma=0.99, clips_rewards=False, normalizes=False, explore="explore"
+    total_steps=100_000,
+    max_entropy=math.log(2),
+    gamma=0.99,
+    clips_rewards=False,
+    normalizes=False,
+    can_normalize=True,
+    explore="explore",
 )
 CLIPPED = RunFacts(
-    total_steps=100_000, max_entropy=math.log(6), gamma=0.99, clips_rewards=True, normalizes=False, explore="explore"
+    total_steps=100_000,
+    max_entropy=math.log(6),
+    gamma=0.99,
+    clips_rewards=True,
+    normalizes=False,
+    can_normalize=True,
+    explore="explore",
 )
 
 
@@ -100,6 +113,14 @@ def test_values_in_units_of_their_deviation():
     assert sign.sign == "value_loss"
     assert "normalize_reward" not in sign.advice
     assert sign_of(rows(30, value_loss=lambda index: 9_000.0), normalised) is None
+
+
+@pytest.mark.parametrize(("algorithm", "can"), [("paac", True), ("sac", True), ("dqn", False)])
+def test_rewards_are_to_be_normalised_where_the_algorithm_can(algorithm, can):
+    env = "Pendulum-v1" if algorithm == "sac" else "CartPole-v1"
+    about = facts(load_config({"env": {"id": env}, "algorithm": {"name": algorithm}} | OTHERS, "test"), CONTINUOUS)
+    sign = find_sign(rows(30, value_loss=lambda index: 1e9), about)
+    assert ("algorithm.normalize_reward=true" in sign.advice) == can
 
 
 def test_all_rewards_are_clipped_to_the_same_number():
@@ -190,7 +211,9 @@ numbers = st.one_of(st.floats(), st.sampled_from([0.0, 1.0, -1.0, math.nan]))
 @settings(max_examples=200)
 @given(
     st.lists(st.dictionaries(st.sampled_from([*METRICS, "train/loss", "train/ent_coef"]), numbers), max_size=30),
-    st.sampled_from([ABOUT, CLIPPED, RunFacts(1, None, None, False, False, ""), RunFacts(9, 0.1, 1.0, True, True, "")]),
+    st.sampled_from(
+        [ABOUT, CLIPPED, RunFacts(1, None, None, False, False, False, ""), RunFacts(9, 0.1, 1.0, True, True, True, "")]
+    ),
 )
 def test_no_metrics_of_any_algorithm_raise_an_error(metrics, about):
     history = history_of([Row(100 * index, each) for index, each in enumerate(metrics)])

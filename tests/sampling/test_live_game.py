@@ -29,7 +29,7 @@ def test_it_gives_the_observations_of_the_environment_and_the_frames_of_a_replay
         np.testing.assert_array_equal(step.obs, obs)
         env.step(action, obs)
     assert steps[-1].score == env.score
-    frames = [frame for step in replay_frames(config, actions, seed, 20.0, group) for frame in step.frames]
+    frames = [frame for step in replay_frames(config, actions, seed, 20.0, group=group) for frame in step.frames]
     live = [frame for step in steps for frame in step.frames]
     np.testing.assert_array_equal(live, frames[: len(live)])
     assert len(live) >= len(frames) - 1  # a replay also shows a last, incomplete group

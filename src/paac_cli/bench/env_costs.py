@@ -25,6 +25,7 @@ import numpy as np
 from paac_cli.config.schema import EnvConfig, RunConfig
 from paac_cli.envs.atari_games import load_game
 from paac_cli.envs.make import make_env
+from paac_cli.envs.placeholders import Copy
 from paac_cli.envs.rules import FRAME_SKIP
 from paac_cli.errors import PaacError, WorkerError
 from paac_cli.machine import available_cores
@@ -159,7 +160,7 @@ def _bare_emulator(config: EnvConfig, seed: int, index: int) -> _Play:
 
 def _environment(config: EnvConfig, seed: int, index: int) -> _Play:
     """`step` of the environment, and `new_game` when a game is over. Drawing actions is not counted."""
-    env = make_env(config)
+    env = make_env(config, copy=Copy(index, index))
     out = np.zeros(env.spec.obs_shape, env.spec.obs_dtype)
     rng = np.random.default_rng([seed, index])
     batch = 1 if env.spec.has_mask else _BATCH  # steps whose actions can be drawn in advance

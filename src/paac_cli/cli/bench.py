@@ -32,7 +32,8 @@ _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_wo
 @click.option(
     "--seconds",
     type=FiniteRange(0, 3600, min_open=True),
-    help="Length of each measurement in seconds, without start and warm-up.  "
+    help="Length of each measurement in seconds, without start and warm-up; `train` measures the learner alone for "
+    "half of it.  "
     f"[default: {_SECONDS:g}, with `--sweep` {_SWEEP_SECONDS:g}]",
 )
 @click.option(
@@ -73,7 +74,8 @@ def bench(
         raise click.UsageError(
             "--sweep is for `paac bench sampler` and `paac bench train`: the learner alone has no workers"
         )
-    overrides = parse_assignments(assignments) | overrides_from_flags(flag_values, _FLAGS)
+    from_flags = overrides_from_flags(flag_values, _FLAGS)
+    overrides, flags = parse_assignments(assignments) | from_flags, {key: _FLAGS[key] for key in from_flags}
     is_atari = str(overrides.get("env.id", "ALE/")).startswith("ALE/")
     path = find_preset(preset or ("pong" if is_atari else "cartpole"))
     add_cwd_to_path_for(path, overrides)
@@ -84,7 +86,7 @@ def bench(
         for reason in skipped:
             inform(f"Skipped: {reason}")
     else:
-        configs = [read_config(path, overrides, _FLAGS)]
+        configs = [read_config(path, overrides, flags)]
 
     from paac_cli.bench.measuring import Bench
 

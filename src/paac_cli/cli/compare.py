@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from paac_cli.cli.options import RunPath
+from paac_cli.cli.options import FiniteRange, RunPath
 from paac_cli.cli.output import print_json, print_result, terminal_width
 
 
@@ -12,9 +12,10 @@ from paac_cli.cli.output import print_json, print_result, terminal_width
 @click.argument("runs", nargs=-1, required=True, type=RunPath(), metavar="RUN...")
 @click.option(
     "--threshold",
-    type=float,
+    type=FiniteRange(),
     metavar="RETURN",
-    help="Count steps and minutes to this mean return.  [default: the goal of the runs, `training.stop_when`]",
+    help="Count steps and minutes to this mean return of 100 games.  [default: the goal of the runs, "
+    "`training.stop_when`, if it is such a mean]",
 )
 @click.option(
     "--format",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from paac_cli.cli.options import global_flags
 from paac_cli.cli.output import inform
 from paac_cli.text import counted
 
@@ -41,10 +42,13 @@ def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ..
       paac launch --ranks 2 -- train --preset pong
     """
     for argument in arguments:
-        if argument.partition("=")[0] in ("--cluster", "--rank"):
-            raise click.UsageError(f"paac launch itself sets what {argument} would set")
+        match argument.partition("=")[0]:
+            case "--cluster" | "--rank":
+                raise click.UsageError(f"paac launch itself sets what {argument} would set")
+            case "--seeds":
+                raise click.UsageError("paac launch trains one run; `paac train --seeds` trains several")
     max_restarts = 0 if "--fresh" in arguments else max_restarts
-    click.get_current_context().exit(run_in_ranks(ranks, [command, *arguments], max_restarts))
+    click.get_current_context().exit(run_in_ranks(ranks, [*global_flags(), command, *arguments], max_restarts))
 
 
 def run_in_ranks(size: int, arguments: Sequence[str], max_restarts: int = 0) -> int:

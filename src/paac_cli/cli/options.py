@@ -56,6 +56,11 @@ def add_cwd_to_path_for(preset: Path, overrides: Mapping[str, Any]) -> None:
         add_cwd_to_path()
 
 
+def global_flags() -> list[str]:
+    """The options that the user gave before the command, for a command that starts others of this program."""
+    return ["--traceback"] if click.get_current_context().find_root().params.get("traceback") else []
+
+
 def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --greedy/--sample and --seed to `command`."""
     command = click.option(

@@ -53,6 +53,9 @@ def plot(runs: tuple[Path, ...], out: Path | None, x: str, y: str, aggregate: bo
     from paac_cli.reporting.plot import FORMATS, plot_runs
     from paac_cli.text import either
 
+    has_y = click.get_current_context().get_parameter_source("y") == click.core.ParameterSource.COMMANDLINE
+    if aggregate and has_y:
+        raise click.UsageError("--aggregate cannot be combined with --y: it plots human-normalised returns")
     out = out or runs[0] / "curve.png"
     if out.suffix.lower() not in FORMATS:
         raise RunDirectoryError(f"--out {out}: unknown image format; use a name that ends in {either(FORMATS)}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from paac_cli.cli.options import global_flags
 from paac_cli.cli.output import echo, inform, terminal_width
 from paac_cli.errors import RunDirectoryError
 
@@ -44,12 +45,13 @@ def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
         raise RunDirectoryError(f"{group} is a run, so it cannot hold the runs of several seeds; use another --run-dir")
     context = click.get_current_context()
     common = _arguments(context, without=("seeds", "jobs", "seed", "run_dir"))
+    flags = global_flags()
     directories = {seed: group / f"seed{seed}" for seed in seeds}
 
     def arguments(seed: int) -> list[str]:
         if not context.params["quiet"]:
             inform(f"Seed {seed} ({seeds.index(seed) + 1} of {len(seeds)}): {directories[seed]}")
-        return ["train", *common, "--seed", str(seed), "--run-dir", str(directories[seed])]
+        return [*flags, "train", *common, "--seed", str(seed), "--run-dir", str(directories[seed])]
 
     with (
         SeedRuns(seeds, min(jobs, len(seeds)), arguments, inform) as runs,

@@ -1,6 +1,7 @@
 """paac train"""
 
 import contextlib
+import os
 import signal
 import sys
 from functools import partial
@@ -140,6 +141,7 @@ def train(
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
+    from paac_cli.training.cluster import find_cluster, is_in_slurm_step
     from paac_cli.training.find_trackers import require_trackers
     from paac_cli.training.join import join_ranks
 
@@ -163,6 +165,8 @@ def train(
     require_trackers(config.training.trackers)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     if seeds is not None:
+        if find_cluster(None, None, os.environ) is not None or is_in_slurm_step(os.environ):
+            raise click.UsageError("--seeds trains each seed in one process, but TF_CONFIG or Slurm starts several")
         train_seeds(seeds, jobs, run_dir or _default_directory(preset, substitutes))
         return
     directory = run_dir or _default_directory(preset, [*substitutes, f"seed{config.seed}"])

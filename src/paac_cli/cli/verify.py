@@ -142,7 +142,17 @@ def _train(
                 )
             here = ranks.runtime(runtime(deterministic=config.training.deterministic))
             training = Training(
-                *(config, agent, pool, loaded.evaluator, run_dir, progress, here, sinks, _ignore, stop), ranks=ranks
+                config=config,
+                agent=agent,
+                pool=pool,
+                evaluator=loaded.evaluator,
+                run_dir=run_dir,
+                progress=progress,
+                runtime=here,
+                sinks=sinks,
+                log=_ignore,
+                stop=stop,
+                ranks=ranks,
             )
             try:
                 train(training, checkpoint)

@@ -137,6 +137,11 @@ class EnvConfig(ConfigModel):
         return self.id.startswith("ALE/")
 
     @property
+    def frames_per_step(self) -> int:
+        """Emulator frames per agent step."""
+        return 4 if self.is_atari else 1
+
+    @property
     def rules(self) -> str:
         """The rules that scores belong to, e.g. "rule set baselines, mode 2"; empty if the game is not Atari."""
         return format_rules(self.protocol, self.mode, self.difficulty)

@@ -130,38 +130,27 @@ BatchSize = Annotated[PositiveInt, Field(le=65_536, description="transitions per
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
-_MODULE_FUNCTION = r"\w+(\.\w+)*:\w+"
+_CODE = r"\w+(\.\w+)*:\w+"  # module:name
+_CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{_CODE}$"})
 
 
-def _require_module_function(torso: str) -> str:
-    if not re.fullmatch(_MODULE_FUNCTION, torso):
-        raise ValueError("module:function, where the function returns a keras.Model")
-    return torso
+def _is_code(expected: str) -> AfterValidator:
+    """Checks that a setting names a function or class. expected: for the error message."""
+
+    def validate(name: str) -> str:
+        if not re.fullmatch(_CODE, name):
+            raise ValueError(expected)
+        return name
+
+    return AfterValidator(validate)
 
 
 Torso = (
     Literal["nips", "nature", "gamma", "impala", "mlp"]
-    | Annotated[
-        str,
-        AfterValidator(_require_module_function),
-        WithJsonSchema({"type": "string", "pattern": f"^{_MODULE_FUNCTION}$"}),
-    ]
+    | Annotated[str, _is_code("module:function, where the function returns a keras.Model"), _CODE_SCHEMA]
 )
 
 # --- training
 
 
-def _require_module_class(name: str) -> str:
-    if not re.fullmatch(_MODULE_FUNCTION, name):
-        raise ValueError("module:Class")
-    return name
-
-
-Tracker = (
-    Literal["tensorboard", "wandb", "mlflow", "trackio"]
-    | Annotated[
-        str,
-        AfterValidator(_require_module_class),
-        WithJsonSchema({"type": "string", "pattern": f"^{_MODULE_FUNCTION}$"}),
-    ]
-)
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"] | Annotated[str, _is_code("module:Class"), _CODE_SCHEMA]

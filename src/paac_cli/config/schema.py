@@ -313,7 +313,7 @@ class RunConfig(ConfigModel):
     ] = None
 
     @model_validator(mode="after")
-    def _algorithm_fits_sampling(self) -> Self:
+    def _sections_fit_each_other(self) -> Self:
         self.algorithm.check(self.sampling.num_envs)
         if self.sampling.overlap and not self.algorithm.supports_overlap:
             raise ValueError(
@@ -367,7 +367,7 @@ class RunConfig(ConfigModel):
     @property
     def frames_per_step(self) -> int:
         """Emulator frames per agent step."""
-        return 4 if self.env.is_atari else 1
+        return self.env.frames_per_step
 
 
 #: The settings (dotted keys) that may differ when a run resumes. They decide how long, how fast and on which device a

@@ -31,7 +31,8 @@ def as_gymnasium(config: EnvConfig, render_mode: str | None = None) -> gymnasium
 class AtariGames(gymnasium.Env[NDArray[np.uint8], np.int64]):
     """Whole games of Atari under a rule set, with raw rewards. A lost life does not end a game.
 
-    Observations are those of `AtariEnv`: [84, 84, K] uint8, the newest frame last.
+    Observations are those of `AtariEnv`: [84, 84, K] uint8, the newest frame last. `info["episode_ended"]` says whether
+    an episode of the training would have ended with the step, as under rule set `baselines` with each lost life.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND / FRAME_SKIP}  # noqa: RUF012
@@ -56,9 +57,10 @@ class AtariGames(gymnasium.Env[NDArray[np.uint8], np.int64]):
 
     def step(self, action: np.int64) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
         score_before = self._env.score
-        has_ended = self._env.step(action, self._obs).game_over
-        is_over = self._env.is_over()
-        return self._obs.copy(), self._env.score - score_before, is_over, has_ended and not is_over, {}
+        outcome = self._env.step(action, self._obs)
+        reward, is_over = self._env.score - score_before, self._env.is_over()
+        info = {"episode_ended": outcome.terminated or outcome.truncated}
+        return self._obs.copy(), reward, is_over, outcome.game_over and not is_over, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """The last of the frames of the latest step, [height, width, 3] RGB; None without `render_mode`."""

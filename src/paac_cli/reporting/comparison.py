@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.curves import final_scores, normalised, read_curve
 from paac_cli.reporting.series import Series, differences
 from paac_cli.reporting.statistics import Interval, bootstrap, interquartile_mean, probability_of_improvement
-from paac_cli.runs.metrics_csv import number_in
+from paac_cli.runs.metrics_csv import WINDOW, number_in
 from paac_cli.runs.saved_run import RETURN, SavedRun
 
 VARIES = "varies"  #: in place of a setting's value, where it differs between games
@@ -19,13 +20,15 @@ VARIES = "varies"  #: in place of a setting's value, where it differs between ga
 def compare(series: Sequence[Series], threshold: float | None = None) -> dict[str, Any]:
     """The comparison as data: one row per series, the probabilities of improvement, and what differs in the configs.
 
-    threshold: the mean return to which steps and minutes are counted; None: that of `training.stop_when`, if all runs
-    in a game have the same. An interval is [value, low, high]. Runs without a mean return are left out.
-    Raises RunDirectoryError.
+    threshold: the mean return of 100 games to which steps and minutes are counted; None: that of `training.stop_when`,
+    if all runs in a game have the same, and it is of 100 games. An interval is [value, low, high]. Runs without a mean
+    return are left out. Raises RunDirectoryError, also if all are.
     """
     unfinished = [run for one in series for run in one.runs if not len(read_curve(run).y)]
     series = [one._replace(runs=[run for run in one.runs if run not in unfinished]) for one in series]
     series = [one for one in series if one.runs]
+    if not series:
+        raise RunDirectoryError(f"{unfinished[0].path} has no mean return in metrics.csv yet: no game has ended")
     return {
         "left_out": [str(run.path) for run in unfinished],
         "rows": [_row(one, threshold if threshold is not None else _common_goal(series, one.game)) for one in series],
@@ -37,7 +40,7 @@ def compare(series: Sequence[Series], threshold: float | None = None) -> dict[st
 
 def _row(series: Series, threshold: float | None) -> dict[str, Any]:
     final = final_scores(series)
-    best = np.array([read_curve(run).y.max() for run in series.runs])
+    best = np.array([_best(run) for run in series.runs])
     reached = [_reached(run, threshold) for run in series.runs] if threshold is not None else []
     known = [point for point in reached if point is not None]
     human = normalised(series, final)
@@ -48,7 +51,7 @@ def _row(series: Series, threshold: float | None) -> dict[str, Any]:
         "seeds": [run.config.seed for run in series.runs],
         "steps": [run.steps for run in series.runs],
         "final": _estimate(final),
-        "best": _estimate(best),
+        "best": None if np.isnan(best).any() else _estimate(best),
         "human_normalised": None if np.isnan(human).any() else _estimate(human),
         "threshold": threshold,
         "reached": len(known),
@@ -65,15 +68,21 @@ def _estimate(scores: NDArray[np.float64]) -> Interval:
 def _common_goal(series: Sequence[Series], game: str) -> float | None:
     goals = {run.config.training.stop_when for one in series if one.game == game for run in one.runs}
     goal = goals.pop()
-    return goal.mean_return if goal is not None and not goals else None
+    return goal.mean_return if goal is not None and not goals and goal.episodes == WINDOW else None
+
+
+def _best(run: SavedRun) -> float:
+    """The highest mean return of 100 games; NaN before there is one."""
+    returns = run.columns_of_full_means([RETURN])[RETURN]
+    return float(np.nanmax(returns)) if np.isfinite(returns).any() else math.nan
 
 
 def _reached(run: SavedRun, threshold: float) -> tuple[float, float] | None:
-    """Agent steps and minutes of training until the mean return of `run` was `threshold`; None if it never was.
+    """Agent steps and minutes of training until the mean return of 100 games was `threshold`; None if it never was.
 
     A run that ends at its goal may reach it after its last row of metrics, at its last checkpoint.
     """
-    columns = run.columns(["steps", "time/time_elapsed", RETURN])
+    columns = run.columns_of_full_means(["steps", "time/time_elapsed", RETURN])
     rows = np.flatnonzero(columns[RETURN] >= threshold)
     if len(rows):
         return float(columns["steps"][rows[0]]), float(columns["time/time_elapsed"][rows[0]]) / 60

@@ -2,12 +2,11 @@
 
 import csv
 import io
-import math
 from typing import Any
 
 from paac_cli.reporting.statistics import Interval
 from paac_cli.reporting.tables import format_markdown, format_table
-from paac_cli.text import clock, counted, one_line, ranges, shorten
+from paac_cli.text import clock, counted, format_score, one_line, ranges, shorten
 
 _RIGHT = ("final", "best", "human", "steps", "time", "steps/s")
 
@@ -78,7 +77,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["label"],
         _seeds(row["seeds"]),
         _interval(row["final"]),
-        _interval(row["best"]),
+        "" if row["best"] is None else _interval(row["best"]),
         "" if row["human_normalised"] is None else _interval(row["human_normalised"], percent=True),
         goal and f"{goal}{'not reached' if steps is None else f'{steps:,.0f}{some}'}",
         "" if minutes is None else clock(60 * minutes),
@@ -96,21 +95,16 @@ def _setting(values: dict[str, Any], label: str) -> str:
 
 
 def _interval(interval: Interval, *, percent: bool = False) -> str:
-    """E.g. "18.2 [17.9, 18.5]"; without brackets where there is one run."""
-    value, low, high = (f"{number:.1%}" if percent else _number(number) for number in interval)
+    """E.g. "18.2 [17.9, 18.5]"; without brackets if the interval is a single value."""
+    value, low, high = (f"{number:.1%}" if percent else format_score(number) for number in interval)
     return value if interval.low == interval.high else f"{value} [{low}, {high}]"
-
-
-def _number(number: float) -> str:
-    digits = 0 if math.fabs(number) >= 1000 else 1
-    return f"{number:,.{digits}f}"
 
 
 def _notes(comparison: dict[str, Any]) -> list[str]:
     """What the tables do not say, one sentence each."""
     notes = [
-        "final and best: the mean raw return of the last 100 games in training; interquartile mean over seeds, with "
-        "its 95 % bootstrap interval"
+        "final: the mean raw return of the last 100 games in training, or of all games if there are fewer; best: the "
+        "highest mean of 100 games; interquartile means over seeds, with 95 % bootstrap intervals"
     ]
     games = {row["game"] for row in comparison["rows"]}
     if len({game.partition(",")[0] for game in games}) < len(games):

@@ -67,17 +67,6 @@ def fill(image: NDArray[np.uint8], x: float, y: float, width: float, height: flo
     image[round(y) : round(y + height), round(x) : round(x + width)] = colour
 
 
-def format_score(score: float) -> str:
-    """A raw return, short: "1,240", "-0.25", "48.3"."""
-    if not np.isfinite(score):
-        return str(score)
-    if abs(score) >= 1e7:
-        return f"{score:.3g}"
-    return (
-        f"{score:,.0f}" if score == round(score) or abs(score) >= 1e4 else f"{score:,.{1 if abs(score) >= 10 else 2}f}"
-    )
-
-
 def draw_curve(image: NDArray[np.uint8], values: NDArray[np.float64], low: float, high: float, end: int) -> None:
     """Fill `image` with the curve of `values` [L], one per column, whose last value is in column `end`, with a dot.
 

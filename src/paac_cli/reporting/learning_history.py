@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from paac_cli.runs.metrics_csv import read_rows
+from paac_cli.runs.metrics_csv import WINDOW, read_rows
 
 _MOST_ROWS = 512  # that are kept; enough for a curve as wide as a terminal
 _RECENT = 20  # rows from which the present speed is computed
-_ENOUGH_GAMES = 100  # for a mean return that counts as the best: fewer may be luck
 
 
 class Row(NamedTuple):
@@ -37,7 +36,7 @@ class Row(NamedTuple):
         """What ranks policies: the evaluation, or the mean return of 100 games; NaN if there is neither."""
         if math.isfinite(self.evaluation):
             return self.evaluation
-        return self.mean_return if self.get("rollout/episodes") >= _ENOUGH_GAMES else math.nan
+        return self.mean_return if self.get("rollout/episodes") >= WINDOW else math.nan  # of fewer it may be luck
 
     @property
     def seconds(self) -> float:

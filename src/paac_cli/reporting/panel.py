@@ -19,13 +19,13 @@ from paac_cli.reporting.drawing import (
     draw_curve,
     fill,
     finite_range,
-    format_score,
     new_image,
     text_width,
     write,
 )
 from paac_cli.reporting.network_view import NetworkView
 from paac_cli.spec import EnvSpec
+from paac_cli.text import format_score
 
 # All lengths are in pixels.
 WIDTH, HEIGHT = 340, 490

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
+from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import VideoError, WorkerError
 from paac_cli.reporting.panel import Moment
 from paac_cli.reporting.stages import GridStage, Scene, Style, make_stage
@@ -48,7 +49,7 @@ class Film(NamedTuple):
         if self.max_frames is None:
             return None
         frames = -(-self.max_frames // parts) * self.group
-        return -(-frames // (4 if self.config.is_atari else 1))
+        return -(-frames // self.config.frames_per_step)
 
     def new_file(self) -> VideoWriter:
         """The file that it is written to."""
@@ -56,7 +57,7 @@ class Film(NamedTuple):
 
     def style(self, scale: int, *, overlay: bool = False) -> Style:
         """How it shows games. scale: of small frames without a panel."""
-        steps_per_second = self.spec.fps / (4 if self.config.is_atari else 1)
+        steps_per_second = self.spec.fps / self.config.frames_per_step
         return Style(self.config, self.spec, scale, overlay, self.square_pixels, steps_per_second)
 
 
@@ -145,7 +146,8 @@ def _replayed(film: Film, scene: Scene, number: int) -> Iterator[ReplayedStep]:
     game = scene.game
     seed = episode_seed(scene.seed, game.env, game.episode)
     try:
-        yield from replay_frames(film.config, game.actions, seed, film.timeout, film.group)
+        copy = Copy(game.env, game.env)  # a grid replays the games of several environments at the same time
+        yield from replay_frames(film.config, game.actions, seed, film.timeout, copy=copy, group=film.group)
     except ChildFailedError as error:
         raise WorkerError(f"game {number} cannot be replayed for the video: its environment {error}") from None
     except WorkerError as error:

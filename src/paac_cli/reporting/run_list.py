@@ -9,7 +9,7 @@ from paac_cli.errors import PaacError
 from paac_cli.reporting.report.results import result_of
 from paac_cli.reporting.tables import format_table
 from paac_cli.runs.saved_run import SavedRun
-from paac_cli.text import one_line, shorten
+from paac_cli.text import format_count, format_score, one_line, shorten
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 #: Column -> the smallest width of a terminal in which it is shown.
@@ -93,8 +93,8 @@ def _cells(run: dict[str, Any]) -> dict[str, str]:
     return {
         "run": run["run"],
         "status": run["status"],
-        "steps": f"{_short(run['steps'])} of {_short(run['total_steps'])}",
-        "score": "" if run["score"] is None else f"{run['score']:,.1f}",
+        "steps": f"{format_count(run['steps'])} of {format_count(run['total_steps'])}",
+        "score": "" if run["score"] is None else format_score(run["score"]),
         "environment": run["environment"].removeprefix("ALE/"),
         "algorithm": run["algorithm"],
         "preset": run["preset"],
@@ -107,11 +107,3 @@ def _cells(run: dict[str, Any]) -> dict[str, str]:
 def _age(seconds: float) -> str:
     length, unit = next(((length, unit) for length, unit in _UNITS if seconds >= length), _UNITS[-1])
     return f"{seconds / length:.0f} {unit}"
-
-
-def _short(number: int) -> str:
-    """`number` with at most four digits, e.g. 950, 1.3k, 10M."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return str(number)

@@ -1,5 +1,6 @@
 """Sorts runs into series: runs that differ only in their seed, and in how long they trained."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -36,7 +37,10 @@ def sort_into_series(runs: Iterable[SavedRun]) -> list[Series]:
     """
     found: dict[tuple[str, str], list[SavedRun]] = {}
     for run in runs:
-        found.setdefault((game_of(run.config.env), repr(_distinguishing(run))), []).append(run)
+        settings = json.dumps(
+            sorted(_distinguishing(run).items()), sort_keys=True, default=repr
+        )  # whatever their order
+        found.setdefault((game_of(run.config.env), settings), []).append(run)
     first = [group[0] for group in found.values()]
     games = list(dict.fromkeys(game for game, _ in found))
     series = [

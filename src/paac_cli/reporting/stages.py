@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.reporting.drawing import BACKGROUND, BRIGHT, DIM, Colour, format_score, new_image, write
+from paac_cli.reporting.drawing import BACKGROUND, BRIGHT, DIM, Colour, new_image, write
 from paac_cli.reporting.network_view import NetworkView
 from paac_cli.reporting.panel import HEIGHT, WIDTH, GameLog, Moment, Panel
 from paac_cli.spec import EnvSpec
+from paac_cli.text import format_score
 
 if TYPE_CHECKING:
     from paac_cli.training.evaluation import EvaluatedGame

@@ -28,6 +28,7 @@ class RunFacts:
     gamma: float | None  #: discount factor; None if the algorithm has none of this name
     clips_rewards: bool  #: whether the agent learns from the signs of rewards
     normalizes: bool  #: whether it learns from rewards or returns in units of their standard deviation
+    can_normalize: bool  #: whether the algorithm has a setting `normalize_reward`
     explore: str  #: how to explore more
 
 
@@ -48,6 +49,7 @@ def facts(config: RunConfig, action: ActionSpec) -> RunFacts:
         gamma=getattr(algorithm, "gamma", None),
         clips_rewards=config.env.protocol is not None and RULE_SETS[config.env.protocol].clip_rewards,
         normalizes=any(getattr(algorithm, f"normalize_{what}", False) for what in ("reward", "value")),
+        can_normalize=hasattr(algorithm, "normalize_reward"),
         explore=explore,
     )
 
@@ -121,7 +123,7 @@ def exploding_value_loss(latest: Sequence[Row], rows: Sequence[Row], about: RunF
         f"the values are wrong by {error:.3g} ({name} is {loss:.3g}), while discounted returns are at most about "
         f"{largest:.3g}",
         "lower algorithm.learning_rate or algorithm.max_grad_norm"
-        + ("" if about.normalizes else ", or set algorithm.normalize_reward=true"),
+        + (", or set algorithm.normalize_reward=true" if about.can_normalize and not about.normalizes else ""),
     )
 
 

@@ -19,6 +19,8 @@ from paac_cli.files import open_regular
 _MAX_BYTES, _MAX_LINE = 1 << 28, 1 << 16  # of a file, and of one of its lines
 _STEPS = re.compile("[0-9]{1,18}")
 
+WINDOW = 100  #: number of latest games in a mean return
+
 #: Column -> its meaning. Algorithms add columns under `train/`. docs/metrics.md shows this table.
 METRICS = {
     "rollout/ep_rew_mean": "mean raw score of the last 100 games",

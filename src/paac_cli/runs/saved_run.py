@@ -20,7 +20,7 @@ from paac_cli.runs.checkpoint_names import list_checkpoints, list_policies
 from paac_cli.runs.directory_lock import is_locked
 from paac_cli.runs.find import runs_below
 from paac_cli.runs.manifest import Manifest, read_manifest
-from paac_cli.runs.metrics_csv import read_columns, read_last_row
+from paac_cli.runs.metrics_csv import WINDOW, read_columns, read_last_row
 from paac_cli.runs.run_directory import CONFIG, SET_ASIDE, RunDirectory
 from paac_cli.runs.run_record import RunRecord, Status, read_record
 from paac_cli.text import reason
@@ -153,6 +153,12 @@ class SavedRun:
                 for name, numbers in columns.items()
             }
         return self._columns[wanted]
+
+    def columns_of_full_means(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """As `columns`, without the rows in which the mean return is of less than 100 games: it may be luck."""
+        games, *columns = self.columns(["rollout/episodes", *names]).values()
+        is_full = ~(games < WINDOW)  # NaN for a last checkpoint, which has a score only after 100 games
+        return {name: numbers[is_full] for name, numbers in zip(names, columns, strict=True)}
 
     @property
     def _end_between_rows(self) -> dict[str, float]:

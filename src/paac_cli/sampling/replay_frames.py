@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.make import make_env
+from paac_cli.envs.make import FIRST_COPY, make_env
+from paac_cli.envs.placeholders import Copy
 from paac_cli.envs.rendering import FrameMerger
 from paac_cli.sampling.isolated import isolated
 
@@ -23,22 +24,31 @@ class ReplayedStep(NamedTuple):
 
 
 def replay_frames(
-    config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, timeout: float, group: int = 1
+    config: EnvConfig,
+    actions: NDArray,
+    seed: np.random.SeedSequence,
+    timeout: float,
+    *,
+    copy: Copy = FIRST_COPY,
+    group: int = 1,
 ) -> Iterator[ReplayedStep]:
     """Replay `actions` [L, ...] of the game with this seed: L + 1 values. timeout: seconds that one of them may take.
 
+    copy: whose placeholders the environment has; environments that run at the same time need different ones.
     group: number of rendered frames that are merged to one. It belongs to the step with the last of them.
 
     Raises ChildFailedError if the process dies or hangs, WorkerError with the traceback if the environment raises, and
     VideoError if it renders no RGB images.
     """
-    with isolated(_replay, config, actions, seed, group, env_config=config) as run:
+    with isolated(_replay, config, actions, seed, copy, group, env_config=config) as run:
         yield from run.values(timeout)
 
 
-def _replay(config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, group: int) -> Iterator[ReplayedStep]:
+def _replay(
+    config: EnvConfig, actions: NDArray, seed: np.random.SeedSequence, copy: Copy, group: int
+) -> Iterator[ReplayedStep]:
     frames = FrameMerger(group)
-    env = make_env(config, frames.add)
+    env = make_env(config, frames.add, copy=copy)
     obs = np.empty(env.spec.obs_shape, env.spec.obs_dtype)
     env.new_game(seed, obs)
     yield ReplayedStep(0, frames.take(), 0.0, env.score, obs)

@@ -11,10 +11,10 @@ from paac_cli.config.schema import IS_SUCCESS, StopWhen
 from paac_cli.runs.arrays import Arrays
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.runs.manifest import Counters
+from paac_cli.runs.metrics_csv import WINDOW
 from paac_cli.timestep import INFO
 
 _METRICS = "metrics/"  # prefix of the names of metrics in a checkpoint
-WINDOW = 100  #: number of latest games in the reported mean return
 
 
 def window_size(stop_when: StopWhen | None) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from paac_cli.reporting.report.markup import Html, element
+from paac_cli.text import format_count
 
 _WIDTH, _HEIGHT = 560, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 12, 44  # margins
@@ -25,7 +26,7 @@ class _Scale(NamedTuple):
         return round(self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start), 1)
 
 
-def draw_curve(data: dict[str, Any]) -> Html:
+def curve_svg(data: dict[str, Any]) -> Html:
     """The first metric of `curve_data` over steps, as SVG; empty if nothing was logged."""
     if not data["metrics"]:
         return Html("")
@@ -58,7 +59,7 @@ def _axes(x: _Scale, y: _Scale) -> Iterator[Html]:
         yield _text(_LEFT - 6, y(value) + 4, f"{value:g}", "end")
     for value in _ticks(x.low, x.high):
         yield _line(x(value), _HEIGHT - _BOTTOM, x(value), _HEIGHT - _BOTTOM + 4, "axis")
-        yield _text(x(value), _HEIGHT - _BOTTOM + 18, _short(value), "middle")
+        yield _text(x(value), _HEIGHT - _BOTTOM + 18, format_count(value), "middle")
     yield _line(_LEFT, _HEIGHT - _BOTTOM, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM, "axis")
     yield _text((_LEFT + _WIDTH) / 2, _HEIGHT - 6, "agent steps", "middle")
 
@@ -96,11 +97,3 @@ def _ticks(low: float, high: float) -> list[float]:
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
     return [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def _short(value: float) -> str:
-    """`value` with a unit of thousands or millions."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"

@@ -29,6 +29,16 @@ class Film(NamedTuple):
     is_image: bool  #: an animated GIF
 
 
+class NoFilm(NamedTuple):
+    """Why a report has no film."""
+
+    reason: str
+    command: str = ""  #: that makes one; empty if there is one already, or nothing that could play
+
+    def __str__(self) -> str:
+        return f"{self.reason} To make one: {self.command}" if self.command else self.reason
+
+
 def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> Film:
     """The film at `path`. Raises VideoError if it is not a video, or larger than `max_bytes`."""
     suffix = path.suffix.lower()
@@ -46,7 +56,7 @@ def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> Film:
 
 
 def newest_film(run: SavedRun) -> Path | None:
-    """The newest video in videos/ of `run`, of its best policy if there is one; None if there is none.
+    """The newest video of the best policy in videos/ of `run`; without one, the newest video; None without any.
 
     A link is left out: a run directory may come from somebody else, and a link may lead to files of the user.
     """

@@ -12,8 +12,8 @@ from paac_cli import __version__
 from paac_cli.config import yaml_io
 from paac_cli.reporting.report import provenance, sections
 from paac_cli.reporting.report.chart_data import curve_data
-from paac_cli.reporting.report.drawing import draw_curve
-from paac_cli.reporting.report.film import Film
+from paac_cli.reporting.report.drawing import curve_svg
+from paac_cli.reporting.report.film import Film, NoFilm
 from paac_cli.reporting.report.markup import Html, element, script_data, section
 from paac_cli.reporting.report.results import Result
 from paac_cli.reporting.report.settings import compare_with_preset
@@ -41,8 +41,8 @@ class Subject(NamedTuple):
         return self.runs[scores.index(max(scores))]
 
 
-def make_page(subject: Subject, film: Film | None, missing: str, now: datetime) -> str:
-    """The page as HTML. missing: why there is no `film`. Raises RunDirectoryError and ConfigError."""
+def make_page(subject: Subject, film: Film | NoFilm, now: datetime) -> str:
+    """The page as HTML. Raises RunDirectoryError and ConfigError."""
     runs, names, results = subject.runs, subject.names, subject.results
     comparison = compare_with_preset(runs[0])
     data = curve_data(runs, names)
@@ -52,7 +52,7 @@ def make_page(subject: Subject, film: Film | None, missing: str, now: datetime) 
         _header(subject, now),
         sections.group_result(runs, names, results) if subject.is_group else sections.run_result(runs[0], results[0]),
         _curve(data, is_group=subject.is_group),
-        sections.film_section(film, subject.best, missing),
+        sections.film_section(film),
         provenance.settings_section(comparison, config_text),
         provenance.reproduction_section(runs, subject.best, comparison),
         provenance.machine_section(runs, names),
@@ -100,7 +100,7 @@ def _curve(data: dict[str, Any], *, is_group: bool) -> Html:
     parts = [
         element("div", id="choices", hidden=True),
         element("p", ": ".join(filter(None, (shown["name"], shown["meaning"]))), id="metric", class_="note"),
-        element("div", draw_curve(data), id="chart"),
+        element("div", curve_svg(data), id="chart"),
         element("div", id="readout"),
     ]
     if is_group:

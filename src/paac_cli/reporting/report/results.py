@@ -20,7 +20,7 @@ class Result(NamedTuple):
     steps: int
     games: int | None
     seconds: float | None  #: of training, over all sessions
-    best: float | None  #: mean return of the best policy; without a checkpoint, the highest one that was logged
+    best: float | None  #: mean return of the best policy; without a checkpoint, the highest of 100 games in the metrics
     best_steps: int | None  #: at which it was reached
     is_evaluated: bool  #: whether `best` is that of an evaluation, and not of games in training
     latest: float | None  #: mean return of the latest games
@@ -65,7 +65,7 @@ def mean_of_best(results: Sequence[Result]) -> Interval | None:
 def _best(run: SavedRun) -> tuple[float | None, int | None]:
     if run.best is not None and run.best.score is not None:
         return run.best.score, run.best.counters.steps
-    columns = run.columns(["steps", RETURN])
+    columns = run.columns_of_full_means(["steps", RETURN])
     returns = columns[RETURN]
     if not np.isfinite(returns).any():
         return None, None

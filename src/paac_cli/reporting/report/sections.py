@@ -4,19 +4,24 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.reporting.report.event_log import MAX_EVENTS, LoggedEvent, read_events
-from paac_cli.reporting.report.film import Film, film_command
+from paac_cli.reporting.report.film import Film, NoFilm
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
 from paac_cli.reporting.report.results import Result, mean_of_best
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import SavedRun
-from paac_cli.text import clock, counted, shorten
+from paac_cli.text import clock, counted, format_score, shorten
 
 _UNKNOWN = "\N{EN DASH}"
 
 
-def number(value: float | None, digits: int = 1) -> str:
+def _score(value: float | None) -> str:
+    """A mean return, and a dash where it is not known."""
+    return _UNKNOWN if value is None else format_score(value)
+
+
+def _count(value: float | None) -> str:
     """`value` with thousands separated, and a dash where it is not known."""
-    return _UNKNOWN if value is None else f"{value:,.{digits}f}"
+    return _UNKNOWN if value is None else f"{value:,.0f}"
 
 
 # --- result
@@ -26,17 +31,17 @@ def run_result(run: SavedRun, result: Result) -> Html:
     """What one run has reached."""
     goal, frames = run.config.training.stop_when, run.config.frames_per_step
     tiles = [
-        ("best mean return", number(result.best), _at(result)),
-        ("latest mean return", number(result.latest), f"goal {goal.mean_return:g}" if goal else ""),
+        ("best mean return", _score(result.best), _at(result)),
+        ("latest mean return", _score(result.latest), f"goal {goal.mean_return:g}" if goal else ""),
         *_published(run, result),
         (
             "agent steps",
-            number(result.steps, 0),
+            _count(result.steps),
             f"of {run.config.training.total_steps:,}" + (f"; {result.steps * frames:,} frames" if frames > 1 else ""),
         ),
-        ("games", number(result.games, 0), ""),
+        ("games", _count(result.games), ""),
         ("training time", _duration(result), "h:mm:ss, all sessions"),
-        ("speed", number(result.speed, 0), "steps per second"),
+        ("speed", _count(result.speed), "steps per second"),
     ]
     return section("Result", *_failure([(run.name, result)]), _tiles(tiles), name="result")
 
@@ -48,24 +53,24 @@ def group_result(runs: Sequence[SavedRun], names: Sequence[str], results: Sequen
     steps, seconds = sum(each.steps for each in results), [each.seconds for each in results if each.seconds]
     tiles = [
         ("finished", f"{finished} of {len(runs)}", "runs"),
-        ("agent steps", number(steps, 0), "all runs"),
+        ("agent steps", _count(steps), "all runs"),
         ("training time", clock(sum(seconds)) if seconds else _UNKNOWN, "all runs"),
     ]
     if mean is not None:
-        interval = f"95 % interval {number(mean.low)} to {number(mean.high)}, over {counted(len(runs), 'seed')}"
-        tiles.insert(0, ("interquartile mean of the best mean returns", number(mean.value), interval))
+        interval = f"95 % interval {_score(mean.low)} to {_score(mean.high)}, over {counted(len(runs), 'seed')}"
+        tiles.insert(0, ("interquartile mean of the best mean returns", _score(mean.value), interval))
     tiles += _published(runs[0], results[0]._replace(best=mean.value if mean else None))
     columns = ("run", "status", "best mean return", "latest", "agent steps", "games", "time", "steps/s")
     rows = [
         (
             name,
             str(result.status),
-            number(result.best),
-            number(result.latest),
-            number(result.steps, 0),
-            number(result.games, 0),
+            _score(result.best),
+            _score(result.latest),
+            _count(result.steps),
+            _count(result.games),
             _duration(result),
-            number(result.speed, 0),
+            _count(result.speed),
         )
         for name, result in zip(names, results, strict=True)
     ]
@@ -128,14 +133,15 @@ def _failure(results: Sequence[tuple[str, Result]]) -> Iterator[Html]:
 # --- film
 
 
-def film_section(film: Film | None, run: SavedRun, message: str) -> Html:
-    """The film. message: why there is none."""
-    if film is None:
-        command = film_command(run)
+def film_section(film: Film | NoFilm) -> Html:
+    """The film, or why there is none."""
+    if isinstance(film, NoFilm):
         hint = (
-            [element("p", "To make one:", class_="note"), element("pre", element("code", command))] if command else []
+            [element("p", "To make one:", class_="note"), element("pre", element("code", film.command))]
+            if film.command
+            else []
         )
-        return section("Film", element("p", message), *hint, name="film")
+        return section("Film", element("p", film.reason), *hint, name="film")
     if film.is_image:
         picture = element("img", src=film.url, alt="The trained agent plays")
     else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from paac_cli.errors import RunDirectoryError, VideoError
 from paac_cli.files import make_directory, replace_synced
-from paac_cli.reporting.report.film import MAX_FOUND, Film, film_command, newest_film, read_film
+from paac_cli.reporting.report.film import MAX_FOUND, Film, NoFilm, film_command, newest_film, read_film
 from paac_cli.reporting.report.page import Subject, make_page
 from paac_cli.reporting.report.results import result_of
 from paac_cli.reporting.series import sort_into_series
@@ -44,26 +44,25 @@ def write_report(path: Path, out: Path, film: Path | None) -> str:
     results = [result_of(run) for run in runs]
     names = [runs[0].name] if len(runs) == 1 else [str(run.path.relative_to(path)) for run in runs]
     subject = Subject(path, runs, names, results)
-    embedded, missing = (given, "") if given else _find_film(subject.best)
-    page = make_page(subject, embedded, missing, datetime.now(UTC))
+    embedded = given or _find_film(subject.best)
+    page = make_page(subject, embedded, datetime.now(UTC))
     try:
         make_directory(out.parent)
         replace_synced(out, [page.encode(errors="backslashreplace")])
     except OSError as error:
         raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}; --out names another file") from error
-    command = film_command(subject.best)
-    return f"{missing} To make one: {command}" if missing and command else missing
+    return str(embedded) if isinstance(embedded, NoFilm) else ""
 
 
-def _find_film(run: SavedRun) -> tuple[Film | None, str]:
+def _find_film(run: SavedRun) -> Film | NoFilm:
     """The newest film of `run`, or why there is none to embed."""
     try:
         path = newest_film(run)
         if path is None:
-            return None, f"{run.path / 'videos'} has no film yet."
+            return NoFilm(f"{run.path / 'videos'} has no film yet.", film_command(run))
         if path.stat().st_size > MAX_FOUND:
             size = f"{path.stat().st_size / 1e6:,.0f} MB"
-            return None, f"{path} is not embedded, because it has {size}; --film embeds it all the same."
-        return read_film(path, MAX_FOUND), ""
+            return NoFilm(f"{path} is not embedded, because it has {size}; --film embeds it all the same.")
+        return read_film(path, MAX_FOUND)
     except (OSError, VideoError) as error:
-        return None, f"The newest film cannot be embedded: {error}."
+        return NoFilm(f"The newest film cannot be embedded: {error}.", film_command(run))
