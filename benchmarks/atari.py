@@ -21,7 +21,7 @@ import numpy as np
 
 from paac_cli.files import replace_synced
 from paac_cli.reporting.reference_scores import REFERENCE_SCORES, ReferenceScores
-from paac_cli.reporting.statistics import Interval, Scores, bootstrap, interquartile_mean
+from paac_cli.reporting.statistics import ConfidenceInterval, Scores, bootstrap, interquartile_mean
 from paac_cli.reporting.tables import format_markdown
 from paac_cli.runs.checkpoint_names import list_policies
 from paac_cli.runs.saved_run import SavedRun
@@ -189,7 +189,7 @@ def summary_table(results: Sequence[Result]) -> str:
     return format_markdown(["", "here", *others], rows)
 
 
-def interquartile_over_games(results: Sequence[Result]) -> Interval:
+def interquartile_over_games(results: Sequence[Result]) -> ConfidenceInterval:
     """Of human-normalised scores, with an interval from the games of each evaluation; the training is one sample."""
     games = [result.reference.human_normalised(np.array(result.sampled["scores"])) for result in results]
 

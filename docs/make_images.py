@@ -22,7 +22,7 @@ from rich.terminal_theme import MONOKAI
 
 from paac_cli.events import CheckpointSaved
 from paac_cli.reporting.learning_history import LearningHistory, rows_before
-from paac_cli.reporting.live_view import Moment, RunPlan, draw
+from paac_cli.reporting.live_view import RunMoment, RunPlan, draw
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -43,7 +43,7 @@ def live_view(directory: Path) -> None:
     saved = next(row for row in rows if row.steps == 1_250_000)
     event = CheckpointSaved(saved.steps, saved.mean_return, is_best=True)
     plan = RunPlan("ALE/Pong-v5, paac, in runs/pong-seed1", 4_000_000, True, log_every=10_000, environments="emulator")
-    moment = Moment(history, event=str(event), event_age=rows[-1].seconds - saved.seconds)
+    moment = RunMoment(history, event=str(event), event_age=rows[-1].seconds - saved.seconds)
     console = _recording_console(80)
     console.print("$ paac train --preset pong", highlight=False)
     console.print(Group(*draw(plan, moment, 77, 24)))

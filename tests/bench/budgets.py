@@ -1,7 +1,7 @@
 """Measurements made by hand, for budgets on a machine of two cores."""
 
 from paac_cli.bench.budget import budget_report
-from paac_cli.bench.cycle import Window
+from paac_cli.bench.cycle import TimedWindow
 from paac_cli.bench.env_costs import EnvCosts
 from paac_cli.bench.measurement import Measurement
 from paac_cli.config.load import load_config
@@ -17,7 +17,7 @@ PONG_COSTS, CART_POLE_COSTS = EnvCosts(200.0, 60.0), EnvCosts(8.0, None)
 
 
 def window(*, act=0.0, env=0.0, learn=0.0, busy=0.0, steps=10_000):
-    return Window(steps, act + env + learn, act, env, learn, 0.0, busy)
+    return TimedWindow(steps, act + env + learn, act, env, learn, 0.0, busy)
 
 
 def sampler_report(num_envs, num_workers, steps_per_second):

@@ -6,7 +6,7 @@ import pytest
 from bench_toys import CONFIG, SPEC, N, SlotPool, SlowStarter, T, fail_on_event
 
 from paac_cli.bench import cycle
-from paac_cli.bench.cycle import WINDOWS, Cycle, Window, median_window
+from paac_cli.bench.cycle import WINDOWS, Cycle, TimedWindow, median_window
 from paac_cli.bench.stand_ins import RandomPlayer
 from paac_cli.errors import ConfigError
 from paac_cli.sampling.make import make_pool
@@ -45,7 +45,7 @@ def test_cpu_time_is_that_of_this_process():
 
 
 def test_the_median_is_one_of_the_windows():
-    windows = [Window(steps, 2.0, 0, 0, 0, 0, 0) for steps in (30, 10, 50, 20, 40)]
+    windows = [TimedWindow(steps, 2.0, 0, 0, 0, 0, 0) for steps in (30, 10, 50, 20, 40)]
     assert median_window(windows) is windows[0]
     assert windows[0].steps_per_second == 15.0
 

@@ -10,8 +10,8 @@ from paac_cli.envs.make import describe_env
 from paac_cli.reporting import drawing, panel
 from paac_cli.reporting.action_bars import ActionBars
 from paac_cli.reporting.network_view import NetworkView
-from paac_cli.reporting.panel import Moment, Panel
-from paac_cli.reporting.stages import GridStage, PanelStage, Style, make_stage, natural_size
+from paac_cli.reporting.panel import GameMoment, Panel
+from paac_cli.reporting.stages import GameStyle, GridStage, PanelStage, make_stage, natural_size
 from paac_cli.spec import ActionSpec, EnvSpec, ImageSpec, ObsPart, discrete_action
 
 PONG = EnvConfig(id="ALE/Pong-v5", protocol="baselines")
@@ -24,7 +24,7 @@ def spec_of(obs_shape, action=None, dtype=np.float32, **more):
 
 
 def style(config=CARTPOLE, spec=None, scale=3, **more):
-    return Style(config, spec or spec_of((4,)), scale, more.pop("overlay", False), more.pop("square_pixels", False))
+    return GameStyle(config, spec or spec_of((4,)), scale, more.pop("overlay", False), more.pop("square_pixels", False))
 
 
 def log(values, actions, probabilities):
@@ -73,9 +73,9 @@ def test_a_curve_that_moves_is_the_curve_that_is_drawn_at_once():
     moved, at_once = (np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8) for _ in range(2))
     moving = Panel(some, spec_of((4,)), view, 30.0)
     for step in range(count):
-        moving.draw(moved, Moment(step, 0.0, obs))
+        moving.draw(moved, GameMoment(step, 0.0, obs))
         if step in (1, 30, 333, 334, 335, 336, 699):
-            Panel(some, spec_of((4,)), view, 30.0).draw(at_once, Moment(step, 0.0, obs))
+            Panel(some, spec_of((4,)), view, 30.0).draw(at_once, GameMoment(step, 0.0, obs))
             np.testing.assert_array_equal(moved[:, 4:], at_once[:, 4:])  # at the edge, lines are clipped
 
 
@@ -87,7 +87,7 @@ def test_a_panel_survives_any_values(values):
     image = np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8)
     drawn = Panel(some, spec_of((4,)), view, 30.0)
     for step in range(count):
-        drawn.draw(image, Moment(step, float("inf"), np.array([np.nan, np.inf, 1, -1], np.float32)))
+        drawn.draw(image, GameMoment(step, float("inf"), np.array([np.nan, np.inf, 1, -1], np.float32)))
 
 
 # --- the network's input
@@ -100,7 +100,7 @@ def test_the_newest_of_stacked_frames_is_shown_as_the_network_gets_it():
     assert view.caption == "84 x 84, newest of 4 frames"
     image = np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8)
     some = log(np.zeros(1), np.zeros(1, np.int32), np.full((1, 6), 1 / 6))
-    Panel(some, PONG_SPEC, view, 15.0).draw(image, Moment(0, 0.0, obs))
+    Panel(some, PONG_SPEC, view, 15.0).draw(image, GameMoment(0, 0.0, obs))
     np.testing.assert_array_equal(image[18:186:2, -168::2, 0], obs[..., 3])
 
 
@@ -196,7 +196,7 @@ def test_games_of_any_shape_fit_beside_a_panel_and_into_a_grid(shape):
     look = style(overlay=True)
     stage = PanelStage(look, shape)
     stage.begin(log(np.zeros(1), np.zeros(1, np.int32), np.full((1, 2), 0.5)), "after 1 step")
-    stage.describe(Moment(0, 0.0, np.zeros(4)))
+    stage.describe(GameMoment(0, 0.0, np.zeros(4)))
     stage.show(np.full(shape, 77, np.uint8))
     rows, columns = np.nonzero((stage.canvas == 77).all(axis=2))
     assert 60 <= rows.min() <= rows.max() < 480

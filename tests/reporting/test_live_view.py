@@ -10,7 +10,7 @@ from rich.console import Console, Group
 
 from paac_cli.reporting.character_graphics import ASCII, UNICODE
 from paac_cli.reporting.learning_history import LearningHistory, Row
-from paac_cli.reporting.live_view import Moment, RunPlan, draw, limited_by, summary
+from paac_cli.reporting.live_view import RunMoment, RunPlan, draw, limited_by, summary
 
 PLAN = RunPlan(
     "ALE/Pong-v5, paac, in runs/pong-seed1", 100_000, may_end_earlier=True, log_every=1_000, environments="emulator"
@@ -22,7 +22,7 @@ EVENT = "Saved a checkpoint at step 40,000, mean return 40.00, the best checkpoi
 
 def moment(count=40, **columns):
     columns = {"ep_rew_mean": float} | columns
-    return Moment(history_of(rows(count, **columns)), waited=2.0, hint=HINT, event=EVENT, event_age=61.0)
+    return RunMoment(history_of(rows(count, **columns)), waited=2.0, hint=HINT, event=EVENT, event_age=61.0)
 
 
 def drawn(width, height, shown=None, plan=PLAN, glyphs=UNICODE):
@@ -70,7 +70,7 @@ def test_40_columns_less_the_margin():
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
 def test_it_fits_terminals_of_any_size(width, height, glyphs):
     wide = RunPlan("環境-v0 " * 30, 10**15, may_end_earlier=False, log_every=1_000, environments="environment")
-    for shown in (moment(), moment(1), Moment(LearningHistory(), hint=HINT, event=EVENT)):
+    for shown in (moment(), moment(1), RunMoment(LearningHistory(), hint=HINT, event=EVENT)):
         for plan in (PLAN, wide):
             lines = draw(plan, shown, width, height, glyphs)
             assert 1 <= len(lines) <= height
@@ -118,7 +118,7 @@ def test_the_ascii_view_has_only_ascii_characters():
 
 
 def test_before_the_first_row():
-    assert drawn(80, 24, Moment(LearningHistory(), waited=7.0)) == [
+    assert drawn(80, 24, RunMoment(LearningHistory(), waited=7.0)) == [
         PLAN.title,
         "waiting for the metrics after 1,000 steps   0:00:07",
     ]
@@ -127,7 +127,7 @@ def test_before_the_first_row():
 def test_at_the_end_no_time_is_left_and_no_row_is_awaited():
     ended = moment()._replace(waited=0.0, has_ended=True)
     assert drawn(80, 1, ended) == ["40,000 of 100,000 steps   1,000 steps/s   0:00:40"]
-    assert drawn(80, 24, Moment(LearningHistory(), has_ended=True)) == [PLAN.title]
+    assert drawn(80, 24, RunMoment(LearningHistory(), has_ended=True)) == [PLAN.title]
 
 
 def test_before_the_first_games():
@@ -139,9 +139,9 @@ def test_before_the_first_games():
 
 
 def test_the_time_left_is_that_at_the_present_speed_and_never_negative():
-    slow = Moment(history_of(rows(40, every=1)), waited=10.0)
+    slow = RunMoment(history_of(rows(40, every=1)), waited=10.0)
     assert "at most 27:45:50 left" in drawn(80, 24, slow)[2].replace("1 day, 3:", "27:")
-    late = Moment(history_of([Row(100_200, METRICS)]), waited=99.0)
+    late = RunMoment(history_of([Row(100_200, METRICS)]), waited=99.0)
     assert "100,200 of 100,000 steps" in drawn(80, 24, late)[2]
     assert drawn(80, 24, late)[2].endswith("at most 0:00:00 left")
     assert drawn(80, 24, late)[1].endswith("━ 100 %")
@@ -157,14 +157,14 @@ def test_the_range_of_returns_is_exact_however_many_rows_are_left_out():
 
 
 def test_a_row_without_a_speed_or_a_time():
-    assert drawn(80, 1, Moment(history_of([Row(100, {"train/loss": 1.0})]))) == ["100 of 100,000 steps"]
-    timed = Moment(history_of([Row(100, {"time/time_elapsed": 3.0})]))
+    assert drawn(80, 1, RunMoment(history_of([Row(100, {"train/loss": 1.0})]))) == ["100 of 100,000 steps"]
+    timed = RunMoment(history_of([Row(100, {"time/time_elapsed": 3.0})]))
     assert drawn(80, 1, timed) == ["100 of 100,000 steps   0:00:03"]
 
 
 def test_small_metrics_have_significant_digits():
     row = Row(1, METRICS | {"train/value_loss": 0.0000123, "train/loss": -1234.5678})
-    assert "metrics entropy 0.5   value loss 1.23e-05   loss -1234.57" in drawn(80, 24, Moment(history_of([row])))
+    assert "metrics entropy 0.5   value loss 1.23e-05   loss -1234.57" in drawn(80, 24, RunMoment(history_of([row])))
 
 
 def test_what_takes_most_of_the_time():
@@ -172,11 +172,11 @@ def test_what_takes_most_of_the_time():
     assert limited_by(Row(1, METRICS | {"time/learn_share": 0.7}), "emulator").startswith("learning")
     assert limited_by(Row(1, METRICS | {"time/env_share": 0.1}), "emulator") == "acting 20 %"
     assert limited_by(Row(1, {}), "emulator") == ""
-    assert "limited by" not in "".join(drawn(80, 24, Moment(history_of([Row(1, {"time/fps": 1.0})]))))
+    assert "limited by" not in "".join(drawn(80, 24, RunMoment(history_of([Row(1, {"time/fps": 1.0})]))))
 
 
 def test_events_cannot_control_the_terminal_and_show_their_first_line():
-    shown = Moment(history_of(rows(1)), event="Restarted \x1b]0;worker\a 1\n  File 'x.py'")
+    shown = RunMoment(history_of(rows(1)), event="Restarted \x1b]0;worker\a 1\n  File 'x.py'")
     assert "event   0:00:00 ago: Restarted \\x1b]0;worker\\x07 1" in drawn(80, 24, shown)
 
 

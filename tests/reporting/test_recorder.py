@@ -8,7 +8,7 @@ from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import VideoError
-from paac_cli.reporting.recorder import Film, record_games, record_grid
+from paac_cli.reporting.recorder import FilmSettings, record_games, record_grid
 from paac_cli.reporting.stages import Scene
 from paac_cli.seeding import episode_seed
 from paac_cli.training.evaluation import EvaluatedGame
@@ -31,7 +31,7 @@ def game_of(config, steps, action=1, env=0):
 
 
 def film(config, path, *, fps=60.0, seconds=None):
-    return Film(path, config, describe_env(config), fps, seconds, 20.0)
+    return FilmSettings(path, config, describe_env(config), fps, seconds, 20.0)
 
 
 def pictures_of(path):

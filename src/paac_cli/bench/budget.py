@@ -23,7 +23,7 @@ from importlib.metadata import version
 from typing import Any
 
 from paac_cli import __version__
-from paac_cli.bench.cycle import Window, median_window
+from paac_cli.bench.cycle import TimedWindow, median_window
 from paac_cli.bench.measurement import Measurement
 from paac_cli.import_tensorflow import onednn_setting
 from paac_cli.machine import available_cores, processor, vector_extensions
@@ -74,7 +74,7 @@ def budget_report(measured: Measurement) -> dict[str, Any]:
     }
 
 
-def _budget(measured: Measurement, window: Window, cores: int) -> dict[str, float]:
+def _budget(measured: Measurement, window: TimedWindow, cores: int) -> dict[str, float]:
     """Part of a step -> microseconds of wall time."""
     budget, costs, us = {}, measured.costs, 1e6 / window.steps
     if measured.config.sampling.overlap and measured.workload != "learner":
@@ -101,7 +101,7 @@ def _costs_alone(measured: Measurement) -> dict[str, float]:
     return {part: round(us, 2) for part, us in alone.items()}
 
 
-def _arithmetic(measured: Measurement, window: Window) -> dict[str, float] | None:
+def _arithmetic(measured: Measurement, window: TimedWindow) -> dict[str, float] | None:
     """The products and convolutions of a step: how many, how long they take at least, and how much longer it takes."""
     found = measured.arithmetic
     if found is None:
@@ -114,7 +114,7 @@ def _arithmetic(measured: Measurement, window: Window) -> dict[str, float] | Non
     }
 
 
-def _limit(measured: Measurement, budget: dict[str, float], window: Window, cores: int) -> tuple[str, str]:
+def _limit(measured: Measurement, budget: dict[str, float], window: TimedWindow, cores: int) -> tuple[str, str]:
     """The part that takes most of a step, as a word and as a sentence."""
     share = {part: f"{us * window.steps_per_second / 1e6:.0%}" for part, us in budget.items()}
     if measured.workload == "learner":
@@ -144,7 +144,7 @@ def _limit(measured: Measurement, budget: dict[str, float], window: Window, core
     return word, f"{subject} limits the speed: {why}."
 
 
-def _why_waiting(measured: Measurement, window: Window, cores: int) -> str:
+def _why_waiting(measured: Measurement, window: TimedWindow, cores: int) -> str:
     """Why the workers take longer than the environments alone."""
     assert measured.costs is not None
     assert measured.num_workers is not None

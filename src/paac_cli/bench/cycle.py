@@ -20,7 +20,7 @@ _UPDATES = 2  # in the warm-up; TensorFlow has then traced every function
 _WARM_UP_TIMEOUT = 40.0  # seconds within which these updates must happen
 
 
-class Window(NamedTuple):
+class TimedWindow(NamedTuple):
     """A measurement over whole rollouts. All fields but `steps` are seconds.
 
     act, env, learn: wall time in the three phases of the loop. On a GPU, `learn` ends when its work is queued; the next
@@ -41,7 +41,7 @@ class Window(NamedTuple):
         return self.steps / self.seconds
 
 
-def median_window(windows: list[Window]) -> Window:
+def median_window(windows: list[TimedWindow]) -> TimedWindow:
     """The window of median speed."""
     return sorted(windows, key=lambda window: window.steps_per_second)[len(windows) // 2]
 
@@ -56,7 +56,7 @@ class Cycle:
         self._updates = 0
         self.steps = 0  #: agent steps so far
 
-    def measure(self, seconds: float, *, learns: bool) -> list[Window]:
+    def measure(self, seconds: float, *, learns: bool) -> list[TimedWindow]:
         """`WINDOWS` windows of about `seconds` in total, after an unmeasured warm-up.
 
         learns: whether `player` learns; then the warm-up includes two updates. Raises ConfigError if they do not happen
@@ -79,7 +79,7 @@ class Cycle:
                     "lower algorithm.learning_starts, e.g. --set algorithm.learning_starts=1000"
                 )
 
-    def _windows(self, seconds: float) -> Iterator[Window]:
+    def _windows(self, seconds: float) -> Iterator[TimedWindow]:
         """Windows of whole rollouts: of at least one, and of at least `seconds`."""
         while True:
             stopwatch, steps = Stopwatch(), 0
@@ -91,4 +91,4 @@ class Cycle:
                     steps += len(step.reward)
             self.steps += steps
             (elapsed, spent), cpu, busy = stopwatch.read(), time.process_time() - cpu, self._pool.busy.mean() - busy
-            yield Window(steps, elapsed, spent["act"], spent["env"], spent["learn"], cpu, float(busy))
+            yield TimedWindow(steps, elapsed, spent["act"], spent["env"], spent["learn"], cpu, float(busy))

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from paac_cli.bench.cycle import Window, median_window
+from paac_cli.bench.cycle import TimedWindow, median_window
 from paac_cli.bench.env_costs import EnvCosts
 from paac_cli.config.schema import RunConfig
 
@@ -27,7 +27,7 @@ class Measurement(NamedTuple):
 
     workload: Workload
     config: RunConfig
-    windows: list[Window]
+    windows: list[TimedWindow]
     num_workers: int | None = None  #: None for the learner alone
     costs: EnvCosts | None = None  #: of the environments alone; None for the learner alone
     network_us: float | None = None  #: CPU microseconds per step of acting and learning alone; None for the sampler
@@ -40,7 +40,7 @@ class Measurement(NamedTuple):
         return (self.costs.emulate if self.costs else 0.0) + (self.network_us or 0.0)
 
 
-def cpu_us(windows: list[Window]) -> float:
+def cpu_us(windows: list[TimedWindow]) -> float:
     """CPU microseconds of this process per step, in the window of median speed."""
     window = median_window(windows)
     return 1e6 * window.cpu / window.steps

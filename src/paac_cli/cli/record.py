@@ -145,9 +145,9 @@ def record(
     require_filmable(config.env, sampling, needs_frame_rate=fps is None)
     spec = describe(config.env, sampling)
 
-    from paac_cli.reporting.recorder import Film, record_games, record_grid
+    from paac_cli.reporting.recorder import FilmSettings, record_games, record_grid
 
-    film = Film(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
+    film = FilmSettings(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
     most, film_steps = limits.max_steps, film.max_steps(len(policies))
     is_shortened = film_steps is not None and (most is None or film_steps < most) and not best_of
     scenes = []

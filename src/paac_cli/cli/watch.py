@@ -69,10 +69,10 @@ def watch(
 
         from paac_cli.cli.playing import directory_kept
         from paac_cli.import_tensorflow import import_tensorflow
-        from paac_cli.reporting.recorder import Film
+        from paac_cli.reporting.recorder import FilmSettings
         from paac_cli.sampling.live_game import LiveGame
 
-        film = Film(Path(), config.env, spec, fps or spec.fps, None, sampling.worker_timeout, square_pixels)
+        film = FilmSettings(Path(), config.env, spec, fps or spec.fps, None, sampling.worker_timeout, square_pixels)
         with directory_kept(), LiveGame(config.env, sampling.worker_timeout, film.group) as game:
             import_tensorflow()
             from paac_cli.reporting.watching import watch as show_games

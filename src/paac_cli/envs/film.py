@@ -9,7 +9,7 @@ from paac_cli.envs.gym import GymEnv
 from paac_cli.seeding import episode_seed
 
 
-def require_filmable(config: EnvConfig, *, needs_frame_rate: bool) -> None:
+def try_rendering(config: EnvConfig, *, needs_frame_rate: bool) -> None:
     """Make the environment, start a game, take one frame of it and close it.
 
     needs_frame_rate: whether the video has the frame rate of the environment, because the user gives none.

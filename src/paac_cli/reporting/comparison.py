@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.curves import final_scores, normalised, read_curve
 from paac_cli.reporting.series import Series, differences
-from paac_cli.reporting.statistics import Interval, bootstrap, interquartile_mean, probability_of_improvement
+from paac_cli.reporting.statistics import ConfidenceInterval, bootstrap, interquartile_mean, probability_of_improvement
 from paac_cli.runs.metrics_csv import WINDOW, number_in
 from paac_cli.runs.saved_run import RETURN, SavedRun
 
@@ -61,7 +61,7 @@ def _row(series: Series, threshold: float | None) -> dict[str, Any]:
     }
 
 
-def _estimate(scores: NDArray[np.float64]) -> Interval:
+def _estimate(scores: NDArray[np.float64]) -> ConfidenceInterval:
     return bootstrap(interquartile_mean, scores[:, None])
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 from typing import Any
 
-from paac_cli.reporting.statistics import Interval
+from paac_cli.reporting.statistics import ConfidenceInterval
 from paac_cli.reporting.tables import format_markdown, format_table
 from paac_cli.text import clock, counted, format_score, one_line, ranges, shorten
 
@@ -36,7 +36,7 @@ def format_csv(comparison: dict[str, Any]) -> str:
 def _flat(row: dict[str, Any]) -> list[tuple[str, Any]]:
     cells: list[tuple[str, Any]] = []
     for name, value in row.items():
-        if isinstance(value, Interval):
+        if isinstance(value, ConfidenceInterval):
             cells += [(name, value.value), (f"{name}_low", value.low), (f"{name}_high", value.high)]
         else:
             cells.append((name, " ".join(map(str, value)) if isinstance(value, list) else value))
@@ -94,7 +94,7 @@ def _setting(values: dict[str, Any], label: str) -> str:
     return "-" if values.get(label) is None else shorten(str(values[label]), 60)
 
 
-def _interval(interval: Interval, *, percent: bool = False) -> str:
+def _interval(interval: ConfidenceInterval, *, percent: bool = False) -> str:
     """E.g. "18.2 [17.9, 18.5]"; without brackets if the interval is a single value."""
     value, low, high = (f"{number:.1%}" if percent else format_score(number) for number in interval)
     return value if interval.low == interval.high else f"{value} [{low}, {high}]"

@@ -19,7 +19,7 @@ from paac_cli.reporting.character_graphics import ASCII, UNICODE
 from paac_cli.reporting.json_lines import event_line, metrics_line
 from paac_cli.reporting.learning_history import LearningHistory
 from paac_cli.reporting.live_region import LiveRegion, print_plainly
-from paac_cli.reporting.live_view import Moment, RunPlan, draw, summary
+from paac_cli.reporting.live_view import RunMoment, RunPlan, draw, summary
 from paac_cli.reporting.stall import StallWatch
 from paac_cli.text import printable
 
@@ -92,7 +92,7 @@ class LiveView:
         now, sign = time.monotonic(), self._watch.sign
         hint = f"{sign.symptom}; {sign.advice}" if sign else ""
         waited = 0.0 if self._has_ended else now - self._row_at
-        moment = Moment(self._history, waited, hint, self._event, now - self._event_at, self._has_ended)
+        moment = RunMoment(self._history, waited, hint, self._event, now - self._event_at, self._has_ended)
         return draw(self._plan, moment, width, height, self._glyphs)
 
 

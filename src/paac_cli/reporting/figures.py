@@ -29,18 +29,18 @@ _WIDTH = 9.0  # inches; text of 10 points is legible in a picture that is shown 
 _X_LABELS = {STEPS: "agent steps", FRAMES: "emulator frames", TIME: "minutes of training"}
 
 
-class Style(NamedTuple):
+class LineStyle(NamedTuple):
     """How a series is drawn in all panels; the names are Matplotlib's."""
 
     color: str
     linestyle: str
 
 
-def styles_of(series: Sequence[Series]) -> dict[str, Style]:
+def styles_of(series: Sequence[Series]) -> dict[str, LineStyle]:
     """Label -> style."""
     labels = dict.fromkeys(one.label for one in series)
     return {
-        label: Style(_COLOURS[number % len(_COLOURS)], _STYLES[number // len(_COLOURS) % len(_STYLES)])
+        label: LineStyle(_COLOURS[number % len(_COLOURS)], _STYLES[number // len(_COLOURS) % len(_STYLES)])
         for number, label in enumerate(labels)
     }
 
@@ -58,7 +58,7 @@ def make_panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
-def draw_band(axes: Axes, band: Band, label: str, style: Style) -> None:
+def draw_band(axes: Axes, band: Band, label: str, style: LineStyle) -> None:
     """Draw the mean of `band` as a line, and its interval as an area."""
     axes.plot(band.x, band.mean, label=label, linewidth=2, **style._asdict())
     axes.fill_between(band.x, band.low, band.high, color=style.color, alpha=0.2, linewidth=0)

@@ -37,7 +37,7 @@ class RunPlan:
     environments: str  #: what steps the environments: "emulator" for Atari, else "environment"
 
 
-class Moment(NamedTuple):
+class RunMoment(NamedTuple):
     """What the view shows at one moment."""
 
     history: LearningHistory
@@ -55,7 +55,7 @@ class _Block(NamedTuple):
     lines: Sequence[Text]
 
 
-def draw(plan: RunPlan, moment: Moment, width: int, height: int, glyphs: Glyphs = UNICODE) -> list[Text]:
+def draw(plan: RunPlan, moment: RunMoment, width: int, height: int, glyphs: Glyphs = UNICODE) -> list[Text]:
     """The view: at most `height` lines of at most `width` columns. What matters least is left out where lines lack."""
     blocks = [block for block in _blocks(plan, moment, max(width, _SMALLEST), glyphs) if block.lines]
     while sum(len(block.lines) for block in blocks) > height and len(blocks) > 1:
@@ -94,7 +94,7 @@ def limited_by(row: Row, environments: str) -> str:
     return f"{name} {_percent(share)}"
 
 
-def _blocks(plan: RunPlan, moment: Moment, width: int, glyphs: Glyphs) -> Iterator[_Block]:
+def _blocks(plan: RunPlan, moment: RunMoment, width: int, glyphs: Glyphs) -> Iterator[_Block]:
     history, row = moment.history, moment.history.latest
     yield _Block(6, [Text(one_line(plan.title), style="bold")])
     if row is None and not moment.has_ended:

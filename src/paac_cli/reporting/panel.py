@@ -37,7 +37,7 @@ _VALUE_TOP, _CURVE_TOP, _CURVE_HEIGHT = 216, 238, 88
 _ACTIONS_TOP, _BARS_TOP = 348, 370
 
 
-class Moment(NamedTuple):
+class GameMoment(NamedTuple):
     """What the panel shows of one step besides the log of the game."""
 
     step: int  #: index
@@ -75,7 +75,7 @@ class Panel:
         self._magnitude = np.zeros(0)  # the largest of each number of the observation so far
         self._static = self._draw_static()
 
-    def draw(self, image: NDArray[np.uint8], moment: Moment) -> None:
+    def draw(self, image: NDArray[np.uint8], moment: GameMoment) -> None:
         """Draw into `image` [HEIGHT, WIDTH, 3]."""
         image[...] = self._static
         score, width = format_score(moment.score), WIDTH - _VIEW_SIZE - 10

@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from paac_cli.errors import RunDirectoryError
 from paac_cli.files import make_directory, replace_synced
 from paac_cli.reporting.curves import STEPS, Curve, over_seeds, read_curve
-from paac_cli.reporting.figures import Style, add_legend, draw_band, label_axes, make_panels, plain, render, styles_of
+from paac_cli.reporting.figures import (
+    LineStyle,
+    add_legend,
+    draw_band,
+    label_axes,
+    make_panels,
+    plain,
+    render,
+    styles_of,
+)
 from paac_cli.reporting.plot_aggregate import draw_aggregate
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.reporting.series import Series, sort_into_series
@@ -74,7 +83,7 @@ def _draw_games(series: Sequence[Series], x: str, y: str) -> Figure:
     return figure
 
 
-def _draw_series(axes: Axes, curves: Sequence[Curve], name: str, style: Style) -> None:
+def _draw_series(axes: Axes, curves: Sequence[Curve], name: str, style: LineStyle) -> None:
     """One line per seed; of several seeds thin ones, below their interquartile mean."""
     band = over_seeds(curves) if len(curves) > 1 else None
     for number, curve in enumerate(curves):

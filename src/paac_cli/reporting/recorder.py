@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import VideoError, WorkerError
-from paac_cli.reporting.panel import Moment
-from paac_cli.reporting.stages import GridStage, Scene, Style, make_stage
+from paac_cli.reporting.panel import GameMoment
+from paac_cli.reporting.stages import GameStyle, GridStage, Scene, make_stage
 from paac_cli.reporting.video import VideoWriter
 from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.replay_frames import ReplayedStep, replay_frames
@@ -23,7 +23,7 @@ from paac_cli.spec import EnvSpec
 ATARI_FPS = 30.0
 
 
-class Film(NamedTuple):
+class FilmSettings(NamedTuple):
     """What all films are made from, whatever they show."""
 
     path: Path
@@ -55,20 +55,20 @@ class Film(NamedTuple):
         """The file that it is written to."""
         return VideoWriter(self.path, self.fps / self.group)
 
-    def style(self, scale: int, *, overlay: bool = False) -> Style:
+    def style(self, scale: int, *, overlay: bool = False) -> GameStyle:
         """How it shows games. scale: of small frames without a panel."""
         steps_per_second = self.spec.fps / self.config.frames_per_step
-        return Style(self.config, self.spec, scale, overlay, self.square_pixels, steps_per_second)
+        return GameStyle(self.config, self.spec, scale, overlay, self.square_pixels, steps_per_second)
 
 
 class _Shot(NamedTuple):
     """One frame of a film."""
 
-    moment: Moment
+    moment: GameMoment
     frame: NDArray[np.uint8]
 
 
-def record_games(film: Film, scenes: Sequence[Scene], *, overlay: bool, same_length: bool = False) -> int:
+def record_games(film: FilmSettings, scenes: Sequence[Scene], *, overlay: bool, same_length: bool = False) -> int:
     """Record the games of `scenes` one after the other; returns how many of them the film shows.
 
     Each is replayed in a process of its own. overlay: add a panel. same_length: each has the same part of
@@ -99,7 +99,7 @@ def record_games(film: Film, scenes: Sequence[Scene], *, overlay: bool, same_len
     return len(scenes)
 
 
-def record_grid(film: Film, scenes: Sequence[Scene], rows: int, columns: int) -> None:
+def record_grid(film: FilmSettings, scenes: Sequence[Scene], rows: int, columns: int) -> None:
     """Record the games of `scenes` side by side, until the last one ends. Raises as `record_games`."""
     with film.new_file() as video, contextlib.ExitStack() as replays:
         shots = [
@@ -122,7 +122,7 @@ def record_grid(film: Film, scenes: Sequence[Scene], rows: int, columns: int) ->
             running = {index: next_shot for index, next_shot in upcoming if next_shot is not None}
 
 
-def _shots(film: Film, scene: Scene, number: int, max_frames: int | None) -> Generator[_Shot, None, None]:
+def _shots(film: FilmSettings, scene: Scene, number: int, max_frames: int | None) -> Generator[_Shot, None, None]:
     """The frames of a film of one game. The game is replayed to its end even if there are more than `max_frames`.
 
     Raises as `record_games`. number: of the game, for messages.
@@ -131,7 +131,7 @@ def _shots(film: Film, scene: Scene, number: int, max_frames: int | None) -> Gen
     for step in _replayed(film, scene, number):
         score = step.score
         is_last = step.step == len(scene.game.actions) - 1
-        moment = Moment(step.step, score if is_last else step.score_before, step.obs)
+        moment = GameMoment(step.step, score if is_last else step.score_before, step.obs)
         for frame in step.frames if max_frames is None else step.frames[: max_frames - taken]:
             taken += 1
             yield _Shot(moment, frame)
@@ -142,7 +142,7 @@ def _shots(film: Film, scene: Scene, number: int, max_frames: int | None) -> Gen
         )
 
 
-def _replayed(film: Film, scene: Scene, number: int) -> Iterator[ReplayedStep]:
+def _replayed(film: FilmSettings, scene: Scene, number: int) -> Iterator[ReplayedStep]:
     game = scene.game
     seed = episode_seed(scene.seed, game.env, game.episode)
     try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from paac_cli.config.schema import EnvConfig
 from paac_cli.reporting.drawing import BACKGROUND, BRIGHT, DIM, Colour, new_image, write
 from paac_cli.reporting.network_view import NetworkView
-from paac_cli.reporting.panel import HEIGHT, WIDTH, GameLog, Moment, Panel
+from paac_cli.reporting.panel import HEIGHT, WIDTH, GameLog, GameMoment, Panel
 from paac_cli.spec import EnvSpec
 from paac_cli.text import format_score
 
@@ -34,7 +34,7 @@ class Scene(NamedTuple):
     title: str = ""  #: e.g. "after 300,000 steps"
 
 
-class Style(NamedTuple):
+class GameStyle(NamedTuple):
     """How games are shown."""
 
     config: EnvConfig
@@ -58,14 +58,14 @@ class Stage(Protocol):
     def begin(self, log: GameLog, title: str) -> None:
         """Another game begins. log: of it, for a panel."""
 
-    def describe(self, moment: Moment) -> None:
+    def describe(self, moment: GameMoment) -> None:
         """Draw what is known of a step besides its frames."""
 
     def show(self, frame: NDArray[np.uint8]) -> None:
         """Draw a frame of the game."""
 
 
-def make_stage(style: Style, frame: NDArray[np.uint8], *, has_titles: bool) -> Stage:
+def make_stage(style: GameStyle, frame: NDArray[np.uint8], *, has_titles: bool) -> Stage:
     """The arrangement of a film of one game after the other. frame: the first. has_titles: whether scenes have one."""
     if style.overlay:
         return PanelStage(style, frame.shape)
@@ -83,7 +83,7 @@ class PlainStage:
 
     def begin(self, log: GameLog, title: str) -> None: ...
 
-    def describe(self, moment: Moment) -> None: ...
+    def describe(self, moment: GameMoment) -> None: ...
 
     def show(self, frame: NDArray[np.uint8]) -> None:
         _draw(frame, self.canvas)
@@ -100,7 +100,7 @@ class CaptionedStage:
     def begin(self, log: GameLog, title: str) -> None:
         self._title = title
 
-    def describe(self, moment: Moment) -> None:
+    def describe(self, moment: GameMoment) -> None:
         self._write(format_score(moment.score), BRIGHT)
 
     def show(self, frame: NDArray[np.uint8]) -> None:
@@ -131,7 +131,7 @@ class CaptionedStage:
 class PanelStage:
     """The game beside a panel, with the name of the environment above and the title of the scene below."""
 
-    def __init__(self, style: Style, frame_shape: tuple[int, ...]) -> None:
+    def __init__(self, style: GameStyle, frame_shape: tuple[int, ...]) -> None:
         self._style = style
         height, width = _fitted(frame_shape, _BOX, style)
         self.canvas = new_image(_HEIGHT, _MARGIN + width + _MARGIN + WIDTH + _MARGIN)
@@ -155,7 +155,7 @@ class PanelStage:
         write(self._below, left, _MARGIN, 16, 15, DIM, width=end - _MARGIN)
         write(self._below, right, end, 18, 12, DIM, align="right")
 
-    def describe(self, moment: Moment) -> None:
+    def describe(self, moment: GameMoment) -> None:
         self._panel.draw(self._panel_place, moment)
 
     def show(self, frame: NDArray[np.uint8]) -> None:
@@ -165,7 +165,7 @@ class PanelStage:
 class GridStage:
     """Several games side by side."""
 
-    def __init__(self, style: Style, frame_shape: tuple[int, ...], rows: int, columns: int) -> None:
+    def __init__(self, style: GameStyle, frame_shape: tuple[int, ...], rows: int, columns: int) -> None:
         box = _GRID[0] // rows - _GAP - _CAPTION, _GRID[1] // columns - _GAP
         height, width = _fitted(frame_shape, box, style)
         across, down = width + _GAP, _CAPTION + height + _GAP
@@ -174,7 +174,7 @@ class GridStage:
         self.cells = [CaptionedStage(self.canvas[y : y + down - _GAP, x : x + width], padding=2) for y, x in corners]
 
 
-def natural_size(shape: tuple[int, ...], style: Style) -> tuple[int, int]:
+def natural_size(shape: tuple[int, ...], style: GameStyle) -> tuple[int, int]:
     """(height, width) of a game that nothing else limits: small frames are enlarged, large ones are as they are."""
     height, width = shape[:2]
     if max(height, width) > _SMALL:
@@ -183,7 +183,7 @@ def natural_size(shape: tuple[int, ...], style: Style) -> tuple[int, int]:
     return height, round(height * _TELEVISION) if style.is_television else width
 
 
-def _fitted(shape: tuple[int, ...], box: tuple[int, int], style: Style) -> tuple[int, int]:
+def _fitted(shape: tuple[int, ...], box: tuple[int, int], style: GameStyle) -> tuple[int, int]:
     """The largest (height, width) of a game in `box`; small frames are enlarged by a whole number if possible."""
     height, width = float(shape[0]), float(shape[1])
     if style.is_television:

@@ -17,7 +17,7 @@ _SEED = 0  # the same runs always give the same interval
 _AT_ONCE = 10**6  # numbers, or pairs of them, in resamples that are computed together
 
 
-class Interval(NamedTuple):
+class ConfidenceInterval(NamedTuple):
     """An estimate and its 95 % confidence interval."""
 
     value: float
@@ -49,7 +49,7 @@ def performance_profile(scores: Scores, thresholds: NDArray[np.float64]) -> NDAr
     return (scores.reshape(-1, 1) > thresholds).mean(axis=0)
 
 
-def bootstrap(statistic: Callable[..., Scores], *groups: Scores) -> Interval:
+def bootstrap(statistic: Callable[..., Scores], *groups: Scores) -> ConfidenceInterval:
     """`statistic(*groups)` and its percentile interval under a stratified bootstrap. groups: each [runs, tasks].
 
     Each resample draws as many runs as there are, with replacement, for each task and each group by itself. With one
@@ -62,7 +62,7 @@ def bootstrap(statistic: Callable[..., Scores], *groups: Scores) -> Interval:
         for start in range(0, _RESAMPLES, at_once)
     ]
     low, high = np.percentile(np.concatenate(values), [2.5, 97.5])
-    return Interval(float(statistic(*groups)), float(low), float(high))
+    return ConfidenceInterval(float(statistic(*groups)), float(low), float(high))
 
 
 def _resample(scores: Scores, number: int, rng: np.random.Generator) -> Scores:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.learning.predictor import Prediction
-from paac_cli.reporting.panel import Moment
-from paac_cli.reporting.stages import PanelStage, Style
+from paac_cli.reporting.panel import GameMoment
+from paac_cli.reporting.stages import GameStyle, PanelStage
 from paac_cli.reporting.window import Key, Window
 from paac_cli.sampling.live_game import LiveGame, LiveStep
 from paac_cli.seeding import episode_seed
@@ -28,7 +28,7 @@ class _Quit(Exception):  # noqa: N818 (not an error)
 
 
 def watch(
-    agent: Agent, game: LiveGame, window: Window, style: Style, *, seed: int, greedy: bool, frame_seconds: float
+    agent: Agent, game: LiveGame, window: Window, style: GameStyle, *, seed: int, greedy: bool, frame_seconds: float
 ) -> list[float]:
     """Play one game after the other until the user quits; returns the scores of those that have ended.
 
@@ -79,7 +79,7 @@ class _Log:
 class _Screening:
     """Shows games in the window at the chosen speed, and does what keys ask for."""
 
-    def __init__(self, window: Window, style: Style, frame_seconds: float, *, greedy: bool) -> None:
+    def __init__(self, window: Window, style: GameStyle, frame_seconds: float, *, greedy: bool) -> None:
         self._window, self._style, self._frame_seconds, self.greedy = window, style, frame_seconds, greedy
         self._speed, self._is_paused = 1.0, False
         self._stage: PanelStage | None = None
@@ -104,7 +104,7 @@ class _Screening:
                 self._stage = PanelStage(self._style, frame.shape)
                 self._stage.begin(self._log, "")
             if index == 0:
-                self._stage.describe(Moment(len(self._log.values) - 1, step.score, step.obs))
+                self._stage.describe(GameMoment(len(self._log.values) - 1, step.score, step.obs))
             self._stage.show(frame)
             self._refresh()
             self.rest(self._frame_seconds / self._speed)

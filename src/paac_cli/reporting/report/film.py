@@ -21,7 +21,7 @@ _TYPES = {
 MAX_FOUND, MAX_GIVEN = 8_000_000, 100_000_000  #: bytes of a film that is found, and of one that the user gives
 
 
-class Film(NamedTuple):
+class EmbeddedFilm(NamedTuple):
     """A video."""
 
     name: str  #: of its file
@@ -39,7 +39,7 @@ class NoFilm(NamedTuple):
         return f"{self.reason} To make one: {self.command}" if self.command else self.reason
 
 
-def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> Film:
+def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> EmbeddedFilm:
     """The film at `path`. Raises VideoError if it is not a video, or larger than `max_bytes`."""
     suffix = path.suffix.lower()
     if suffix not in _TYPES:
@@ -52,7 +52,7 @@ def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> Film:
     if content[offset : offset + len(magic)] != magic:
         raise VideoError(f"{path} is not a {suffix} video")
     url = Html(f"data:{media_type};base64,{base64.b64encode(content).decode()}")
-    return Film(path.name, url, media_type.startswith("image/"))
+    return EmbeddedFilm(path.name, url, media_type.startswith("image/"))
 
 
 def newest_film(run: SavedRun) -> Path | None:

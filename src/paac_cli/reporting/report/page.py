@@ -13,7 +13,7 @@ from paac_cli.config import yaml_io
 from paac_cli.reporting.report import provenance, sections
 from paac_cli.reporting.report.chart_data import curve_data
 from paac_cli.reporting.report.drawing import curve_svg
-from paac_cli.reporting.report.film import Film, NoFilm
+from paac_cli.reporting.report.film import EmbeddedFilm, NoFilm
 from paac_cli.reporting.report.markup import Html, element, script_data, section
 from paac_cli.reporting.report.results import Result
 from paac_cli.reporting.report.settings import compare_with_preset
@@ -41,7 +41,7 @@ class Subject(NamedTuple):
         return self.runs[scores.index(max(scores))]
 
 
-def make_page(subject: Subject, film: Film | NoFilm, now: datetime) -> str:
+def make_page(subject: Subject, film: EmbeddedFilm | NoFilm, now: datetime) -> str:
     """The page as HTML. Raises RunDirectoryError and ConfigError."""
     runs, names, results = subject.runs, subject.names, subject.results
     comparison = compare_with_preset(runs[0])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paac_cli.reporting.statistics import Interval, bootstrap, interquartile_mean
+from paac_cli.reporting.statistics import ConfidenceInterval, bootstrap, interquartile_mean
 from paac_cli.runs.metrics_csv import number_in
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import RETURN, SavedRun
@@ -54,7 +54,7 @@ def result_of(run: SavedRun) -> Result:
     )
 
 
-def mean_of_best(results: Sequence[Result]) -> Interval | None:
+def mean_of_best(results: Sequence[Result]) -> ConfidenceInterval | None:
     """The interquartile mean of the best mean returns; None unless all are known and of the same kind."""
     scores = [result.best for result in results]
     if not scores or None in scores or len({result.is_evaluated for result in results}) > 1:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.reporting.report.event_log import MAX_EVENTS, LoggedEvent, read_events
-from paac_cli.reporting.report.film import Film, NoFilm
+from paac_cli.reporting.report.film import EmbeddedFilm, NoFilm
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
 from paac_cli.reporting.report.results import Result, mean_of_best
 from paac_cli.runs.run_record import Status
@@ -133,7 +133,7 @@ def _failure(results: Sequence[tuple[str, Result]]) -> Iterator[Html]:
 # --- film
 
 
-def film_section(film: Film | NoFilm) -> Html:
+def film_section(film: EmbeddedFilm | NoFilm) -> Html:
     """The film, or why there is none."""
     if isinstance(film, NoFilm):
         hint = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from paac_cli.errors import RunDirectoryError, VideoError
 from paac_cli.files import make_directory, replace_synced
-from paac_cli.reporting.report.film import MAX_FOUND, Film, NoFilm, film_command, newest_film, read_film
+from paac_cli.reporting.report.film import MAX_FOUND, EmbeddedFilm, NoFilm, film_command, newest_film, read_film
 from paac_cli.reporting.report.page import Subject, make_page
 from paac_cli.reporting.report.results import result_of
 from paac_cli.reporting.series import sort_into_series
@@ -54,7 +54,7 @@ def write_report(path: Path, out: Path, film: Path | None) -> str:
     return str(embedded) if isinstance(embedded, NoFilm) else ""
 
 
-def _find_film(run: SavedRun) -> Film | NoFilm:
+def _find_film(run: SavedRun) -> EmbeddedFilm | NoFilm:
     """The newest film of `run`, or why there is none to embed."""
     try:
         path = newest_film(run)
