@@ -95,6 +95,11 @@ class EnvSpec(NamedTuple):
             self if self.unmasked_shape is None else self._replace(obs_shape=self.unmasked_shape, unmasked_shape=None)
         )
 
+    def scaled(self) -> "EnvSpec":
+        """The same with observations as `Torso.scaled` gives them: float32, and no bytes."""
+        parts = tuple(part._replace(is_bytes=False) for part in self.parts)
+        return self._replace(obs_dtype=np.dtype(np.float32), parts=parts)
+
     def draw_actions(self, rng: np.random.Generator, obs: NDArray) -> NDArray:
         """Random actions for `obs` [*leading, *obs_shape], uniform over those that are legal."""
         if self.unmasked_shape is None:

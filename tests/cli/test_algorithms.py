@@ -21,6 +21,7 @@ QUICK = {
         "algorithm.num_steps=8",
         "algorithm.num_minibatches=2",
         "algorithm.normalize_value=true",
+        "network.separate_value=true",
         "algorithm.target_kl=0.01",
         "algorithm.on_kl=adapt",
     ],

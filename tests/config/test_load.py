@@ -225,6 +225,15 @@ def test_settings_of_mlp_are_valid_if_any_torso_is_mlp(name, value):
     assert load(network={**network, "torsos": {"camera": "mlp"}}).network.torsos == {"camera": "mlp"}
 
 
+def test_a_separate_value_is_for_policies_with_a_value_and_without_a_cell():
+    network = {"torso": "mlp", "separate_value": True}
+    assert load(network=network, algorithm={"name": "ppo"}).network.separate_value
+    text = error_message(load, network=network, algorithm={"name": "dqn"})
+    assert "network.separate_value is for algorithms with a policy and a value, paac and ppo, not for dqn" in text
+    text = error_message(load, network=network | {"recurrent": {"cell": "gru"}})
+    assert "separate_value is not for recurrent networks; set separate_value to false" in text
+
+
 def test_layer_norm_is_not_for_a_keras_model():
     text = error_message(load, network={"torso": "a:make", "layer_norm": True})
     assert "layer_norm is for built-in torsos, but torso is a:make" in text

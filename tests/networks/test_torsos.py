@@ -13,6 +13,7 @@ from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import fan_in_uniform
 from paac_cli.networks.q_network import QNetwork
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.runs.checkpoint import load_policy
 from paac_cli.spec import EnvSpec, discrete_action
 
@@ -64,6 +65,38 @@ def test_the_variables_of_the_large_impala_network():
     assert {name: shape for name, shape in found.items() if name.startswith("torso/")} == expected
     # (592 + 4 * 2320) + (4640 + 4 * 9248) + 5 * 9248 + 991_488
     assert sum(np.prod(shape) for shape in expected.values()) == 1_089_232
+
+
+def test_a_value_with_a_torso_of_its_own_shares_no_weights_with_the_policy():
+    model = network("nips", separate_value=True)
+    torso = {name: shape for name, shape in shapes(model).items() if name.startswith("torso/")}
+    assert shapes(model) == shapes(network("nips")) | {f"value_{name}": shape for name, shape in torso.items()}
+    obs = np.random.default_rng(1).integers(256, size=(2, *IMAGE), dtype=np.uint8)
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = dict(zip(("policy", "value"), model(tf.constant(obs)), strict=True))
+    for kind, output in outputs.items():
+        gradients = tape.gradient(output, model.trainable_variables)
+        reached = {
+            variable.name.partition("/")[0]
+            for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
+            if gradient is not None and np.abs(gradient).max() > 0
+        }
+        assert reached == {"policy": {"torso", "policy"}, "value": {"value_torso", "value"}}[kind]
+
+
+def test_a_value_with_a_torso_of_its_own_gets_observations_as_the_policy_does():
+    """With the weights of the other torso, and one head, it gives the value of a network with one torso."""
+    obs = tf.constant(np.random.default_rng(1).integers(256, size=(3, 2, 3), dtype=np.uint8))
+    one, two = (network("mlp", (2, 3), normalize_obs=True, separate_value=separate) for separate in (False, True))
+    for model in (one, two):
+        model.observe(obs)
+    arrays, of_two = Variables(one.variables).to_arrays(), Variables(two.variables)
+    copies = {f"value_{name}": array for name, array in arrays.items() if name.startswith("torso/")}
+    assert sum("normalizer" in name for name in of_two.to_arrays()) == sum("normalizer" in name for name in arrays)
+    of_two.assign(arrays | copies)
+    for mine, other in zip(one(obs), two(obs), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(two.values(obs, NO_STATE), two(obs)[1], rtol=1e-6)
 
 
 def test_mlp_flattens_its_input():

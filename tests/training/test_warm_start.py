@@ -68,6 +68,16 @@ def test_a_value_head_is_not_taken_if_only_one_policy_normalises_values(source):
     assert begin_with(agent, policy, "there").new == {}
 
 
+@pytest.mark.parametrize("source", [True, False])
+def test_a_value_head_is_taken_only_with_its_torso(source):
+    policy = trained_policy(network={"separate_value": source})
+    agent = make_agent(make_config("paac", network={"separate_value": not source}), SPEC)
+    result = begin_with(agent, policy, "there")
+    assert {name.partition("/")[0] for name in result.taken} == {"torso", "policy"}
+    agent = make_agent(make_config("paac", network={"separate_value": source}), SPEC)
+    assert begin_with(agent, policy, "there").new == {}
+
+
 CELL = {"recurrent": {"cell": "gru", "size": 16}}  # as wide as the torso
 
 

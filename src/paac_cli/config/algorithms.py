@@ -65,6 +65,8 @@ class AlgorithmConfig(ConfigModel):
     supports_ranks: ClassVar[bool] = False
     #: Whether the agent trains policies with a recurrent cell (`network.recurrent`).
     supports_recurrent: ClassVar[bool] = False
+    #: Whether the agent has a policy and a value, which may have torsos of their own (`network.separate_value`).
+    supports_separate_value: ClassVar[bool] = False
 
     name: Annotated[
         str, Field(description="`paac`, `ppo`, `nstep_q`, `dqn`, `sac`, or `module:Class` of a third-party algorithm")
@@ -91,7 +93,7 @@ class PaacConfig(AlgorithmConfig):
     """PAAC: parallel advantage actor-critic (Clemente, Castejon, Chandra 2017, arXiv 1705.04862)."""
 
     implementation = "paac_cli.algorithms.paac:Paac"
-    supports_overlap = supports_ranks = supports_recurrent = True
+    supports_overlap = supports_ranks = supports_recurrent = supports_separate_value = True
 
     name: Annotated[Literal["paac"], Field(description="selects this algorithm")] = "paac"
     num_steps: NumSteps = 5
@@ -126,7 +128,7 @@ class PpoConfig(AlgorithmConfig):
     """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347)."""
 
     implementation = "paac_cli.algorithms.ppo:Ppo"
-    supports_overlap = supports_ranks = supports_recurrent = True
+    supports_overlap = supports_ranks = supports_recurrent = supports_separate_value = True
 
     name: Annotated[Literal["ppo"], Field(description="selects this algorithm")] = "ppo"
     num_steps: NumSteps = 128

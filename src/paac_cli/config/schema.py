@@ -95,7 +95,7 @@ class RecurrentConfig(ConfigModel):
 
 
 class NetworkConfig(ConfigModel):
-    """The network: one or more torsos, whose output all heads share."""
+    """The network: one or more torsos, whose output all heads share, unless the value has its own."""
 
     torso: Annotated[
         Torso,
@@ -140,6 +140,13 @@ class NetworkConfig(ConfigModel):
             "`paac`, `ppo` and `nstep_q`; `null` = no memory"
         ),
     ] = None
+    separate_value: Annotated[
+        bool,
+        Field(
+            description="a second torso for the value, so that policy and value share no weights; for `paac` and `ppo` "
+            "without `recurrent`"
+        ),
+    ] = False
     initializer: Annotated[
         Literal["orthogonal", "fan_in_uniform"],
         Field(
@@ -170,6 +177,8 @@ class NetworkConfig(ConfigModel):
                 raise ValueError(
                     f"{name} is for torso mlp, but torso is {' and '.join(sorted(torsos))}; remove {name}{remedy}"
                 )
+        if self.separate_value and self.recurrent is not None:
+            raise ValueError("separate_value is not for recurrent networks; set separate_value to false")
         if self.layer_norm and all(":" in torso for torso in torsos):
             raise ValueError(
                 f"layer_norm is for built-in torsos, but torso is {self.torso}; set layer_norm to false and use "
@@ -327,6 +336,11 @@ class RunConfig(ConfigModel):
                     "network.recurrent to null"
                 )
             self.algorithm.check_recurrent(self.sampling.num_envs)
+        if self.network.separate_value and not self.algorithm.supports_separate_value:
+            raise ValueError(
+                f"network.separate_value is for algorithms with a policy and a value, paac and ppo, not for "
+                f"{self.algorithm.name}; set network.separate_value to false"
+            )
         if self.env.is_atari and self.training.info_keys:
             raise ValueError("training.info_keys is for Gymnasium environments; Atari games have no `info`")
         return self

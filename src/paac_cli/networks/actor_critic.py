@@ -1,4 +1,4 @@
-"""A policy head and a value head on one trunk."""
+"""A policy head and a value head, on one trunk or each on a torso of its own."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +9,7 @@ from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, RunningMoments, moments_of
 from paac_cli.networks.recurrent import Sequences, States
+from paac_cli.networks.torsos import Torso
 from paac_cli.networks.trunk import Trunk
 from paac_cli.spec import EnvSpec
 
@@ -16,6 +17,8 @@ from paac_cli.spec import EnvSpec
 class ActorCritic(tf.Module):
     """`obs [B, ...] -> parameters of the policy [B, P], values [B]`, float32: two heads on one trunk.
 
+    With `network.separate_value` the value head has a torso of its own, which gets observations as the trunk scales
+    them.
     `distribution` is the action distribution with these parameters. A policy with a recurrent cell computes from
     observations and a state, which has `state_size` (S) numbers; without one, S = 0. If observations end with action
     masks, the probability of an illegal action is 0.
@@ -44,6 +47,11 @@ class ActorCritic(tf.Module):
         self._log_std = None if spec.action.choices else tf.Variable(tf.zeros(spec.action.shape), name="policy/log_std")
         outputs = self.distribution.num_parameters if self._log_std is None else spec.action.shape[0]
         self._policy = DenseLayer(features, DenseSpec(outputs, "linear"), initializer, rng, "policy", gain=0.01)
+        self._value_torso = None
+        if config.separate_value:
+            of_value = config.model_copy(update={"normalize_obs": False})
+            self._value_torso = Torso(of_value, spec.without_mask().scaled(), initializer, rng, "value_torso")
+            features = self._value_torso.num_features
         self._value = DenseLayer(features, DenseSpec(1, "linear"), initializer, rng, "value", gain=1.0)
 
     def __call__(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -62,7 +70,7 @@ class ActorCritic(tf.Module):
 
     def values(self, obs: tf.Tensor, state: States) -> tf.Tensor:
         """Values [B] of observations [B, ...]. state: [B, S]."""
-        return self._value_of(self._trunk(obs, state)[0])
+        return self._value_of(self._trunk(obs, state)[0], obs)
 
     def play(
         self, obs: tf.Tensor, state: States, seed: tf.Tensor, greedy: tf.Tensor
@@ -84,9 +92,12 @@ class ActorCritic(tf.Module):
         parameters = self._trunk.mask.exclude(self._policy(features), obs)
         if self._log_std is not None:
             parameters = tf.concat([parameters, tf.broadcast_to(self._log_std, tf.shape(parameters))], axis=1)
-        return parameters, self._value_of(features)
+        return parameters, self._value_of(features, obs)
 
-    def _value_of(self, features: tf.Tensor) -> tf.Tensor:
+    def _value_of(self, features: tf.Tensor, obs: tf.Tensor) -> tf.Tensor:
+        """Values [B]. features: of the trunk, [B, F]; obs: [B, ...]."""
+        if self._value_torso is not None:
+            features = self._value_torso(self._trunk.scaled(obs))
         value = tf.squeeze(self._value(features), axis=1)
         moments = self._value_moments
         return value if moments is None else value * moments.deviation + moments.mean

@@ -213,10 +213,7 @@ class SoftActorCritic(tf.Module):
         of_critic = config.model_copy(
             update={"normalize_obs": False, "layer_norm": config.layer_norm or critic_layer_norm}
         )
-        scaled = spec._replace(
-            obs_dtype=np.dtype(np.float32), parts=tuple(part._replace(is_bytes=False) for part in spec.parts)
-        )
-        self.critics = [actions.make_critic(of_critic, scaled, rng, name) for name in ("critic_1", "critic_2")]
+        self.critics = [actions.make_critic(of_critic, spec.scaled(), rng, name) for name in ("critic_1", "critic_2")]
 
     def scaled(self, obs: tf.Tensor) -> tf.Tensor:
         """Observations [B, ...] as the critics take them: without masks, float32, normalised if that is configured."""

@@ -35,6 +35,10 @@ class Trunk(tf.Module):
         """The state [B, S] at the start of an episode, for each of `obs` [B, ...]."""
         return tf.zeros([tf.shape(obs)[0], self.state_size])
 
+    def scaled(self, obs: tf.Tensor) -> tf.Tensor:
+        """Observations [B, ...] as the torso computes with them: without masks, float32, scaled or normalised."""
+        return self._torso.scaled(self.mask.split(obs))
+
     def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         self._torso.observe(self.mask.split(obs), moments)

@@ -16,7 +16,7 @@ from paac_cli.text import counted
 _TARGET = "target/"  # prefix of the arrays of target networks, which begin as copies
 _NORMALIZER = "normalizer/"  # of the statistics of observations
 _VALUE_NORMALIZER = "value_normalizer"  # first word of the statistics that a value head is normalised with
-_VALUE_HEADS = ("q", "value")
+_VALUE_HEADS = ("q", "value", "value_torso")  # the last: with network.separate_value
 _HEADS = (("policy",), _VALUE_HEADS)  # first words of arrays that mean something only together
 _CELL = "recurrent"  # first word of the arrays of a recurrent cell
 _MAX_NAMES = 6  # in one message
