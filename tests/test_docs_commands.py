@@ -29,8 +29,6 @@ NOT_RUN = {
     "paac train --preset pong --cluster host-a:4000,host-b:4000 --rank 0": "needs two machines; see test_ranks.py",
     "paac train --preset pong --cluster host-a:4000,host-b:4000 --rank 1": "needs two machines; see test_ranks.py",
     "srun --ntasks 4 paac train --preset pong": "needs Slurm",
-    "srun paac train --preset pong": "needs Slurm",
-    "test $? -eq 75 && scontrol requeue $SLURM_JOB_ID": "needs Slurm",
 }
 
 #: Pages that start several processes with TensorFlow, measure, or train much: left out by default.
