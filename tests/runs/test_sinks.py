@@ -136,6 +136,23 @@ def test_no_row_is_lost_when_the_disk_fails_for_a_while(sink, error, tmp_path):
     assert len(counts) > 8
 
 
+def test_no_column_is_lost_when_the_file_cannot_be_replaced_at_once(tmp_path):
+    path = tmp_path / "metrics.csv"
+    for at in range(60):
+        path.unlink(missing_ok=True)
+        sink = CsvSink(path, 0, print)
+        sink.write(10, {"a": 1.0, "b": 2.0})
+        with record_operations(tmp_path, Fault(at, errno.ENOSPC)) as operations:
+            sink.write(20, {"a": 3.0, "c": 4.0})  # a new column, so the file is replaced
+        sink.write(30, {"a": 5.0})
+        assert path.read_text() == "steps,a,b,c\n10,1,2,\n20,3,,4\n30,5,,\n"
+        if len(operations) <= at:
+            break
+    else:
+        pytest.fail("the writes never ended without a fault")
+    assert at > 4
+
+
 def steps_in(directory):
     if (directory / "metrics.csv").exists():
         found = rows(directory / "metrics.csv")

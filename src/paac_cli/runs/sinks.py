@@ -87,7 +87,8 @@ class CsvSink:
             append_at(self._path, self._size, lines)
             self._size += len(lines)
         else:
-            rows = read_rows(self._path)[1] if self._path.exists() else iter(())
+            found, rows = read_rows(self._path) if self._path.exists() else ([], iter(()))
+            columns = list(dict.fromkeys([*found, *columns]))  # if replacing it has failed, `_columns` is empty
             self._columns = []  # set again once the file has been replaced
             first = int(self._waiting[0]["steps"])
             earlier = (row for row in rows if int(row["steps"]) < first)
