@@ -85,6 +85,15 @@ def test_killed_workers_are_restarted_and_the_results_do_not_change(config, roll
         assert_same_arrays(snapshot, pool.snapshot())
 
 
+def test_a_worker_killed_by_a_signal_without_a_name_is_restarted():
+    events = []
+    with open_pool(CART_POLE, num_envs=2, log=events.append) as pool:
+        pool.reset()
+        os.kill(pool.pids[0], signal.SIGRTMIN + 1)
+        pool.step(np.zeros(2, int))
+    assert [event.failure.cause for event in events] == [f"killed by signal {signal.SIGRTMIN + 1}"]
+
+
 def test_a_restarted_worker_that_dies_during_the_replay_is_restarted_and_logged_too(monkeypatch):
     actions, events = random_actions(CART_POLE, 30, num_envs=2), []
     _, expected = play_in_process(CART_POLE, actions)
@@ -235,6 +244,15 @@ def test_a_worker_that_fails_in_the_same_place_is_not_restarted_for_ever(call, a
     message = str(caught.value)
     assert f"worker 0 (environments 0-2) failed {times} times in the same place, and is not restarted" in message
     assert f"{cause} {place[call]}" in message
+
+
+def test_a_worker_that_is_killed_in_the_same_place_is_restarted_as_often_as_allowed():
+    """The kernel may have killed it, for lack of memory, and that may be over in a while."""
+    config, events = config_of(Counting, fault_in="step", fault="SIGKILL"), []
+    with open_pool(config, spec_of(Counting), num_workers=1, log=events.append, max_restarts=4) as pool:
+        pool.reset()
+        with pytest.raises(WorkerError, match="5 workers failed within an hour"):
+            pool.step(np.zeros(3, int))
 
 
 def test_restarts_are_counted_over_an_hour(monkeypatch):

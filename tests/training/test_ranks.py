@@ -18,7 +18,7 @@ from paac_cli.runs.checkpoint import load_checkpoint
 from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.training import processes
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
-from paac_cli.training.launch import Ended, can_be_repeated, exit_code
+from paac_cli.training.launch import Ended, can_be_repeated, describe_failures, exit_code
 from short_runs import final_state, logged_steps, metrics_rows
 
 UPDATES, NUM_ENVS, NUM_STEPS = 50, 5, 8
@@ -325,6 +325,12 @@ def test_the_exit_code_is_that_of_a_rank_that_failed_by_itself():
     assert exit_code([Ended(-9, was_slow=True), Ended(2)]) == 2
     assert exit_code([Ended(143), Ended(-15)]) == 143
     assert exit_code([Ended(-9, was_stopped=True), Ended(1)]) == -9
+
+
+def test_a_signal_without_a_name_is_described_by_its_number():
+    assert describe_failures([Ended(0), Ended(-9), Ended(-35)]) == (
+        "rank 1 was killed by SIGKILL and rank 2 was killed by signal 35"
+    )
 
 
 def test_only_ranks_that_were_killed_are_started_again():

@@ -28,6 +28,14 @@ _PR_SET_NAME = 15  # prctl(2): the name that `top` and `ps` show, at most 15 byt
 SHOW_STACKS = signal.SIGUSR2  #: makes a process write the stacks of its threads
 
 
+def signal_name(number: int) -> str:
+    """The name of a signal, e.g. "SIGKILL"; real-time signals have none, and are e.g. "signal 35"."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def run_child(
     main: Callable[..., None], connection: Connection, stacks_pipe: Connection, mark: str, *arguments: Any
 ) -> None:

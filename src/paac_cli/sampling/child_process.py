@@ -12,7 +12,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from paac_cli.config.schema import EnvConfig
-from paac_cli.sampling.child import SHOW_STACKS, run_child
+from paac_cli.sampling.child import SHOW_STACKS, run_child, signal_name
 from paac_cli.sampling.descendants import kill_group, kill_marked
 from paac_cli.sampling.fork_server import fork_server, start
 from paac_cli.sampling.traces import shorten_stacks
@@ -29,13 +29,13 @@ _HANG_ADVICE = (
 class ChildFailedError(Exception):
     """A process died or hangs."""
 
-    def __init__(self, cause: str, stacks: str, *, is_exit: bool = False, advice: str = "") -> None:
+    def __init__(self, cause: str, stacks: str, *, exit_code: int | None = None, advice: str = "") -> None:
         """cause: e.g. "killed by SIGSEGV". stacks: those of its threads, as far as it could still write them.
 
-        is_exit: whether it ended by itself. advice: as in `WorkerFailure`.
+        exit_code: of the process, as in `subprocess`; None if it has not ended. advice: as in `WorkerFailure`.
         """
         super().__init__(cause)
-        self.cause, self.stacks, self.is_exit, self.advice = cause, stacks, is_exit, advice
+        self.cause, self.stacks, self.exit_code, self.advice = cause, stacks, exit_code, advice
 
     def __str__(self) -> str:
         advice = f"; {self.advice}" if self.advice else ""
@@ -92,8 +92,8 @@ class ChildProcess:
         if code is None:
             cause = "closed its pipe without ending"
         else:
-            cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return ChildFailedError(cause, self._read_stacks(), is_exit=code is not None and code >= 0)
+            cause = f"killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        return ChildFailedError(cause, self._read_stacks(), exit_code=code)
 
     def hang_error(self, seconds: float) -> ChildFailedError:
         """The error that says that it has not answered for `seconds`; without stacks if the process is stopped."""

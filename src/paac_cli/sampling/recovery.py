@@ -4,6 +4,7 @@ A game is a function of its seed and its actions, and the learner has both. The 
 executes the command that the old one did not finish, so the results do not change.
 """
 
+import signal
 import time
 from collections import deque
 
@@ -19,7 +20,7 @@ from paac_cli.sampling.worker_process import CHECK_EVERY, Timeouts, WorkerProces
 _START = b""  # stands for what a new process does first, without a command: it makes its environments
 _HOUR = 3600.0  # seconds
 _MAX_EXITS, _MAX_CRASHES = 2, 3  # times that a worker may fail in the same place: by an exit, in another way
-_FROM_OUTSIDE = ("killed by SIGKILL",)  # e.g. by the kernel, for lack of memory: that may be over in a while
+_FROM_OUTSIDE = -signal.SIGKILL  # exit code, e.g. if the kernel lacks memory: that may be over in a while
 
 
 class RestartBudget:
@@ -118,17 +119,17 @@ class RestartableWorker:
         self._process.child.kill()
         failure = WorkerFailure(self._task.name, error.cause, self._activity(), error.stacks, error.advice)
         self._budget.spend(failure)
-        self._require_another(failure, is_exit=error.is_exit)
+        self._require_another(failure, error.exit_code)
         return failure
 
-    def _require_another(self, failure: WorkerFailure, *, is_exit: bool) -> None:
+    def _require_another(self, failure: WorkerFailure, exit_code: int | None) -> None:
         """Raises WorkerError if the same happens in the same place for too many times: it would happen for ever."""
         place = failure.cause, failure.activity
         self._repeats = self._repeats + 1 if place == self._last_place else 1
         self._last_place = place
         in_env = self._process.activity[0] != NO_ENV
-        limit = _MAX_EXITS if is_exit else _MAX_CRASHES
-        if in_env and self._repeats >= limit and failure.cause not in _FROM_OUTSIDE:
+        limit = _MAX_EXITS if exit_code is not None and exit_code >= 0 else _MAX_CRASHES
+        if in_env and self._repeats >= limit and exit_code != _FROM_OUTSIDE:
             raise WorkerError(
                 f"{failure.worker} failed {limit} times in the same place, and is not restarted any more: "
                 f"{failure.details}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from paac_cli.sampling.child import STOP_SIGNALS
+from paac_cli.sampling.child import STOP_SIGNALS, signal_name
 from paac_cli.training.cluster import JOB
 from paac_cli.training.processes import forward_lines, split_cores, start_paac
 
@@ -112,7 +112,7 @@ def exit_code(ends: Sequence[Ended]) -> int:
 def describe_failures(ends: Sequence[Ended]) -> str:
     """Which ranks were killed or stopped from outside, e.g. "rank 1 was killed by SIGKILL"."""
     return " and ".join(
-        f"rank {rank} was {'stopped' if end.was_stopped else f'killed by {signal.Signals(-end.code).name}'}"
+        f"rank {rank} was {'stopped' if end.was_stopped else f'killed by {signal_name(-end.code)}'}"
         for rank, end in enumerate(ends)
         if _failed_from_outside(end)
     )
