@@ -19,6 +19,7 @@ from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.training import processes
 from paac_cli.training.cluster import Cluster, find_cluster, wait_for_all
 from paac_cli.training.launch import Ended, can_be_repeated, describe_failures, exit_code
+from paac_cli.training.slurm import slurm_cluster
 from short_runs import final_state, logged_steps, metrics_rows
 
 UPDATES, NUM_ENVS, NUM_STEPS = 50, 5, 8
@@ -231,13 +232,56 @@ def test_ranks_with_other_settings_are_refused_in_every_rank(tmp_path):
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
+def set_slurm_task(monkeypatch, node, local_id, task, *, nodes, counts, job=7, step=0):
+    """Set the variables that Slurm sets for a task of a step: task `local_id` on `node`.
+
+    task: its SLURM_PROCID. counts: number of tasks on each of `nodes`.
+    """
+    variables = {
+        **{"SLURMD_NODENAME": node, "SLURM_LOCALID": local_id, "SLURM_PROCID": task},
+        **{"SLURM_JOB_ID": job, "SLURM_STEP_ID": step, "SLURM_STEP_NUM_TASKS": sum(counts)},
+        **{"SLURM_STEP_NODELIST": nodes, "SLURM_STEP_TASKS_PER_NODE": ",".join(map(str, counts))},
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(value))
+
+
+@pytest.mark.parametrize("distribution", ["block", "cyclic"])
+def test_each_task_of_a_slurm_step_finds_its_own_rank(distribution, monkeypatch):
+    tasks = [("node8", 0), ("node8", 1), ("node9", 0), ("node10", 0), ("node10", 1), ("node11", 0)]
+    if distribution == "cyclic":
+        tasks.sort(key=lambda task: task[1])
+    clusters = {}
+    for index, (node, local_id) in enumerate(tasks):
+        set_slurm_task(monkeypatch, node, local_id, index, nodes="node[8-11]", counts=[2, 1, 2, 1])
+        clusters[node, local_id] = slurm_cluster()
+    (addresses,) = {cluster.addresses for cluster in clusters.values()}
+    first_port = int(addresses[0].rpartition(":")[2])
+    assert {task: addresses[cluster.rank] for task, cluster in clusters.items()} == {
+        (node, local_id): f"{node}:{first_port + local_id}" for node, local_id in tasks
+    }
+    assert clusters["node10", 0].rank == 0
+
+
+def test_steps_that_run_at_the_same_time_have_ports_of_their_own(monkeypatch):
+    addresses = []
+    for job, step in [(7, 0), (7, 1), (8, 0), (8, 1)]:
+        set_slurm_task(monkeypatch, "a", 0, 0, nodes="a", counts=[4], job=job, step=step)
+        addresses += slurm_cluster().addresses
+    assert len(set(addresses)) == 16
+
+
+def test_a_task_that_is_not_in_the_list_of_its_step_is_an_error(monkeypatch):
+    set_slurm_task(monkeypatch, "other", 0, 0, nodes="node[1-2]", counts=[1, 1])
+    with pytest.raises(ClusterError, match=r"this task is at other:\d+, and its step at node1:\d+, node2:\d+"):
+        slurm_cluster()
+
+
 def test_the_tasks_of_a_slurm_step_are_ranks(tmp_path, monkeypatch):
     arguments = [*LONG, "--total-steps", "640"]
-    step = {"JOB_ID": os.getpid(), "STEP_NUM_TASKS": 2, "STEP_NODELIST": "localhost", "STEP_TASKS_PER_NODE": 2}
     ranks = []
     for rank in range(2):
-        for name, value in (step | {"PROCID": rank}).items():
-            monkeypatch.setenv(f"SLURM_{name}", str(value))
+        set_slurm_task(monkeypatch, "localhost", rank, rank, nodes="localhost", counts=[2], job=os.getpid())
         ranks.append(start(tmp_path / "run", *arguments))
     assert "4 environments on 1 worker in each of 2 ranks" in finish(ranks[0])
     assert finish(ranks[1]) == ""
