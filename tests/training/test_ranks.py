@@ -271,6 +271,17 @@ def test_steps_that_run_at_the_same_time_have_ports_of_their_own(monkeypatch):
     assert len(set(addresses)) == 16
 
 
+@pytest.mark.parametrize(("gpus_per_task", "expected"), [(None, [0, 1]), ("1", [0, 0])])
+def test_a_task_to_which_slurm_shows_only_its_own_gpu_uses_that(gpus_per_task, expected, monkeypatch):
+    if gpus_per_task is not None:
+        monkeypatch.setenv("SLURM_GPUS_PER_TASK", gpus_per_task)
+    found = []
+    for local_id in range(2):
+        set_slurm_task(monkeypatch, "a", local_id, local_id, nodes="a", counts=[2])
+        found.append(slurm_cluster().local_rank)
+    assert found == expected
+
+
 def test_a_task_that_is_not_in_the_list_of_its_step_is_an_error(monkeypatch):
     set_slurm_task(monkeypatch, "other", 0, 0, nodes="node[1-2]", counts=[1, 1])
     with pytest.raises(ClusterError, match=r"this task is at other:\d+, and its step at node1:\d+, node2:\d+"):

@@ -23,6 +23,7 @@ class Cluster(NamedTuple):
 
     addresses: tuple[str, ...]  #: host:port of every rank
     rank: int  #: of this process
+    has_own_gpus: bool = False  #: whether this process can use no GPU of another rank
 
     @property
     def others(self) -> dict[int, str]:
@@ -31,7 +32,9 @@ class Cluster(NamedTuple):
 
     @property
     def local_rank(self) -> int:
-        """The index of this process among the ranks that have the same host."""
+        """The index of this process among the ranks that can use the same GPUs: those with the same host."""
+        if self.has_own_gpus:
+            return 0
         hosts = [address.rpartition(":")[0] for address in self.addresses]
         return hosts[: self.rank].count(hosts[self.rank])
 

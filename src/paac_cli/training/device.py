@@ -23,7 +23,7 @@ def choose_device(device: Device, *, deterministic: bool = True, local_rank: int
     """Make TensorFlow use `device`; returns the name of the device that it will use.
 
     On a GPU, memory is allocated as needed, and operations are deterministic if `deterministic`.
-    local_rank: index of this process among those that train together on this machine; each has a GPU of its own.
+    local_rank: index of this process among those that train together and can use the same GPUs; each uses another one.
     Raises DeviceError if a GPU is requested and TensorFlow finds none.
     """
     gpus = tf.config.list_physical_devices("GPU")

@@ -32,4 +32,5 @@ def slurm_cluster() -> Cluster:
         raise ConfigError(f"Slurm's variables do not describe the tasks of this step: {error}") from error
     if own not in addresses:
         raise ClusterError(f"Slurm's variables say that this task is at {own}, and its step at {', '.join(addresses)}")
-    return Cluster(tuple(addresses), addresses.index(own))
+    has_own_gpus = "SLURM_GPUS_PER_TASK" in os.environ  # `srun --gpus-per-task` hides the GPUs of other tasks
+    return Cluster(tuple(addresses), addresses.index(own), has_own_gpus)
