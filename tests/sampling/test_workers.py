@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.errors import WorkerError
 from paac_cli.sampling import child_process
+from paac_cli.sampling.pool import WorkerPool
 from pools import (
     PONG,
     counting_seed,
@@ -78,6 +80,17 @@ def test_global_random_generators_differ_between_workers_and_follow_from_the_see
             drawn.append(pool.step(np.zeros(3, int)).obs[:, 1:].copy())
     assert len(set(drawn[0].flat)) == 6
     assert np.array_equal(*drawn)
+
+
+def test_global_random_generators_differ_between_ranks():
+    drawn = []
+    for rank in range(2):
+        sampling = SamplingConfig(num_envs=1, num_workers=1)
+        config, spec = config_of(GlobalRandomState), spec_of(GlobalRandomState)
+        with WorkerPool(config, spec, sampling, rollout_length=1, seed=1, log=print, first_env=rank) as pool:
+            pool.reset()
+            drawn.append(tuple(pool.step(np.zeros(1, int)).obs[0, 1:]))
+    assert len(set(drawn)) == 2
 
 
 def scheduler_can_be_set():

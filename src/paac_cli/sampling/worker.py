@@ -46,11 +46,11 @@ def _configure_scheduling(core: int | None) -> None:
 
 
 def _seed_global_generators(task: WorkerTask) -> None:
-    """Seed the global random generators differently in every worker: all are forked from the same server.
+    """Seed the global random generators differently in every worker: all those of a rank are forked from one server.
 
     Environments should use a generator of their own. Those that do not would otherwise be alike in all workers.
     """
-    seed = integer_seed(episode_seed(task.seed, task.envs.start, 0))
+    seed = integer_seed(episode_seed(task.seed, task.first_env + task.envs.start, 0))
     random.seed(seed)
     np.random.seed(seed)
 
