@@ -105,11 +105,22 @@ def _change_signals() -> None:
     signal.setitimer(signal.ITIMER_REAL, 1000)
 
 
+class _HangsAsTextError(Exception):
+    def __str__(self) -> str:
+        time.sleep(1000)
+        return ""
+
+
+def _raise_what_hangs() -> None:
+    raise _HangsAsTextError
+
+
 ACTIONS = {
     "nothing": lambda: None,
     "chdir": lambda: os.chdir("/"),
     "thread": lambda: threading.Thread(target=_sleep).start(),
     "raise": lambda: exec("raise ValueError('no more licences')"),  # noqa: S102
+    "raise what hangs": _raise_what_hangs,
     "exit": lambda: sys.exit(3),
     "os exit": lambda: os._exit(3),
     "crash": lambda: ctypes.string_at(0),

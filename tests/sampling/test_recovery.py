@@ -159,6 +159,15 @@ def test_a_hung_worker_is_restarted_after_the_timeout(fault, call, tmp_path):
     assert ("_inject_fault" in event.failure.stacks) == (fault != "SIGSTOP")  # a stopped process cannot write stacks
 
 
+@pytest.mark.timeout(60, method="thread")  # without an end, the pool would wait for the rest of the error
+def test_a_worker_that_hangs_while_it_formats_an_error_counts_as_hung():
+    events = []
+    with open_pool(rude(step=["raise what hangs"]), SPEC, log=events.append, worker_timeout=2, max_restarts=0) as pool:
+        pool.reset()
+        with pytest.raises(WorkerError, match="hung for 2 s in step 1"):
+            pool.step(np.zeros(3, int))
+
+
 def test_a_hung_worker_does_not_hide_a_dead_one():
     events = []
     with open_counting(ends="never", log=lambda event: events.append((time.monotonic(), event))) as pool:

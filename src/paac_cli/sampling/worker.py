@@ -114,6 +114,7 @@ def _errors_sent(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        text = format_error(error).encode(errors="backslashreplace")  # runs third-party code, which may hang
         os.write(connection.fileno(), ERROR)
-        connection.send_bytes(format_error(error).encode(errors="backslashreplace"))
+        connection.send_bytes(text)
         raise _EnvFailedError from None

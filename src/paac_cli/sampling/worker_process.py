@@ -12,7 +12,7 @@ from paac_cli.errors import StoppedError, WorkerError
 from paac_cli.sampling.child_process import ChildProcess
 from paac_cli.sampling.closing import CloseProblems
 from paac_cli.sampling.layout import NO_ENV
-from paac_cli.sampling.worker import CLOSE, CLOSED, CLOSING, ERROR, run_worker
+from paac_cli.sampling.worker import CLOSE, CLOSED, CLOSING, ERROR, READY, run_worker
 from paac_cli.sampling.worker_envs import WorkerTask
 
 CHECK_EVERY = 1.0  #: seconds between two checks of a worker that does not answer
@@ -99,10 +99,10 @@ class WorkerProcess:
             message = self._connection.recv_bytes().decode() if answer == ERROR else ""
         except (EOFError, OSError):
             answer = b""
-        if answer == b"":
-            raise self.child.death_error()
         if answer == ERROR:
             raise WorkerError(message)
+        if answer != READY:  # it has died, or ends without having sent an error
+            raise self.child.death_error()
         return True
 
     def request_end(self) -> None:
