@@ -15,20 +15,16 @@ from run_paac import paac_here
 from short_runs import QUICK, final_state
 
 
-def list_of_policies(path, warn=print):
-    return list(find_policy_arrays(path, warn))
-
-
 def test_a_policy_is_found_in_a_run_directory_and_in_a_checkpoint(trained):
-    best, *others = list_of_policies(trained)
+    best, *others = find_policy_arrays(trained, print)
     assert best.sha256 == load_policy_arrays(next((trained / "checkpoints").glob("best_*"))).sha256
     newest = list_checkpoints(trained / "checkpoints")[0]
-    (found,) = list_of_policies(newest)
+    (found,) = find_policy_arrays(newest, print)
     assert found.sha256 in {one.sha256 for one in others}
 
 
 def test_the_policy_with_the_digest_of_the_config_is_found_or_its_absence_an_error(trained, tmp_path):
-    for one in list_of_policies(trained):
+    for one in find_policy_arrays(trained, print):
         assert find_initial_policy(InitFrom(path=str(trained), sha256=one.sha256), print).sha256 == one.sha256
     with pytest.raises(ConfigError, match="holds no policy with SHA-256 aaaa"):
         find_initial_policy(InitFrom(path=str(trained), sha256="a" * 64), print)
@@ -44,10 +40,10 @@ def test_a_damaged_policy_is_not_taken(trained, tmp_path):
         file.seek(-1, 2)
         file.write(b"\xff")
     warnings = []
-    assert len(list_of_policies(copy, warnings.append)) == len(list_of_policies(trained)) - 1
+    assert len(find_policy_arrays(copy, warnings.append)) == len(find_policy_arrays(trained, print)) - 1
     assert "skipped a checkpoint" in warnings[0]
     with pytest.raises(CheckpointError, match="damaged"):
-        list_of_policies(best)
+        find_policy_arrays(best, print)
 
 
 def test_a_run_begins_with_a_policy_resumes_and_is_verified(trained, tmp_path):
@@ -55,7 +51,7 @@ def test_a_run_begins_with_a_policy_resumes_and_is_verified(trained, tmp_path):
     shutil.copytree(trained, source)
     command = ["train", *QUICK, "--run-dir", run_dir, "--init-from", source]
     assert f"Beginning with 8 arrays of the policy in {source}" in paac_here(*command, "--total-steps", "640").output
-    digest = list_of_policies(source)[0].sha256
+    digest = find_policy_arrays(source, print)[0].sha256
     assert read_config(run_dir / "config.yaml").init_from == InitFrom(path=str(source), sha256=digest)
     (best,) = (source / "checkpoints").glob("best_*")
     (source / "checkpoints" / best.name.replace("best", "step")).rename(tmp_path / "the same policy")

@@ -12,9 +12,9 @@ import pytest
 from chaos.save_scenes import some_checkpoint
 from paac_cli.config.load import to_yaml
 from paac_cli.errors import CheckpointError
+from paac_cli.runs import find
 from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 from paac_cli.runs.checkpoint_names import list_checkpoints
-from paac_cli.runs.find import find_policy, newest_run
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import find_interval
@@ -59,10 +59,10 @@ def no_warning(text):
 
 def test_a_reader_always_finds_a_checkpoint_while_another_process_saves(saving_run):
     readers = [
-        lambda: find_policy(saving_run, last=False, warn=no_warning),
-        lambda: find_policy(saving_run, last=True, warn=no_warning),
+        lambda: find.find_policy(saving_run, last=False, warn=no_warning),
+        lambda: find.find_policy(saving_run, last=True, warn=no_warning),
         lambda: RunDirectory(saving_run).latest(some_checkpoint(1).config, no_warning),
-        lambda: newest_run(saving_run.parent),
+        lambda: find.newest_run(saving_run.parent),
     ]
     reads, end = 0, time.monotonic() + 5
     while time.monotonic() < end:
@@ -71,6 +71,29 @@ def test_a_reader_always_finds_a_checkpoint_while_another_process_saves(saving_r
         reads += len(readers)
     assert reads > 500
     find_interval(saving_run, from_start=True, trusted=(), warn=no_warning)
+
+
+@pytest.mark.parametrize("what", ["load_policy", "load_policy_arrays"])
+def test_policies_that_are_deleted_while_others_are_loaded_are_not_reported_as_damaged(what, tmp_path, monkeypatch):
+    directory, load, steps_left = tmp_path / "checkpoints", getattr(find, what), iter([4, 5])
+    for steps in (1, 2, 3):
+        save_checkpoint(directory, some_checkpoint(steps), keep=3)
+
+    def load_while_another_is_saved(*arguments, **options):
+        loaded = load(*arguments, **options)
+        for steps in steps_left:
+            save_checkpoint(directory, some_checkpoint(steps), keep=3)
+        return loaded
+
+    monkeypatch.setattr(find, what, load_while_another_is_saved)
+    if what == "load_policy":
+        found = find.find_progress(tmp_path, warn=no_warning)
+        assert [policy.counters.steps for policy in found] == [3, 4, 5]
+    else:
+        found = find.find_policy_arrays(tmp_path, no_warning)
+        assert [policy.sha256 for policy in found] == [
+            find.load_policy_arrays(path).sha256 for path in list_checkpoints(directory)
+        ]
 
 
 def test_the_last_two_checkpoints_are_found_if_two_are_kept(tmp_path):
@@ -94,7 +117,7 @@ def test_no_checkpoint_is_found_where_there_is_none_and_that_takes_no_time(tmp_p
     start = time.monotonic()
     assert load_newest(lambda: list_checkpoints(tmp_path), load_checkpoint, no_warning) == []
     with pytest.raises(CheckpointError, match="no run with a checkpoint"):
-        newest_run(tmp_path)
+        find.newest_run(tmp_path)
     assert time.monotonic() - start < 1
 
 
@@ -120,6 +143,6 @@ def test_the_newest_run_is_found_also_behind_a_link(tmp_path):
         save_checkpoint(tmp_path / name / "checkpoints", some_checkpoint(steps), keep=1)
         time.sleep(0.01)
     (tmp_path / "runs" / "link").symlink_to(tmp_path / "elsewhere")
-    assert newest_run(tmp_path / "runs") == tmp_path / "runs" / "group" / "older"
+    assert find.newest_run(tmp_path / "runs") == tmp_path / "runs" / "group" / "older"
     shutil.rmtree(tmp_path / "runs" / "group")
-    assert newest_run(tmp_path / "runs") == tmp_path / "runs" / "link"
+    assert find.newest_run(tmp_path / "runs") == tmp_path / "runs" / "link"

@@ -46,15 +46,14 @@ def find_progress(path: Path, *, warn: Warn, trusted: Container[str] = ()) -> li
     if _is_checkpoint(path):
         raise CheckpointError(f"{path} is one checkpoint; --progress needs a run directory, e.g. runs/pong-seed1")
     directory = path / CHECKPOINTS
-    milestones, checkpoints = list_milestones(directory), list_checkpoints(directory)
+
+    def list_paths() -> list[Path]:
+        milestones, checkpoints = list_milestones(directory), list_checkpoints(directory)
+        return [*milestones, *checkpoints[:1]] if milestones else [*checkpoints, *list_policies(directory)]
+
     found = dict[int, TrainedPolicy]()
-    for each in [*milestones, *checkpoints[:1]] if milestones else [*checkpoints, *list_policies(directory)]:
-        try:
-            policy = load_policy(each, trusted)
-        except CheckpointError as error:
-            warn(f"skipped a checkpoint: {error}")
-        else:
-            found.setdefault(policy.counters.steps, policy)
+    for _, policy in load_newest(list_paths, partial(load_policy, trusted=trusted), warn, count=None):
+        found.setdefault(policy.counters.steps, policy)
     if len(found) < 2:
         raise CheckpointError(
             f"{path} has kept {counted(len(found), 'policy', 'policies')}, and --progress needs at least two; runs "
@@ -63,29 +62,24 @@ def find_progress(path: Path, *, warn: Warn, trusted: Container[str] = ()) -> li
     return [found[steps] for steps in sorted(found)]
 
 
-def find_policy_arrays(path: Path, warn: Warn) -> Iterator[PolicyArrays]:
-    """The arrays of all valid policies at `path`, which is a checkpoint or a run directory; the best one first.
+def find_policy_arrays(path: Path, warn: Warn, *, count: int | None = None) -> list[PolicyArrays]:
+    """The arrays of the first `count` valid policies at `path`, a checkpoint or a run directory; the best one first.
 
-    Warns of damaged ones. Raises CheckpointError if there is none.
+    count: None: all. Warns of damaged ones. Raises CheckpointError if there is none.
     """
     if _is_checkpoint(path):
-        yield load_policy_arrays(path)
-        return
+        return [load_policy_arrays(path)]
     directory = path / CHECKPOINTS
-    paths = [*list_policies(directory), *list_checkpoints(directory)]
-    if not paths:
-        raise CheckpointError(f"{path} has no checkpoint yet")
-    damaged = 0
-    for each in paths:
-        try:
-            policy = load_policy_arrays(each)
-        except CheckpointError as error:
-            warn(f"skipped a checkpoint: {error}")
-            damaged += 1
-        else:
-            yield policy
-    if damaged == len(paths):
-        raise CheckpointError(f"no checkpoint in {directory} is valid")
+
+    def list_paths() -> list[Path]:
+        return [*list_policies(directory), *list_checkpoints(directory)]
+
+    found = [policy for _, policy in load_newest(list_paths, load_policy_arrays, warn, count)]
+    if not found:
+        raise CheckpointError(
+            f"no checkpoint in {directory} is valid" if list_paths() else f"{path} has no checkpoint yet"
+        )
+    return found
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -20,9 +20,9 @@ _Listing = dict[Path, tuple[int, int] | None]
 
 
 def load_newest(
-    list_paths: ListPaths, load: Callable[[Path], Loaded], warn: Warn, count: int = 1
+    list_paths: ListPaths, load: Callable[[Path], Loaded], warn: Warn, count: int | None = 1
 ) -> list[tuple[Path, Loaded]]:
-    """The first `count` of `list_paths()` that `load` can read, with their paths; fewer if there are no more.
+    """The first `count` (None: all) of `list_paths()` that `load` can read, with their paths; perhaps fewer.
 
     Warns of each damaged one and skips it. A checkpoint that disappears meanwhile is not damaged: another process has
     saved a newer one, so the paths are listed again. Raises CheckpointError if they cannot be listed, and TrustError as
@@ -31,7 +31,7 @@ def load_newest(
     for attempts_left in reversed(range(_ATTEMPTS)):
         listing = _identify(list_paths())
         found, damages, has_changed = _load_first(listing, load, count)
-        if len(found) < count and not has_changed:
+        if (count is None or len(found) < count) and not has_changed:
             has_changed = not _is_stable(listing, list_paths)
         if not has_changed or not attempts_left:
             break
@@ -41,7 +41,7 @@ def load_newest(
 
 
 def _load_first(
-    listing: _Listing, load: Callable[[Path], Loaded], count: int
+    listing: _Listing, load: Callable[[Path], Loaded], count: int | None
 ) -> tuple[list[tuple[Path, Loaded]], list[CheckpointError], bool]:
     """What can be loaded, what is wrong with the rest, and whether one was deleted or replaced meanwhile."""
     found: list[tuple[Path, Loaded]] = []

@@ -38,7 +38,7 @@ class WarmStart(NamedTuple):
 
 def find_initial_policy(init_from: InitFrom, warn: Warn) -> PolicyArrays:
     """The policy that `init_from` describes. Warns of damaged ones. Raises ConfigError and CheckpointError."""
-    for found in find_policy_arrays(Path(init_from.path), warn):
+    for found in find_policy_arrays(Path(init_from.path), warn, count=None if init_from.sha256 else 1):
         if init_from.sha256 in (None, found.sha256):
             return found
     raise ConfigError(
