@@ -19,15 +19,16 @@ def close_all(envs: Mapping[int, Env], timeout: float, on_next: Callable[[int], 
 
     on_next: called with the index of each environment before it is closed.
     """
-    problems = {}
+    problems, limit = {}, f"{timeout:g} s (sampling.close_timeout)"
     for n, env in envs.items():
         on_next(n)
         try:
             with _time_limit(timeout):
                 env.close()
         except _TimeLimitError:
-            problems[n] = f"took longer than {timeout:g} s (sampling.close_timeout), and was interrupted"
-            timeout = min(timeout, _REST)
+            problems[n] = f"took longer than {limit}, and was interrupted"
+            if timeout > _REST:
+                timeout, limit = _REST, f"{_REST:g} s (the limit after another one has hung)"
         except BaseException as error:  # third-party code may raise anything
             problems[n] = f"raised {describe_error(error)}"
     return problems
