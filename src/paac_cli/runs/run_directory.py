@@ -148,7 +148,7 @@ class RunDirectory:
         """
         with self._saving("checkpoint", checkpoint):
             if self.metrics_csv.exists():
-                sync_file(self.metrics_csv)  # a run that resumes from here has all rows before it
+                sync_file(self.metrics_csv)  # a run that resumes from here has all rows that could be written
             if may_be_best:
                 # Before the checkpoint: a run that is killed in between resumes earlier and finds it again.
                 save_if_best(self.checkpoints, checkpoint)
