@@ -368,6 +368,7 @@ def test_wrong_descriptions_of_a_cluster_are_config_errors(addresses, rank, vari
         (["--algorithm", "dqn"], "algorithm dqn trains in one process, not in 2 ranks"),
         (["--num-envs", "1"], "2 ranks need at least as many environments"),
         (["--num-envs", "4", "--set", "sampling.overlap=true"], "sampling.overlap is for one process"),
+        (["--set", "training.jit_compile=true"], "training.jit_compile is for one process"),
     ],
 )
 def test_what_several_ranks_cannot_do_is_refused_at_once(arguments, message, tmp_path):

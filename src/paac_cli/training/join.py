@@ -34,7 +34,11 @@ def _check(config: RunConfig, size: int) -> None:
     algorithm = config.algorithm
     if not algorithm.supports_ranks:
         raise ConfigError(f"algorithm {algorithm.name} trains in one process, not in {size} ranks")
-    for key, is_set in (("sampling.overlap", config.sampling.overlap), ("jit_compile", config.training.jit_compile)):
+    one_process = {
+        "sampling.overlap": config.sampling.overlap,
+        "training.jit_compile": config.training.jit_compile,
+    }
+    for key, is_set in one_process.items():
         if is_set:
             raise ConfigError(f"{key} is for one process, not for several ranks")
     if config.sampling.num_envs < size:
