@@ -35,15 +35,22 @@ class CountingAgent:
         return Prediction(np.zeros(len(obs), np.int32), state[:, 0], state[:, :0], state)
 
 
-def open_toys(env_class):
-    config = config_of(env_class, length=5)
-    return evaluation_pool(config, spec_of(env_class), episodes=2, seed=1, log=lambda event: None)
+def open_games(config, spec, episodes, **options):
+    """An `evaluation_pool`."""
+    options = {"sampling": SamplingConfig(), "num_envs": BATCH} | options
+    return evaluation_pool(config, spec, episodes=episodes, seed=1, log=lambda event: None, **options)
+
+
+def open_toys(env_class, episodes, **options):
+    return open_games(config_of(env_class, length=5), spec_of(env_class), episodes, **options)
 
 
 def test_a_game_holds_its_own_actions_and_values():
-    with open_toys(Counting) as pool:
-        games = play(CyclicAgent(), pool, episodes=4, seed=1, greedy=False)
-    assert [(game.env, game.episode, game.length) for game in games] == [(0, 0, 5), (1, 0, 5), (0, 1, 5), (1, 1, 5)]
+    with open_toys(Counting, 20, num_envs=2) as pool:
+        games = play(CyclicAgent(), pool, episodes=20, seed=1, greedy=False)
+    assert [(game.env, game.episode, game.length) for game in games] == [
+        (index % BATCH, index // BATCH, 5) for index in range(20)
+    ]
     for game in games:
         begin = 5 * game.episode
         assert game.values.tolist() == list(range(begin, begin + 5))
@@ -57,15 +64,14 @@ def test_a_game_holds_its_own_actions_and_values():
 def test_the_state_of_a_policy_is_carried_through_a_game_and_begins_anew_with_the_next(num_envs, ends):
     """Also if the rows are played one after another."""
     config = config_of(Counting, length=5, ends=ends)
-    pool = evaluation_pool(config, spec_of(Counting), episodes=4, seed=1, log=lambda event: None, num_envs=num_envs)
-    with pool:
-        games = play(CountingAgent(), pool, episodes=8, seed=1, greedy=False, rows=4)
-    assert [game.values.tolist() for game in games] == [[1, 2, 3, 4, 5]] * 8
+    with open_games(config, spec_of(Counting), 20, num_envs=num_envs) as pool:
+        games = play(CountingAgent(), pool, episodes=20, seed=1, greedy=False)
+    assert [game.values.tolist() for game in games] == [[1, 2, 3, 4, 5]] * 20
 
 
 def test_a_game_that_diverged_on_replay_is_not_part_of_the_next():
     """Its worker is killed, and the game gives other observations on replay."""
-    with open_toys(UnseededObservation) as pool:
+    with open_toys(UnseededObservation, 2) as pool:
 
         def kill(step):
             if step == 3:
@@ -88,16 +94,12 @@ class NoisyAgent:
         return Prediction(action, rows.astype(np.float32), nothing, nothing)
 
 
-def noisy_games(num_envs, episodes, **options):
+def noisy_games(num_envs, episodes):
     """What games of `Counting` with 5 steps are, on a pool with `num_envs` environments."""
-    config, statuses = config_of(Counting, length=5), []
-    pool = evaluation_pool(
-        config, spec_of(Counting), episodes=episodes, seed=1, log=print, num_envs=num_envs, **options
-    )
-    with pool:
+    statuses = []
+    with open_toys(Counting, episodes, num_envs=num_envs) as pool:
         assert pool.num_envs == min(num_envs, episodes)
-        rows = min(BATCH, episodes)
-        games = play(NoisyAgent(), pool, episodes=episodes, seed=1, greedy=False, rows=rows, on_step=statuses.append)
+        games = play(NoisyAgent(), pool, episodes=episodes, seed=1, greedy=False, on_step=statuses.append)
     return [(game.env, game.episode, game.score, game.length, game.actions.tolist()) for game in games], statuses
 
 
@@ -112,20 +114,19 @@ def test_games_are_the_same_on_any_number_of_environments(episodes):
 
 def test_no_more_environments_are_made_than_asked_for(tmp_path):
     config = rude(made=["touch", str(tmp_path / "{env_index}")])
-    with evaluation_pool(config, SPEC, episodes=7, seed=1, log=print, num_envs=2, max_steps=3) as pool:
-        games = play(NoisyAgent(), pool, episodes=7, seed=1, greedy=False, rows=7)
+    with open_games(config, SPEC, 7, num_envs=2, max_steps=3) as pool:
+        games = play(NoisyAgent(), pool, episodes=7, seed=1, greedy=False)
     assert [(game.env, game.length, game.is_truncated) for game in games] == [(row, 3, True) for row in range(7)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
 
 
 def test_games_are_truncated_at_the_limit_and_say_so():
     for limit, length, is_truncated in ((3, 3, True), (5, 5, False), (6, 5, False)):
-        config = config_of(Counting, length=5)
-        with evaluation_pool(config, spec_of(Counting), episodes=2, seed=1, log=print, max_steps=limit) as pool:
-            games = play(CyclicAgent(), pool, episodes=4, seed=1, greedy=False)
+        with open_toys(Counting, 20, num_envs=4, max_steps=limit) as pool:
+            games = play(CyclicAgent(), pool, episodes=20, seed=1, greedy=False)
         assert [(game.length, len(game.actions), game.is_truncated) for game in games] == [
             (length, length, is_truncated)
-        ] * 4
+        ] * 20
         first = games[0]
         assert first.score == sum(100 * action + step for step, action in enumerate(first.actions.tolist(), 1))
 
@@ -140,7 +141,7 @@ def test_progress_is_counted_in_steps_and_games():
 def test_the_timeouts_of_the_run_apply():
     sampling = SamplingConfig(num_envs=64, num_workers=3, worker_timeout=1, max_restarts=0)
     config = rude(step=["hang"])
-    with evaluation_pool(config, SPEC, episodes=1, seed=1, log=print, sampling=sampling) as pool:
+    with open_games(config, SPEC, 1, sampling=sampling) as pool:
         pool.reset()
         with pytest.raises(WorkerError, match="hung for 1 s in step 1"):
             pool.step(np.zeros(1, int))

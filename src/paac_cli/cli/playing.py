@@ -56,7 +56,7 @@ def open_player(
 ) -> Iterator[Play]:
     """Yields a function that plays the same `episodes` games with any policy of a run, and shows progress."""
     import_tensorflow()
-    from paac_cli.training.evaluation import BATCH, evaluation_pool, play
+    from paac_cli.training.evaluation import evaluation_pool, play
     from paac_cli.training.player import make_player
 
     agent: Agent | None = None
@@ -79,9 +79,8 @@ def open_player(
             nonlocal agent
             agent = agent or make_player(config, spec, policy)
             agent.policy.assign(policy)
-            rows = min(BATCH, episodes)
             with _progress(episodes, may_never_end=limits.max_steps is None) as show:
-                return play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, rows=rows, on_step=show)
+                return play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_step=show)
 
         yield play_with
 

@@ -70,8 +70,8 @@ def evaluation_pool(
     episodes: int,
     seed: int,
     log: Log,
-    sampling: SamplingConfig | None = None,
-    num_envs: int = BATCH,
+    sampling: SamplingConfig,
+    num_envs: int,
     max_steps: int | None = None,
     info_keys: tuple[str, ...] = (),
     stopping: Callable[[], bool] = lambda: False,
@@ -85,11 +85,10 @@ def evaluation_pool(
     of `WorkerPool`; do not change the games.
     """
     sizes = {"num_envs": min(num_envs, BATCH, episodes), "num_workers": "auto", "overlap": False}
-    sampling = (sampling or SamplingConfig()).model_copy(update=sizes)
     return WorkerPool(
         config,
         spec,
-        sampling,
+        sampling.model_copy(update=sizes),
         rollout_length=1,
         seed=seed,
         log=log,
@@ -116,23 +115,24 @@ def play(
     episodes: int,
     seed: int,
     greedy: bool,
-    rows: int | None = None,
     on_step: Callable[[PlayStatus], None] = lambda _: None,
 ) -> list[EvaluatedGame]:
     """Play `episodes` games on a pool of `evaluation_pool`; returns them in a fixed order.
 
-    Row `n` of `N` plays games n, n + N, n + 2N, ... The number of games per row is fixed in advance; otherwise short
-    games would be overrepresented. rows: N, at most `BATCH`; as many as the pool has environments if None. If it has
-    fewer, some rows are played after the others, and every game is the same. on_step: called after each step.
+    Row `n` of `N` plays games n, n + N, n + 2N, ..., where `N` is `BATCH`, or `episodes` if there are fewer. The number
+    of games per row is fixed in advance; otherwise short games would be overrepresented. If the pool has fewer
+    environments than there are rows, some rows are played after the others, and every game is the same.
+
+    on_step: called after each step.
     """
-    num_rows, evaluation = rows or pool.num_envs, _Evaluation(agent, pool, seed, greedy, on_step)
+    num_rows, player = min(BATCH, episodes), _RowPlayer(agent, pool, seed, greedy, on_step)
     for first in range(0, num_rows, pool.num_envs):
         some = range(first, min(first + pool.num_envs, num_rows))
-        evaluation.play_rows(first, [len(range(row, episodes, num_rows)) for row in some])
-    return sorted(evaluation.games, key=lambda game: (game.episode, game.env))
+        player.play_rows(first, [len(range(row, episodes, num_rows)) for row in some])
+    return sorted(player.games, key=lambda game: (game.episode, game.env))
 
 
-class _Evaluation:
+class _RowPlayer:
     """Plays games of some rows after another."""
 
     def __init__(

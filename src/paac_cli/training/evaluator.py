@@ -107,7 +107,6 @@ class Evaluator:
                 episodes=training.evaluate_episodes,
                 seed=evaluation_seed(self._config.seed),
                 greedy=training.evaluate_greedy,
-                rows=min(BATCH, training.evaluate_episodes),
                 on_step=check,
             )
         except StoppedError:  # also if a worker does not answer after a stop signal
