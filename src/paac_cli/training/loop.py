@@ -61,7 +61,7 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
         session.make_up_for_evaluation()
         while not (session.is_stopping or session.is_finished):
             session.train_on_rollout()
-            session.log_and_save_if_due()
+            session.write_and_save_if_due()
     except StoppedError:
         pass  # a stop waits neither for a hung worker nor for a slow rollout; with several ranks it does
     except WorkerError as error:
@@ -95,16 +95,16 @@ class _Session:
         self._training, self._resume_from = training, resume_from
         config, steps = training.config, training.progress.steps
         self._envs = training.ranks.share(config.sampling.num_envs)
-        self._found = training.determinism or Determinism("exact")
+        self._determinism = training.determinism or Determinism("exact")
         self._writer = CheckpointWriter(
-            training, resume_from, approximate_reason(config.env.id, self._found), self._has_diverged
+            training, resume_from, approximate_reason(config.env.id, self._determinism), self._has_diverged
         )
-        self._log_due = Due(config.training.log_every, steps)
+        self._row_due = Due(config.training.log_every, steps)
         self._save_due = Due(config.training.checkpoint_every, steps)
         self._milestone_due = MilestoneDue(config.training.total_steps if config.training.keep_milestones else 0, steps)
         self._evaluate_due = Due(config.training.evaluate_every, steps)
         self.evaluation_due = resume_from is not None and resume_from.evaluation_due  #: at the current step
-        self._logged_at, self._saved = steps, (steps, self.evaluation_due)
+        self._last_row_at, self._saved = steps, (steps, self.evaluation_due)
         self._stopwatch = Stopwatch()
         self._start = 0.0
         self._of_all_ranks = RankState()  # of all ranks, at the end of the latest rollout
@@ -136,7 +136,7 @@ class _Session:
     def begin(self) -> None:
         """Restore agent and environments from the checkpoint, or reset them. Raises StoppedError or WorkerError."""
         agent, pool, checkpoint = self._training.agent, self._training.pool, self._resume_from
-        if text := information(self._training.config.env.id, self._found):
+        if text := information(self._training.config.env.id, self._determinism):
             self._training.log(Info(text))
         if self._training.config.training.evaluate_every is not None:
             self._training.log(Info(self._training.evaluator.description))
@@ -187,9 +187,9 @@ class _Session:
     def make_up_for_evaluation(self) -> None:
         """Evaluate, if the session that saved the checkpoint was stopped at an evaluation. Raises as that does."""
         if self.evaluation_due:
-            self._log()
+            self._write_row()
 
-    def log_and_save_if_due(self) -> None:
+    def write_and_save_if_due(self) -> None:
         """Save a milestone, evaluate, write a row of metrics and save a checkpoint, each if it is due.
 
         A row is always due when the run is finished. A run that resumes from a checkpoint has the milestones before it.
@@ -198,9 +198,9 @@ class _Session:
         steps = self._training.progress.steps
         if self._milestone_due(steps):
             self._writer.save_milestone()
-        log_due, self.evaluation_due = self._log_due(steps), self._evaluate_due(steps)
-        if log_due or self.evaluation_due or self.is_finished:
-            self._log()
+        row_due, self.evaluation_due = self._row_due(steps), self._evaluate_due(steps)
+        if row_due or self.evaluation_due or self.is_finished:
+            self._write_row()
         if self._save_due(steps) and not self.is_finished:
             self._save(may_be_best=True)
 
@@ -210,7 +210,7 @@ class _Session:
             self._training.agent.memory.rewind(self._training.progress.steps)
             self._save(may_be_best=self.is_finished)
 
-    def _log(self) -> None:
+    def _write_row(self) -> None:
         """Write a row of metrics, with the evaluation if one is due. If that is interrupted, no row is written."""
         results = self._evaluate() if self.evaluation_due else {}
         if self.evaluation_due:  # interrupted
@@ -240,9 +240,10 @@ class _Session:
         return evaluation.metrics | {"time/eval_share": seconds / (seconds + self._stopwatch.elapsed)}
 
     def _metrics_row(self) -> dict[str, float]:
+        """Metric -> value, in the order of the columns of metrics.csv."""
         progress = self._training.progress
         elapsed, spent = self._stopwatch.read()
-        steps, self._logged_at = progress.steps - self._logged_at, progress.steps
+        steps, self._last_row_at = progress.steps - self._last_row_at, progress.steps
         speed = {}
         if steps:  # otherwise the run has just resumed
             shares = {f"time/{name}_share": seconds / elapsed for name, seconds in spent.items()}
@@ -251,6 +252,7 @@ class _Session:
             "rollout/ep_rew_mean": progress.mean_return,
             "rollout/ep_len_mean": progress.mean_length,
             "rollout/episodes": progress.episodes,
+            # Also below: given here first, they have their columns beside the others of rollout/.
             **{name: value for name, value in progress.metrics.items() if name.startswith("rollout/")},
             **progress.info_means,
             "time/frames": progress.steps * self._training.config.frames_per_step,
