@@ -106,13 +106,13 @@ class WorkerProcess:
         return True
 
     def request_end(self) -> None:
-        """Ask the worker to close its environments and to end; `has_ended` waits for it."""
+        """Ask the worker to close its environments and to end; `can_be_killed_within` waits for it."""
         self._unanswered = self._silent = 0.0
         with contextlib.suppress(OSError):  # it may be dead
             os.write(self._connection.fileno(), CLOSE)
 
-    def has_ended(self, seconds: float, timeouts: Timeouts) -> bool:
-        """Whether the worker closes its environments within `seconds`, or has died, or must be killed.
+    def can_be_killed_within(self, seconds: float, timeouts: Timeouts) -> bool:
+        """Whether within `seconds` the worker has closed its environments, has died, or has taken too long.
 
         If not, this counts as `CHECK_EVERY` seconds. `problems` says what went wrong.
         """

@@ -91,6 +91,7 @@ class Workers:
 def _await_ends(processes: Sequence[WorkerProcess], timeouts: Timeouts) -> None:
     waiting = processes
     while waiting:
-        waiting = [process for process in waiting if not process.has_ended(CHECK_EVERY / len(waiting), timeouts)]
+        seconds = CHECK_EVERY / len(waiting)
+        waiting = [process for process in waiting if not process.can_be_killed_within(seconds, timeouts)]
     for process in processes:
         process.child.join(_EXIT_TIMEOUT)
