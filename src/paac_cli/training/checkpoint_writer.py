@@ -18,7 +18,7 @@ class CheckpointWriter:
     def __init__(
         self, training: Training, resume_from: Checkpoint | None, reason: str | None, has_diverged: Callable[[], bool]
     ) -> None:
-        """reason: why the run is approximate because of its environment; empty if it is not.
+        """reason: why the run is approximate because of its environment; None if it is not.
 
         has_diverged: whether an environment has diverged on replay so far, in any rank.
         """
@@ -35,9 +35,8 @@ class CheckpointWriter:
     @property
     def approximate(self) -> tuple[str, ...]:
         """Why the run is not bit-for-bit reproducible; empty if it is."""
-        if self._has_diverged():
-            self._approximate = unique((*self._approximate, "an environment diverged on replay"))
-        return self._approximate
+        diverged = ("an environment diverged on replay",) if self._has_diverged() else ()
+        return unique((*self._approximate, *diverged))
 
     def save(self, *, evaluation_due: bool, may_be_best: bool) -> None:
         """Save a checkpoint, and its policy also as the best one, if it is that and the run makes no evaluations.
