@@ -63,9 +63,10 @@ class LocalRanks:
             process.send_signal(number)
 
     def wait(self) -> list[Ended]:
-        """Wait until all ranks have ended. If one fails, the others have some time to notice that.
+        """Wait until all ranks have ended, and kill those that take too long.
 
-        A rank that is stopped has as much time to go on, or none if the others have given up.
+        After a rank has failed, the others have `_GRACE` seconds to end. A rank that is stopped, as by SIGSTOP, has as
+        long to continue, but is killed at once if another one fails.
         """
         failed_at = math.inf
         stopped_at, killed = dict[int, float](), dict[int, Ended]()

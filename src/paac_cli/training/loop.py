@@ -27,8 +27,9 @@ _SIGNALS_TAKE = 0.5  # seconds at most until a signal to all processes has reach
 def interact(
     player: Player, pool: Pool, num_steps: int, stopwatch: Stopwatch
 ) -> Iterator[tuple[TimeStep, Mapping[str, Any] | None]]:
-    """Play one rollout in lock-step. Yields each time step and the metrics that `learn` returned for it.
+    """Play `num_steps` steps, at most one rollout: in lock-step, or with `sampling.overlap` in halves.
 
+    Yields each time step and the metrics that `learn` returned for it.
     The time that the caller spends on a yielded step counts as learning.
     """
     if isinstance(pool, OverlappedPool):
@@ -185,7 +186,10 @@ class _Session:
             self._training.stop.adopt(signal)
 
     def make_up_for_evaluation(self) -> None:
-        """Evaluate, if the session that saved the checkpoint was stopped at an evaluation. Raises as that does."""
+        """Evaluate, if the session that saved the checkpoint was stopped at an evaluation.
+
+        Raises as `write_and_save_if_due`.
+        """
         if self.evaluation_due:
             self._write_row()
 

@@ -57,9 +57,9 @@ def forward_lines(process: subprocess.Popen[str], name: str, show: Callable[[str
 
 
 def split_cores(parts: int) -> list[set[int]]:
-    """The cores of each of `parts` processes: its share of those of this one, or one if there are fewer than processes.
+    """The cores of each of `parts` processes: they divide those of this process, or share them if there are too few.
 
-    If a container limits the CPU time, each gets as many cores as its share of that time keeps busy.
+    If a container limits the CPU time, each gets only as many cores as its share of that time can keep busy.
     """
     cores, most = sorted(os.sched_getaffinity(0)), math.ceil(available_cores() / parts)
     if len(cores) < parts:

@@ -66,7 +66,7 @@ class Ranks:
         return log_own
 
     def explaining_failures(self) -> contextlib.AbstractContextManager[None]:
-        """Those of the connection, if there is one."""
+        """A context manager: in its block, an exchange with other ranks that fails is a ClusterError."""
         return contextlib.nullcontext() if self.connection is None else self.connection.explaining_failures()
 
     def require_equal(self, arrays: Mapping[str, NDArray]) -> None:
