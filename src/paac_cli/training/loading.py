@@ -51,7 +51,7 @@ def load_training(
         found = find_determinism(config.env, config.sampling)
         config = config.with_env(fresh_per_episode=found.verdict == "carries state")
     if ranks.size > 1:
-        from paac_cli.training.device import device_in_use, resolve_precision
+        from paac_cli.training.device import resolve_precision
 
         config = ranks.config_of_first(resolve_precision(config))
     initial = None
@@ -67,12 +67,15 @@ def load_training(
         make_pool(config, spec, log, stopping, envs) as pool,
         open_evaluator(config, spec, pool.num_workers, ranks, log, stopping) as evaluator,
     ):
-        device = prepare_device(config) if ranks.size == 1 else device_in_use()
+        if ranks.size == 1:  # several ranks have loaded TensorFlow already, to connect
+            prepare_device(config)
+            from paac_cli.training.device import resolve_precision
+
+            config = resolve_precision(config)
         from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import resolve_precision
+        from paac_cli.training.device import device_in_use
 
         policy, group = checkpoint.policy if checkpoint else None, None
-        config = resolve_precision(config)
         if ranks.connection is not None:
             from paac_cli.learning.process_group import ProcessGroup
 
@@ -82,15 +85,12 @@ def load_training(
             from paac_cli.training.warm_start import begin_with
 
             log(Info(str(begin_with(agent, initial.arrays, config.init_from.path))))
-        yield Loaded(config, found, spec, pool, agent, evaluator, device)
+        yield Loaded(config, found, spec, pool, agent, evaluator, device_in_use())
 
 
-def prepare_device(config: RunConfig, local_rank: int = 0) -> str:
-    """Import TensorFlow and let it use the device of `config`; returns the device's name.
-
-    local_rank: as of `choose_device`.
-    """
+def prepare_device(config: RunConfig, local_rank: int = 0) -> None:
+    """Import TensorFlow and let it use the device of `config`. local_rank, errors: as of `choose_device`."""
     import_tensorflow()
     from paac_cli.training.device import choose_device
 
-    return choose_device(config.training.device, deterministic=config.training.deterministic, local_rank=local_rank)
+    choose_device(config.training.device, deterministic=config.training.deterministic, local_rank=local_rank)
