@@ -22,7 +22,7 @@ _MAX_WAITING = 10_000  # rows
 _CLOSE_TIMEOUT = 30.0  # seconds for a tracker to finish at the end of a run
 _ID = re.compile("[0-9a-f]{16}")
 
-Outcome = Literal["finished", "stopped", "failed"]
+SessionEnd = Literal["finished", "stopped", "failed"]
 
 
 class TrackedRun(NamedTuple):
@@ -47,7 +47,7 @@ class Tracker(Protocol):
     def write(self, steps: int, row: Mapping[str, float]) -> None:
         """Record `row`, the metrics after `steps` agent steps by name. Values may be NaN."""
 
-    def close(self, outcome: Outcome) -> None:
+    def close(self, outcome: SessionEnd) -> None:
         """The session ends: the run is finished, was stopped and can be resumed, or has failed."""
 
 
@@ -75,7 +75,7 @@ class TrackerSink:
         make: makes the tracker. It is called in the thread, and if it fails with each row until it succeeds.
         """
         self._name, self._make, self._log, self._is_stopping = name, make, log, is_stopping
-        self._items = queue.Queue[tuple[int, Mapping[str, float]] | Outcome](_MAX_WAITING)
+        self._items = queue.Queue[tuple[int, Mapping[str, float]] | SessionEnd](_MAX_WAITING)
         self._events = queue.SimpleQueue[Event]()  # for the main thread, because logs are not for several threads
         self._tracker: Tracker | None = None
         self._is_failing = self._has_warned = False
@@ -89,7 +89,7 @@ class TrackerSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        outcome: Outcome = "failed" if kind else "stopped" if self._is_stopping() else "finished"
+        outcome: SessionEnd = "failed" if kind else "stopped" if self._is_stopping() else "finished"
         if self._put(outcome):
             self._thread.join(_CLOSE_TIMEOUT)
         self._log_events()
@@ -103,7 +103,7 @@ class TrackerSink:
             self._refused += 1
         self._log_events()
 
-    def _put(self, item: tuple[int, Mapping[str, float]] | Outcome) -> bool:
+    def _put(self, item: tuple[int, Mapping[str, float]] | SessionEnd) -> bool:
         """Whether there is room for it: the tracker may have been waiting for something for a long time."""
         try:
             self._items.put_nowait(item)

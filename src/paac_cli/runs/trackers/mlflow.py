@@ -8,7 +8,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
-from paac_cli.runs.tracking import Outcome, TrackedRun
+from paac_cli.runs.tracking import SessionEnd, TrackedRun
 
 _ID = "paac.id"  # the tag by which a run is found again
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
@@ -40,7 +40,7 @@ class MlflowTracker:
         now = int(time.time() * 1000)
         self._client.log_batch(self._run_id, [Metric(name, float(value), now, steps) for name, value in row.items()])
 
-    def close(self, outcome: Outcome) -> None:
+    def close(self, outcome: SessionEnd) -> None:
         self._client.set_terminated(self._run_id, _STATUS[outcome])
 
 

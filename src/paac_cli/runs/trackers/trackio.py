@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import trackio
 
-from paac_cli.runs.tracking import Outcome, TrackedRun
+from paac_cli.runs.tracking import SessionEnd, TrackedRun
 
 
 class TrackioTracker:
@@ -26,5 +26,5 @@ class TrackioTracker:
     def write(self, steps: int, row: Mapping[str, float]) -> None:
         self._run.log(dict(row), step=steps)
 
-    def close(self, outcome: Outcome) -> None:
+    def close(self, outcome: SessionEnd) -> None:
         self._run.finish()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import wandb
 
-from paac_cli.runs.tracking import Outcome, TrackedRun
+from paac_cli.runs.tracking import SessionEnd, TrackedRun
 
 
 class WandbTracker:
@@ -31,5 +31,5 @@ class WandbTracker:
     def write(self, steps: int, row: Mapping[str, float]) -> None:
         self._run.log(dict(row), step=steps)
 
-    def close(self, outcome: Outcome) -> None:
+    def close(self, outcome: SessionEnd) -> None:
         self._run.finish(exit_code=1 if outcome == "failed" else 0)
