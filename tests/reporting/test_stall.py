@@ -1,5 +1,6 @@
 """Signs that learning has stalled: each appears where it should, and none in runs that learned."""
 
+import dataclasses
 import math
 from functools import cache
 from pathlib import Path
@@ -30,15 +31,7 @@ ABOUT = RunFacts(
     can_normalize=True,
     explore="explore",
 )
-CLIPPED = RunFacts(
-    total_steps=100_000,
-    max_entropy=math.log(6),
-    gamma=0.99,
-    clips_rewards=True,
-    normalizes=False,
-    can_normalize=True,
-    explore="explore",
-)
+CLIPPED = dataclasses.replace(ABOUT, max_entropy=math.log(6), clips_rewards=True)
 
 
 def about_run(run_dir):
@@ -79,7 +72,7 @@ def test_no_sign_appears_at_any_time_in_a_run_that_learned(curve):
     found, about = list(rows_before(curve, 10**18)), about_run(curve.parent)
     assert found
     for total_steps in (about.total_steps, 10 * about.total_steps, 10**15):
-        planned = RunFacts(**{**vars(about), "total_steps": total_steps})
+        planned = dataclasses.replace(about, total_steps=total_steps)
         signs = {count: find_sign(found[:count], planned) for count in range(1, len(found) + 1)}
         assert not any(signs.values()), {count: str(sign) for count, sign in signs.items() if sign}
 
@@ -108,7 +101,7 @@ def test_one_bad_update_is_no_sign():
 
 
 def test_values_in_units_of_their_deviation():
-    normalised = RunFacts(**{**vars(ABOUT), "normalizes": True})
+    normalised = dataclasses.replace(ABOUT, normalizes=True)
     sign = find_sign(rows(30, value_loss=lambda index: 20_000.0), normalised)
     assert sign.sign == "value_loss"
     assert "normalize_reward" not in sign.advice
@@ -152,7 +145,7 @@ def test_a_deterministic_policy_that_plays_well_is_no_sign():
 
 
 def test_entropies_of_continuous_actions_have_no_bound():
-    continuous = RunFacts(**{**vars(ABOUT), "max_entropy": None})
+    continuous = dataclasses.replace(ABOUT, max_entropy=None)
     assert sign_of(rows(30, entropy=lambda index: -3.0, ep_rew_mean=lambda index: index % 2), continuous) is None
 
 

@@ -13,6 +13,7 @@ from paac_cli.errors import DeviceError
 from paac_cli.import_tensorflow import onednn_setting
 from paac_cli.machine import available_cores, multiplies_bfloat16, processor
 from paac_cli.runs.runtime import Runtime
+from paac_cli.text import how_to_install
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "gymnasium", "ale-py", "numba", "opencv-python-headless")
 _OPTIONAL_PACKAGES = ("mujoco", "box2d", "nvidia-cublas-cu12", "nvidia-cudnn-cu12")  # of the extras
@@ -32,7 +33,7 @@ def choose_device(device: Device, *, deterministic: bool = True, local_rank: int
         found = ", ".join(d.name for d in tf.config.list_physical_devices())
         raise DeviceError(
             f"device gpu is not available: TensorFlow {tf.__version__}, built {built} CUDA, found only {found}. "
-            "Install CUDA's libraries with `pip install 'paac[gpu]'` and check the driver with `nvidia-smi`, or use "
+            f"Install CUDA's libraries ({how_to_install('gpu')}), check the driver with `nvidia-smi`, or use "
             "--device cpu"
         )
     if device == "cpu" or not gpus:
