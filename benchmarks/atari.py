@@ -179,7 +179,7 @@ def summary_table(results: Sequence[Result]) -> str:
         above.append(f"{sum(means[game] > scores[game] for game in shared)} of {len(shared)}")
         is_complete = len(shared) == len(means)
         over_games.append(f"{_interquartile_mean({game: scores[game] for game in shared}):.0%}" if is_complete else "")
-    steps = dict.fromkeys(_millions(result) for result in first)
+    steps = sorted({_millions(result) for result in first}, key=lambda text: float(text.removesuffix("M")))
     mean = f"**{own.value:.0%}** ({own.low:.0%} to {own.high:.0%})"
     rows = [
         ["steps", " to ".join(steps), "115M", *["10M"] * len(PUBLISHED)],

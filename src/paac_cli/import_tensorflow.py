@@ -11,6 +11,8 @@ from paac_cli.machine import available_cores, has_cpu_quota, memory_limit, vecto
 
 _MAX_CAPTURED = 1 << 20  # bytes
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+#: A graph that calls a graph compiled by XLA occupies a thread while it waits for it, so one thread would be too few.
+_LEAST_INTEROP_THREADS = 2
 
 
 def import_tensorflow() -> None:
@@ -31,8 +33,7 @@ def import_tensorflow() -> None:
                 _import()
     except (ImportError, MemoryError, SystemError) as error:
         raise DependencyError(f"TensorFlow cannot be imported: {_essence(error)}{memory_limit()}") from error
-    if has_cpu_quota():
-        _limit_threads(available_cores())
+    _set_threads()
 
 
 def prefer_onednn() -> None:
@@ -57,14 +58,15 @@ def _import() -> None:
     tf.config.list_physical_devices()  # looks for GPUs, which also prints messages
 
 
-def _limit_threads(cores: int) -> None:
-    """TensorFlow counts the cores of the machine. What users have set in the environment stays."""
+def _set_threads() -> None:
+    """TensorFlow itself counts cores that a container does not allow. What users have set in the environment stays."""
     import tensorflow as tf
 
-    if "TF_NUM_INTRAOP_THREADS" not in os.environ:
+    cores, is_limited = available_cores(), has_cpu_quota()
+    if is_limited and "TF_NUM_INTRAOP_THREADS" not in os.environ:
         tf.config.threading.set_intra_op_parallelism_threads(cores)
-    if "TF_NUM_INTEROP_THREADS" not in os.environ:
-        tf.config.threading.set_inter_op_parallelism_threads(cores)
+    if (is_limited or cores < _LEAST_INTEROP_THREADS) and "TF_NUM_INTEROP_THREADS" not in os.environ:
+        tf.config.threading.set_inter_op_parallelism_threads(max(cores, _LEAST_INTEROP_THREADS))
 
 
 def _essence(error: BaseException) -> str:

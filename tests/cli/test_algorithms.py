@@ -1,8 +1,11 @@
 """Every algorithm, and a third-party one, through the command line."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +107,18 @@ def test_a_run_compiled_by_xla_resumes_exactly(name, tmp_path):
     train_briefly(name, tmp_path / "two", 1280, *compiled)
     train_briefly(name, tmp_path / "two", 2560, *compiled)
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
+
+
+def test_a_run_compiled_by_xla_trains_on_one_core(tmp_path):
+    """TensorFlow itself would use one thread for graphs that wait for each other."""
+    command = [sys.executable, "-m", "paac_cli"]
+    core = min(os.sched_getaffinity(0))
+
+    def on_one_core(*arguments):
+        process = [*command, *map(str, arguments)]
+        return subprocess.run(process, preexec_fn=lambda: os.sched_setaffinity(0, {core}), timeout=150, check=True)
+
+    train_briefly("paac", tmp_path / "run", 640, "--set", "training.jit_compile=true", run=on_one_core)
 
 
 def test_overlap_is_refused_for_an_algorithm_that_learns_within_a_rollout(paac, tmp_path):
