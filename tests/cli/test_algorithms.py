@@ -83,7 +83,10 @@ def test_a_run_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name
 def test_a_recurrent_policy_that_is_resumed_on_other_workers_equals_an_uninterrupted_one(name, cell, overlap, tmp_path):
     """It is stopped in the middle of episodes, whose states are carried over."""
     settings = ["--set", f"network.recurrent={{cell: {cell}, size: 16}}", "--set", f"sampling.overlap={overlap}"]
-    settings += ["--set", "algorithm.target_update_steps=0"] if name == "nstep_q" else []
+    settings += {
+        "ppo": ["--set", "network.separate_value=false"],
+        "nstep_q": ["--set", "algorithm.target_update_steps=0"],
+    }.get(name, [])
     train_briefly(name, tmp_path / "one", 2560, "--num-workers", 2, *settings)
     train_briefly(name, tmp_path / "two", 1280, "--num-workers", 1, *settings)
     train_briefly(name, tmp_path / "two", 2560, "--num-workers", 2, *settings)

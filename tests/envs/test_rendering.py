@@ -9,7 +9,7 @@ import pytest
 
 from odd_envs import FRAMES
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.film import require_filmable
+from paac_cli.envs.film import try_rendering
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError
 from playing_envs import odd, play
@@ -25,7 +25,7 @@ def frames_of(config, steps=3):
 def refusal(config, *, needs_frame_rate=True):
     """The message with which `config` is refused for a video: one line."""
     with pytest.raises(PaacError) as caught:
-        require_filmable(config, needs_frame_rate=needs_frame_rate)
+        try_rendering(config, needs_frame_rate=needs_frame_rate)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -61,7 +61,7 @@ def test_without_a_display_mujoco_draws_with_egl(monkeypatch, variables, draws, 
     ],
 )
 def test_grey_and_rgba_are_converted_to_rgb(name, expected):
-    require_filmable(odd("Rendered", frame=name), needs_frame_rate=True)
+    try_rendering(odd("Rendered", frame=name), needs_frame_rate=True)
     frames = frames_of(odd("Rendered", frame=name))
     assert len(frames) == 4
     for frame in frames:
@@ -100,7 +100,7 @@ def test_a_render_that_raises_is_refused_with_its_error():
 
 
 def test_frames_must_not_change_their_size():
-    require_filmable(odd("Rendered", frame="grows"), needs_frame_rate=True)  # it has only the first
+    try_rendering(odd("Rendered", frame="grows"), needs_frame_rate=True)  # it has only the first
     with pytest.raises(VideoError, match=re.escape("an image [7, 8, 3] after one of [6, 8, 3]; all frames of a video")):
         frames_of(odd("Rendered", frame="grows"))
 
@@ -111,14 +111,14 @@ def test_a_frame_rate_that_no_video_can_have_is_refused_unless_another_is_given(
     text = refusal(config)
     assert text.startswith("odd_envs:Rendered-v0: metadata['render_fps'] is ")
     assert text.endswith("; expected a number of frames per second from 0.1 to 100,000, or give one with --fps")
-    require_filmable(config, needs_frame_rate=False)
+    try_rendering(config, needs_frame_rate=False)
     assert describe_env(config).fps == 30.0  # and it can be trained
 
 
 @pytest.mark.parametrize(("fps", "expected"), [(20, 20.0), (12.5, 12.5), (None, 30.0)])
 def test_the_frame_rate_is_that_of_the_environment_or_30(fps, expected):
     config = odd("Rendered", fps=fps)
-    require_filmable(config, needs_frame_rate=True)
+    try_rendering(config, needs_frame_rate=True)
     assert describe_env(config).fps == expected
 
 
@@ -129,9 +129,9 @@ def test_an_environment_that_cannot_be_made_for_a_video_says_so():
         r"takes the argument render_mode, lists 'rgb_array' in metadata\['render_modes'\], and has the method render"
     )
     with pytest.raises(EnvironmentSpecError, match=rf"'rgb_array', for a video: TypeErr.* {needs}"):
-        require_filmable(config, needs_frame_rate=True)
+        try_rendering(config, needs_frame_rate=True)
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "ALE/Pong-v5"])
 def test_environments_that_render_images_can_be_filmed(env_id):
-    require_filmable(EnvConfig(id=env_id), needs_frame_rate=True)
+    try_rendering(EnvConfig(id=env_id), needs_frame_rate=True)

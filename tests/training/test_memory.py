@@ -9,7 +9,10 @@ from paac_cli.errors import ConfigError
 from run_paac import paac_here as paac
 
 RECALL = ["--set", "env.id=memory_envs:Recall-v0", "--set", "training.stop_when={mean_return: 0.98}"]
-PPO = ["--preset", "ppo/cartpole", *RECALL, "--total-steps", 60_000]
+PPO = [
+    *("--preset", "ppo/cartpole", *RECALL, "--total-steps", 60_000),
+    *("--set", "network.separate_value=false", "--set", "algorithm.normalize_value=true"),
+]
 NSTEP_Q = [
     *("--preset", "nstep_q/cartpole", *RECALL, "--total-steps", 120_000),
     *("--set", "algorithm.epsilon_anneal_steps=50_000", "--set", "algorithm.q_lambda=0.9"),
