@@ -73,8 +73,8 @@ def _common_goal(series: Sequence[Series], game: str) -> float | None:
 
 def _best(run: SavedRun) -> float:
     """The highest mean return of 100 games; NaN before there is one."""
-    returns = run.columns_of_full_means([RETURN])[RETURN]
-    return float(np.nanmax(returns)) if np.isfinite(returns).any() else math.nan
+    returns = run.full_means[RETURN]
+    return float(returns.max()) if len(returns) else math.nan
 
 
 def _reached(run: SavedRun, threshold: float) -> tuple[float, float] | None:
@@ -82,7 +82,7 @@ def _reached(run: SavedRun, threshold: float) -> tuple[float, float] | None:
 
     A run that ends at its goal may reach it after its last row of metrics, at its last checkpoint.
     """
-    columns = run.columns_of_full_means(["steps", "time/time_elapsed", RETURN])
+    columns = run.full_means
     rows = np.flatnonzero(columns[RETURN] >= threshold)
     if len(rows):
         return float(columns["steps"][rows[0]]), float(columns["time/time_elapsed"][rows[0]]) / 60

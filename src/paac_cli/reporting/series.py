@@ -37,9 +37,8 @@ def sort_into_series(runs: Iterable[SavedRun]) -> list[Series]:
     """
     found: dict[tuple[str, str], list[SavedRun]] = {}
     for run in runs:
-        settings = json.dumps(
-            sorted(_distinguishing(run).items()), sort_keys=True, default=repr
-        )  # whatever their order
+        # Equal settings give equal text, whatever their order.
+        settings = json.dumps(sorted(_distinguishing(run).items()), sort_keys=True, default=repr)
         found.setdefault((game_of(run.config.env), settings), []).append(run)
     first = [group[0] for group in found.values()]
     games = list(dict.fromkeys(game for game, _ in found))

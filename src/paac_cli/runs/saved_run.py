@@ -154,11 +154,17 @@ class SavedRun:
             }
         return self._columns[wanted]
 
-    def columns_of_full_means(self, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        """As `columns`, without the rows in which the mean return is of less than 100 games: it may be luck."""
-        games, *columns = self.columns(["rollout/episodes", *names]).values()
-        is_full = ~(games < WINDOW)  # NaN for a last checkpoint, which has a score only after 100 games
-        return {name: numbers[is_full] for name, numbers in zip(names, columns, strict=True)}
+    @cached_property
+    def full_means(self) -> dict[str, NDArray[np.float64]]:
+        """As `columns`: steps, seconds and mean return, where that is of 100 games; of fewer, it may be luck.
+
+        Raises RunDirectoryError.
+        """
+        names = ["steps", "time/time_elapsed", RETURN]
+        columns = self.columns([*names, "rollout/episodes"])
+        # The number of games is NaN for a last checkpoint, which has a score only after 100 games.
+        is_full = np.isfinite(columns[RETURN]) & ~(columns["rollout/episodes"] < WINDOW)
+        return {name: columns[name][is_full] for name in names}
 
     @property
     def _end_between_rows(self) -> dict[str, float]:

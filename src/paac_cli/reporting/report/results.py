@@ -65,9 +65,8 @@ def mean_of_best(results: Sequence[Result]) -> ConfidenceInterval | None:
 def _best(run: SavedRun) -> tuple[float | None, int | None]:
     if run.best is not None and run.best.score is not None:
         return run.best.score, run.best.counters.steps
-    columns = run.columns_of_full_means(["steps", RETURN])
-    returns = columns[RETURN]
-    if not np.isfinite(returns).any():
+    returns = run.full_means[RETURN]
+    if not len(returns):
         return None, None
-    row = int(np.argmax(np.where(np.isfinite(returns), returns, -np.inf)))
-    return float(returns[row]), int(columns["steps"][row])
+    row = int(np.argmax(returns))
+    return float(returns[row]), int(run.full_means["steps"][row])
