@@ -67,14 +67,12 @@ def load_training(
         make_pool(config, spec, log, stopping, envs) as pool,
         open_evaluator(config, spec, pool.num_workers, ranks, log, stopping) as evaluator,
     ):
-        if ranks.size == 1:  # several ranks have loaded TensorFlow already, to connect
+        if ranks.size == 1:  # several ranks have done so already, to connect
             prepare_device(config)
-            from paac_cli.training.device import resolve_precision
-
-            config = resolve_precision(config)
         from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import device_in_use
+        from paac_cli.training.device import device_in_use, resolve_precision
 
+        config = resolve_precision(config)  # as it is for several ranks, which have the precision of the first
         policy, group = checkpoint.policy if checkpoint else None, None
         if ranks.connection is not None:
             from paac_cli.learning.process_group import ProcessGroup
