@@ -378,11 +378,6 @@ class RunConfig(ConfigModel):
         """This config with other `settings` in the section `sampling`."""
         return self.model_copy(update={"sampling": self.sampling.model_copy(update=settings)})
 
-    @property
-    def frames_per_step(self) -> int:
-        """Emulator frames per agent step."""
-        return self.env.frames_per_step
-
 
 #: The settings (dotted keys) that may differ when a run resumes. They decide how long, how fast and on which device a
 #: run trains and what it logs and saves, but not what it learns in a step.

@@ -45,7 +45,7 @@ def read_curve(run: SavedRun, x: str = STEPS, y: str = RETURN) -> Curve:
     steps = columns["steps"][known]
     match x:
         case "frames":
-            return Curve(steps * run.config.frames_per_step, columns[y][known])
+            return Curve(steps * run.config.env.frames_per_step, columns[y][known])
         case "time":
             return Curve(columns["time/time_elapsed"][known] / 60, columns[y][known])
     return Curve(steps, columns[y][known])

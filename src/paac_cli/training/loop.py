@@ -259,7 +259,7 @@ class _Session:
             # Also below: given here first, they have their columns beside the others of rollout/.
             **{name: value for name, value in progress.metrics.items() if name.startswith("rollout/")},
             **progress.info_means,
-            "time/frames": progress.steps * self._training.config.frames_per_step,
+            "time/frames": progress.steps * self._training.config.env.frames_per_step,
             "time/updates": progress.updates,
             "time/time_elapsed": progress.seconds,
             **speed,

@@ -50,8 +50,8 @@ def curve_data(runs: Sequence[SavedRun], names: Sequence[str]) -> dict[str, Any]
 
 def _axes(config: RunConfig, columns: Sequence[Columns]) -> list[dict[str, Any]]:
     axes = [{"name": "steps", "column": "steps", "factor": 1}]
-    if config.frames_per_step > 1:
-        axes.append({"name": "frames", "column": "steps", "factor": config.frames_per_step})
+    if config.env.frames_per_step > 1:
+        axes.append({"name": "frames", "column": "steps", "factor": config.env.frames_per_step})
     if any(np.isfinite(each[_SECONDS]).any() for each in columns):
         axes.append({"name": "time", "column": "seconds", "factor": 1})
     return axes

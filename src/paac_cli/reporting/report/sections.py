@@ -29,7 +29,7 @@ def _count(value: float | None) -> str:
 
 def run_result(run: SavedRun, result: Result) -> Html:
     """What one run has reached."""
-    goal, frames = run.config.training.stop_when, run.config.frames_per_step
+    goal, frames = run.config.training.stop_when, run.config.env.frames_per_step
     tiles = [
         ("best mean return", _score(result.best), _at(result)),
         ("latest mean return", _score(result.latest), f"goal {goal.mean_return:g}" if goal else ""),
