@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from paac_cli.config.presets import find_preset
 from paac_cli.machine import available_cores, vector_extensions
 
 KEYS = {
@@ -124,9 +125,16 @@ def test_a_sweep_varies_what_no_flag_fixes(paac):
     assert "Measuring sampler with 4 environments on 1 worker\n" in result.stderr
 
 
-def test_a_sweep_skips_invalid_combinations(paac):
-    result = paac("bench", "sampler", "--sweep", "--preset", "cartpole", "--num-workers", "20", "--seconds", "0.05")
+@pytest.mark.parametrize(
+    ("options", "source"),
+    [
+        (["--num-workers", "20"], "--num-workers"),
+        (["--set", "sampling.num_workers=20"], "--set sampling.num_workers"),
+    ],
+)
+def test_a_sweep_skips_invalid_combinations(paac, options, source):
+    result = paac("bench", "sampler", "--sweep", "--preset", "cartpole", *options, "--seconds", "0.05")
     assert result.returncode == 0
-    assert "Skipped: " in result.stderr
+    assert f"Skipped: {find_preset('cartpole')} with {source}, --num-envs: " in result.stderr
     assert "num_workers (20) must not exceed num_envs (16)" in result.stderr
     assert "Recommended: --num-envs " in result.stdout

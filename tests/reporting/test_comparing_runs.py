@@ -11,7 +11,7 @@ from chaos.save_scenes import some_checkpoint
 from paac_cli.cli.main import main
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.reporting.comparison import compare
-from paac_cli.reporting.comparison_text import format_text
+from paac_cli.reporting.comparison_text import format_csv, format_text
 from paac_cli.reporting.run_list import list_runs
 from paac_cli.reporting.series import sort_into_series
 from paac_cli.runs.checkpoint import save_checkpoint
@@ -167,3 +167,15 @@ def test_all_forms_hold_the_same_numbers(tmp_path):
         assert "6 [5, 7]" in outputs[form]
         assert "probability that a run of ppo ends above one of paac, in 1 game: 0.0%" in outputs[form]
     assert "| CartPole-v1 | paac | 1-3 | 6 [5, 7] |" in outputs["markdown"]
+
+
+def test_csv_has_the_same_columns_with_and_without_scores(tmp_path):
+    write_curve(tmp_path / "with", [1.0, 2.0])
+    write_curve(tmp_path / "without", [1.0], games=50)
+    headers, cells = [], []
+    for name in ("with", "without"):
+        [row] = csv.DictReader(format_csv(compared(tmp_path / name)).splitlines())
+        headers.append(list(row))
+        cells.append([row[column] for column in ("best", "best_low", "best_high")])
+    assert headers[0] == headers[1]
+    assert cells == [["2.0", "2.0", "2.0"], ["", "", ""]]

@@ -82,7 +82,9 @@ def bench(
     if sweep:
         from paac_cli.bench.sweep import sweep_configs
 
-        configs, skipped = sweep_configs(lambda point: read_config(path, overrides | point, _FLAGS), overrides)
+        configs, skipped = sweep_configs(
+            lambda point: read_config(path, overrides | point, flags | {key: _FLAGS[key] for key in point}), overrides
+        )
         for reason in skipped:
             inform(f"Skipped: {reason}")
     else:

@@ -9,6 +9,7 @@ from paac_cli.reporting.tables import format_markdown, format_table
 from paac_cli.text import clock, counted, format_score, one_line, ranges, shorten
 
 _RIGHT = ("final", "best", "human", "steps", "time", "steps/s")
+_INTERVALS = ("final", "best", "human_normalised")
 
 
 def format_text(comparison: dict[str, Any], width: int | None) -> str:
@@ -27,7 +28,7 @@ def format_csv(comparison: dict[str, Any]) -> str:
     """The rows alone. An interval becomes three columns, and numbers of seeds and runs are joined by spaces."""
     text = io.StringIO()
     rows = [dict(_flat(row)) for row in comparison["rows"]]
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().rstrip("\n")
@@ -36,8 +37,8 @@ def format_csv(comparison: dict[str, Any]) -> str:
 def _flat(row: dict[str, Any]) -> list[tuple[str, Any]]:
     cells: list[tuple[str, Any]] = []
     for name, value in row.items():
-        if isinstance(value, ConfidenceInterval):
-            cells += [(name, value.value), (f"{name}_low", value.low), (f"{name}_high", value.high)]
+        if name in _INTERVALS:
+            cells += zip((name, f"{name}_low", f"{name}_high"), value or (None, None, None), strict=True)
         else:
             cells.append((name, " ".join(map(str, value)) if isinstance(value, list) else value))
     return cells
