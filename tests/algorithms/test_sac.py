@@ -235,7 +235,7 @@ def test_target_critics_move_by_tau_towards_the_critics():
     np.testing.assert_allclose(after, before + 0.25 * (now - before), rtol=1e-6)
 
 
-@pytest.mark.parametrize("spec", [SPEC, CONTINUOUS], ids=["one choice", "continuous"])
+@pytest.mark.parametrize("spec", [SPEC, CONTINUOUS], ids=["discrete", "continuous"])
 def test_updates_are_the_same_bits_with_one_core_and_with_several(monkeypatch, spec):
     config = make_config("sac", learning_starts=8, batch_size=64, network={"hidden_sizes": [256, 256]})
     states = []
@@ -303,7 +303,7 @@ def test_every_kind_of_observation_can_be_played_and_valued(spec, network, norma
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (ActionSpec((2,), (3, 4)), "sac takes continuous actions or one choice"),
+        (ActionSpec((2,), (3, 4)), "sac takes continuous or Discrete actions"),
         (
             ActionSpec((2,), (), unbounded=("element [1] is between 0.0 and inf",)),
             "element \\[1\\] is between 0.0 and inf",

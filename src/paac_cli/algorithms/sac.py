@@ -1,7 +1,7 @@
 """SAC: soft actor-critic from replayed experience (Haarnoja et al. 2018, arXiv 1812.05905).
 
-For one choice among A actions as in Christodoulou 2019 (arXiv 1910.07207). `utd_ratio` updates per agent step, each on
-a batch drawn from the latest `buffer_size` transitions:
+For discrete actions as in Christodoulou 2019 (arXiv 1910.07207). `utd_ratio` updates per agent step, each on a batch
+drawn from the latest `buffer_size` transitions:
 
     V(s)             = E_a~pi( min Q(s, a) - alpha * log pi(a|s) )
     target           = R + gamma^n * V_target(s')
@@ -10,9 +10,9 @@ a batch drawn from the latest `buffer_size` transitions:
     temperature loss = mean( log alpha * (entropy of pi(.|s) - target_entropy) )
 
 `R` is the discounted sum of `n` rewards: of `n_step`, or fewer if the episode ends before. `s'` is the state after
-them; a termination replaces `gamma^n` by 0. `V_target` is computed with the target critics. Each loss changes only what
-it is named after, and all are computed with the weights before the update. Afterwards the target critics move by `tau`
-towards the critics.
+them; a termination replaces `gamma^n` by 0. `V_target` is computed with the target critics. The critic loss updates
+only the critics, the policy loss only the policy, and the temperature loss only alpha. All are computed with the
+weights before the update. Afterwards the target critics move by `tau` towards the critics.
 """
 
 import math
@@ -48,7 +48,7 @@ from paac_cli.seeding import replay_generator, weights_generator
 from paac_cli.spec import ActionSpec, EnvSpec
 from paac_cli.timestep import TimeStep
 
-_TARGET_ENTROPY_SHARE = 0.98  # of the highest entropy of a choice (Christodoulou 2019, appendix)
+_TARGET_ENTROPY_SHARE = 0.98  # of the highest entropy of discrete actions (Christodoulou 2019, appendix)
 
 
 def sac_losses(
@@ -201,7 +201,7 @@ def _action_kind(spec: EnvSpec) -> ActionKind:
         return DiscreteActions(action.num_actions, has_mask=spec.has_mask)
     if action.choices:
         raise ConfigError(
-            "sac takes continuous actions or one choice, but this environment has several choices at once "
+            "sac takes continuous or Discrete actions, but this environment has several discrete actions at once "
             "(MultiDiscrete or MultiBinary); use algorithm paac or ppo"
         )
     if action.unbounded:

@@ -408,7 +408,7 @@ class SacConfig(AlgorithmConfig):
         Literal["auto"] | float,
         Field(
             description="with `ent_coef = auto`: the entropy that it aims at, in nats; `auto` = minus the number of "
-            "elements of a continuous action, or 0.98 log A for one of A choices"
+            "elements of a continuous action, or 0.98 log A for A discrete actions"
         ),
     ] = "auto"
     critic_layer_norm: Annotated[

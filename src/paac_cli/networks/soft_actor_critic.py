@@ -1,4 +1,4 @@
-"""The networks of soft actor-critic: a policy and two critics, for continuous actions or for one choice.
+"""The networks of soft actor-critic: a policy and two critics, for continuous or discrete actions.
 
 The critics estimate the value of actions, `Q(s, a)`. `min Q` is the smaller one of their two values (Fujimoto et al.
 2018, arXiv 1802.09477, section 4.2).
@@ -40,7 +40,7 @@ class Critic(Protocol):
         """obs: [B, ...] float32."""
 
 
-#: `min Q` for certain observations: of actions [B, D] values [B]; for one choice, without arguments, all values [B, A].
+#: `min Q` for certain observations: of actions [B, D] values [B]; without arguments, values [B, A] of discrete actions.
 MinQ = Callable[..., tf.Tensor]
 
 
@@ -93,7 +93,7 @@ class ActionKind(Protocol):
         """Uniformly random actions [B, ...], for a policy with `parameters` [B, P]."""
 
     def probability(self, parameters: tf.Tensor) -> tf.Tensor:
-        """Of each choice [B, A]; [B, 0] for continuous actions."""
+        """Of each discrete action [B, A]; [B, 0] for continuous actions."""
 
 
 class ContinuousActions:
@@ -151,17 +151,17 @@ class ContinuousActions:
 
 
 class DiscreteActions:
-    """One choice among `A`: the parameters are logits, and the critics give the values of all choices.
+    """`A` discrete actions: the parameters are logits, and the critics give the values of all actions.
 
-    Christodoulou 2019, arXiv 1910.07207: expectations are sums over all choices, so nothing is sampled in updates.
+    Christodoulou 2019, arXiv 1910.07207: expectations are sums over all actions, so nothing is sampled in updates.
     """
 
     head_name = "policy"
 
-    def __init__(self, num_choices: int, *, has_mask: bool = False) -> None:
-        """has_mask: whether some choices may be illegal, whose logits are then `ILLEGAL`."""
-        self.num_parameters, self._has_mask = num_choices, has_mask
-        self._distribution = Categorical(num_choices)
+    def __init__(self, num_actions: int, *, has_mask: bool = False) -> None:
+        """has_mask: whether some actions may be illegal, whose logits are then `ILLEGAL`."""
+        self.num_parameters, self._has_mask = num_actions, has_mask
+        self._distribution = Categorical(num_actions)
 
     def make_critic(self, config: NetworkConfig, spec: EnvSpec, rng: np.random.Generator, name: str) -> Critic:
         return _DiscreteCritic(config, spec, rng, name)
