@@ -1,6 +1,6 @@
 """`metrics.csv`: its columns, and how it is read and written.
 
-Column names follow Stable-Baselines3. The first column is `steps`, in agent steps.
+Many column names are those of Stable-Baselines3 (docs/metrics.md lists both). The first column is `steps`, in agent steps.
 """
 
 import csv
