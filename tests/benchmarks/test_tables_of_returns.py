@@ -18,7 +18,9 @@ RECIPES = (
     "recipes/beamrider-learning_rate",
     "heads/beamrider-hl_gauss",
 )
-HEADS = tuple(f"heads/{game}-{run}" for game in ("breakout", "beamrider") for run in ("base", "hl_gauss", "dueling", "gamma"))
+HEADS = tuple(
+    f"heads/{game}-{run}" for game in ("breakout", "beamrider") for run in ("base", "hl_gauss", "dueling", "gamma")
+)
 
 
 def tables(page):

@@ -1,6 +1,7 @@
 """`metrics.csv`: its columns, and how it is read and written.
 
-Many column names are those of Stable-Baselines3 (docs/metrics.md lists both). The first column is `steps`, in agent steps.
+Many column names are those of Stable-Baselines3; docs/metrics.md lists which. The first column is `steps`, in agent
+steps.
 """
 
 import csv
