@@ -45,6 +45,11 @@ def test_every_command_has_help(path):
     assert COMMANDS[path].get_short_help_str()
 
 
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_shows_no_range_without_bounds(path):
+    assert "None" not in CliRunner().invoke(main, [*path, "--help"]).output
+
+
 @pytest.mark.parametrize("path", [(), *COMMANDS], ids=" ".join)
 def test_every_option_and_argument_is_explained(path):
     command = COMMANDS.get(path, main)

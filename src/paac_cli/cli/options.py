@@ -149,7 +149,10 @@ def absolute(path: Path) -> Path:
 
 
 class FiniteRange(click.FloatRange):
-    """A range of finite numbers: rejects infinity and NaN."""
+    """A range of finite numbers, which may have no bounds: rejects infinity and NaN."""
+
+    def _describe_range(self) -> str:  # Click shows a range without bounds as x<=None
+        return "" if self.min is None and self.max is None else super()._describe_range()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
