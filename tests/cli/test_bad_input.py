@@ -107,6 +107,10 @@ def test_one_line_says_what_is_wrong(args, expected, invoke, tmp_path):
         ([*CARTPOLE, "--seed", "1.5"], "--seed"),
         ([*CARTPOLE, "--device", "tpu"], "--device"),
         ([*CARTPOLE, "--gamma", "1"], "No such option --gamma; it is a setting: --set algorithm.gamma=VALUE"),
+        (
+            [*CARTPOLE, "--batch-size", "1"],
+            "it is a setting that only some algorithms have (dqn, sac): --set algorithm.batch_size=VALUE",
+        ),
         ([*CARTPOLE, "--lr=0.1"], "--set algorithm.learning_rate=VALUE"),
         ([*CARTPOLE, "--total-timesteps", "9"], "No such option --total-timesteps; did you mean --total-steps?"),
         ([*CARTPOLE, "--foo"], "No such option '--foo'."),

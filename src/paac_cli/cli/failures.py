@@ -77,13 +77,15 @@ def _of_a_setting(error: click.ClickException) -> str | None:
     known = [option for parameter in error.ctx.command.params for option in parameter.opts]
     if "--set" not in known:
         return None
-    from paac_cli.config.load import keys_called
+    from paac_cli.config.load import algorithms_with, keys_called
 
     keys = keys_called(error.option_name.lstrip("-").replace("-", "_"))
     if not keys:
         return None
     option = f"--{keys[0].partition('.')[2].replace('_', '-')}"
-    what = f"did you mean {option}?" if option in known else f"it is a setting: --set {keys[0]}=VALUE"
+    names = algorithms_with(keys[0])
+    whose = f" that only some algorithms have ({', '.join(names)})" if names else ""
+    what = f"did you mean {option}?" if option in known else f"it is a setting{whose}: --set {keys[0]}=VALUE"
     return f"No such option {error.option_name}; {what}"
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from paac_cli.config import yaml_io
-from paac_cli.config.algorithms import TRUSTED
+from paac_cli.config.algorithms import ALGORITHM_CONFIGS, TRUSTED
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 from paac_cli.config.trust import ANY_CODE, require_trusted
 from paac_cli.errors import ConfigError
@@ -213,7 +213,9 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
             usual = _USUAL_NAMES.get(keys[-1], keys[-1])
             name = usual if usual in fields else keys[-1]
             elsewhere = keys_called(key) if len(keys) == 1 else []
-            close = f"; did you mean {elsewhere[0]}?" if elsewhere else nearest(name, fields)
+            names = algorithms_with(elsewhere[0]) if elsewhere else []
+            of_some = f" (of {', '.join(names)})" if names else ""
+            close = f"; did you mean {elsewhere[0]}{of_some}?" if elsewhere else nearest(name, fields)
             hint = close or f"; valid keys: {', '.join(fields)}"
             return f"unknown key {shorten(key)}{hint}", ""
         case "missing":
@@ -245,6 +247,13 @@ def keys_called(name: str) -> list[str]:
     sections = {name: _models(field.annotation) for name, field in RunConfig.model_fields.items()}
     found = [name for name, models in sections.items() if any(key in model.model_fields for model in models)]
     return [f"{name}.{key}" for name in found]
+
+
+def algorithms_with(key: str) -> list[str]:
+    """The built-in algorithms that have the setting `key`, dotted; empty if all or none have it."""
+    section, _, setting = key.partition(".")
+    having = [name for name, model in ALGORITHM_CONFIGS.items() if setting in model.model_fields]
+    return having if section == "algorithm" and len(having) < len(ALGORITHM_CONFIGS) else []
 
 
 def _origin(key: str, source: str, flags: Mapping[str, str], item: "ErrorDetails") -> str:
