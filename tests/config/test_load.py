@@ -179,15 +179,21 @@ def test_a_rule_set_is_for_atari_only():
 
 
 def test_an_atari_preset_with_another_environment_says_how_atari_games_are_written_and_what_else_to_do():
-    text = error_message(load, env__protocol="baselines", env__id="PongNoFrameskip-v4")
+    text = error_message(load, env__protocol="baselines", env__id="Acrobot-v1")
     for part in ("written ALE/Name-v5, e.g. ALE/Pong-v5", "such as cartpole", "--set env.protocol=null"):
         assert part in text
+
+
+@pytest.mark.parametrize("env_id", ["BreakoutNoFrameskip-v4", "Breakout-v5"])
+def test_an_atari_preset_suggests_the_game_that_an_id_of_another_library_means(env_id):
+    assert "did you mean ALE/Breakout-v5?" in error_message(load, env__protocol="baselines", env__id=env_id)
 
 
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
         ("gamma=0.9", "unknown key gamma; did you mean algorithm.gamma?"),
+        ("batch_size=5", "unknown key batch_size; did you mean algorithm.batch_size (of dqn, sac)?"),
         ("num_envs=3", "unknown key num_envs; did you mean sampling.num_envs"),
         ("training.stop_when=400", "training.stop_when = 400: must be a mapping with the keys mean_return, episodes"),
         ("network.recurrent=gru", "network.recurrent = 'gru': must be a mapping with the keys cell, size"),

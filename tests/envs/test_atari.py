@@ -6,10 +6,11 @@ import gymnasium
 import numpy as np
 import pytest
 
+from paac_cli.config.atari_names import game_ids
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs import atari
 from paac_cli.envs.atari import AtariEnv
-from paac_cli.envs.atari_games import game_ids, load_rom
+from paac_cli.envs.atari_games import load_rom
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.envs.rules import MAX_STEPS, RULE_SETS
 from paac_cli.errors import EnvironmentSpecError

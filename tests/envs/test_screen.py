@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paac_cli.envs.atari_games import game_ids, load_rom
+from paac_cli.config.atari_names import game_ids
+from paac_cli.envs.atari_games import load_rom
 from paac_cli.envs.screen import Screen, machine_code
 
 GAMES = [  # with 210, 220 and 250 rows; with still and scrolling screens; some with many shades of grey

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, NonNegativeInt, PositiveInt, model_validator
 
+from paac_cli.config.atari_names import find_atari, game_ids
 from paac_cli.config.base import ConfigModel
 
 RuleSetName = Literal["paac2017", "baselines", "machado2018"]
@@ -160,10 +161,13 @@ class EnvConfig(ConfigModel):
     @model_validator(mode="after")
     def _settings_fit_the_environment(self) -> Self:
         if self.protocol is not None and not self.is_atari:
+            game = find_atari(self.id, game_ids())
             raise ValueError(
-                f"protocol {self.protocol!r} is for Atari, but id is {self.id!r}. Atari games are written ALE/Name-v5, "
-                "e.g. ALE/Pong-v5; for other environments, take a preset that is not for Atari, such as cartpole, or, "
-                "if they show images, add --set env.protocol=null"
+                f"protocol {self.protocol!r} is for Atari, but id is {self.id!r}; did you mean {game}?"
+                if game
+                else f"protocol {self.protocol!r} is for Atari, but id is {self.id!r}. Atari games are written "
+                "ALE/Name-v5, e.g. ALE/Pong-v5; for other environments, take a preset that is not for Atari, such as "
+                "cartpole, or, if they show images, add --set env.protocol=null"
             )
         modes = [name for name in ("mode", "difficulty") if getattr(self, name) is not None]
         if modes and not self.is_atari:

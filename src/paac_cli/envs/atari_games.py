@@ -11,15 +11,12 @@ import numpy as np
 from ale_py import Action as Button
 from ale_py import ALEInterface, LoggerMode, roms
 
+from paac_cli.config.atari_names import find_atari, game_ids
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.rules import FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, discrete_action
 from paac_cli.text import nearest
-
-#: ROMs of the ale-py package without a single-player mode: `loadROM` would terminate the process.
-_UNPLAYABLE = frozenset({"combat", "joust", "maze_craze", "warlords"})
 
 
 class AtariGame(NamedTuple):
@@ -29,12 +26,6 @@ class AtariGame(NamedTuple):
     rules: AtariRules
     buttons: list[Button]  #: [A], the emulator's code for each action
     spec: EnvSpec
-
-
-def game_ids() -> dict[str, str]:
-    """Environment id -> ROM name of every playable game, e.g. `ALE/Pong-v5` -> `pong`."""
-    names = sorted(set(roms.get_all_rom_ids()) - _UNPLAYABLE)
-    return {f"ALE/{name.title().replace('_', '')}-v5": name for name in names}
 
 
 def load_game(config: EnvConfig) -> AtariGame:

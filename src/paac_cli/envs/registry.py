@@ -11,8 +11,8 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec as Registration
 from gymnasium.envs.registration import find_highest_version, get_env_id, load_env_creator, parse_env_id
 
+from paac_cli.config.atari_names import find_atari, game_ids
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.atari_names import find_atari
 from paac_cli.envs.guard import GuardedEnv
 from paac_cli.envs.rendering import draw_without_display
 from paac_cli.errors import EnvironmentSpecError, PaacError
@@ -109,8 +109,6 @@ def _latest_version(name: str) -> Registration | None:
 
 def _suggest(env_id: str) -> str:
     """The end of a message that `env_id` is unknown: what may be meant."""
-    from paac_cli.envs.atari_games import game_ids  # loads the emulator
-
     games = game_ids()
     if game := find_atari(env_id, games):
         return f"; did you mean {game}? Atari games are written ALE/Name-v5, and env.protocol names their rules"
