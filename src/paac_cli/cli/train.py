@@ -137,7 +137,7 @@ def train(
       paac train --preset pong
       paac train --preset ppo/cartpole --seed 2 --run-dir my-run
       paac train --preset ppo/cartpole --seeds 1-5 --jobs 2
-      paac train --preset breakout --env ALE/Qbert-v5 --set network.torso=nature
+      paac train --preset atari --env ALE/Qbert-v5 --set network.torso=nature
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
