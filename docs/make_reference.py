@@ -51,7 +51,7 @@ LINKS = {
     "network.torsos": "configuration.md#networks",
     "network.recurrent": "algorithms/recurrent.md",
     "network.precision": "configuration.md#networks",
-    "training.keep_milestones": "checkpoints.md#films",
+    "training.keep_milestones": "playing.md#record-a-video",
     "training.evaluate_every": "metrics.md#evaluations",
     "training.info_keys": "metrics.md#columns-of-every-run",
     "training.trackers": "trackers.md",
