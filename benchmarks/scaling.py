@@ -173,12 +173,12 @@ PLANS = [
 
 
 def projection_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Predicted steps/s of several machines, and their share of as many times one machine."""
+    """Predicted steps/s of several machines, with two digits, and their share of as many times one machine."""
     yield ["environments and network", *map(str, MACHINES)]
     for plan in PLANS:
         speeds = [plan.speed(found, machines) for machines in MACHINES]
         shares = [speed / speeds[0] / machines for speed, machines in zip(speeds, MACHINES, strict=True)]
-        yield [plan.label, *(f"{speed:,.0f} ({share:.0%})" for speed, share in zip(speeds, shares, strict=True))]
+        yield [plan.label, *(f"{float(f'{speed:.2g}'):,.0f} ({share:.0%})" for speed, share in zip(speeds, shares, strict=True))]
 
 
 def constants_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
