@@ -178,7 +178,10 @@ def projection_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
     for plan in PLANS:
         speeds = [plan.speed(found, machines) for machines in MACHINES]
         shares = [speed / speeds[0] / machines for speed, machines in zip(speeds, MACHINES, strict=True)]
-        yield [plan.label, *(f"{float(f'{speed:.2g}'):,.0f} ({share:.0%})" for speed, share in zip(speeds, shares, strict=True))]
+        yield [
+            plan.label,
+            *(f"{float(f'{speed:.2g}'):,.0f} ({share:.0%})" for speed, share in zip(speeds, shares, strict=True)),
+        ]
 
 
 def constants_rows(found: Mapping[str, Any]) -> Iterator[list[str]]:
