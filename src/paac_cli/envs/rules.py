@@ -59,8 +59,8 @@ BASELINES = AtariRules(
 )
 
 #: Machado et al. 2018, Revisiting the Arcade Learning Environment (arXiv 1709.06009): sticky actions, the full action
-#: set, no signal of lost lives. The paper skips 5 frames and truncates after 18,000 frames; `FRAME_SKIP` and `MAX_STEPS`
-#: below are later practice, as in Dopamine.
+#: set, no signal of lost lives. The paper skips 5 frames and truncates after 18,000 frames; `FRAME_SKIP` and
+#: `MAX_STEPS` below are later practice, as in Dopamine.
 MACHADO2018 = AtariRules(
     name="machado2018",
     sticky=0.25,

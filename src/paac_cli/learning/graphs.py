@@ -35,9 +35,9 @@ class _Traced(NamedTuple):
 class GraphFunction:
     """A function of tensors as a graph, which is traced once for each combination of shapes and dtypes.
 
-    A call costs 40 us instead of the 230 of a `tf.function` (see docs/performance-experiments.md), because the graph is called as
-    an operation, and on the CPU its operations run one after another in the calling thread. Each of them may still use
-    all cores. When a call returns, the CPU has finished; a GPU has copied the arguments.
+    A call costs 40 us instead of the 230 of a `tf.function` (see docs/performance-experiments.md), because the graph is
+    called as an operation, and on the CPU its operations run one after another in the calling thread. Each of them may
+    still use all cores. When a call returns, the CPU has finished; a GPU has copied the arguments.
     """
 
     def __init__(

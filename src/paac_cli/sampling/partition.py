@@ -6,7 +6,8 @@ from paac_cli.config.schema import SamplingConfig
 from paac_cli.machine import available_cores
 from paac_cli.spec import EnvSpec
 
-# Measured on two cores with CartPole and Pendulum, in seconds of each step of the pool; see docs/performance-experiments.md.
+# Measured on two cores with CartPole and Pendulum, in seconds of each step of the pool
+# (docs/performance-experiments.md).
 _MESSAGE = 15e-6  # for each worker: to send it a command, and to read its answer
 _SHARED_CORE = 250e-6  # if there are as many workers as cores: then waiting processes sleep, and must be woken
 
