@@ -1,4 +1,4 @@
-"""Trains in misbehaving environments, evaluates and films them. Each case has the outcome that a user should see."""
+"""Trains in misbehaving environments, evaluates and records them. Each case has the outcome that a user should see."""
 
 from chaos.result import TrialResult
 from chaos.zoo import (  # noqa: F401 (each module adds its cases)

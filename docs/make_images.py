@@ -64,7 +64,7 @@ def curves(directory: Path) -> None:
     paac("plot", RESULTS / "learning", "--out", directory / "plot.png")
 
 
-def film(directory: Path) -> None:
+def pong_video(directory: Path) -> None:
     """`paac record --overlay` with the policy of results/pong, smaller and with 15 frames per second."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "pong.mp4"
@@ -82,7 +82,7 @@ def reports(directory: Path) -> None:
         paac("train", "--preset", "cartpole", "--seeds", "1-3", "--jobs", "2", "--run-dir", group)
         paac("report", group, "--out", f"{scratch}/group.html")
         pong = RESULTS / "pong"
-        paac("report", pong / "seed1", "--film", pong / "pong.gif", "--out", f"{scratch}/pong.html")
+        paac("report", pong / "seed1", "--video", pong / "pong.gif", "--out", f"{scratch}/pong.html")
         for name, file, options in (
             ("report", "pong.html", {"width": 800, "height": 960}),
             ("report-dark", "group.html", {"width": 800, "height": 1124, "dark": True}),
@@ -129,10 +129,10 @@ def _write_svg(console: Console, title: str, path: Path) -> None:
     path.write_text("".join(f"{line.rstrip()}\n" for line in (before + after).splitlines()))
 
 
-def _to_gif(film: Path, gif: Path, filters: str) -> None:
-    """Convert `film` with one palette for all frames, so that only what changes is stored."""
+def _to_gif(video: Path, gif: Path, filters: str) -> None:
+    """Convert `video` with one palette for all frames, so that only what changes is stored."""
     graph = av.filter.Graph()
-    with av.open(str(film)) as source, av.open(str(gif), "w") as target:
+    with av.open(str(video)) as source, av.open(str(gif), "w") as target:
         video = source.streams.video[0]
         last = graph.add_buffer(template=video)
         for each in filters.split(","):
@@ -169,7 +169,7 @@ IMAGES: dict[str, Callable[[Path], None]] = {
     "train.svg": live_view,
     "compare.svg": comparison,
     "plot.png": curves,
-    "pong.gif": film,
+    "pong.gif": pong_video,
     "watch.png": watch,
     "report.png": reports,
     "report-dark.png": reports,

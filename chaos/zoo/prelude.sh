@@ -8,7 +8,7 @@ TRAIN=(paac train --preset cartpole --num-envs 2 --num-workers 2 --total-steps 3
   --set training.stop_when=null --set sampling.worker_timeout=4)
 train() { "${TRAIN[@]}" --env "$ENV" "$@"; }
 play() { paac eval run --trust-code --episodes 2 "$@"; }
-film() { paac record film.mp4 --checkpoint run --trust-code "$@"; }
+record() { paac record video.mp4 --checkpoint run --trust-code "$@"; }
 training() {  # OPTIONS: train in the background, as process group $pid; returns when there are metrics
   set -m
   "${TRAIN[@]}" --env "$ENV" --total-steps 6400 "$@" &
@@ -52,7 +52,7 @@ set_refused() { refused train --preset cartpole --run-dir x --set "$1"; }
 on_terminal() { script --quiet --return --command "$(printf '%q ' "$@")" /dev/null; }
 skip() { echo "skipped: $1"; exit 77; }
 with_functions() {  # COMMAND SCRIPT: run `COMMAND bash` with this prelude's functions and SCRIPT
-  "${@:1:$#-1}" bash -c "$(declare -p TRAIN ENV); $(declare -f train play film); ${!#}"
+  "${@:1:$#-1}" bash -c "$(declare -p TRAIN ENV); $(declare -f train play record); ${!#}"
 }
 powerless() {  # SCRIPT: without the right of root to write everywhere
   [ $UID = 0 ] || { eval "$1"; return; }

@@ -8,12 +8,12 @@ import numpy as np
 from chaos.zoo.case import Outcome, ends_well, fails
 from chaos.zoo.toy import Toy, case
 
-_FILM = "train >/dev/null 2>&1 && film"
-_FILMED = f"{_FILM} && test -s film.mp4"
+_RECORD = "train >/dev/null 2>&1 && record"
+_RECORDED = f"{_RECORD} && test -s video.mp4"
 _WANTED = ("render", "rgb|array")
 
 
-@case(fails(2, "none", *_WANTED), _FILM)
+@case(fails(2, "none", *_WANTED), _RECORD)
 class RendersNone(Toy):
     """render() returns None."""
 
@@ -21,7 +21,7 @@ class RendersNone(Toy):
         return None
 
 
-@case(fails(2, "float", *_WANTED), _FILM)
+@case(fails(2, "float", *_WANTED), _RECORD)
 class RendersFloats(Toy):
     """render() returns floats."""
 
@@ -29,7 +29,7 @@ class RendersFloats(Toy):
         return super().render() / 255.0
 
 
-@case(fails(2, "str", *_WANTED), _FILM)
+@case(fails(2, "str", *_WANTED), _RECORD)
 class RendersText(Toy):
     """render() returns text."""
 
@@ -37,7 +37,7 @@ class RendersText(Toy):
         return "+---+"
 
 
-@case(fails(2, "list", *_WANTED), _FILM)
+@case(fails(2, "list", *_WANTED), _RECORD)
 class RendersList(Toy):
     """render() returns a list of images."""
 
@@ -45,7 +45,7 @@ class RendersList(Toy):
         return [super().render()]
 
 
-@case(ends_well(), _FILMED)
+@case(ends_well(), _RECORDED)
 class RendersRgba(Toy):
     """render() returns an image with transparency."""
 
@@ -53,7 +53,7 @@ class RendersRgba(Toy):
         return np.full((64, 64, 4), 200, np.uint8)
 
 
-@case(ends_well(), _FILMED)
+@case(ends_well(), _RECORDED)
 class RendersGrey(Toy):
     """render() returns a grey image."""
 
@@ -61,7 +61,7 @@ class RendersGrey(Toy):
         return np.full((64, 64), 200, np.uint8)
 
 
-@case(ends_well(), _FILMED)
+@case(ends_well(), _RECORDED)
 class RendersGreyWithAxis(Toy):
     """render() returns a grey image with an axis of one channel."""
 
@@ -69,7 +69,7 @@ class RendersGreyWithAxis(Toy):
         return np.full((64, 64, 1), 200, np.uint8)
 
 
-@case(ends_well(), _FILMED)
+@case(ends_well(), _RECORDED)
 class RendersOddSize(Toy):
     """render() returns an image of odd size that is not contiguous."""
 
@@ -77,7 +77,7 @@ class RendersOddSize(Toy):
         return np.full((31, 77, 3), 200, np.uint8)[::-1]
 
 
-@case(ends_well(), _FILMED)
+@case(ends_well(), _RECORDED)
 class RendersPixel(Toy):
     """render() returns a single pixel."""
 
@@ -85,7 +85,7 @@ class RendersPixel(Toy):
         return np.full((1, 1, 3), 200, np.uint8)
 
 
-@case(fails(2, "size|shape"), _FILM)
+@case(fails(2, "size|shape"), _RECORD)
 class RendersOtherSizes(Toy):
     """render() returns images of growing size."""
 
@@ -93,7 +93,7 @@ class RendersOtherSizes(Toy):
         return np.full((64 + 2 * self.steps, 64, 3), 200, np.uint8)
 
 
-@case(Outcome((1, 2), ("no display",)), _FILM)
+@case(Outcome((1, 2), ("no display",)), _RECORD)
 class RaisesInRender(Toy):
     """render() raises."""
 
@@ -101,7 +101,7 @@ class RaisesInRender(Toy):
         raise RuntimeError("no display")
 
 
-@case(Outcome((1, 2), ("render", "hung|timeout"), seconds=100), f"{_FILM}")
+@case(Outcome((1, 2), ("render", "hung|timeout"), seconds=100), f"{_RECORD}")
 class HangsInRender(Toy):
     """render() hangs."""
 
@@ -109,28 +109,28 @@ class HangsInRender(Toy):
         time.sleep(10_000)
 
 
-@case(Outcome((0, 2), ("render_fps",)), _FILM)
+@case(Outcome((0, 2), ("render_fps",)), _RECORD)
 class FpsText(Toy):
     """render_fps is text."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": "fast"}  # noqa: RUF012
 
 
-@case(Outcome((0, 2), ("render_fps",)), _FILM)
+@case(Outcome((0, 2), ("render_fps",)), _RECORD)
 class FpsNegative(Toy):
     """render_fps is negative."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": -5}  # noqa: RUF012
 
 
-@case(ends_well(), _FILMED)
+@case(ends_well(), _RECORDED)
 class FpsFraction(Toy):
     """render_fps is a NumPy number with a fraction."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": np.float32(12.5)}  # noqa: RUF012
 
 
-@case(ends_well(), "train && film && test -s film.mp4")
+@case(ends_well(), "train && record && test -s video.mp4")
 class NoMetadata(Toy):
     """Has no metadata."""
 
@@ -144,7 +144,7 @@ class MetadataNone(Toy):
     metadata = None  # type: ignore[assignment]
 
 
-@case(fails(2, "render_mode"), _FILM)
+@case(fails(2, "render_mode"), _RECORD)
 class TakesNoRenderMode(Toy):
     """Its constructor takes no render_mode."""
 

@@ -81,7 +81,7 @@ PONG = ["train", "--preset", "pong"]
         (["plot", "missing"], ["missing"]),
         (["plot", "missing", "--out", "curve.jpg"], ["curve.jpg", ".png"]),
         (["report", "missing"], ["missing holds no run", "does not exist"]),
-        (["report", "missing", "--film", "film.avi"], ["film.avi", ".mp4, .webm or .gif"]),
+        (["report", "missing", "--video", "video.avi"], ["video.avi", ".mp4, .webm or .gif"]),
         (["bench", "train", "--preset", "pnog"], ["'pnog'", "did you mean pong"]),
         (["bench", "sampler", "--env", "ALE/Pnog-v5"], ["'ALE/Pnog-v5'", "did you mean ALE/Pong-v5"]),
         (

@@ -7,12 +7,12 @@ import shlex
 from short_runs import TOTAL_STEPS, contents, final_state
 
 
-def test_a_trained_run_and_its_film_are_reported(trained_copy, invoke):
+def test_a_trained_run_and_its_video_are_reported(trained_copy, invoke):
     result = invoke("report", trained_copy)
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{trained_copy / 'report.html'} (")
     assert result.stderr == (
-        f"The report shows no film. {trained_copy / 'videos'} has no film yet. "
+        f"The report shows no video. {trained_copy / 'videos'} has no video yet. "
         f"To make one: paac record --checkpoint {trained_copy} --overlay\n"
     )
     assert invoke("record", "--checkpoint", trained_copy, "--seconds", 0.1).exit_code == 0

@@ -1,4 +1,4 @@
-"""Several rendered frames become one frame of a film."""
+"""Several rendered frames become one frame of a video."""
 
 import numpy as np
 

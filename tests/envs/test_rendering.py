@@ -9,8 +9,8 @@ import pytest
 
 from odd_envs import FRAMES
 from paac_cli.config.schema import EnvConfig
-from paac_cli.envs.film import try_rendering
 from paac_cli.envs.make import describe_env, make_env
+from paac_cli.envs.try_rendering import try_rendering
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError
 from playing_envs import odd, play
 from toy_envs import NoRenderMode, config_of
@@ -133,5 +133,5 @@ def test_an_environment_that_cannot_be_made_for_a_video_says_so():
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "ALE/Pong-v5"])
-def test_environments_that_render_images_can_be_filmed(env_id):
+def test_environments_that_render_images_can_be_recorded(env_id):
     try_rendering(EnvConfig(id=env_id), needs_frame_rate=True)

@@ -42,9 +42,9 @@ def write_checkpoint(run, steps, score, *, seconds=20.0, **changes):
     save_checkpoint(run / "checkpoints", new, keep=2)
 
 
-def page_of(path, tmp_path, film=None):
+def page_of(path, tmp_path, video=None):
     """The text of the report of `path`."""
-    write_report(path, tmp_path / "out" / "report.html", film)
+    write_report(path, tmp_path / "out" / "report.html", video)
     return (tmp_path / "out" / "report.html").read_text()
 
 

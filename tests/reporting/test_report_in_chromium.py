@@ -25,8 +25,8 @@ def show(page, tmp_path):
     page.requested.clear()
     page.problems.clear()
 
-    def open_report(path, film=None, **how):
-        write_report(path, tmp_path / "report.html", film)
+    def open_report(path, video=None, **how):
+        write_report(path, tmp_path / "report.html", video)
         page.open(tmp_path / "report.html", **how)
         return page
 
@@ -64,18 +64,18 @@ def point_at(page, share, act):
     act(box[0] + share * box[2], box[1] + box[3] / 2)
 
 
-def test_a_film_plays_and_nothing_is_requested(show, tmp_path):
+def test_a_video_plays_and_nothing_is_requested(show, tmp_path):
     import numpy as np
 
     run = write_run(tmp_path / "run")
-    with VideoWriter(tmp_path / "film.webm", 10) as video:
+    with VideoWriter(tmp_path / "video.webm", 10) as video:
         for _ in range(5):
             video.write(np.full((60, 80, 3), 200, np.uint8))
-    page = show(run, film=tmp_path / "film.webm")
+    page = show(run, video=tmp_path / "video.webm")
     loaded = (
-        "new Promise((done, fail) => { const film = document.querySelector('video');"
-        "film.onerror = () => fail(film.error); film.oncanplay = () => done(film.videoWidth);"
-        "if (film.readyState > 2) done(film.videoWidth); })"
+        "new Promise((done, fail) => { const video = document.querySelector('video');"
+        "video.onerror = () => fail(video.error); video.oncanplay = () => done(video.videoWidth);"
+        "if (video.readyState > 2) done(video.videoWidth); })"
     )
     assert page.run(loaded) == 80
 

@@ -1,4 +1,4 @@
-"""A report embeds films, and nothing from a run directory becomes markup or leaks from elsewhere."""
+"""A report embeds videos, and nothing from a run directory becomes markup or leaks from elsewhere."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from reported_runs import EVIL, page_of, write_checkpoint, write_metrics, write_
 
 from chaos.save_scenes import some_checkpoint
 from paac_cli.errors import VideoError
-from paac_cli.reporting.report.film import newest_film, read_film
+from paac_cli.reporting.report.embedded_video import newest_video, read_video
 from paac_cli.reporting.report.markup import element, script_data
 from paac_cli.reporting.report.write import write_report
 from paac_cli.runs.saved_run import SavedRun
@@ -17,54 +17,54 @@ from paac_cli.runs.saved_run import SavedRun
 MP4 = b"\0\0\0\x20ftypisom"
 
 
-# --- films
+# --- videos
 
 
-def test_the_newest_film_of_the_best_policy_is_embedded(tmp_path):
+def test_the_newest_video_of_the_best_policy_is_embedded(tmp_path):
     run = write_run(tmp_path / "run")
     videos = run / "videos"
     videos.mkdir()
     for age, name in enumerate(("step_000004000-seed0.mp4", "best_000003000-seed1.gif", "best_000003000-seed0.mp4")):
         (videos / name).write_bytes(MP4)
         os.utime(videos / name, (1e9 - age, 1e9 - age))
-    assert newest_film(SavedRun(run)).name == "step_000004000-seed0.mp4"
+    assert newest_video(SavedRun(run)).name == "step_000004000-seed0.mp4"
     write_checkpoint(run, 3000, 30.0)
-    assert newest_film(SavedRun(run)).name == "best_000003000-seed1.gif"
+    assert newest_video(SavedRun(run)).name == "best_000003000-seed1.gif"
 
 
-def test_a_film_that_is_given_is_embedded(tmp_path):
-    run, film = write_run(tmp_path / "run"), tmp_path / "a.GIF"
-    film.write_bytes(b"GIF89a...")
-    assert '<img src="data:image/gif;base64,R0lGODlhLi4u"' in page_of(run, tmp_path, film)
+def test_a_video_that_is_given_is_embedded(tmp_path):
+    run, video = write_run(tmp_path / "run"), tmp_path / "a.GIF"
+    video.write_bytes(b"GIF89a...")
+    assert '<img src="data:image/gif;base64,R0lGODlhLi4u"' in page_of(run, tmp_path, video)
 
 
-def test_without_a_film_the_page_names_the_command_that_makes_one(tmp_path):
+def test_without_a_video_the_page_names_the_command_that_makes_one(tmp_path):
     run = write_run(tmp_path / "run")
     assert "paac record" not in page_of(run, tmp_path)  # there is no policy yet
     write_checkpoint(run, 3000, 30.0)
     assert f"paac record --checkpoint {run} --overlay" in page_of(run, tmp_path)
 
 
-def test_without_a_film_of_a_group_the_best_run_and_the_command_are_named(tmp_path):
+def test_without_a_video_of_a_group_the_best_run_and_the_command_are_named(tmp_path):
     for seed, score in ((1, 30.0), (2, 40.0)):
         write_checkpoint(write_run(tmp_path / "group" / f"seed{seed}", overrides={"seed": seed}), 3000, score)
     best = tmp_path / "group" / "seed2"
     assert write_report(tmp_path / "group", tmp_path / "report.html", None) == (
-        f"{best / 'videos'} has no film yet. To make one: paac record --checkpoint {best} --overlay"
+        f"{best / 'videos'} has no video yet. To make one: paac record --checkpoint {best} --overlay"
     )
 
 
-def test_a_large_film_is_left_out_unless_it_is_given(tmp_path):
+def test_a_large_video_is_left_out_unless_it_is_given(tmp_path):
     run = write_run(tmp_path / "run")
     (run / "videos").mkdir()
-    film = run / "videos" / "long.mp4"
-    film.write_bytes(MP4 + bytes(9_000_000))
+    video = run / "videos" / "long.mp4"
+    video.write_bytes(MP4 + bytes(9_000_000))
     assert "long.mp4 is not embedded, because it has 9 MB" in write_report(run, tmp_path / "report.html", None)
-    assert write_report(run, tmp_path / "report.html", film) == ""
+    assert write_report(run, tmp_path / "report.html", video) == ""
     assert (tmp_path / "report.html").stat().st_size > 12_000_000
 
 
-def test_what_is_not_a_film_is_refused(tmp_path):
+def test_what_is_not_a_video_is_refused(tmp_path):
     for name, content, problem in (
         ("a.mp4", b"#!/bin/sh", "is not a .mp4 video"),
         ("a.avi", MP4, "unknown video format"),
@@ -73,7 +73,7 @@ def test_what_is_not_a_film_is_refused(tmp_path):
         if content is not None:
             (tmp_path / name).write_bytes(content)
         with pytest.raises(VideoError, match=problem):
-            read_film(tmp_path / name)
+            read_video(tmp_path / name)
 
 
 # --- markup
@@ -126,6 +126,6 @@ def test_links_in_a_run_directory_are_not_followed(tmp_path):
     (run / "events.log").unlink()
     (run / "events.log").symlink_to(tmp_path / "secret.log")
     (run / "videos").mkdir()
-    (run / "videos" / "film.mp4").symlink_to(tmp_path / "secret.mp4")
-    assert newest_film(SavedRun(run)) is None
+    (run / "videos" / "video.mp4").symlink_to(tmp_path / "secret.mp4")
+    assert newest_video(SavedRun(run)) is None
     assert "secret" not in page_of(run, tmp_path)

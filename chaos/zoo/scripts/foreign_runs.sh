@@ -4,7 +4,7 @@
 # exit 0
 # no output hijacked
 hijackers .
-train && play && film && paac plot run
+train && play && record && paac plot run
 
 ### inside-foreign-run: eval . inside a run with files such as cv2.py
 # exit 0
@@ -34,7 +34,7 @@ paac eval run
 # no output hijacked
 tampered 'config/env/id="evil:Env-v0"'
 evil_module
-paac eval run; paac verify run; paac record film.mp4 --checkpoint run
+paac eval run; paac verify run; paac record video.mp4 --checkpoint run
 
 ### foreign-torso: the config names a torso of somebody else
 # exit 2
@@ -66,17 +66,17 @@ paac eval run
 # exit 0
 trained; echo precious >victim; ln -s ../victim run/curve.png; paac plot run; grep -q precious victim
 
-### film-through-link: the video is a link to another file
+### video-through-link: the video is a link to another file
 # exit 0
-trained; echo precious >victim; ln -s victim film.mp4; film; grep -q precious victim
+trained; echo precious >victim; ln -s victim video.mp4; record; grep -q precious victim
 
-### film-through-partial-link: names that an unfinished video might have are links
+### video-through-partial-link: names that an unfinished video might have are links
 # exit 0
 trained
 echo precious >victim
-names='film.mp4.partial .film.mp4.partial film.partial.mp4 .film.partial.mp4 film.tmp.mp4 film.mp4.tmp .film.mp4'
+names='video.mp4.partial .video.mp4.partial video.partial.mp4 .video.partial.mp4 video.tmp.mp4 video.mp4.tmp .video.mp4'
 for name in $names; do ln -s victim $name; done
-film
+record
 rm -f *.partial .*.partial
 grep -q precious victim
 

@@ -42,12 +42,12 @@ mkdir home
 chmod 500 home
 export HOME=$PWD/home
 unset XDG_CACHE_HOME XDG_CONFIG_HOME
-powerless 'train && play && film && paac plot run'
+powerless 'train && play && record && paac plot run'
 
 ### home-missing: HOME does not exist
 # exit 0
 export HOME=/nowhere
-train && play && film && paac plot run
+train && play && record && paac plot run
 
 ### home-unset: HOME is not set
 # exit 0
@@ -102,7 +102,7 @@ train --run-dir $d && paac eval $d --episodes 2 && paac plot $d && paac verify $
 
 ### directory-not-utf8-inside: a current directory whose name is not UTF-8
 # exit 0
-d=$'caf\xe9'; mkdir $d; cd $d; train && play && film && paac plot run
+d=$'caf\xe9'; mkdir $d; cd $d; train && play && record && paac plot run
 
 ### directory-empty-name: --run-dir ''
 # exit 2

@@ -293,7 +293,7 @@ from chaos.zoo.toy import Toy
 gymnasium.register('Mine-v0', Toy, kwargs={'render_mode': None})
 END
 ENV=my_envs:Mine-v0
-train && film && test -s film.mp4
+train && record && test -s video.mp4
 
 ### changed-module: the module loses the environment after the training
 # exit 2

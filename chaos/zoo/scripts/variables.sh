@@ -8,7 +8,7 @@ train
 ### variable-python-optimize: PYTHONOPTIMIZE=2
 # exit 0
 export PYTHONOPTIMIZE=2
-train && film && paac verify run
+train && record && paac verify run
 
 ### variable-python-no-bytecode: PYTHONDONTWRITEBYTECODE=1
 # exit 0
@@ -95,7 +95,7 @@ train >out 2>&1 && play >>out 2>&1
 ### variable-display-odd: SDL_VIDEODRIVER=x11 DISPLAY=:99 MUJOCO_GL=no-such
 # exit 0 or 2
 export SDL_VIDEODRIVER=x11 DISPLAY=:99 MUJOCO_GL=no-such
-train && film
+train && record
 
 ### variable-time-zone: TZ=:/nowhere/Mars SOURCE_DATE_EPOCH=x
 # exit 0

@@ -44,11 +44,11 @@ class _GridType(click.ParamType):
 
 
 class _Arrangement(NamedTuple):
-    """Which games a film shows, and how."""
+    """Which games a video shows, and how."""
 
     option: str  #: that chose it
     num_games: int  #: that are played with each policy
-    kind: str = ""  #: of the film, in the name of its default file
+    kind: str = ""  #: of the video, in the name of its default file
 
 
 @click.command()
@@ -138,20 +138,20 @@ def record(
         check_video_path(video)
 
     from paac_cli.cli.playing import open_player
-    from paac_cli.sampling.describe import describe, require_filmable
+    from paac_cli.sampling.describe import describe, require_renderable
 
     config = policies[-1].config
     sampling = limits.applied_to(config.sampling)
-    require_filmable(config.env, sampling, needs_frame_rate=fps is None)
+    require_renderable(config.env, sampling, needs_frame_rate=fps is None)
     spec = describe(config.env, sampling)
 
-    from paac_cli.reporting.recorder import FilmSettings, record_games, record_grid
+    from paac_cli.reporting.recorder import VideoSettings, record_games, record_grid
 
-    film = FilmSettings(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
-    most, film_steps = limits.max_steps, film.max_steps(len(policies))
-    is_shortened = film_steps is not None and (most is None or film_steps < most) and not best_of
+    settings = VideoSettings(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
+    most, video_steps = limits.max_steps, settings.max_steps(len(policies))
+    is_shortened = video_steps is not None and (most is None or video_steps < most) and not best_of
     scenes = []
-    played = limits._replace(max_steps=film_steps if is_shortened else most)
+    played = limits._replace(max_steps=video_steps if is_shortened else most)
     with open_player(config, spec, played, episodes=arrangement.num_games, greedy=greedy, seed=seed) as play:
         for policy in policies:
             titles = _titles(
@@ -161,9 +161,9 @@ def record(
     if best_of:
         scenes = [max(scenes, key=lambda scene: scene.game.score)]
     if grid:
-        record_grid(film, scenes, grid.rows, grid.columns)
+        record_grid(settings, scenes, grid.rows, grid.columns)
     else:
-        scenes = scenes[: record_games(film, scenes, overlay=overlay, same_length=progress)]
+        scenes = scenes[: record_games(settings, scenes, overlay=overlay, same_length=progress)]
     scores = [_score(scene, is_shortened=is_shortened) for scene in scenes]
     if progress:
         lines = (f"\n  {scene.title}: raw return {score}" for scene, score in zip(scenes, scores, strict=True))
@@ -192,7 +192,7 @@ def _arrange(episodes: int | None, best_of: int | None, grid: _Grid | None, *, p
 def _find_policies(
     checkpoint: Path | None, *, progress: bool, last: bool, trusted: Container[str]
 ) -> "tuple[Path, list[TrainedPolicy]]":
-    """The policies to film, and the path of the checkpoint, or with `progress` of the run directory."""
+    """The policies to record, and the path of the checkpoint, or with `progress` of the run directory."""
     from paac_cli.runs.find import find_policy, find_progress, newest_run
 
     source = checkpoint or newest_run(RUNS)
@@ -221,7 +221,7 @@ def _score(scene: "Scene", *, is_shortened: bool) -> str:
 
 
 def _default_video(source: Path, name: str) -> Path:
-    """A file in the videos/ directory of the run of `source`, which is a checkpoint or, for a film of its progress, a
+    """A file in the videos/ directory of the run of `source`, which is a checkpoint or, for a video of its progress, a
     run directory. Raises VideoError if a checkpoint is not in a run.
     """
     from paac_cli.errors import VideoError

@@ -56,24 +56,26 @@ def watch(
     """
     from paac_cli.reporting.window import Window, require_display
     from paac_cli.runs.find import find_policy, newest_run
-    from paac_cli.sampling.describe import describe, require_filmable
+    from paac_cli.sampling.describe import describe, require_renderable
 
     require_display()
     path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
     config = trained.config
     sampling = PlayLimits(1, None, worker_timeout).applied_to(config.sampling)
     with Window(f"paac watch {path}") as window:
-        require_filmable(config.env, sampling, needs_frame_rate=fps is None)
+        require_renderable(config.env, sampling, needs_frame_rate=fps is None)
         spec = describe(config.env, sampling)
         inform("Loading the policy ...")
 
         from paac_cli.cli.playing import directory_kept
         from paac_cli.import_tensorflow import import_tensorflow
-        from paac_cli.reporting.recorder import FilmSettings
+        from paac_cli.reporting.recorder import VideoSettings
         from paac_cli.sampling.live_game import LiveGame
 
-        film = FilmSettings(Path(), config.env, spec, fps or spec.fps, None, sampling.worker_timeout, square_pixels)
-        with directory_kept(), LiveGame(config.env, sampling.worker_timeout, film.group) as game:
+        settings = VideoSettings(
+            Path(), config.env, spec, fps or spec.fps, None, sampling.worker_timeout, square_pixels
+        )
+        with directory_kept(), LiveGame(config.env, sampling.worker_timeout, settings.group) as game:
             import_tensorflow()
             from paac_cli.reporting.watching import watch as show_games
             from paac_cli.training.player import make_player
@@ -84,10 +86,10 @@ def watch(
                 agent,
                 game,
                 window,
-                film.style(scale=3, overlay=True),
+                settings.style(scale=3, overlay=True),
                 seed=seed,
                 greedy=greedy,
-                frame_seconds=film.group / film.fps,
+                frame_seconds=settings.group / settings.fps,
             )
     results = f"raw return {', '.join(map(rounded, scores))}" if scores else "no game has ended"
     print_result(f"{results}, checkpoint {path}, seed {seed}")

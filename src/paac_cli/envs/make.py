@@ -45,6 +45,6 @@ def check_env(config: EnvConfig) -> Determinism:
 
 def check_rendering(config: EnvConfig, *, needs_frame_rate: bool) -> None:
     """Raise VideoError or EnvironmentSpecError if no video of the environment `config.id` can be recorded."""
-    from paac_cli.envs.film import try_rendering
+    from paac_cli.envs.try_rendering import try_rendering
 
     try_rendering(fill_placeholders(config, FIRST_COPY), needs_frame_rate=needs_frame_rate)

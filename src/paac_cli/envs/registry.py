@@ -47,7 +47,7 @@ def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env
         elif render_mode:
             message = (
                 f"{config.id} cannot be made with render_mode {render_mode!r}, for a video: {describe_error(error)}. "
-                "An environment that can be filmed takes the argument render_mode, lists "
+                "A video needs an environment that takes the argument render_mode, lists "
                 f"{render_mode!r} in metadata['render_modes'], and has the method render()"
             )
         raise EnvironmentSpecError(message) from error

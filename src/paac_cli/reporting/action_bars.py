@@ -1,4 +1,4 @@
-"""The actions on the panel of a film: a bar for each action, or for each element of an action that is a vector."""
+"""The actions on the panel of a video: a bar for each action, or for each element of an action that is a vector."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
 """Draws text, bars and curves into RGB images [height, width, 3] uint8.
 
-Text is set with Pillow in a font that comes with matplotlib. What it has drawn is cached: most texts of a film repeat.
+Text is set with Pillow in a font that comes with matplotlib. What it has drawn is cached: most texts of a video repeat.
 """
 
 from functools import cache, lru_cache

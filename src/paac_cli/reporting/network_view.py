@@ -1,4 +1,4 @@
-"""What the network observes, as an image or a few numbers for the panel of a film."""
+"""What the network observes, as an image or a few numbers for the panel of a video."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Records films of evaluated games by replaying them."""
+"""Records videos of evaluated games by replaying them."""
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
@@ -19,29 +19,29 @@ from paac_cli.sampling.replay_frames import ReplayedStep, replay_frames
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec
 
-#: Frames per second of a film of an Atari game, whose emulator has 60. Each shows two of them, as an observation does.
+#: Frames per second of a video of an Atari game, whose emulator has 60. Each shows two of them, as an observation does.
 ATARI_FPS = 30.0
 
 
-class FilmSettings(NamedTuple):
-    """What all films are made from, whatever they show."""
+class VideoSettings(NamedTuple):
+    """What all videos are made from, whatever they show."""
 
     path: Path
     config: EnvConfig
     spec: EnvSpec
-    fps: float  #: rendered frames per second of the film
-    seconds: float | None  #: length of the film, at most
+    fps: float  #: rendered frames per second of the video
+    seconds: float | None  #: length of the video, at most
     timeout: float  #: seconds that a step of the environment may take
     square_pixels: bool = False  #: whether Atari games have the pixels of the emulator instead of a television's
 
     @property
     def group(self) -> int:
-        """Number of rendered frames that are merged to one frame of the film."""
+        """Number of rendered frames that are merged to one frame of the video."""
         return max(int(self.fps // ATARI_FPS), 1) if self.config.is_atari else 1
 
     @property
     def max_frames(self) -> int | None:
-        """Frames of the film, at most."""
+        """Frames of the video, at most."""
         return None if self.seconds is None else max(1, round(self.seconds * self.fps / self.group))
 
     def max_steps(self, parts: int = 1) -> int | None:
@@ -62,31 +62,31 @@ class FilmSettings(NamedTuple):
 
 
 class _Shot(NamedTuple):
-    """One frame of a film."""
+    """One frame of a video."""
 
     moment: GameMoment
     frame: NDArray[np.uint8]
 
 
-def record_games(film: FilmSettings, scenes: Sequence[Scene], *, overlay: bool, same_length: bool = False) -> int:
-    """Record the games of `scenes` one after the other; returns how many of them the film shows.
+def record_games(settings: VideoSettings, scenes: Sequence[Scene], *, overlay: bool, same_length: bool = False) -> int:
+    """Record the games of `scenes` one after the other; returns how many of them the video shows.
 
     Each is replayed in a process of its own. overlay: add a panel. same_length: each has the same part of
-    `film.seconds`; otherwise the first have all of it.
+    `settings.seconds`; otherwise the first have all of it.
 
     Raises VideoError, also if a game diverges on replay, and WorkerError if the environment fails.
     """
     stage, written = None, 0
-    with film.new_file() as video:
-        style = film.style(video.scale, overlay=overlay)
+    with settings.new_file() as video:
+        style = settings.style(video.scale, overlay=overlay)
         for number, scene in enumerate(scenes, 1):
-            end = film.max_frames
+            end = settings.max_frames
             if end is not None and same_length:
                 end = max(end * number // len(scenes), written + 1)
             if end is not None and written >= end:
                 return number - 1
             moment = None
-            for shot in _shots(film, scene, number, None if end is None else end - written):
+            for shot in _shots(settings, scene, number, None if end is None else end - written):
                 stage = stage or make_stage(style, shot.frame, has_titles=any(scene.title for scene in scenes))
                 if moment is None:
                     stage.begin(scene.game, scene.title)
@@ -99,15 +99,15 @@ def record_games(film: FilmSettings, scenes: Sequence[Scene], *, overlay: bool, 
     return len(scenes)
 
 
-def record_grid(film: FilmSettings, scenes: Sequence[Scene], rows: int, columns: int) -> None:
+def record_grid(settings: VideoSettings, scenes: Sequence[Scene], rows: int, columns: int) -> None:
     """Record the games of `scenes` side by side, until the last one ends. Raises as `record_games`."""
-    with film.new_file() as video, contextlib.ExitStack() as replays:
+    with settings.new_file() as video, contextlib.ExitStack() as replays:
         shots = [
-            replays.enter_context(contextlib.closing(_shots(film, scene, number, film.max_frames)))
+            replays.enter_context(contextlib.closing(_shots(settings, scene, number, settings.max_frames)))
             for number, scene in enumerate(scenes, 1)
         ]
         running = {index: next(each) for index, each in enumerate(shots)}
-        grid = GridStage(film.style(video.scale), running[0].frame.shape, rows, columns)
+        grid = GridStage(settings.style(video.scale), running[0].frame.shape, rows, columns)
         for cell, scene in zip(grid.cells, scenes, strict=False):
             cell.begin(scene.game, scene.title)
         while running:
@@ -122,13 +122,13 @@ def record_grid(film: FilmSettings, scenes: Sequence[Scene], rows: int, columns:
             running = {index: next_shot for index, next_shot in upcoming if next_shot is not None}
 
 
-def _shots(film: FilmSettings, scene: Scene, number: int, max_frames: int | None) -> Generator[_Shot, None, None]:
-    """The frames of a film of one game. The game is replayed to its end even if there are more than `max_frames`.
+def _shots(settings: VideoSettings, scene: Scene, number: int, max_frames: int | None) -> Generator[_Shot, None, None]:
+    """The frames of a video of one game. The game is replayed to its end even if there are more than `max_frames`.
 
     Raises as `record_games`. number: of the game, for messages.
     """
     taken, score = 0, 0.0
-    for step in _replayed(film, scene, number):
+    for step in _replayed(settings, scene, number):
         score = step.score
         is_last = step.step == len(scene.game.actions) - 1
         moment = GameMoment(step.step, score if is_last else step.score_before, step.obs)
@@ -142,12 +142,12 @@ def _shots(film: FilmSettings, scene: Scene, number: int, max_frames: int | None
         )
 
 
-def _replayed(film: FilmSettings, scene: Scene, number: int) -> Iterator[ReplayedStep]:
+def _replayed(settings: VideoSettings, scene: Scene, number: int) -> Iterator[ReplayedStep]:
     game = scene.game
     seed = episode_seed(scene.seed, game.env, game.episode)
     try:
         copy = Copy(game.env, game.env)  # a grid replays the games of several environments at the same time
-        yield from replay_frames(film.config, game.actions, seed, film.timeout, copy=copy, group=film.group)
+        yield from replay_frames(settings.config, game.actions, seed, settings.timeout, copy=copy, group=settings.group)
     except ChildFailedError as error:
         raise WorkerError(f"game {number} cannot be replayed for the video: its environment {error}") from None
     except WorkerError as error:

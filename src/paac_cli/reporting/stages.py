@@ -1,4 +1,4 @@
-"""Arrangements of a film: the game alone, with a caption, or beside a panel."""
+"""Arrangements of a video: the game alone, with a caption, or beside a panel."""
 
 import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _SMALL = 300  # maximum height and width in pixels of frames that are enlarged
 _TELEVISION = 4 / 3  # width over height of the picture for which Atari games were made
 # Lengths in pixels:
-_MARGIN, _PANEL_TOP, _HEIGHT = 30, 26, 540  # of a film with a panel
+_MARGIN, _PANEL_TOP, _HEIGHT = 30, 26, 540  # of a video with a panel
 _BOX = (420, 640)  # height and width of a game beside a panel, at most
 _CAPTION = 40  # height of a caption above a game
 _GRID, _GAP = (900, 1280), 10  # height and width of a grid, at most; between its games
 
 
 class Scene(NamedTuple):
-    """One game of a film."""
+    """One game of a video."""
 
     game: "EvaluatedGame"
     seed: int  #: of the evaluation in which it was played
@@ -66,7 +66,7 @@ class Stage(Protocol):
 
 
 def make_stage(style: GameStyle, frame: NDArray[np.uint8], *, has_titles: bool) -> Stage:
-    """The arrangement of a film of one game after the other. frame: the first. has_titles: whether scenes have one."""
+    """The arrangement of a video of one game after the other. frame: the first. has_titles: whether scenes have one."""
     if style.overlay:
         return PanelStage(style, frame.shape)
     size = natural_size(frame.shape, style)

@@ -39,14 +39,14 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
         return spec
 
 
-def require_filmable(config: EnvConfig, sampling: SamplingConfig, *, needs_frame_rate: bool) -> None:
+def require_renderable(config: EnvConfig, sampling: SamplingConfig, *, needs_frame_rate: bool) -> None:
     """Raise VideoError or EnvironmentSpecError if no video of the environment `config.id` can be recorded.
 
     It is made, and one frame of it is rendered. needs_frame_rate: whether the video has the environment's frame rate.
     """
     if config.is_atari:
         return
-    with isolated(_require_filmable, config, needs_frame_rate, env_config=config) as run:
+    with isolated(_require_renderable, config, needs_frame_rate, env_config=config) as run:
         try:
             list(run.values(sampling.worker_timeout))
         except ChildFailedError as error:
@@ -76,7 +76,7 @@ def _check_determinism(config: EnvConfig) -> Iterator[Determinism]:
     yield check_env(config)
 
 
-def _require_filmable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[None]:
+def _require_renderable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[None]:
     check_rendering(config, needs_frame_rate=needs_frame_rate)
     yield
 

@@ -13,7 +13,7 @@ from paac_cli.config import yaml_io
 from paac_cli.reporting.report import provenance, sections
 from paac_cli.reporting.report.chart_data import curve_data
 from paac_cli.reporting.report.drawing import curve_svg
-from paac_cli.reporting.report.film import EmbeddedFilm, NoFilm
+from paac_cli.reporting.report.embedded_video import EmbeddedVideo, NoVideo
 from paac_cli.reporting.report.markup import Html, element, script_data, section
 from paac_cli.reporting.report.results import Result
 from paac_cli.reporting.report.settings import compare_with_preset
@@ -41,7 +41,7 @@ class Subject(NamedTuple):
         return self.runs[scores.index(max(scores))]
 
 
-def make_page(subject: Subject, film: EmbeddedFilm | NoFilm, now: datetime) -> str:
+def make_page(subject: Subject, video: EmbeddedVideo | NoVideo, now: datetime) -> str:
     """The page as HTML. Raises RunDirectoryError and ConfigError."""
     runs, names, results = subject.runs, subject.names, subject.results
     comparison = compare_with_preset(runs[0])
@@ -52,7 +52,7 @@ def make_page(subject: Subject, film: EmbeddedFilm | NoFilm, now: datetime) -> s
         _header(subject, now),
         sections.group_result(runs, names, results) if subject.is_group else sections.run_result(runs[0], results[0]),
         _curve(data, is_group=subject.is_group),
-        sections.film_section(film),
+        sections.video_section(video),
         provenance.settings_section(comparison, config_text),
         provenance.reproduction_section(runs, subject.best, comparison),
         provenance.machine_section(runs, names),
@@ -122,7 +122,7 @@ def _minute(time: datetime) -> str:
 
 
 def _document(title: str, body: Html, data: Html) -> str:
-    """The document. Its policy allows only the style, the script, and the pictures and films that are in it."""
+    """The document. Its policy allows only the style, the script, and the pictures and videos that are in it."""
     style, script = _resource("page.css"), _resource("chart.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "

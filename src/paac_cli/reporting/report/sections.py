@@ -1,10 +1,10 @@
-"""Sections of a report, as HTML: the result, the film and the events."""
+"""Sections of a report, as HTML: the result, the video and the events."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from paac_cli.reporting.reference_scores import published_scores
+from paac_cli.reporting.report.embedded_video import EmbeddedVideo, NoVideo
 from paac_cli.reporting.report.event_log import MAX_EVENTS, LoggedEvent, read_events
-from paac_cli.reporting.report.film import EmbeddedFilm, NoFilm
 from paac_cli.reporting.report.markup import Html, element, joined, section, table
 from paac_cli.reporting.report.results import Result, mean_of_best
 from paac_cli.runs.run_record import Status
@@ -130,23 +130,23 @@ def _failure(results: Sequence[tuple[str, Result]]) -> Iterator[Html]:
             yield element("p", element("strong", f"{name} failed: "), result.reason, class_="alert")
 
 
-# --- film
+# --- video
 
 
-def film_section(film: EmbeddedFilm | NoFilm) -> Html:
-    """The film, or why there is none."""
-    if isinstance(film, NoFilm):
+def video_section(video: EmbeddedVideo | NoVideo) -> Html:
+    """The video, or why there is none."""
+    if isinstance(video, NoVideo):
         hint = (
-            [element("p", "To make one:", class_="note"), element("pre", element("code", film.command))]
-            if film.command
+            [element("p", "To make one:", class_="note"), element("pre", element("code", video.command))]
+            if video.command
             else []
         )
-        return section("Film", element("p", film.reason), *hint, name="film")
-    if film.is_image:
-        picture = element("img", src=film.url, alt="The trained agent plays")
+        return section("Video", element("p", video.reason), *hint, name="video")
+    if video.is_image:
+        picture = element("img", src=video.url, alt="The trained agent plays")
     else:
-        picture = element("video", src=film.url, controls=True, loop=True, muted=True, playsinline=True)
-    return section("Film", element("figure", picture, element("figcaption", film.name)), name="film")
+        picture = element("video", src=video.url, controls=True, loop=True, muted=True, playsinline=True)
+    return section("Video", element("figure", picture, element("figcaption", video.name)), name="video")
 
 
 # --- events

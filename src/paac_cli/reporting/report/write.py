@@ -5,7 +5,14 @@ from pathlib import Path
 
 from paac_cli.errors import RunDirectoryError, VideoError
 from paac_cli.files import make_directory, replace_synced
-from paac_cli.reporting.report.film import MAX_FOUND, EmbeddedFilm, NoFilm, film_command, newest_film, read_film
+from paac_cli.reporting.report.embedded_video import (
+    MAX_FOUND,
+    EmbeddedVideo,
+    NoVideo,
+    newest_video,
+    read_video,
+    video_command,
+)
 from paac_cli.reporting.report.page import Subject, make_page
 from paac_cli.reporting.report.results import result_of
 from paac_cli.reporting.series import sort_into_series
@@ -31,38 +38,38 @@ def read_group(path: Path) -> list[SavedRun]:
     return series[0].runs
 
 
-def write_report(path: Path, out: Path, film: Path | None) -> str:
+def write_report(path: Path, out: Path, video: Path | None) -> str:
     """Write the report of the run or group at `path` to `out`.
 
-    Returns why it has no film, and how to make one; empty if it has one.
+    Returns why it has no video, and how to make one; empty if it has one.
 
-    film: a video to embed in place of the newest one of the best run. Raises RunDirectoryError, ConfigError and
+    video: a video to embed in place of the newest one of the best run. Raises RunDirectoryError, ConfigError and
     VideoError.
     """
-    given = None if film is None else read_film(film)
+    given = None if video is None else read_video(video)
     runs = read_group(path)
     results = [result_of(run) for run in runs]
     names = [runs[0].name] if len(runs) == 1 else [str(run.path.relative_to(path)) for run in runs]
     subject = Subject(path, runs, names, results)
-    embedded = given or _find_film(subject.best)
+    embedded = given or _find_video(subject.best)
     page = make_page(subject, embedded, datetime.now(UTC))
     try:
         make_directory(out.parent)
         replace_synced(out, [page.encode(errors="backslashreplace")])
     except OSError as error:
         raise RunDirectoryError(f"{out} cannot be written: {reason(error, out)}; --out names another file") from error
-    return str(embedded) if isinstance(embedded, NoFilm) else ""
+    return str(embedded) if isinstance(embedded, NoVideo) else ""
 
 
-def _find_film(run: SavedRun) -> EmbeddedFilm | NoFilm:
-    """The newest film of `run`, or why there is none to embed."""
+def _find_video(run: SavedRun) -> EmbeddedVideo | NoVideo:
+    """The newest video of `run`, or why there is none to embed."""
     try:
-        path = newest_film(run)
+        path = newest_video(run)
         if path is None:
-            return NoFilm(f"{run.path / 'videos'} has no film yet.", film_command(run))
+            return NoVideo(f"{run.path / 'videos'} has no video yet.", video_command(run))
         if path.stat().st_size > MAX_FOUND:
             size = f"{path.stat().st_size / 1e6:,.0f} MB"
-            return NoFilm(f"{path} is not embedded, because it has {size}; --film embeds it all the same.")
-        return read_film(path, MAX_FOUND)
+            return NoVideo(f"{path} is not embedded, because it has {size}; --video embeds it all the same.")
+        return read_video(path, MAX_FOUND)
     except (OSError, VideoError) as error:
-        return NoFilm(f"The newest film cannot be embedded: {error}.", film_command(run))
+        return NoVideo(f"The newest video cannot be embedded: {error}.", video_command(run))

@@ -1,17 +1,17 @@
-"""Whether an environment can be filmed is tried in a process of its own."""
+"""Whether an environment can be recorded is tried in a process of its own."""
 
 import pytest
 
 from paac_cli.config.schema import EnvConfig, SamplingConfig
 from paac_cli.errors import EnvironmentSpecError, VideoError
-from paac_cli.sampling.describe import require_filmable
+from paac_cli.sampling.describe import require_renderable
 from playing_envs import odd
 from toy_envs import Counting, NoRenderMode, config_of
 
 
 @pytest.mark.parametrize("env", [EnvConfig(id="CartPole-v1"), EnvConfig(id="ALE/Pong-v5"), odd("Rendered")])
-def test_an_environment_that_renders_images_can_be_filmed(env):
-    require_filmable(env, SamplingConfig(), needs_frame_rate=True)
+def test_an_environment_that_renders_images_can_be_recorded(env):
+    require_renderable(env, SamplingConfig(), needs_frame_rate=True)
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ def test_an_environment_that_renders_images_can_be_filmed(env):
         (config_of(Counting, fault_in="reset", fault="spin"), VideoError, "cannot be rendered: the process that"),
     ],
 )
-def test_an_environment_that_cannot_be_filmed_says_why_in_one_line(env, error, message):
+def test_an_environment_that_cannot_be_recorded_says_why_in_one_line(env, error, message):
     with pytest.raises(error) as caught:
-        require_filmable(env, SamplingConfig(worker_timeout=1.0), needs_frame_rate=True)
+        require_renderable(env, SamplingConfig(worker_timeout=1.0), needs_frame_rate=True)
     first, *_ = str(caught.value).splitlines()
     assert first.startswith(env.id)
     assert message in first

@@ -26,14 +26,14 @@ def steps_of(run):
 # --- --seconds
 
 
-def test_no_more_is_played_than_the_film_shows(trained, invoke, tmp_path):
+def test_no_more_is_played_than_the_video_shows(trained, invoke, tmp_path):
     """20 frames show the reset and 19 steps of CartPole; the second game of two is not needed."""
     result = record(invoke, "video.mp4", "--checkpoint", trained, "--episodes", 2, "--seconds", 0.4, "--greedy")
     assert "raw return 20 (first 20 steps), checkpoint " in result.stdout
     assert len(pictures_of(tmp_path / "video.mp4")) == 20
 
 
-def test_a_limit_that_is_lower_than_the_film_needs_is_reported_as_such(trained, invoke, tmp_path):
+def test_a_limit_that_is_lower_than_the_video_needs_is_reported_as_such(trained, invoke, tmp_path):
     result = record(invoke, "video.mp4", "--checkpoint", trained, "--seconds", 10, "--max-steps", 5, "--episodes", 2)
     assert "raw return 5 (truncated after 5 steps), 5 (truncated after 5 steps), checkpoint " in result.stdout
     assert len(pictures_of(tmp_path / "video.mp4")) == 2 * 6
@@ -52,7 +52,7 @@ def test_the_best_of_some_games_is_recorded(shortened, trained, invoke, tmp_path
 
 
 def test_the_panel_names_the_game_that_was_best(trained, invoke, tmp_path):
-    """It begins like that game in a film of all games."""
+    """It begins like that game in a video of all games."""
     scores = evaluate(invoke, trained, "--episodes", 3)["scores"]
     best = scores.index(max(scores))
     record(invoke, "best.mp4", "--checkpoint", trained, "--best-of", 3, "--overlay")
@@ -88,7 +88,7 @@ def test_a_grid_can_be_shortened(trained, invoke, tmp_path):
 # --- --progress
 
 
-def test_a_film_of_progress_shows_the_same_game_with_every_policy_of_the_run(trained, invoke, tmp_path):
+def test_a_video_of_progress_shows_the_same_game_with_every_policy_of_the_run(trained, invoke, tmp_path):
     result = record(invoke, "progress.mp4", "--checkpoint", trained, "--progress", "--seed", 4)
     first, *lines = result.stdout.splitlines()
     assert first == f"progress.mp4: run {trained}, seed 4"

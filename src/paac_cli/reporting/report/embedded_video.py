@@ -1,4 +1,4 @@
-"""The film in a report: a video of the best policy, embedded in the page."""
+"""The video in a report: one of the best policy, embedded in the page."""
 
 import base64
 import stat
@@ -18,10 +18,10 @@ _TYPES = {
     ".webm": ("video/webm", 0, b"\x1a\x45\xdf\xa3"),
     ".gif": ("image/gif", 0, b"GIF8"),
 }
-MAX_FOUND, MAX_GIVEN = 8_000_000, 100_000_000  #: bytes of a film that is found, and of one that the user gives
+MAX_FOUND, MAX_GIVEN = 8_000_000, 100_000_000  #: bytes of a video that is found, and of one that the user gives
 
 
-class EmbeddedFilm(NamedTuple):
+class EmbeddedVideo(NamedTuple):
     """A video."""
 
     name: str  #: of its file
@@ -29,8 +29,8 @@ class EmbeddedFilm(NamedTuple):
     is_image: bool  #: an animated GIF
 
 
-class NoFilm(NamedTuple):
-    """Why a report has no film."""
+class NoVideo(NamedTuple):
+    """Why a report has no video."""
 
     reason: str
     command: str = ""  #: that makes one; empty if there is one already, or nothing that could play
@@ -39,8 +39,8 @@ class NoFilm(NamedTuple):
         return f"{self.reason} To make one: {self.command}" if self.command else self.reason
 
 
-def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> EmbeddedFilm:
-    """The film at `path`. Raises VideoError if it is not a video, or larger than `max_bytes`."""
+def read_video(path: Path, max_bytes: int = MAX_GIVEN) -> EmbeddedVideo:
+    """The video at `path`. Raises VideoError if it is not a video, or larger than `max_bytes`."""
     suffix = path.suffix.lower()
     if suffix not in _TYPES:
         raise VideoError(f"{path}: unknown video format; use a file that ends in {either([*_TYPES])}")
@@ -52,26 +52,26 @@ def read_film(path: Path, max_bytes: int = MAX_GIVEN) -> EmbeddedFilm:
     if content[offset : offset + len(magic)] != magic:
         raise VideoError(f"{path} is not a {suffix} video")
     url = Html(f"data:{media_type};base64,{base64.b64encode(content).decode()}")
-    return EmbeddedFilm(path.name, url, media_type.startswith("image/"))
+    return EmbeddedVideo(path.name, url, media_type.startswith("image/"))
 
 
-def newest_film(run: SavedRun) -> Path | None:
+def newest_video(run: SavedRun) -> Path | None:
     """The newest video of the best policy in videos/ of `run`; without one, the newest video; None without any.
 
     A link is left out: a run directory may come from somebody else, and a link may lead to files of the user.
     """
-    films = dict(_films(run.path / "videos"))
+    videos = dict(_videos(run.path / "videos"))
     of_best = f"best_{run.best.counters.steps:09d}-" if run.best else None
-    best = [path for path in films if of_best and path.name.startswith(of_best)]
-    return max(best or films, key=lambda path: films[path], default=None)
+    best = [path for path in videos if of_best and path.name.startswith(of_best)]
+    return max(best or videos, key=lambda path: videos[path], default=None)
 
 
-def film_command(run: SavedRun) -> str:
-    """The command that makes a film of `run`; empty if nothing was saved that could play."""
+def video_command(run: SavedRun) -> str:
+    """The command that makes a video of `run`; empty if nothing was saved that could play."""
     return f"paac record --checkpoint {run.playing_arguments} --overlay" if run.last_saved is not None else ""
 
 
-def _films(directory: Path) -> Iterator[tuple[Path, float]]:
+def _videos(directory: Path) -> Iterator[tuple[Path, float]]:
     """Each video in `directory`, and when it was last changed."""
     if directory.is_symlink() or not directory.is_dir():
         return

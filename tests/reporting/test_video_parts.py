@@ -1,4 +1,4 @@
-"""The parts of a film: text, curve, bars, the network's input, and where all of it is."""
+"""The parts of a video: text, curve, bars, the network's input, and where all of it is."""
 
 from types import SimpleNamespace
 
