@@ -34,7 +34,7 @@ NOT_RUN = {
 #: Pages that start several processes with TensorFlow, measure, or train much: left out by default.
 SLOW = {
     *("CONTRIBUTING.md", *(f"results/{name}/README.md" for name in ("atari", "paper-pong", "pong"))),
-    *(f"docs/{name}.md" for name in ("checkpoints", "choosing", "clusters", "commands")),
+    *(f"docs/{name}.md" for name in ("choosing", "clusters", "commands", "playing")),
     *(f"docs/{name}.md" for name in ("metrics", "performance", "reliability", "reports")),
     *(f"docs/algorithms/{name}.md" for name in ("dqn", "nstep_q", "paac", "ppo", "recurrent", "sac")),
 }
