@@ -25,7 +25,7 @@ def paac(*arguments: object) -> str:
 def train(*arguments: object) -> None:
     """Run `paac train` with `arguments`. If this process is interrupted or ends, the training saves and stops."""
     command = ["train", *map(str, arguments)]
-    process = start_paac(command, os.sched_getaffinity(0), {}, prints_here=True)
+    process = start_paac(command, os.sched_getaffinity(0), {})
     try:
         code = process.wait()
     finally:

@@ -41,6 +41,8 @@ ARGUMENTS = {
     "copy": ["presets", "copy", "pong", f"{LONG}.yaml"],
     "show": ["presets", "show", LONG],
     "validate": ["presets", "validate", LONG],
+    "a long search space": ["tune", LONG, "--preset", "cartpole"],
+    "many trials": ["tune", "x", "--preset", "cartpole", "--trials", DIGITS],
     "bench": ["bench", LONG],
     "a preset of bench": ["bench", "sampler", "--preset", LONG],
     "a command": [LONG],

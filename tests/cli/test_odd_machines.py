@@ -46,6 +46,8 @@ def commands(run, missing="missing"):
         ["verify", f"{run}/checkpoints"],
         ["record"],
         ["record", f"{missing}/x.mp4", "--checkpoint", missing],
+        ["tune", missing, "--preset", "cartpole"],
+        ["tune", f"{run}/config.yaml", "--preset", "cartpole", "--run-dir", missing],
         ["bench", "sampler", "--preset", missing],
         ["bench", "learner", "--num-workers", missing],
         ["train", "--preset", missing],

@@ -30,6 +30,7 @@ _COMMANDS = {
     "plot": "paac_cli.cli.plot:plot",
     "report": "paac_cli.cli.report:report",
     "bench": "paac_cli.cli.bench:bench",
+    "tune": "paac_cli.cli.tune:tune",
     "presets": "paac_cli.cli.presets:presets",
 }
 

@@ -148,6 +148,13 @@ def absolute(path: Path) -> Path:
         return path
 
 
+def default_directory(preset: str, parts: list[str]) -> Path:
+    """In `runs/`, named after the preset and `parts`: substitutes for its algorithm and environment, and the seed."""
+    stem = preset.removesuffix(".yaml").removesuffix(".yml")
+    name = Path(stem).name if preset != stem else stem.replace("/", "-")
+    return RUNS / "-".join([name, *(part.removeprefix("ALE/").replace("/", "-").replace(":", "-") for part in parts)])
+
+
 class FiniteRange(click.FloatRange):
     """A range of finite numbers, which may have no bounds: rejects infinity and NaN."""
 

@@ -1,5 +1,6 @@
 """`paac train --seeds`: a group of runs that differ only in their seed."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
     """
     from paac_cli.reporting.run_list import format_runs, list_runs
     from paac_cli.runs.run_directory import RunDirectory
-    from paac_cli.training.seeds import SeedRuns
+    from paac_cli.training.jobs import Jobs
     from paac_cli.training.stop import stop_signals_handled
 
     if RunDirectory(group).is_run:
@@ -54,10 +55,10 @@ def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:
         return [*flags, "train", *common, "--seed", str(seed), "--run-dir", str(directories[seed])]
 
     with (
-        SeedRuns(seeds, min(jobs, len(seeds)), arguments, inform) as runs,
+        Jobs(min(jobs, len(seeds)), inform) as runs,
         stop_signals_handled(lambda number, frame: runs.stop(number)),
     ):
-        runs.wait()
+        runs.run_all([(f"seed {seed}", partial(arguments, seed)) for seed in seeds])
     begun = [directory for directory in directories.values() if directory.is_dir()]
     if begun:
         echo(format_runs(list_runs(begun, group), terminal_width()))

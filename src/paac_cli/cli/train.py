@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import RUNS, PresetName, UserPath, absolute, add_cwd_to_path_for, overrides_from_flags
+from paac_cli.cli.options import (
+    PresetName,
+    UserPath,
+    absolute,
+    add_cwd_to_path_for,
+    default_directory,
+    overrides_from_flags,
+)
 from paac_cli.cli.output import warn
 from paac_cli.cli.seeds import Seeds, train_seeds
 from paac_cli.cli.train_output import TrainOutput, headline, style_of
@@ -167,19 +174,12 @@ def train(
     if seeds is not None:
         if find_cluster(None, None, os.environ) is not None or is_in_slurm_step(os.environ):
             raise click.UsageError("--seeds trains each seed in one process, but TF_CONFIG or Slurm starts several")
-        train_seeds(seeds, jobs, run_dir or _default_directory(preset, substitutes))
+        train_seeds(seeds, jobs, run_dir or default_directory(preset, substitutes))
         return
-    directory = run_dir or _default_directory(preset, [*substitutes, f"seed{config.seed}"])
+    directory = run_dir or default_directory(preset, [*substitutes, f"seed{config.seed}"])
     ranks = join_ranks(config, cluster, rank)
     with ranks.explaining_failures():
         _run(config, preset, directory, fresh, ranks, output)
-
-
-def _default_directory(preset: str, parts: list[str]) -> Path:
-    """Named after the preset and `parts`: substitutes for its algorithm and environment, and the seed."""
-    stem = preset.removesuffix(".yaml").removesuffix(".yml")
-    name = Path(stem).name if preset != stem else stem.replace("/", "-")
-    return RUNS / "-".join([name, *(part.removeprefix("ALE/").replace("/", "-").replace(":", "-") for part in parts)])
 
 
 def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: "Ranks", output: TrainOutput) -> None:

@@ -39,7 +39,7 @@ class LocalRanks:
             for rank, cores in enumerate(split_cores(size)):
                 config = {"cluster": {JOB: addresses}, "task": {"type": JOB, "index": rank}}
                 settings = {"TF_CONFIG": json.dumps(config)}
-                self._processes.append(start_paac(arguments, cores, settings, prints_here=rank == 0))
+                self._processes.append(start_paac(arguments, cores, settings, subprocess.PIPE if rank else None))
         except BaseException:
             self._kill()
             raise

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import IO
 
 from paac_cli.machine import available_cores
 from paac_cli.sampling.partition import split_evenly
@@ -16,12 +17,12 @@ _PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the one t
 
 
 def start_paac(
-    arguments: Sequence[str], cores: Collection[int], env: Mapping[str, str], *, prints_here: bool
+    arguments: Sequence[str], cores: Collection[int], env: Mapping[str, str], output: int | IO[bytes] | None = None
 ) -> subprocess.Popen[str]:
     """Start `paac ARGUMENTS`. It stops when this process ends, and gets signals only from it, not from a terminal.
 
-    cores: that it may use. env: environment variables, besides those of this process. prints_here: whether it prints
-    where this process does; otherwise it prints into the pipe `stdout`.
+    cores: that it may use. env: environment variables, besides those of this process. output: a file or
+    `subprocess.PIPE` for all that it prints; None: it prints where this process does.
     """
     libc = ctypes.CDLL(None)
 
@@ -33,8 +34,8 @@ def start_paac(
         [sys.executable, "-P", "-m", "paac_cli", *arguments],
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
-        stdout=None if prints_here else subprocess.PIPE,
-        stderr=None if prints_here else subprocess.STDOUT,
+        stdout=output,
+        stderr=None if output is None else subprocess.STDOUT,
         text=True,
         errors="backslashreplace",
         process_group=0,  # Ctrl-C is sent on once, and not by the terminal too, where a second one means more

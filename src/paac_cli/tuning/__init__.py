@@ -1,0 +1,1 @@
+"""Search for hyperparameters: everything behind `paac tune`. A study is a directory of trials, which are runs."""

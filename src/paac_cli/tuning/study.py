@@ -1,0 +1,183 @@
+"""Works through the trials of a study, some at a time.
+
+Which settings trial `k` gets, and whether it is stopped early, depends on the results of the trials up to `k - jobs`
+and on nothing else. So a study is a function of its design, however long each trial takes, and also if it is stopped
+or killed and continued.
+"""
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from paac_cli.errors import ConfigError, RunDirectoryError
+from paac_cli.runs.run_record import read_record
+from paac_cli.text import reason
+from paac_cli.training.jobs import Jobs
+from paac_cli.tuning.sampler import is_hopeless, propose
+from paac_cli.tuning.study_directory import Design, StudyDirectory
+from paac_cli.tuning.trial import PARTS, Outcome, Trial, metric_of, read_progress
+
+_PAUSE = 1.0  # seconds between two looks at the metrics of the trials that train
+_FAILED = 1  # exit code of `paac train` if learning has diverged or an environment has failed
+
+
+@dataclass
+class _Training:
+    """A trial that trains."""
+
+    trial: Trial
+    seed_index: int = 0
+    judged: int = 0  # parts of its progress after which it was compared with others
+    pruned_after: int | None = None  # so many parts
+
+    @property
+    def job(self) -> str:
+        return f"trial {self.trial.number}"
+
+
+class Study:
+    """The trials of a study."""
+
+    def __init__(self, design: Design, files: StudyDirectory, jobs: Jobs, log: Callable[[Trial], None]) -> None:
+        """log: takes each trial when it begins and when it has ended. Raises RunDirectoryError."""
+        self._design, self._files, self._jobs, self._log = design, files, jobs, log
+        self.trials = files.read_trials()
+        self._training: dict[int, _Training] = {}  # by the number of the trial
+        #: What a trial printed that could not train for another reason than its settings, e.g. a full disk.
+        self.failed_output: Path | None = None
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the highest score, the first of several; None if none has finished."""
+        scores = {trial.number: trial.score for trial in self.trials if trial.score is not None}
+        return self.trials[max(scores, key=scores.__getitem__) - 1] if scores else None
+
+    def search(self, num_trials: int) -> None:
+        """Train until `num_trials` trials have ended, the jobs are asked to stop, or a trial cannot train.
+
+        Raises RunDirectoryError.
+        """
+        while True:
+            while self._jobs.may_start and self.failed_output is None and (trial := self._next(num_trials)):
+                self._begin(trial)
+            if not self._training:
+                return
+            exit_codes = self._jobs.wait(_PAUSE)
+            for training in list(self._training.values()):
+                self._follow(training, exit_codes.get(training.job))
+
+    def _next(self, num_trials: int) -> Trial | None:
+        """The next trial to train: one that was interrupted, or a new one; None if that must wait for others."""
+        for trial in self.trials[:num_trials]:
+            if trial.outcome == Outcome.UNFINISHED and trial.number not in self._training:
+                return trial
+        number = len(self.trials) + 1
+        known = self._known_to(number)
+        if number > num_trials or any(trial.outcome == Outcome.UNFINISHED for trial in known):
+            return None
+        unknown = [Trial(number=trial.number, settings=trial.settings) for trial in self.trials[len(known) :]]
+        settings = propose(self._design.space, self._design.base.seed, number, [*known, *unknown])
+        return Trial(number=number, settings=settings)
+
+    def _known_to(self, number: int) -> list[Trial]:
+        """The trials on whose results trial `number` depends."""
+        return self.trials[: max(number - self._design.jobs, 0)]
+
+    def _begin(self, trial: Trial) -> None:
+        try:
+            self._design.config_of(trial.settings)
+        except ConfigError as error:
+            self._save(trial, outcome=Outcome.FAILED, reason=str(error))
+            return
+        self._save(trial)
+        self._training[trial.number] = training = _Training(trial)
+        self._train(training)
+
+    def _train(self, training: _Training) -> None:
+        """Start the job that trains with the next seed, or resumes."""
+        trial, seed, run = training.trial, self._design.seeds[training.seed_index], self._run(training)
+        arguments = ["train", "--preset", str(self._files.base), "--seed", str(seed), "--run-dir", str(run), "--quiet"]
+        for key, value in trial.settings.items():
+            arguments += ["--set", f"{key}={json.dumps(value)}"]
+        try:
+            run.parent.mkdir(exist_ok=True)
+            self._jobs.start(training.job, arguments, _output(run))
+        except OSError as error:
+            raise RunDirectoryError(f"{run.parent} cannot be written: {reason(error, run.parent)}") from error
+
+    def _run(self, training: _Training) -> Path:
+        return self._files.run(training.trial.number, self._design.seeds[training.seed_index])
+
+    def _follow(self, training: _Training, exit_code: int | None) -> None:
+        """Compare a trial with others, and go on with it if its job has ended. exit_code: None if that still runs."""
+        progress = self._progress(training)
+        num_parts = PARTS * len(self._design.seeds)
+        while training.pruned_after is None and training.judged < min(len(progress), num_parts - 1):
+            training.judged += 1
+            if self._is_hopeless(training.trial, progress[: training.judged]):
+                training.pruned_after = training.judged
+                if exit_code is None:
+                    self._jobs.send(training.job, signal.SIGTERM)
+        if exit_code is None:
+            return
+        if training.pruned_after is not None:
+            self._end(training, Outcome.PRUNED, progress[: training.pruned_after])
+        elif exit_code == 0 and training.seed_index + 1 < len(self._design.seeds):
+            training.seed_index += 1
+            self._train(training)
+        elif exit_code == 0:
+            self._end(training, Outcome.FINISHED, progress)
+        elif exit_code == _FAILED:
+            record = read_record(self._run(training))
+            self._end(training, Outcome.FAILED, progress, record.reason if record else "")
+        else:
+            del self._training[training.trial.number]  # it is resumed when the study continues
+            if not self._jobs.is_stopping:
+                self.failed_output = _output(self._run(training))
+
+    def _progress(self, training: _Training) -> list[float | None]:
+        """Of a trial, as far as it has come: with all seeds up to the current one. Raises RunDirectoryError."""
+        base = self._design.base
+        progress: list[float | None] = []
+        for seed in self._design.seeds[: training.seed_index + 1]:
+            run = self._files.run(training.trial.number, seed)
+            try:
+                progress += read_progress(run, metric_of(base), base.training.total_steps)
+            except (OSError, ValueError) as error:
+                raise RunDirectoryError(f"{run} has no metrics that can be read: {reason(error)}") from error
+        return progress
+
+    def _is_hopeless(self, trial: Trial, progress: list[float | None]) -> bool:
+        if not self._design.prune:
+            return False
+        so_far = trial.model_copy(update={"progress": progress})
+        return is_hopeless(self._design.space, so_far, self._known_to(trial.number))
+
+    def _end(self, training: _Training, outcome: Outcome, progress: list[float | None], reason: str = "") -> None:
+        del self._training[training.trial.number]
+        ends = [value for value in progress[PARTS - 1 :: PARTS] if value is not None]
+        score = None
+        if outcome == Outcome.FINISHED and len(ends) == len(self._design.seeds):
+            score = fmean(ends)
+        elif outcome == Outcome.FINISHED:
+            outcome, reason = Outcome.FAILED, "no game has ended"
+        self._save(training.trial, outcome=outcome, progress=progress, score=score, reason=reason)
+
+    def _save(self, trial: Trial, **changes: Any) -> None:
+        trial = trial.model_copy(update=changes)
+        self.trials[trial.number - 1 : trial.number] = [trial]
+        self._files.write_trials(self.trials)
+        if trial is self.best:
+            self._files.write_best(
+                self._design.config_of(trial.settings), f"The best settings so far: trial {trial.number}"
+            )
+        self._log(trial)
+
+
+def _output(run: Path) -> Path:
+    """The file for what the training in `run` prints."""
+    return run.with_name(f"{run.name}.txt")
