@@ -114,6 +114,8 @@ def test_seeds_are_not_trained_in_ranks(invoke, monkeypatch):
     result = invoke("train", "--preset", "cartpole", "--seeds", "1-2")
     assert result.exit_code == 2
     assert "--seeds trains each seed in one process, but TF_CONFIG or Slurm starts several" in result.stderr
+    result = invoke("tune", "space.yaml", "--preset", "cartpole")
+    assert "paac tune trains each trial in one process, but TF_CONFIG or Slurm starts several" in result.stderr
 
 
 @pytest.mark.parametrize("command", [["train", "--seeds", "1"], ["launch", "--ranks", "1", "--", "train"]])

@@ -1,5 +1,6 @@
 """`paac train --seeds`: a group of runs that differ only in their seed."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,14 @@ class Seeds(click.ParamType):
                 self.fail(f"seeds are less than 2^63, and at most {_MOST:,} in a group", param, ctx)
             seeds += range(int(first), int(first) + number)
         return tuple(dict.fromkeys(seeds))
+
+
+def require_one_process(what: str) -> None:
+    """Raises UsageError if this process is one of several that train one run. what: the reason, e.g. of an option."""
+    from paac_cli.training.cluster import find_cluster, is_in_slurm_step
+
+    if find_cluster(None, None, os.environ) is not None or is_in_slurm_step(os.environ):
+        raise click.UsageError(f"{what}, but TF_CONFIG or Slurm starts several")
 
 
 def train_seeds(seeds: tuple[int, ...], jobs: int, group: Path) -> None:

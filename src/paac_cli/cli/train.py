@@ -1,7 +1,6 @@
 """paac train"""
 
 import contextlib
-import os
 import signal
 import sys
 from functools import partial
@@ -19,7 +18,7 @@ from paac_cli.cli.options import (
     overrides_from_flags,
 )
 from paac_cli.cli.output import warn
-from paac_cli.cli.seeds import Seeds, train_seeds
+from paac_cli.cli.seeds import Seeds, require_one_process, train_seeds
 from paac_cli.cli.train_output import TrainOutput, headline, style_of
 from paac_cli.errors import REQUEUE
 
@@ -148,7 +147,6 @@ def train(
     """
     from paac_cli.config.load import load_run, parse_assignments
     from paac_cli.config.presets import find_preset
-    from paac_cli.training.cluster import find_cluster, is_in_slurm_step
     from paac_cli.training.find_trackers import require_trackers
     from paac_cli.training.join import join_ranks
 
@@ -172,8 +170,7 @@ def train(
     require_trackers(config.training.trackers)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     if seeds is not None:
-        if find_cluster(None, None, os.environ) is not None or is_in_slurm_step(os.environ):
-            raise click.UsageError("--seeds trains each seed in one process, but TF_CONFIG or Slurm starts several")
+        require_one_process("--seeds trains each seed in one process")
         train_seeds(seeds, jobs, run_dir or default_directory(preset, substitutes))
         return
     directory = run_dir or default_directory(preset, [*substitutes, f"seed{config.seed}"])

@@ -14,7 +14,7 @@ from paac_cli.cli.options import (
     overrides_from_flags,
 )
 from paac_cli.cli.output import inform, print_report, terminal_width
-from paac_cli.cli.seeds import Seeds
+from paac_cli.cli.seeds import Seeds, require_one_process
 from paac_cli.text import counted
 
 #: Dotted config key -> the flag that sets it.
@@ -89,6 +89,7 @@ def tune(
     from paac_cli.tuning.study import Study
     from paac_cli.tuning.study_directory import Design, StudyDirectory
 
+    require_one_process("paac tune trains each trial in one process")
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides = parse_assignments(assignments) | from_flags | {"training.stop_when": None}
     flags = {key: _FLAGS[key] for key in from_flags}
