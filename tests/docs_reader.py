@@ -37,6 +37,7 @@ SHORTER = {
     r"^paac eval\b": "--episodes 3 --max-steps 100",
     r"^paac record\b": "--seconds 1",
     r"^paac bench\b": "--seconds 0.1",
+    r"^paac tune\b": "--total-steps 1_000 --trials 1",
     r"--sweep\b": "--num-envs 16",
     r"^paac plot runs/pong": "--y train/entropy",  # no game of Pong has been finished
     r"^python -m chaos\.run": '--out "$READER"',
@@ -65,8 +66,8 @@ class Block(NamedTuple):
 
     @property
     def file_name(self) -> str | None:
-        """`walk.py` if the first line is `# walk.py`, or begins with it and a comma."""
-        found = re.match(r"# (\w+\.py)(,.*)?\n", self.text)
+        """`walk.py` if the first line is `# walk.py`, or begins with it and a comma. Likewise for a YAML file."""
+        found = re.match(r"# (\w+\.(?:py|yaml))(,.*)?\n", self.text)
         return found[1] if found else None
 
 
@@ -86,7 +87,7 @@ def commands(page: Path) -> list[str]:
 
 
 def own_files() -> dict[str, str]:
-    """Name -> text of every module that a page shows. No two pages show different ones of the same name."""
+    """Name -> text of every file that a page shows. No two pages show different ones of the same name."""
     shown = [(block.file_name, block.text) for page in PAGES for block in blocks(page) if block.file_name]
     assert len(dict(shown)) == len(shown), "two blocks of the documentation are files of the same name"
     return dict(shown)
@@ -100,7 +101,7 @@ def shortened(command: str) -> str:
 
 
 class Reader:
-    """Has a directory with all modules that the pages show, and runs commands there."""
+    """Has a directory with all files that the pages show, and runs commands there."""
 
     def __init__(self, directory: Path, runs: Path, changes: dict[str, tuple[str, str]]) -> None:
         """runs: keeps the runs of `RUNS` for the next reader.
