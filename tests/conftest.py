@@ -4,6 +4,6 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; see paac_cli/cli/main.py
 
-from paac_cli.import_tensorflow import prefer_onednn  # noqa: E402
+from paac_cli.import_tensorflow import prefer_onednn
 
 prefer_onednn()

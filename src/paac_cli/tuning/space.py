@@ -6,6 +6,8 @@ A YAML file with dotted keys. Each has a list of choices, or a range:
     network.hidden_sizes: [[64, 64], [256, 256]]
 """
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,9 +61,7 @@ def parse_space(data: Any, source: str, make_config: MakeConfig) -> SearchSpace:
     for key, values in data.items():
         where = f"{source}: {shorten(key)}"
         if key.partition(".")[0] in _FIXED:
-            raise ConfigError(
-                f"{where}: {key.partition('.')[0]} cannot vary; set it with --set, --total-steps or --seeds"
-            )
+            raise ConfigError(f"{where}: cannot vary; use --set, --total-steps or --seeds")
         space[key] = _choices(values, where) if isinstance(values, list) else _range(values, where, key, make_config)
         for value in examples(space[key]):
             make_config({key: value})
@@ -88,6 +88,10 @@ def _choices(values: list[Any], where: str) -> Choices:
         raise ConfigError(f"{where}: {counted(len(values), 'choice')}; expected 2 to {_MOST}")
     if any(value in values[:index] for index, value in enumerate(values)):
         raise ConfigError(f"{where}: a choice appears twice")
+    try:
+        json.dumps(values, allow_nan=False)
+    except ValueError as error:
+        raise ConfigError(f"{where}: a choice is not finite") from error
     return Choices(tuple(values))
 
 
@@ -95,8 +99,8 @@ def _range(data: Any, where: str, key: str, make_config: MakeConfig) -> Range:
     if not isinstance(data, dict) or not {"low", "high"} <= data.keys() <= {"low", "high", "log"}:
         raise ConfigError(f"{where}: {_EXPECTED}")
     low, high, log = data["low"], data["high"], data.get("log", False)
-    if not all(type(end) in (int, float) for end in (low, high)) or not low < high:
-        raise ConfigError(f"{where}: low and high must be numbers, and low less than high")
+    if not all(type(end) in (int, float) and math.isfinite(end) for end in (low, high)) or not low < high:
+        raise ConfigError(f"{where}: low and high must be finite numbers, and low less than high")
     if not isinstance(log, bool) or (log and low <= 0):
         raise ConfigError(f"{where}: log must be true or false, and low positive if it is true")
     is_integer = isinstance(low, int) and isinstance(high, int) and not _takes_fractions(low + 0.5, key, make_config)

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from paac_cli.config import yaml_io
 from paac_cli.config.load import changed_settings, load_config, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
+from paac_cli.config.trust import code_names
 from paac_cli.errors import RunDirectoryError
 from paac_cli.files import make_directory, read_regular, replace_synced
 from paac_cli.runs.directory_lock import DirectoryLock
@@ -122,11 +123,12 @@ class StudyDirectory:
             raise RunDirectoryError(f"{file} cannot be written: {reason(error, file)}") from error
 
     def _require_same(self) -> None:
-        """Raises RunDirectoryError if the directory holds a study of another design, and ConfigError."""
+        """Raises RunDirectoryError if the directory holds a study of another design, ConfigError and TrustError."""
         old, new = yaml_io.read(self.path / _STUDY), self._design.data
         old = old if isinstance(old, dict) else {}
         changed = {key: (old.get(key), new[key]) for key in new if old.get(key) != new[key]}
-        changed |= changed_settings(read_config(self.base), self._design.base)
+        base = self._design.base
+        changed |= changed_settings(read_config(self.base, trusted=code_names(base)), base)
         if changed:
             lines = "\n".join(
                 f"  {key}: {before!r} in the study, {now!r} now" for key, (before, now) in changed.items()
