@@ -1,6 +1,7 @@
 """`paac tune` with real trainings."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -83,6 +84,7 @@ def test_a_study_that_is_stopped_is_continued_by_the_same_command(number, comman
         (SPACE, ["--seed", "1.5"], "--seed"),
         (SPACE, ["--preset", "nonsense"], "nonsense"),
         ("[", [], "space.yaml"),
+        (SPACE, ["--env", "CardPole-v1"], "unknown environment 'CardPole-v1'; did you mean CartPole-v1"),
     ],
 )
 def test_what_cannot_be_searched_is_explained(space, options, message, invoke, tmp_path):
@@ -91,6 +93,14 @@ def test_what_cannot_be_searched_is_explained(space, options, message, invoke, t
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / "study").exists()
+
+
+def test_a_trial_that_cannot_train_ends_the_command_with_its_error(command, paac, tmp_path):
+    (tmp_path / "space.yaml").write_text("algorithm.gamma: [0.9, 0.99]")
+    result = paac(*command, "--set", "network.torso=missing_module:torso", "--run-dir", tmp_path / "study")
+    assert result.returncode == 2
+    assert "Error: a trial could not train: Error: network.torso" in result.stderr
+    assert re.search(r"All that it printed is in .*/study/trial[12]/seed1\.txt", result.stderr)
 
 
 def test_a_directory_with_other_files_is_no_place_for_a_study(command, invoke, tmp_path):

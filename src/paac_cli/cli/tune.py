@@ -15,7 +15,7 @@ from paac_cli.cli.options import (
 )
 from paac_cli.cli.output import inform, print_report, terminal_width
 from paac_cli.cli.seeds import Seeds, require_one_process
-from paac_cli.text import counted
+from paac_cli.text import counted, shorten
 
 #: Dotted config key -> the flag that sets it.
 _FLAGS = {"env.id": "--env", "seed": "--seed", "training.total_steps": "--total-steps"}
@@ -83,6 +83,7 @@ def tune(
     from paac_cli.config.load import parse_assignments, read_config
     from paac_cli.config.presets import find_preset
     from paac_cli.reporting.study_report import describe_trial, format_study, study_report
+    from paac_cli.sampling.describe import describe
     from paac_cli.training.jobs import Jobs
     from paac_cli.training.stop import stop_signals_handled
     from paac_cli.tuning.space import read_space
@@ -100,6 +101,7 @@ def tune(
         space,
         lambda settings: read_config(path, overrides | dict(settings), flags | dict.fromkeys(settings, str(space))),
     )
+    describe(base.env, base.sampling)  # raises an error before anything is written, if the environment cannot be made
     design = Design(base, varied, seeds or (base.seed,), jobs, prune)
     directory = run_dir or default_directory(f"tune-{preset}", [flag_values["env"]] if flag_values["env"] else [])
     inform(f"Study in {directory}: {counted(trials, 'trial')} of {base.training.total_steps:,} steps")
@@ -113,8 +115,14 @@ def tune(
     report = study_report(study.trials, study.best, str(directory / files.best.name))
     print_report(report, lambda report: format_study(report, terminal_width()), as_json=as_json)
     if study.failed_output is not None:
-        inform(f"Error: a trial could not train; {study.failed_output} says why. The same command continues the study")
+        inform(f"Error: a trial could not train: {_last_line(study.failed_output)}")
+        inform(f"All that it printed is in {study.failed_output}. The same command continues the study")
         click.get_current_context().exit(2)
     if processes.is_stopping:
         inform("Stopped. The same command continues the study")
     click.get_current_context().exit(processes.stop_exit_code)
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(errors="backslashreplace").splitlines()
+    return shorten(next((line for line in reversed(lines) if line.strip()), "it printed nothing"))

@@ -137,7 +137,7 @@ class Study:
         else:
             del self._training[training.trial.number]  # it is resumed when the study continues
             if not self._jobs.is_stopping:
-                self.failed_output = _output(self._run(training))
+                self.failed_output = self.failed_output or _output(self._run(training))
 
     def _progress(self, training: _Training) -> list[float | None]:
         """Of a trial, as far as it has come: with all seeds up to the current one. Raises RunDirectoryError."""
