@@ -317,7 +317,7 @@ def test_the_table_of_presets():
 def test_presets_that_are_named_exist(page):
     text = page.read_text()
     text = text.replace("--preset NAME|FILE", "")  # in the usage of a command
-    for name in re.findall(r"--preset ([\w/.]+)", text) + re.findall(r"presets/([\w/]+)\.yaml", text):
+    for name in re.findall(r"--preset ([\w/.-]+)", text) + re.findall(r"presets/([\w/]+)\.yaml", text):
         assert name.endswith(".yaml") or name in preset_names(), f"{page.name}: {name}"
 
 

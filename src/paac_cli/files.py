@@ -159,13 +159,20 @@ def _is_abandoned(entry: os.DirEntry[str]) -> bool:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add `content` to the end of the file at `path`, which is made if it is missing.
+    """Add `content` to the end of the file at `path`. Raises as `appending` does."""
+    with appending(path) as descriptor:
+        write_all(descriptor, content)
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[int]:
+    """A descriptor that adds to the end of the file at `path`, which is made if it is missing.
 
     Follows no symbolic link, and does not wait for the reader of a pipe. Raises OSError.
     """
     descriptor = _open_to_extend(path, os.O_APPEND)
     try:
-        write_all(descriptor, content)
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -201,3 +201,12 @@ def test_the_progress_of_a_run_does_not_depend_on_when_it_is_read(tmp_path):
     assert all(earlier == later[: len(earlier)] for earlier, later in itertools.pairwise(seen))
     assert seen[-1] == [None, None, 3.0, *[4.0] * 16, 9.0]
     assert read_progress(tmp_path / "missing", "rollout/ep_rew_mean", TOTAL_STEPS) == []
+
+
+def test_a_study_writes_through_no_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    search(tmp_path / "study", 1)
+    (tmp_path / "study" / "trial2").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunDirectoryError, match="trial2 is a symbolic link"):
+        search(tmp_path / "study", 2)
+    assert not list((tmp_path / "elsewhere").iterdir())

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from paac_cli.errors import REQUEUE
+from paac_cli.files import appending
 from paac_cli.training.processes import forward_lines, split_cores, start_paac
 
 ERRORS = (1, 2)  #: exit codes of `paac train`
@@ -92,7 +93,7 @@ class Jobs:
         """
         cores = self._free_cores[0]
         if output is not None:
-            with output.open("ab") as file:
+            with appending(output) as file:
                 process, forwarding = start_paac(arguments, cores, {}, file), None
         elif self._most == 1:
             process, forwarding = start_paac(arguments, cores, {}), None

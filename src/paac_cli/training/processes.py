@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import IO
 
 from paac_cli.machine import available_cores
 from paac_cli.sampling.partition import split_evenly
@@ -17,12 +16,12 @@ _PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the one t
 
 
 def start_paac(
-    arguments: Sequence[str], cores: Collection[int], env: Mapping[str, str], output: int | IO[bytes] | None = None
+    arguments: Sequence[str], cores: Collection[int], env: Mapping[str, str], output: int | None = None
 ) -> subprocess.Popen[str]:
     """Start `paac ARGUMENTS`. It stops when this process ends, and gets signals only from it, not from a terminal.
 
-    cores: that it may use. env: environment variables, besides those of this process. output: a file or
-    `subprocess.PIPE` for all that it prints; None: it prints where this process does.
+    cores: that it may use. env: environment variables, besides those of this process. output: the descriptor of a
+    file, or `subprocess.PIPE`, for all that it prints; None: it prints where this process does.
     """
     libc = ctypes.CDLL(None)
 

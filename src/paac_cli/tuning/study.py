@@ -14,6 +14,8 @@ from statistics import fmean
 from typing import Any
 
 from paac_cli.errors import ConfigError, RunDirectoryError
+from paac_cli.files import make_directory
+from paac_cli.runs.run_directory import require_no_link
 from paac_cli.runs.run_record import read_record
 from paac_cli.text import reason
 from paac_cli.training.jobs import Jobs
@@ -104,7 +106,9 @@ class Study:
         for key, value in trial.settings.items():
             arguments += ["--set", f"{key}={json.dumps(value)}"]
         try:
-            run.parent.mkdir(exist_ok=True)
+            for directory in (run.parent, run):
+                require_no_link(directory)
+            make_directory(run.parent)
             self._jobs.start(training.job, arguments, _output(run))
         except OSError as error:
             raise RunDirectoryError(f"{run.parent} cannot be written: {reason(error, run.parent)}") from error
