@@ -57,16 +57,25 @@ def test_an_error_names_the_flag(preset):
         load_run(preset, {"env.id": 3}, {"env.id": "--env"})
 
 
-@pytest.mark.parametrize(("frames", "expected"), [(None, 4), (1, 4), (4, 4)])
-def test_a_config_that_an_earlier_version_wrote_for_atari_has_four_frames(frames, expected):
+def frames_of_pong(**env):
+    data = {"env": {"id": "ALE/Pong-v5"} | env, "network": {"torso": "nips"}, **TRAINING}
+    return load_config(data, "test").env.frame_stack
+
+
+NEWER_KEYS = {"mode": None, "difficulty": None, "wrappers": [], "fresh_per_episode": False, "channels": "auto"}
+
+
+@pytest.mark.parametrize("newer", [{}, NEWER_KEYS])
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_config_that_an_earlier_version_wrote_for_atari_has_four_frames(frames, newer):
     """It has all keys of its version, and `frame_stack: 1` had no effect."""
-    config = load_config({"env": {"id": "ALE/Pong-v5"}, "network": {"torso": "nips"}, **TRAINING}, "test")
-    data = config.model_dump(mode="json")
-    del data["env"]["action_mask"]
-    data["env"]["frame_stack"] = frames
-    if frames is None:
-        del data["env"]["frame_stack"]
-    assert load_config(data, "old").env.frame_stack == expected
+    keys = {"protocol": "baselines", "kwargs": {}, "grayscale": False, "resize": None, "frame_stack": frames}
+    assert frames_of_pong(**keys, **newer) == 4
+
+
+def test_a_preset_for_atari_that_sets_grayscale_keeps_its_frames():
+    assert frames_of_pong(grayscale=False, frame_stack=1) == 1
+    assert frames_of_pong(grayscale=False) == 4
 
 
 @pytest.mark.parametrize("frames", [1, 2, 4])

@@ -13,6 +13,9 @@ Channels = Literal["auto", "first", "last"]
 
 ATARI_FRAMES = 4  #: the default of `frame_stack` for Atari, and the most that it can be (Mnih et al. 2015)
 
+#: The keys of this section that all earlier versions wrote into the config of a run.
+_KEYS_OF_EARLIER_VERSIONS = {"id", "protocol", "kwargs", "grayscale", "resize", "frame_stack"}
+
 
 def format_rules(protocol: str | None, mode: int | None, difficulty: int | None) -> str:
     """These settings of `EnvConfig`, as far as they are given: "rule set baselines, mode 2"."""
@@ -153,9 +156,8 @@ class EnvConfig(ConfigModel):
         if not isinstance(data, dict) or not str(data.get("id", "")).startswith("ALE/"):
             return data
         given = {key: value for key, value in data.items() if value is not None}
-        if "grayscale" in given and "action_mask" not in given:
-            # An earlier version wrote this section, with all its keys; `frame_stack` was 1 and had no effect on Atari.
-            given.pop("frame_stack", None)
+        if data.keys() >= _KEYS_OF_EARLIER_VERSIONS and "action_mask" not in data:
+            given.pop("frame_stack", None)  # an earlier version wrote this section; it was 1 and had no effect on Atari
         return {**data, "protocol": "baselines", "frame_stack": ATARI_FRAMES, **given}
 
     @model_validator(mode="after")
