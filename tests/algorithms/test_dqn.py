@@ -63,6 +63,12 @@ def test_updates_come_after_learning_starts_and_every_steps_per_update():
     assert len(run(agent, corridor, 20)) == 10
 
 
+def test_no_update_is_late_if_steps_per_update_is_a_fraction():
+    agent = make(steps_per_update=0.1)
+    run(agent, corridor_for(make_config("dqn", **SETTINGS)), 11)  # 44 steps, 4 of them after learning_starts
+    assert len(agent.memory.last_batch()["replayed/indices"]) == 40 * SETTINGS["batch_size"]
+
+
 def test_the_target_network_is_updated_at_its_interval():
     agent, corridor = make(), corridor_for(make_config("dqn", **SETTINGS))
     run(agent, corridor, 14)  # 56 steps: the target network is updated at 48, the online network at 48 and 56

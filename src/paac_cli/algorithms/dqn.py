@@ -108,7 +108,7 @@ class Dqn:
 
     def _updates_due(self, steps: int) -> int:
         """Number of updates that are due within the first `steps` agent steps of the run."""
-        return int(max(steps - self._settings.learning_starts, 0) // self._settings.steps_per_update)
+        return int(max(steps - self._settings.learning_starts, 0) / self._settings.steps_per_update)
 
     def _learn_from_replay(self, update: int) -> Metrics:
         """Make update number `update` (from 0) of the run. Returns its metrics."""
