@@ -8,7 +8,7 @@ from paac_cli.config.algorithms import HlGaussConfig
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.action_mask import ILLEGAL
 from paac_cli.networks.actor_critic import ActorCritic
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, mean_q
+from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.soft_actor_critic import DiscreteActions, SoftActorCritic, min_q_of
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.spec import EnvSpec, discrete_action
@@ -89,19 +89,21 @@ def test_values_of_illegal_actions_are_neither_the_best_nor_taken_at_random(duel
 
 def test_random_actions_of_epsilon_greedy_are_uniform_over_the_legal_ones():
     q = tf.constant(np.repeat([[ILLEGAL, 1.0, ILLEGAL, 3.0, 2.0]], 6000, axis=0), tf.float32)
-    actions = epsilon_greedy(q, tf.constant(1.0), tf.constant([1, 2], tf.int64), has_mask=True).numpy()
+    network = QNetwork(CONFIG, MASKED, rng())
+    actions = network.epsilon_greedy(q, tf.constant(1.0), tf.constant([1, 2], tf.int64)).numpy()
     counts = np.bincount(actions, minlength=5)
     assert counts[[0, 2]].tolist() == [0, 0]
     np.testing.assert_allclose(counts[[1, 3, 4]], 2000, atol=200)
-    assert mean_q(q, has_mask=True)[0].numpy() == pytest.approx(2.0)
+    assert network.mean_q(q)[0].numpy() == pytest.approx(2.0)
 
 
 def test_if_all_actions_are_legal_random_actions_are_those_without_a_mask():
+    masked, plain = (QNetwork(CONFIG, spec, rng()) for spec in (MASKED, PLAIN))
     q = tf.constant(rng().normal(size=(200, 5)), tf.float32)
     key = tf.constant([1, 2], tf.int64)
-    with_mask, without = (epsilon_greedy(q, tf.constant(1.0), key, has_mask=has_mask) for has_mask in (True, False))
+    with_mask, without = (network.epsilon_greedy(q, tf.constant(1.0), key) for network in (masked, plain))
     np.testing.assert_array_equal(with_mask, without)
-    np.testing.assert_allclose(mean_q(q, has_mask=True), mean_q(q), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(masked.mean_q(q), plain.mean_q(q), rtol=1e-4, atol=1e-6)
 
 
 def test_soft_actor_critic_weighs_legal_actions_only():

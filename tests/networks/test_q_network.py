@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.errors import ConfigError
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
+from paac_cli.networks.q_network import QNetwork, select_q
 from paac_cli.spec import ActionSpec, EnvSpec, discrete_action
 
 OBS = tf.constant(np.random.default_rng(0).normal(size=(6, 3)), tf.float32)
@@ -77,9 +77,9 @@ def test_select_q_has_a_gradient_for_the_given_actions_only():
 
 
 def test_an_action_is_random_with_probability_epsilon_and_else_the_best():
-    counts = np.zeros((2, 4))
+    model, counts = network(), np.zeros((2, 4))
     for step in range(20):
-        actions = epsilon_greedy(tf.repeat(Q, 500, axis=0), tf.constant(0.4), key(step)).numpy()
+        actions = model.epsilon_greedy(tf.repeat(Q, 500, axis=0), tf.constant(0.4), key(step)).numpy()
         assert actions.dtype == np.int32
         counts += [np.bincount(half, minlength=4) for half in np.split(actions, 2)]
     for row, best in enumerate([1, 0]):
@@ -88,18 +88,18 @@ def test_an_action_is_random_with_probability_epsilon_and_else_the_best():
 
 
 def test_with_epsilon_zero_actions_are_the_best_and_with_one_they_are_uniform():
-    many = tf.repeat(Q[:1], 4000, axis=0)
-    assert set(epsilon_greedy(many, tf.constant(0.0), key(0)).numpy()) == {1}
-    counts = np.bincount(epsilon_greedy(many, tf.constant(1.0), key(0)).numpy(), minlength=4)
+    model, many = network(), tf.repeat(Q[:1], 4000, axis=0)
+    assert set(model.epsilon_greedy(many, tf.constant(0.0), key(0)).numpy()) == {1}
+    counts = np.bincount(model.epsilon_greedy(many, tf.constant(1.0), key(0)).numpy(), minlength=4)
     assert ((counts - 1000) ** 2 / 1000).sum() < 16.3  # 3 degrees of freedom, p = 0.001
 
 
 def test_an_action_depends_on_its_row_and_the_seed_alone():
-    draws = []
+    model, draws = network(), []
     for step in range(50):
-        both = epsilon_greedy(Q, tf.constant(0.5), key(step)).numpy()
-        assert (both == epsilon_greedy(Q, tf.constant(0.5), key(step)).numpy()).all()
-        assert both[0] == epsilon_greedy(tf.stack([Q[0], -Q[1]]), tf.constant(0.5), key(step)).numpy()[0]
+        both = model.epsilon_greedy(Q, tf.constant(0.5), key(step)).numpy()
+        assert (both == model.epsilon_greedy(Q, tf.constant(0.5), key(step)).numpy()).all()
+        assert both[0] == model.epsilon_greedy(tf.stack([Q[0], -Q[1]]), tf.constant(0.5), key(step)).numpy()[0]
         draws.append(tuple(both))
     assert len(set(draws)) > 3
 
@@ -110,7 +110,7 @@ def test_play_returns_actions_the_value_of_the_best_and_the_probability_of_each(
     q = model(OBS).numpy()
     best = np.eye(4)[q.argmax(axis=1)]
     action, value, probability, _ = model.play(OBS, NO_STATE, key(3), tf.constant(False), 0.2)
-    np.testing.assert_array_equal(action, epsilon_greedy(tf.constant(q), tf.constant(0.2), key(3)))
+    np.testing.assert_array_equal(action, model.epsilon_greedy(tf.constant(q), tf.constant(0.2), key(3)))
     np.testing.assert_array_equal(value, q.max(axis=1))
     np.testing.assert_allclose(probability, 0.8 * best + 0.05, rtol=1e-6)
     action, value, probability, _ = model.play(OBS, NO_STATE, key(3), tf.constant(True), 0.2)

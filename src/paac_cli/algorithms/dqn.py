@@ -29,7 +29,7 @@ from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, select_q
+from paac_cli.networks.q_network import QNetwork, select_q
 from paac_cli.seeding import replay_generator, weights_generator
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -135,7 +135,7 @@ class Dqn:
     def _act_graph(self, obs: tf.Tensor) -> tf.Tensor:
         """Actions [N]. obs: [N, ...]."""
         seed = noise_seed(self._seed, self.memory.steps)
-        actions = epsilon_greedy(self._network(obs), self._epsilon, seed, has_mask=self._network.has_mask)
+        actions = self._network.epsilon_greedy(self._network(obs), self._epsilon, seed)
         self.memory.steps.assign_add(obs.shape[0])
         return actions
 

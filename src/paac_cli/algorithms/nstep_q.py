@@ -39,7 +39,7 @@ from paac_cli.learning.returns import AdvantageEstimator
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
 from paac_cli.learning.schedules import linear_between, linear_schedule
 from paac_cli.learning.variables import Variables, copy_variables
-from paac_cli.networks.q_network import QNetwork, epsilon_greedy, mean_q, select_q
+from paac_cli.networks.q_network import QNetwork, select_q
 from paac_cli.networks.recurrent import Sequences, States
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.seeding import weights_generator
@@ -152,8 +152,7 @@ class NstepQ:
         """
         q, state = self._network.step(obs, state)
         seed = noise_seed(self._seed, self.memory.steps)
-        has_mask = self._network.has_mask
-        actions = self._group.sample(lambda rows: epsilon_greedy(rows, self._epsilon, seed, has_mask=has_mask), q)
+        actions = self._group.sample(lambda rows: self._network.epsilon_greedy(rows, self._epsilon, seed), q)
         self.memory.steps.assign_add(self._group.count(obs.shape[0]))
         if self._target is not None:
             q = self._target(obs)
@@ -166,7 +165,7 @@ class NstepQ:
         best = tf.reduce_max(q, axis=1)
         if self._settings.rule == "q_learning":
             return best
-        return (1.0 - self._epsilon) * best + self._epsilon * mean_q(q, has_mask=self._network.has_mask)
+        return (1.0 - self._epsilon) * best + self._epsilon * self._network.mean_q(q)
 
     def _prepare_graph(self, rollout: RolloutBatch) -> tuple[Sequences, tf.Tensor, tf.Tensor]:
         """Observations, actions and returns of the own transitions of a rollout, each [T * n, ...]."""

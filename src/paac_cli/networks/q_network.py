@@ -1,4 +1,4 @@
-"""A Q-network, and epsilon-greedy actions."""
+"""A Q-network."""
 
 import numpy as np
 import tensorflow as tf
@@ -47,7 +47,7 @@ class QNetwork(tf.Module):
         initializer = INITIALIZERS[config.initializer]
         self._trunk = Trunk(config, spec, rng)
         self.state_size = self._trunk.state_size
-        self.has_mask = spec.has_mask  #: whether some actions may be illegal
+        self._has_mask = spec.has_mask
         features = self._trunk.num_features
         self._bins, self._size = bins, bins.num_bins if bins else 1
         outputs = spec.action.num_actions * self._size
@@ -80,8 +80,27 @@ class QNetwork(tf.Module):
         q, state = self.step(obs, state)
         epsilon = tf.where(greedy, 0.0, epsilon)
         best = tf.one_hot(tf.argmax(q, axis=1), q.shape[1])
-        probability = (1.0 - epsilon) * best + (epsilon * _uniform(q) if self.has_mask else epsilon / q.shape[1])
-        return epsilon_greedy(q, epsilon, seed, has_mask=self.has_mask), tf.reduce_max(q, axis=1), probability, state
+        probability = (1.0 - epsilon) * best + (epsilon * _uniform(q) if self._has_mask else epsilon / q.shape[1])
+        return self.epsilon_greedy(q, epsilon, seed), tf.reduce_max(q, axis=1), probability, state
+
+    def epsilon_greedy(self, q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Actions [B] int32: a uniformly random legal one with probability `epsilon` [], else the best.
+
+        q: [B, A]; seed: [2] int64. The noise of a row depends on the seed, the row's index and `B`, not on other rows.
+        """
+        noise = tf.random.stateless_uniform([tf.shape(q)[0], 2], seed, alg="philox")
+        if self._has_mask:
+            legal = tf.cast(is_legal(q), tf.int32)
+            count = tf.reduce_sum(legal, axis=1)
+            index = tf.minimum(tf.cast(noise[:, 1] * tf.cast(count, tf.float32), tf.int32), count - 1)
+            random_action = tf.argmax(tf.cumsum(legal, axis=1) > index[:, tf.newaxis], axis=1, output_type=tf.int32)
+        else:
+            random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
+        return tf.where(noise[:, 0] < epsilon, random_action, tf.argmax(q, axis=1, output_type=tf.int32))
+
+    def mean_q(self, q: tf.Tensor) -> tf.Tensor:
+        """The mean [B] of `q` [B, A] over the legal actions."""
+        return tf.reduce_sum(q * _uniform(q), axis=1) if self._has_mask else tf.reduce_mean(q, axis=1)
 
     def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
@@ -95,28 +114,6 @@ class QNetwork(tf.Module):
             return q
         value = self._value(features)
         return (value if self._bins is None else value[:, None]) + q - tf.reduce_mean(q, axis=1, keepdims=True)
-
-
-def epsilon_greedy(q: tf.Tensor, epsilon: tf.Tensor, seed: tf.Tensor, *, has_mask: bool = False) -> tf.Tensor:
-    """Actions [B] int32: a uniformly random one with probability `epsilon` [], else the best.
-
-    q: [B, A]; seed: [2] int64. The noise of a row depends on the seed, the row's index and `B`, not on other rows.
-    has_mask: whether some actions may be illegal; they are never taken.
-    """
-    noise = tf.random.stateless_uniform([tf.shape(q)[0], 2], seed, alg="philox")
-    if has_mask:
-        legal = tf.cast(is_legal(q), tf.int32)
-        count = tf.reduce_sum(legal, axis=1)
-        index = tf.minimum(tf.cast(noise[:, 1] * tf.cast(count, tf.float32), tf.int32), count - 1)
-        random_action = tf.argmax(tf.cumsum(legal, axis=1) > index[:, tf.newaxis], axis=1, output_type=tf.int32)
-    else:
-        random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
-    return tf.where(noise[:, 0] < epsilon, random_action, tf.argmax(q, axis=1, output_type=tf.int32))
-
-
-def mean_q(q: tf.Tensor, *, has_mask: bool = False) -> tf.Tensor:
-    """The mean [B] of `q` [B, A] over the legal actions."""
-    return tf.reduce_sum(q * _uniform(q), axis=1) if has_mask else tf.reduce_mean(q, axis=1)
 
 
 def _uniform(q: tf.Tensor) -> tf.Tensor:
