@@ -10,6 +10,7 @@ from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.rollout_memory import RolloutMemory, merge_time
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.seeding import weights_generator
 
 
@@ -39,7 +40,7 @@ class Reinforce:
         self.predict = Predictor(network.play)
 
     def act(self, step):
-        parameters, _ = self._network(self.memory.obs(step))
+        parameters, *_ = self._network.step(self.memory.obs(step), NO_STATE)
         actions = self._network.distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
         self.memory.steps.assign_add(len(step.obs))
         return self.memory.record(step, actions)
@@ -54,7 +55,7 @@ class Reinforce:
             returns[t] = next_return = batch.reward[t] + self._gamma * next_return
         weight = ((returns - returns.mean()) / (returns.std() + 1e-8)).ravel()
         with tf.GradientTape() as tape:
-            parameters, _ = self._network(merge_time(batch.obs[:-1]))
+            parameters, *_ = self._network.step(merge_time(batch.obs[:-1]), NO_STATE)
             loss = -tf.reduce_mean(self._network.distribution.log_prob(parameters, batch.action.ravel()) * weight)
         weights = self._network.trainable_variables
         gradients = zip(tape.gradient(loss, weights), weights, strict=True)

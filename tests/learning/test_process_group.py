@@ -12,6 +12,7 @@ from paac_cli.config.presets import find_preset
 from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.normalizer import moments_of
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.spec import EnvSpec, discrete_action
 
 IMAGES = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(("left", "right")), 30.0)
@@ -59,8 +60,7 @@ def test_a_minibatch_without_own_rows_contributes_nothing(torso):
     def gradients(rows):
         own = group.own_rows(rows)
         with tf.GradientTape() as tape:
-            _, value = network(tf.gather(obs, own.local))
-            loss = tf.reduce_mean(value)
+            loss = tf.reduce_mean(network.values(tf.gather(obs, own.local), NO_STATE))
         return group.average(
             tape.gradient(loss, network.trainable_variables, None, tf.UnconnectedGradients.ZERO), own.share
         )

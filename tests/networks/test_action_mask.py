@@ -41,14 +41,15 @@ def test_random_actions_are_uniform_over_the_legal_ones():
 
 def test_logits_of_illegal_actions_are_excluded_and_the_others_are_those_without_a_mask():
     masked, plain = ActorCritic(CONFIG, MASKED, rng()), ActorCritic(CONFIG, PLAIN, rng())
-    (logits, value), (expected, expected_value) = masked(OBS), plain(IMAGES)
+    logits, value, _ = masked.step(OBS, NO_STATE)
+    expected, expected_value, _ = plain.step(IMAGES, NO_STATE)
     np.testing.assert_allclose(value, expected_value, rtol=1e-6)
     np.testing.assert_allclose(logits, np.where(LEGAL, expected, ILLEGAL), rtol=1e-5, atol=1e-7)
 
 
 def test_a_policy_never_takes_an_illegal_action_and_its_entropy_is_that_of_the_legal_ones():
     network = ActorCritic(CONFIG, MASKED, rng())
-    logits, _ = network(OBS)
+    logits, *_ = network.step(OBS, NO_STATE)
     distribution = network.distribution
     for step in range(5):
         for greedy in (False, True):
@@ -65,7 +66,7 @@ def test_no_gradient_comes_from_illegal_actions():
     network = ActorCritic(CONFIG, MASKED, rng())
     features_of_one = OBS[1:2]  # only action 1 is legal, so nothing can be learned about the policy
     with tf.GradientTape() as tape:
-        logits, _ = network(features_of_one)
+        logits, *_ = network.step(features_of_one, NO_STATE)
         distribution = network.distribution
         loss = tf.reduce_sum(distribution.entropy(logits) + distribution.log_prob(logits, tf.constant([1])))
     for gradient in tape.gradient(loss, network.trainable_variables, unconnected_gradients="zero"):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.cached_products import cached_product, collecting_products, reusing_products
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.spec import EnvSpec, discrete_action
 
 IMAGES = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(tuple("abcdef")), 60.0)
@@ -21,7 +22,7 @@ def network_and_obs(spec, **options):
 
 def loss_and_gradients(network, obs):
     with tf.GradientTape() as tape:
-        parameters, value = network(tf.constant(obs))
+        parameters, value, _ = network.step(tf.constant(obs), NO_STATE)
         loss = tf.reduce_sum(tf.square(parameters)) + tf.reduce_sum(tf.sin(value))
     return loss, tape.gradient(loss, network.trainable_variables)
 
@@ -35,9 +36,9 @@ def test_loss_and_gradients_with_reused_products_equal_those_without(spec, torso
     network, obs = network_and_obs(spec, torso=torso, layer_norm=layer_norm, normalize_obs=normalize_obs)
     loss, gradients = loss_and_gradients(network, obs)
     with collecting_products() as first:
-        network(tf.constant(obs[:4]))
+        network.step(tf.constant(obs[:4]), NO_STATE)
     with collecting_products() as second:
-        network(tf.constant(obs[4:]))
+        network.step(tf.constant(obs[4:]), NO_STATE)
     with reusing_products([tf.concat(parts, axis=0) for parts in zip(first, second, strict=True)]):
         found_loss, found_gradients = loss_and_gradients(network, obs)
     np.testing.assert_allclose(found_loss, loss, rtol=1e-4)
@@ -48,9 +49,9 @@ def test_loss_and_gradients_with_reused_products_equal_those_without(spec, torso
 def test_reused_products_are_not_computed_again():
     network, obs = network_and_obs(IMAGES, torso="nips")
     with collecting_products() as products:
-        network(obs)
+        network.step(obs, NO_STATE)
     with reusing_products([tf.zeros_like(product) for product in products]):
-        parameters, value = network(obs)
+        parameters, value, _ = network.step(obs, NO_STATE)
     assert not np.any(parameters)
     assert not np.any(value)
 
@@ -70,7 +71,7 @@ def needed_operations(function):
 def test_the_graph_of_an_update_has_no_forward_product():
     network, obs = network_and_obs(IMAGES, torso="nips")
     with collecting_products() as products:
-        network(obs)
+        network.step(obs, NO_STATE)
 
     def with_reused_products():
         with reusing_products(products):
@@ -86,9 +87,9 @@ def test_the_graph_of_an_update_has_no_forward_product():
 def test_products_must_be_reused_by_as_many_layers_as_collected_them():
     network, obs = network_and_obs(VECTORS, torso="mlp")
     with collecting_products() as products:
-        network(obs)
+        network.step(obs, NO_STATE)
     with pytest.raises(AssertionError, match="more products were"), reusing_products([*products, products[-1]]):
-        network(obs)
+        network.step(obs, NO_STATE)
     with pytest.raises(AssertionError, match="fewer products were"), reusing_products(products[:-1]):
-        network(obs)
+        network.step(obs, NO_STATE)
     assert cached_product(tf.add, 1.0, 2.0) == 3.0  # after the block products are computed again

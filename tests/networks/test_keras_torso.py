@@ -19,6 +19,7 @@ from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
 from paac_cli.networks.q_network import QNetwork
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec, discrete_action
 
@@ -130,8 +131,9 @@ def test_the_model_runs_in_inference_mode():
     model = network(dense)
     obs = tf.constant(np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32))
     before = arrays(model)
-    np.testing.assert_array_equal(model(obs)[0], model(obs)[0])  # dropout would differ
-    np.testing.assert_allclose(model(obs)[0][:1], model(obs[:1])[0], atol=1e-6)  # batch statistics would, too
+    logits = model.step(obs, NO_STATE)[0]
+    np.testing.assert_array_equal(logits, model.step(obs, NO_STATE)[0])  # dropout would differ
+    np.testing.assert_allclose(logits[:1], model.step(obs[:1], NO_STATE)[0], atol=1e-6)  # batch statistics would, too
     for name, array in arrays(model).items():
         np.testing.assert_array_equal(array, before[name])
 
@@ -151,7 +153,7 @@ def test_the_model_gets_gradients_learns_and_is_restored(kind, function):
     optimizer = make_optimizer(AdamConfig(), weights)
 
     def loss_of(network):
-        value = network(obs)[1] if kind is ActorCritic else network(obs)[:, 0]
+        value = network.values(obs, NO_STATE) if kind is ActorCritic else network(obs)[:, 0]
         return tf.reduce_mean(tf.square(value - target))
 
     @tf.function

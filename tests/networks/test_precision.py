@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.actor_critic import ActorCritic
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.spec import EnvSpec, discrete_action
 
 IMAGES = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(tuple("abcdef")), 60.0)
@@ -13,7 +14,7 @@ IMAGES = EnvSpec((84, 84, 4), np.dtype(np.uint8), discrete_action(tuple("abcdef"
 
 def gradients(network, obs):
     with tf.GradientTape() as tape:
-        parameters, value = network(obs)
+        parameters, value, _ = network.step(obs, NO_STATE)
         loss = tf.reduce_mean(tf.square(parameters)) + tf.reduce_mean(tf.square(value - 1.0))
     return parameters, value, tape.gradient(loss, network.trainable_variables)
 

@@ -8,7 +8,6 @@ from paac_cli.config.schema import NetworkConfig, RecurrentConfig
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.cached_products import collecting_products, reusing_products
 from paac_cli.networks.initializers import fan_in_uniform
-from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.recurrent import RecurrentCell, Sequences
 from paac_cli.spec import EnvSpec, discrete_action
 
@@ -188,14 +187,6 @@ def test_an_update_that_reuses_the_products_of_acting_has_the_same_loss_and_grad
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
     for found, wanted in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("network", [ActorCritic, QNetwork])
-def test_without_a_state_an_observation_is_the_first_of_an_episode(network):
-    made, sequences = network_and_sequences(network)
-    *expected, _ = made.step(sequences.obs, np.zeros((T * N, SIZE), np.float32))
-    for found, wanted in zip(tf.nest.flatten(made(sequences.obs)), expected, strict=True):
-        np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.float32])

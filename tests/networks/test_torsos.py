@@ -26,6 +26,12 @@ def network(torso, obs_shape=IMAGE, num_actions=6, **options):
     return ActorCritic(config, spec, np.random.default_rng(0))
 
 
+def outputs(model, obs):
+    """Parameters of the policy, and values."""
+    parameters, value, _ = model.step(obs, NO_STATE)
+    return parameters, value
+
+
 def shapes(model):
     return {variable.name.removesuffix(":0"): tuple(variable.shape) for variable in model.trainable_variables}
 
@@ -73,8 +79,8 @@ def test_a_value_with_a_torso_of_its_own_shares_no_weights_with_the_policy():
     assert shapes(model) == shapes(network("nips")) | {f"value_{name}": shape for name, shape in torso.items()}
     obs = np.random.default_rng(1).integers(256, size=(2, *IMAGE), dtype=np.uint8)
     with tf.GradientTape(persistent=True) as tape:
-        outputs = dict(zip(("policy", "value"), model(tf.constant(obs)), strict=True))
-    for kind, output in outputs.items():
+        of_heads = dict(zip(("policy", "value"), outputs(model, tf.constant(obs)), strict=True))
+    for kind, output in of_heads.items():
         gradients = tape.gradient(output, model.trainable_variables)
         reached = {
             variable.name.partition("/")[0]
@@ -94,9 +100,9 @@ def test_a_value_with_a_torso_of_its_own_gets_observations_as_the_policy_does():
     copies = {f"value_{name}": array for name, array in arrays.items() if name.startswith("torso/")}
     assert sum("normalizer" in name for name in of_two.to_arrays()) == sum("normalizer" in name for name in arrays)
     of_two.assign(arrays | copies)
-    for mine, other in zip(one(obs), two(obs), strict=True):
+    for mine, other in zip(outputs(one, obs), outputs(two, obs), strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(two.values(obs, NO_STATE), two(obs)[1], rtol=1e-6)
+    np.testing.assert_allclose(two.values(obs, NO_STATE), outputs(two, obs)[1], rtol=1e-6)
 
 
 def test_mlp_flattens_its_input():
@@ -107,8 +113,8 @@ def test_mlp_flattens_its_input():
 
 def test_bytes_are_scaled_and_floats_are_not():
     model = network("mlp", obs_shape=(3,))
-    as_bytes = model(tf.constant([[0, 51, 255]], tf.uint8))[0]
-    as_floats = model(tf.constant([[0.0, 0.2, 1.0]]))[0]
+    as_bytes = outputs(model, tf.constant([[0, 51, 255]], tf.uint8))[0]
+    as_floats = outputs(model, tf.constant([[0.0, 0.2, 1.0]]))[0]
     np.testing.assert_allclose(as_bytes, as_floats, atol=1e-6)
 
 
@@ -123,7 +129,7 @@ def test_mlp_by_hand(activation, function):
     for index in range(2):
         features = function(features @ arrays[f"torso/{index}/kernel"] + arrays[f"torso/{index}/bias"])
     value = features @ arrays["value/kernel"] + arrays["value/bias"]
-    np.testing.assert_allclose(model(tf.constant(obs))[1], value[:, 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs(model, tf.constant(obs))[1], value[:, 0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
@@ -162,14 +168,14 @@ def test_impala_equals_the_figure_of_the_paper_built_in_keras(layer_norm):
     features = layers.Flatten()(tf.nn.relu(features))
     features = tf.nn.relu(weighted(layers.Dense(256), "torso/3", features))
     value = features @ arrays["value/kernel"] + arrays["value/bias"]
-    np.testing.assert_allclose(model(tf.constant(obs))[1], value[:, 0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(outputs(model, tf.constant(obs))[1], value[:, 0], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(4,), (84, 84)])
 def test_impala_refuses_observations_that_are_not_images(shape):
     with pytest.raises(ConfigError, match=r"torso = 'impala' does not fit: layer 0 takes images .* of at least 1x1"):
         network("impala", obs_shape=shape)
-    assert network("impala", obs_shape=(5, 7, 3))(tf.zeros((2, 5, 7, 3), tf.uint8))[0].shape == (2, 6)
+    assert outputs(network("impala", obs_shape=(5, 7, 3)), tf.zeros((2, 5, 7, 3), tf.uint8))[0].shape == (2, 6)
 
 
 @pytest.mark.parametrize("shape", [(4,), (16, 16, 3), (84, 84)])
@@ -195,7 +201,7 @@ def test_layer_norm_adds_a_scale_and_a_shift_to_each_layer_and_changes_no_initia
     for name, array in added.items():
         np.testing.assert_array_equal(array, np.full(array.shape, name.endswith("/scale")))
     obs = tf.constant(np.random.default_rng(0).integers(0, 255, (2, *IMAGE)), tf.uint8)
-    assert np.abs(plain(obs)[0] - normed(obs)[0]).max() > 1e-4
+    assert np.abs(outputs(plain, obs)[0] - outputs(normed, obs)[0]).max() > 1e-4
 
 
 def test_initial_weights_are_drawn_one_layer_after_the_other():
@@ -231,7 +237,7 @@ def test_a_published_policy_still_computes_the_same_logits():
     features = tf.nn.relu(tf.reshape(features, (2, -1)) @ kernel + bias)
     kernel, bias = weights("policy")
     assert trained.config.network.torso == "nips"
-    np.testing.assert_allclose(model(tf.constant(obs))[0], features @ kernel + bias, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(outputs(model, tf.constant(obs))[0], features @ kernel + bias, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [ActorCritic, QNetwork])
@@ -243,7 +249,9 @@ def test_the_gradient_reaches_every_variable(kind, options):
     model = kind(NetworkConfig(**options), spec, np.random.default_rng(0))
     obs = tf.constant(np.random.default_rng(0).integers(0, 255, (4, 12, 12, 3)), tf.uint8)
     with tf.GradientTape() as tape:
-        loss = tf.add_n([tf.reduce_sum(tf.square(output - 1.0)) for output in tf.nest.flatten(model(obs))])
+        loss = tf.add_n(
+            [tf.reduce_sum(tf.square(output - 1.0)) for output in tf.nest.flatten(model.step(obs, NO_STATE))]
+        )
     for variable, gradient in zip(
         model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
     ):
@@ -256,7 +264,7 @@ def gradient_graph():
 
     def gradient(obs):
         with tf.GradientTape() as tape:
-            loss = tf.add_n([tf.reduce_sum(part) for part in tf.nest.flatten(model(obs))])
+            loss = tf.add_n([tf.reduce_sum(part) for part in outputs(model, obs)])
         return tape.gradient(loss, model.trainable_variables)
 
     return GraphFunction(gradient), len(model.trainable_variables)
@@ -282,7 +290,8 @@ def test_the_gradient_of_a_large_batch_is_the_same_each_time_on_the_usual_execut
 
 
 def test_the_first_policy_is_almost_uniform():
-    logits, _ = network("nips")(tf.constant(np.random.default_rng(0).integers(0, 255, (8, *IMAGE)), tf.uint8))
+    obs = tf.constant(np.random.default_rng(0).integers(0, 255, (8, *IMAGE)), tf.uint8)
+    logits, _ = outputs(network("nips"), obs)
     assert np.abs(logits).max() < 0.2
 
 

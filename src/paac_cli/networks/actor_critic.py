@@ -34,8 +34,8 @@ class ActorCritic(tf.Module):
         rng: np.random.Generator,
         value_moments: RunningMoments | None = None,
     ) -> None:
-        """value_moments: of the returns. The value head then predicts normalised returns, but `values` and `__call__`
-        return values in units of the returns.
+        """value_moments: of the returns. The value head then predicts normalised returns; all methods return values in
+        units of the returns.
         """
         super().__init__()
         initializer = INITIALIZERS[config.initializer]
@@ -53,11 +53,6 @@ class ActorCritic(tf.Module):
             self._value_torso = Torso(of_value, spec.without_mask().scaled(), initializer, rng, "value_torso")
             features = self._value_torso.num_features
         self._value = DenseLayer(features, DenseSpec(1, "linear"), initializer, rng, "value", gain=1.0)
-
-    def __call__(self, obs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of observations [B, ...] that are the first of an episode, or of any if there is no recurrent cell."""
-        parameters, value, _ = self.step(obs, self._trunk.initial_state(obs))
-        return parameters, value
 
     def step(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, tf.Tensor, States]:
         """Parameters [B, P], values [B], and the states [B, S] after this step. obs: [B, ...]; state: [B, S]."""

@@ -9,7 +9,7 @@ from paac_cli.networks.action_mask import is_legal
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
 from paac_cli.networks.normalizer import MomentsFunction, moments_of
-from paac_cli.networks.recurrent import Sequences, States
+from paac_cli.networks.recurrent import NO_STATE, Sequences, States
 from paac_cli.networks.trunk import Trunk
 from paac_cli.networks.value_bins import ValueBins
 from paac_cli.spec import EnvSpec
@@ -56,8 +56,8 @@ class QNetwork(tf.Module):
         self._value = DenseLayer(features, value, initializer, rng, "value") if dueling else None
 
     def __call__(self, obs: tf.Tensor) -> tf.Tensor:
-        """Of observations [B, ...] that are the first of an episode, or of any if there is no recurrent cell."""
-        return self.step(obs, self._trunk.initial_state(obs))[0]
+        """Q [B, A] of observations [B, ...]; for a network without a recurrent cell."""
+        return self.step(obs, NO_STATE)[0]
 
     def step(self, obs: tf.Tensor, state: States) -> tuple[tf.Tensor, States]:
         """Q [B, A], and the states [B, S] after this step. obs: [B, ...]; state: [B, S]."""

@@ -31,10 +31,6 @@ class Trunk(tf.Module):
         """Features [T * N, num_features] of `T` steps of `N` environments."""
         return self._cell.unroll(self._torso(self.mask.split(sequences.obs)), sequences.episode_starts, sequences.state)
 
-    def initial_state(self, obs: tf.Tensor) -> tf.Tensor:
-        """The state [B, S] at the start of an episode, for each of `obs` [B, ...]."""
-        return tf.zeros([tf.shape(obs)[0], self.state_size])
-
     def scaled(self, obs: tf.Tensor) -> tf.Tensor:
         """Observations [B, ...] as the torso computes with them: without masks, float32, scaled or normalised."""
         return self._torso.scaled(self.mask.split(obs))
