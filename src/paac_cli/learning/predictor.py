@@ -16,8 +16,7 @@ class Prediction(NamedTuple):
     action: NDArray  #: [B, ...] as in the environment's `ActionSpec`
     value: NDArray  #: [B] float32, estimated discounted return
     probability: NDArray  #: [B, A] float32, of each action under the policy; [B, 0] unless the action space is Discrete
-    #: [B, S] float32, for the next `predict`, after setting the rows of ended episodes to 0; no memory: [B, 0] or None
-    state: NDArray | None = None
+    state: NDArray  #: [B, S] float32, for the next `predict`, after setting the rows of ended episodes to 0
 
 
 class Predictor:

@@ -60,7 +60,7 @@ def _play(agent: Agent, game: LiveGame, screening: "_Screening", seed: int, row:
         score = step.score if step.game_over else before.score
         screening.show(before._replace(frames=step.frames, score=score), prediction, row, is_new=clock > 0)
         state = prediction.state
-        if state is not None and step.episode_ended:
+        if step.episode_ended:
             state[row] = 0.0
         if step.game_over:
             break

@@ -162,8 +162,7 @@ class _RowPlayer:
                 logs[env].add(prediction, first + env)
             step = pool.step(actions, active)
             clock, lengths = clock + 1, lengths + active
-            if state is not None:
-                state[rows][(step.terminated | step.truncated)[: len(episodes)]] = 0.0
+            state[rows][(step.terminated | step.truncated)[: len(episodes)]] = 0.0
             self._steps += int(active.sum())
             for env, *game in step.episodes.tolist():
                 evaluated = _evaluated(first + env, game, step, logs[env], prediction)
