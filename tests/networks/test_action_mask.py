@@ -8,6 +8,7 @@ from paac_cli.config.algorithms import HlGaussConfig
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.action_mask import ILLEGAL
 from paac_cli.networks.actor_critic import ActorCritic
+from paac_cli.networks.normalizer import moments_of
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.soft_actor_critic import DiscreteActions, SoftActorCritic, min_q_of
 from paac_cli.networks.value_bins import ValueBins
@@ -125,6 +126,6 @@ def test_soft_actor_critic_weighs_legal_actions_only():
 
 def test_statistics_of_observations_leave_the_mask_out():
     network = ActorCritic(CONFIG, MASKED, rng())
-    network.observe(OBS)
+    network.observe(OBS, moments_of)
     means = {variable.name: variable.numpy() for variable in network.variables}["normalizer/mean:0"]
     np.testing.assert_allclose(means, IMAGES.mean(axis=0) / 255.0, rtol=1e-4)

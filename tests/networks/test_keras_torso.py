@@ -18,6 +18,7 @@ from paac_cli.learning.optimizers import make_optimizer
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
+from paac_cli.networks.normalizer import moments_of
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.networks.torsos import Torso
@@ -113,7 +114,7 @@ def test_the_model_gets_normalised_observations():
     vector = np.random.default_rng(0).normal(5.0, 3.0, (100, 3)).astype(np.float32)
     config = NetworkConfig(torso=name_of(identity), normalize_obs=True)
     torso = Torso(config, VECTORS, orthogonal, np.random.default_rng(0))
-    torso.observe(tf.constant(vector))
+    torso.observe(tf.constant(vector), moments_of)
     expected = (vector - vector.mean(axis=0)) / vector.std(axis=0)
     np.testing.assert_allclose(torso(tf.constant(vector)), expected, atol=1e-4)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from paac_cli.networks.normalizer import ObsNormalizer, RunningMoments
+from paac_cli.networks.normalizer import ObsNormalizer, RunningMoments, moments_of
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
@@ -64,13 +64,13 @@ def test_observations_are_normalised_by_the_moments_of_all_updates():
     data = np.random.default_rng(0).normal(3.0, 2.0, (60, 2)).astype(np.float32)
     normalizer = ObsNormalizer((2,))
     for part in np.split(data, [7, 30]):
-        normalizer.update(tf.constant(part))
+        normalizer.update(tf.constant(part), moments_of)
     expected = (data - data.mean(axis=0)) / np.sqrt(data.var(axis=0) + 1e-5)
     np.testing.assert_allclose(normalizer(data * 255, 1 / 255), np.clip(expected, -5, 5), atol=1e-4)
 
 
 def test_normalised_observations_are_clipped_to_5_deviations():
     normalizer = ObsNormalizer((1,))
-    normalizer.update(tf.constant([[1.0], [5.0]]))  # mean 3, deviation 2
+    normalizer.update(tf.constant([[1.0], [5.0]]), moments_of)  # mean 3, deviation 2
     clipped = normalizer(np.array([[23.0], [11.0], [-5.0], [-17.0]]), 1.0)
     np.testing.assert_allclose(clipped, [[5.0], [4.0], [-4.0], [-5.0]], rtol=1e-5)

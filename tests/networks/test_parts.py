@@ -11,6 +11,7 @@ from paac_cli.errors import ConfigError
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
+from paac_cli.networks.normalizer import moments_of
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec, discrete_action
@@ -89,7 +90,7 @@ def test_the_features_of_a_part_equal_those_of_a_torso_on_that_part_alone():
 @pytest.mark.parametrize("normalize_obs", [False, True])
 def test_a_change_in_one_part_changes_only_its_features(normalize_obs):
     model = torso(torsos={"goal": "mlp", "camera": "impala"}, hidden_sizes=[5], normalize_obs=normalize_obs)
-    model.observe(rows(*(sample(seed) for seed in range(20))))
+    model.observe(rows(*(sample(seed) for seed in range(20))), moments_of)
     obs, other = sample(1), sample(2)
     # In the order of the observation, not of the config.
     where = {"camera": range(256), "goal": range(256, 261), "arm": range(261, 266), "mode": range(261, 266)}

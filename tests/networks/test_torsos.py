@@ -12,6 +12,7 @@ from paac_cli.learning.graphs import GraphFunction
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import fan_in_uniform
+from paac_cli.networks.normalizer import moments_of
 from paac_cli.networks.q_network import QNetwork
 from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.runs.checkpoint import load_policy
@@ -95,7 +96,7 @@ def test_a_value_with_a_torso_of_its_own_gets_observations_as_the_policy_does():
     obs = tf.constant(np.random.default_rng(1).integers(256, size=(3, 2, 3), dtype=np.uint8))
     one, two = (network("mlp", (2, 3), normalize_obs=True, separate_value=separate) for separate in (False, True))
     for model in (one, two):
-        model.observe(obs)
+        model.observe(obs, moments_of)
     arrays, of_two = Variables(one.variables).to_arrays(), Variables(two.variables)
     copies = {f"value_{name}": array for name, array in arrays.items() if name.startswith("torso/")}
     assert sum("normalizer" in name for name in of_two.to_arrays()) == sum("normalizer" in name for name in arrays)

@@ -7,7 +7,7 @@ from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.distributions import distribution_over
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
-from paac_cli.networks.normalizer import MomentsFunction, RunningMoments, moments_of
+from paac_cli.networks.normalizer import MomentsFunction, RunningMoments
 from paac_cli.networks.recurrent import Sequences, States
 from paac_cli.networks.torsos import Torso
 from paac_cli.networks.trunk import Trunk
@@ -79,7 +79,7 @@ class ActorCritic(tf.Module):
         probability = tf.nn.softmax(parameters) if best.shape.rank == 1 else parameters[:, :0]
         return tf.where(greedy, best, sampled), value, probability, state
 
-    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         self._trunk.observe(obs, moments)
 

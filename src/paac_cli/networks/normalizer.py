@@ -71,7 +71,7 @@ class ObsNormalizer(tf.Module):
         gain = 1.0 / self._moments.deviation
         return tf.stop_gradient(_scale_and_clip(obs, gain * scale, self._moments.mean * gain, dtype))
 
-    def update(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+    def update(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Include `obs` [B, ...] float32, already scaled, in the statistics."""
         self._moments.update(obs, moments)
 

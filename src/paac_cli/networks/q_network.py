@@ -8,7 +8,7 @@ from paac_cli.errors import ConfigError
 from paac_cli.networks.action_mask import is_legal
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
-from paac_cli.networks.normalizer import MomentsFunction, moments_of
+from paac_cli.networks.normalizer import MomentsFunction
 from paac_cli.networks.recurrent import NO_STATE, Sequences, States
 from paac_cli.networks.trunk import Trunk
 from paac_cli.networks.value_bins import ValueBins
@@ -102,7 +102,7 @@ class QNetwork(tf.Module):
         """The mean [B] of `q` [B, A] over the legal actions."""
         return tf.reduce_sum(q * _uniform(q), axis=1) if self._has_mask else tf.reduce_mean(q, axis=1)
 
-    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         self._trunk.observe(obs, moments)
 

@@ -16,7 +16,7 @@ from paac_cli.networks.action_mask import ILLEGAL, ActionMask, is_legal
 from paac_cli.networks.distributions import Categorical
 from paac_cli.networks.initializers import INITIALIZERS
 from paac_cli.networks.layers import DenseLayer, DenseSpec
-from paac_cli.networks.normalizer import MomentsFunction, moments_of
+from paac_cli.networks.normalizer import MomentsFunction
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
 
@@ -236,7 +236,7 @@ class SoftActorCritic(tf.Module):
         value = tf.minimum(*(self.actions.q(critic, scaled, action) for critic in self.critics))
         return action, value, self.actions.probability(parameters), state
 
-    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         self._torso.observe(self._mask.split(obs), moments)
 

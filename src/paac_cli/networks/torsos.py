@@ -12,7 +12,7 @@ from paac_cli.errors import ConfigError
 from paac_cli.networks.initializers import Initializer
 from paac_cli.networks.keras_torso import KerasTorso
 from paac_cli.networks.layers import ConvLayer, ConvSpec, DenseLayer, DenseSpec, ResidualSection, ResidualSpec
-from paac_cli.networks.normalizer import MomentsFunction, ObsNormalizer, moments_of
+from paac_cli.networks.normalizer import MomentsFunction, ObsNormalizer
 from paac_cli.spec import EnvSpec
 from paac_cli.text import nearest
 
@@ -70,7 +70,7 @@ class Torso(tf.Module):
         inputs, input_scale = self._scaled(obs, tf.float32)
         return inputs if input_scale == 1.0 else inputs * input_scale
 
-    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         if self._normalizer is not None:
             self._normalizer.update(tf.cast(obs, tf.float32) * self._scale(obs), moments)

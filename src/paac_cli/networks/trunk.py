@@ -6,7 +6,7 @@ import tensorflow as tf
 from paac_cli.config.schema import NetworkConfig
 from paac_cli.networks.action_mask import ActionMask
 from paac_cli.networks.initializers import INITIALIZERS
-from paac_cli.networks.normalizer import MomentsFunction, moments_of
+from paac_cli.networks.normalizer import MomentsFunction
 from paac_cli.networks.recurrent import Sequences, States, make_cell
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec
@@ -35,6 +35,6 @@ class Trunk(tf.Module):
         """Observations [B, ...] as the torso computes with them: without masks, float32, scaled or normalised."""
         return self._torso.scaled(self.mask.split(obs))
 
-    def observe(self, obs: tf.Tensor, moments: MomentsFunction = moments_of) -> None:
+    def observe(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""
         self._torso.observe(self.mask.split(obs), moments)
