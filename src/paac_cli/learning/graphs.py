@@ -1,8 +1,8 @@
 """Compiles the functions of an algorithm to TensorFlow graphs, and calls them with little overhead."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
@@ -21,7 +21,8 @@ _CONFIG = tf.compat.v1.ConfigProto(
 Signature = tuple[tuple[tf.TensorShape, tf.DType], ...]
 
 
-class _Traced(NamedTuple):
+@dataclass
+class _Traced:
     """A graph for arguments of certain shapes and dtypes."""
 
     graph: tf.types.experimental.ConcreteFunction
@@ -30,6 +31,7 @@ class _Traced(NamedTuple):
     structure: Any  #: of its outputs
     executor: str  #: what executes its operations; empty: TensorFlow's usual executor
     is_parallel: bool  #: whether it is called so that operations run at the same time
+    calls: int = 0  #: how often it was called
 
 
 class GraphFunction:
@@ -56,7 +58,6 @@ class GraphFunction:
         self._function, self._jit_compile = function, jit_compile
         self._is_parallel = has_parallel_parts and available_cores() > 1
         self._traced: dict[Signature, _Traced] = {}
-        self._calls: Counter[Signature] = Counter()
 
     def __call__(self, *arguments: Any) -> Any:
         """Call it with tensors or arrays. In the graph of another function it becomes a part of that graph."""
@@ -67,7 +68,7 @@ class GraphFunction:
         traced = self._traced.get(signature)
         if traced is None:
             traced = self._traced[signature] = self._trace(arguments)
-        self._calls[signature] += 1
+        traced.calls += 1
         if traced.is_parallel:
             return traced.graph(*_pack(arguments, iter(inputs)))
         captured = traced.graph.captured_inputs if traced.captured is None else traced.captured
@@ -82,7 +83,7 @@ class GraphFunction:
 
     def calls(self) -> list[tuple[tf.types.experimental.ConcreteFunction, int]]:
         """Every graph that was traced so far, and how often it was called."""
-        return [(traced.graph, self._calls[signature]) for signature, traced in self._traced.items()]
+        return [(traced.graph, traced.calls) for traced in self._traced.values()]
 
     def _trace(self, arguments: tuple[Any, ...]) -> _Traced:
         specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), arguments)
