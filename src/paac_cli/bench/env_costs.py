@@ -22,11 +22,11 @@ from typing import Literal, NamedTuple, Self
 import cv2
 import numpy as np
 
+from paac_cli.config.env import FRAME_SKIP
 from paac_cli.config.schema import EnvConfig, RunConfig
 from paac_cli.envs.atari_games import load_game
 from paac_cli.envs.make import make_env
 from paac_cli.envs.placeholders import Copy
-from paac_cli.envs.rules import FRAME_SKIP
 from paac_cli.errors import PaacError, WorkerError
 from paac_cli.machine import available_cores
 from paac_cli.sampling.child_process import ChildFailedError, ChildProcess, kill_all

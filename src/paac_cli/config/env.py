@@ -11,7 +11,8 @@ from paac_cli.config.base import ConfigModel
 RuleSetName = Literal["paac2017", "baselines", "machado2018"]
 Channels = Literal["auto", "first", "last"]
 
-ATARI_FRAMES = 4  #: the default of `frame_stack` for Atari, and the most that it can be (Mnih et al. 2015)
+FRAME_SKIP = 4  #: emulator frames per step of an Atari game (Mnih et al. 2015)
+FRAME_STACK = 4  #: frames in an observation of an Atari game: the default of `frame_stack`, and the most it can be
 
 #: The keys of this section that all earlier versions wrote into the config of a run.
 _KEYS_OF_EARLIER_VERSIONS = {"id", "protocol", "kwargs", "grayscale", "resize", "frame_stack"}
@@ -143,7 +144,7 @@ class EnvConfig(ConfigModel):
     @property
     def frames_per_step(self) -> int:
         """Emulator frames per agent step."""
-        return 4 if self.is_atari else 1
+        return FRAME_SKIP if self.is_atari else 1
 
     @property
     def rules(self) -> str:
@@ -158,7 +159,7 @@ class EnvConfig(ConfigModel):
         given = {key: value for key, value in data.items() if value is not None}
         if data.keys() >= _KEYS_OF_EARLIER_VERSIONS and "action_mask" not in data:
             given.pop("frame_stack", None)  # an earlier version wrote this section; it was 1 and had no effect on Atari
-        return {**data, "protocol": "baselines", "frame_stack": ATARI_FRAMES, **given}
+        return {**data, "protocol": "baselines", "frame_stack": FRAME_STACK, **given}
 
     @model_validator(mode="after")
     def _settings_fit_the_environment(self) -> Self:
@@ -186,8 +187,8 @@ class EnvConfig(ConfigModel):
         if self.is_atari and any(given.values()):
             names = " and ".join(name for name, value in given.items() if value)
             raise ValueError(f"{names} cannot be set for Atari, whose rule set (protocol) fixes them; remove {names}")
-        if self.is_atari and self.frame_stack > ATARI_FRAMES:
-            raise ValueError(f"frame_stack ({self.frame_stack}) must be 1 to {ATARI_FRAMES} for Atari")
+        if self.is_atari and self.frame_stack > FRAME_STACK:
+            raise ValueError(f"frame_stack ({self.frame_stack}) must be 1 to {FRAME_STACK} for Atari")
         if self.is_atari and self.fresh_per_episode is True:
             raise ValueError("fresh_per_episode is not for Atari, whose games carry no state over; remove it")
         for kwargs in (self.kwargs, *(wrapper.kwargs for wrapper in self.wrappers)):

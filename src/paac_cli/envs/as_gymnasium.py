@@ -7,12 +7,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from paac_cli.config.env import FRAME_SKIP
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari import AtariEnv
 from paac_cli.envs.make import FIRST_COPY
 from paac_cli.envs.placeholders import fill_placeholders
 from paac_cli.envs.preprocess import open_checked, with_images_converted
-from paac_cli.envs.rules import FRAME_SKIP, FRAMES_PER_SECOND
+from paac_cli.envs.rules import FRAMES_PER_SECOND
 from paac_cli.errors import EnvironmentSpecError
 
 

@@ -7,11 +7,12 @@ import numpy as np
 from ale_py import Action as Button
 from numpy.typing import NDArray
 
+from paac_cli.config.env import FRAME_SKIP, FRAME_STACK
 from paac_cli.config.schema import EnvConfig
 from paac_cli.envs.atari_games import load_game
 from paac_cli.envs.emulators import emulators
 from paac_cli.envs.env import Action, FrameHook, Outcome
-from paac_cli.envs.rules import FRAME_SKIP, FRAME_STACK, MAX_STEPS
+from paac_cli.envs.rules import MAX_STEPS
 from paac_cli.envs.screen import Screen
 
 _NOOP = 0

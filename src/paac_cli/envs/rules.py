@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from paac_cli.config.env import ATARI_FRAMES
-
 
 @dataclass(frozen=True)
 class AtariRules:
@@ -77,8 +75,6 @@ RULE_SETS = {rules.name: rules for rules in (PAAC2017, BASELINES, MACHADO2018)}
 
 # Common to all rule sets:
 
-FRAME_SKIP = 4  #: emulator frames per step
-FRAME_STACK = ATARI_FRAMES  #: frames that are kept; an observation has them or the newest of them
 SCREEN_SIZE = 84  #: height and width of a frame in an observation, in pixels
 FRAMES_PER_SECOND = 60.0  #: emulator frames per second of real-time play (NTSC: 59.92)
 MAX_STEPS = 27_000  #: a game is truncated after this many steps: 108,000 frames, half an hour of real-time play

@@ -19,7 +19,8 @@ from ale_py import ALEInterface
 from numba import njit
 from numpy.typing import NDArray
 
-from paac_cli.envs.rules import FRAME_STACK, SCREEN_SIZE
+from paac_cli.config.env import FRAME_STACK
+from paac_cli.envs.rules import SCREEN_SIZE
 
 _UNKNOWN = -1  # grey value of a colour that has not appeared yet
 _NEWEST = np.uint32(8 * (FRAME_STACK - 1))  # position of the newest frame in a word of the stack, in bits
