@@ -46,7 +46,7 @@ class Bench:
         alone: Measurement | None = None
         if self._workload == "train":  # first, because it raises ConfigError if network and environment do not fit
             player, alone = self._measure_learner(config, self._seconds / 2)
-            config = config.with_network(precision=alone.config.network.precision)
+            config = config.with_settings("network", precision=alone.config.network.precision)
         if self._costs is None:
             self._log(Info("Measuring the environments alone"))
             self._costs = env_costs(config, self._seconds)

@@ -166,7 +166,7 @@ def train(
     add_cwd_to_path_for(path, overrides)
     config = load_run(path, overrides, flags)
     if config.init_from is not None:
-        config = config.with_init_from(path=str(absolute(Path(config.init_from.path).expanduser())))
+        config = config.with_settings("init_from", path=str(absolute(Path(config.init_from.path).expanduser())))
     require_trackers(config.training.trackers)
     substitutes = [name for name in (algorithm, flag_values["env"]) if name]
     if seeds is not None:

@@ -80,7 +80,7 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
             if retrained is not None and retrained.counters.steps == steps.stop:
                 break  # a single rollout cannot be stopped half-way
             if worker_timeout is not None:
-                config = config.with_sampling(worker_timeout=worker_timeout)
+                config = config.with_settings("sampling", worker_timeout=worker_timeout)
             segments.append(_train(config, copy, retrained, stop, ranks))
             if signal := ranks.agree_on(stop.signal):
                 stop.adopt(signal)

@@ -157,7 +157,7 @@ def load_run(
     has_own_goal = any(key.startswith("training.stop_when") for key in overrides)
     if "env.id" not in overrides or has_own_goal or env_of_preset in (None, config.env.id):
         return config
-    return config.model_copy(update={"training": config.training.model_copy(update={"stop_when": None})})
+    return config.with_settings("training", stop_when=None)
 
 
 def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[str, Any]:

@@ -354,29 +354,16 @@ class RunConfig(ConfigModel):
         """This config for resuming a run with the config `run`, which has a value for settings that are `auto` here."""
         config = self
         if config.env.fresh_per_episode == "auto":
-            config = config.with_env(fresh_per_episode=run.env.fresh_per_episode)
+            config = config.with_settings("env", fresh_per_episode=run.env.fresh_per_episode)
         if config.network.precision == "auto":
-            config = config.with_network(precision=run.network.precision)
+            config = config.with_settings("network", precision=run.network.precision)
         if config.init_from and run.init_from and config.init_from.sha256 is None:
-            config = config.with_init_from(sha256=run.init_from.sha256)
+            config = config.with_settings("init_from", sha256=run.init_from.sha256)
         return config
 
-    def with_init_from(self, **settings: Any) -> "RunConfig":
-        """This config with other `settings` in the section `init_from`, which it must have."""
-        assert self.init_from is not None
-        return self.model_copy(update={"init_from": self.init_from.model_copy(update=settings)})
-
-    def with_env(self, **settings: Any) -> "RunConfig":
-        """This config with other `settings` in the section `env`."""
-        return self.model_copy(update={"env": self.env.model_copy(update=settings)})
-
-    def with_network(self, **settings: Any) -> "RunConfig":
-        """This config with other `settings` in the section `network`."""
-        return self.model_copy(update={"network": self.network.model_copy(update=settings)})
-
-    def with_sampling(self, **settings: Any) -> "RunConfig":
-        """This config with other `settings` in the section `sampling`."""
-        return self.model_copy(update={"sampling": self.sampling.model_copy(update=settings)})
+    def with_settings(self, section: str, **settings: Any) -> "RunConfig":
+        """This config with other `settings` in a `section` that it has."""
+        return self.model_copy(update={section: getattr(self, section).model_copy(update=settings)})
 
 
 #: The settings (dotted keys) that may differ when a run resumes. They decide how long, how fast and on which device a

@@ -83,7 +83,9 @@ class RunDirectory:
         if not self.is_run or config.init_from is None:
             return config
         begun = read_config(self.path / CONFIG, trusted=code_names(config)).init_from
-        return config.with_init_from(sha256=begun.sha256) if begun and config.init_from.sha256 is None else config
+        if begun is None or config.init_from.sha256 is not None:
+            return config
+        return config.with_settings("init_from", sha256=begun.sha256)
 
     def create(self, config: RunConfig, *, fresh: bool) -> None:
         """After `claim`: make the directory if it does not exist, and write `config` and the run's record to it.

@@ -67,7 +67,7 @@ def resolve_precision(config: RunConfig) -> RunConfig:
         is_native = capability >= _GPUS_WITH_BFLOAT16
     else:
         is_native = multiplies_bfloat16()
-    return config.with_network(precision="bfloat16" if is_native else "float32")
+    return config.with_settings("network", precision="bfloat16" if is_native else "float32")
 
 
 def runtime(*, deterministic: bool) -> Runtime:

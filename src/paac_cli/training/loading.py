@@ -49,7 +49,7 @@ def load_training(
     spec = describe(config.env, config.sampling)
     if checkpoint is None and config.env.fresh_per_episode == "auto" and not config.env.is_atari:
         found = find_determinism(config.env, config.sampling)
-        config = config.with_env(fresh_per_episode=found.verdict == "carries state")
+        config = config.with_settings("env", fresh_per_episode=found.verdict == "carries state")
     if ranks.size > 1:
         from paac_cli.training.device import resolve_precision
 
@@ -60,7 +60,7 @@ def load_training(
 
         found_policy = find_initial_policy(config.init_from, lambda text: log(Alert(text))) if ranks.is_first else None
         initial = ranks.policy_of_first(found_policy)
-        config = config.with_init_from(sha256=initial.sha256)
+        config = config.with_settings("init_from", sha256=initial.sha256)
     num_envs = config.sampling.num_envs
     envs = ranks.share(num_envs)
     with (

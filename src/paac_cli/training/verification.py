@@ -98,22 +98,18 @@ def segment_configs(interval: Interval) -> list[RunConfig]:
     """
     config, steps = interval.end.config, interval.steps
     goal = config.training.stop_when  # it decides how many scores are kept
-    training = config.training.model_copy(
-        update={
-            "log_every": 1,
-            "checkpoint_every": _NEVER,
-            "keep_checkpoints": 1,
-            "keep_milestones": False,
-            "stop_when": goal and goal.model_copy(update={"mean_return": _UNREACHABLE}),
-        }
+    config = config.with_settings(
+        "training",
+        log_every=1,
+        checkpoint_every=_NEVER,
+        keep_checkpoints=1,
+        keep_milestones=False,
+        stop_when=goal and goal.model_copy(update={"mean_return": _UNREACHABLE}),
     )
     ends = [steps[len(steps) // 2], steps.stop] if config.algorithm.resumes_exactly else [steps.stop]
     return [
-        config.model_copy(
-            update={
-                "sampling": config.sampling.model_copy(update={"num_workers": workers, "max_restarts": _MAX_RESTARTS}),
-                "training": training.model_copy(update={"total_steps": end}),
-            }
+        config.with_settings("training", total_steps=end).with_settings(
+            "sampling", num_workers=workers, max_restarts=_MAX_RESTARTS
         )
         for workers, end in zip(_other_numbers_of_workers(config), ends, strict=False)
     ]
