@@ -14,6 +14,13 @@ from paac_cli.spec import EnvSpec, discrete_action
 from paac_cli.timestep import TimeStep
 from replay_world import EPISODES, ROLLOUT, World, numbers_drawn
 
+
+def set_priorities(buffer, indices, error):
+    """If it has priorities."""
+    if buffer._priorities is not None:
+        buffer.set_priorities(indices, error)
+
+
 # --- Samples are what happened.
 
 
@@ -38,7 +45,7 @@ def test_every_drawn_transition_is_what_happened(world, lengths):
         if len(world.buffer):
             batch = world.buffer.sample(np.random.default_rng(seed), 100)
             world.assert_matches(batch)
-            world.buffer.set_priorities(batch.indices, np.random.default_rng(seed).normal(size=100))
+            set_priorities(world.buffer, batch.indices, np.random.default_rng(seed).normal(size=100))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6])
@@ -171,14 +178,14 @@ def test_a_buffer_restored_from_its_arrays_continues_identically(steps, alpha, i
     world.play(steps)
     if steps:
         batch = world.buffer.sample(np.random.default_rng(0), 8)
-        world.buffer.set_priorities(batch.indices, np.full(8, 3.0))
+        set_priorities(world.buffer, batch.indices, np.full(8, 3.0))
     arrays = copy.deepcopy(world.buffer.to_arrays())
     restored = world.empty_buffer()
     if is_used:
         other = World(stack=4, n_step=3, alpha=alpha, ends=0.3, seed=9)
         other.play(33)
         restored = other.buffer
-        restored.set_priorities(restored.sample(np.random.default_rng(0), 8).indices, np.full(8, 100.0))
+        set_priorities(restored, restored.sample(np.random.default_rng(0), 8).indices, np.full(8, 100.0))
     restored.assign(arrays)
     for seed in range(20):
         if len(world.buffer):
@@ -189,7 +196,7 @@ def test_a_buffer_restored_from_its_arrays_continues_identically(steps, alpha, i
                 np.testing.assert_array_equal(found_array, expected_array)
             world.assert_matches(found)
             for buffer in (world.buffer, restored):
-                buffer.set_priorities(expected.indices, np.random.default_rng(seed).normal(size=50))
+                set_priorities(buffer, expected.indices, np.random.default_rng(seed).normal(size=50))
         world.play(3, restored)
 
 

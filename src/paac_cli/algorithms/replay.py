@@ -159,13 +159,14 @@ class ReplayBuffer:
         return self._transitions(*self._positions(indices), weight)
 
     def set_priorities(self, indices: NDArray, error: NDArray) -> None:
-        """Set the priorities of drawn transitions from their TD errors. indices: [B] int64; error: [B]."""
-        if self._priorities is None:
-            return
+        """Set the priorities of transitions from their TD errors [B]. indices: [B] int64, drawn since the latest `add`.
+
+        The buffer must have priorities.
+        """
+        assert self._priorities is not None
         priority = np.abs(error).astype(np.float64) + 1e-6
         np.maximum(self._highest_priority, priority.max(), out=self._highest_priority)
-        still_stored = self._priorities.get(indices) > 0.0
-        self._priorities.set(indices[still_stored], priority[still_stored] ** self._alpha)
+        self._priorities.set(indices, priority**self._alpha)
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Name -> view, not a copy, of the used part of each array."""

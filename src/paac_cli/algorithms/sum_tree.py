@@ -19,10 +19,6 @@ class SumTree:
     def total(self) -> float:
         return float(self.nodes[1])
 
-    def get(self, indices: NDArray) -> NDArray:
-        """The numbers at `indices` [B]."""
-        return self.nodes[self._first_leaf + indices]
-
     def set(self, indices: NDArray, value: NDArray) -> None:
         """Set the numbers at `indices` [B] to `value` [B]. Where an index occurs twice, the last value counts."""
         node = self._first_leaf + indices
