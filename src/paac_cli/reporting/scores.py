@@ -1,20 +1,18 @@
 """The report of `paac eval`: raw scores, and how they compare with published ones."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from paac_cli.config.schema import IS_SUCCESS, RunConfig, format_rules
+from paac_cli.config.schema import RunConfig, format_rules
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.text import counted, one_line, rounded
 from paac_cli.timestep import INFO
-
-if TYPE_CHECKING:
-    from paac_cli.training.evaluation import EvaluatedGame
+from paac_cli.training.evaluation import EvaluatedGame, info_means
 
 
-def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[str, Any]:
+def score_report(config: RunConfig, games: Sequence[EvaluatedGame]) -> dict[str, Any]:
     """Statistics of `games`, with published scores if there are any for this game."""
     scores = [game.score for game in games]
     report: dict[str, Any] = {
@@ -30,10 +28,8 @@ def score_report(config: RunConfig, games: "Sequence[EvaluatedGame]") -> dict[st
         "max": max(scores),
         "mean_length": float(np.mean([game.length for game in games])),
         "scores": scores,
+        **info_means(games),
     }
-    for key in dict.fromkeys(key for game in games for key in game.info):
-        numbers = [game.info[key] for game in games if key in game.info]
-        report["success_rate" if key == IS_SUCCESS else f"{INFO}{key}"] = float(np.mean(numbers))
     reference = published_scores(config.env)
     if reference is not None:
         network, paper = reference.paper(config.network.torso)

@@ -1,7 +1,7 @@
 """Plays whole games with fixed weights and records their raw scores."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.schema import IS_SUCCESS, EnvConfig, SamplingConfig
 from paac_cli.events import Log
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.spec import EnvSpec
@@ -35,6 +35,15 @@ class EvaluatedGame(NamedTuple):
     probabilities: NDArray  #: [L, A] float32, or [L, 0] if an action is not one discrete choice
     info: Mapping[str, float] = MappingProxyType({})  #: numbers of `info` in the last step, by key
     is_truncated: bool = False  #: whether it ended at `max_steps` of the pool
+
+
+def info_means(games: Sequence[EvaluatedGame]) -> dict[str, float]:
+    """Metric -> mean over the games that report it, for every key of their `info`."""
+    means = {}
+    for key in dict.fromkeys(key for game in games for key in game.info):
+        name = "success_rate" if key == IS_SUCCESS else f"{INFO}{key}"
+        means[name] = float(np.mean([game.info[key] for game in games if key in game.info]))
+    return means
 
 
 class _PredictionLog:

@@ -12,15 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from paac_cli.algorithms.agent import Agent
-from paac_cli.config.schema import IS_SUCCESS, RunConfig
+from paac_cli.config.schema import RunConfig
 from paac_cli.errors import StoppedError
 from paac_cli.events import Log
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import evaluation_seed
 from paac_cli.spec import EnvSpec
 from paac_cli.text import counted
-from paac_cli.timestep import INFO
-from paac_cli.training.evaluation import BATCH, EvaluatedGame, PlayStatus, evaluation_pool, play
+from paac_cli.training.evaluation import BATCH, EvaluatedGame, PlayStatus, evaluation_pool, info_means, play
 from paac_cli.training.ranks import Ranks
 
 _EXCHANGE_EVERY = 1.0  # seconds between messages to ranks that wait for an evaluation
@@ -40,15 +39,12 @@ class Evaluation(NamedTuple):
     @property
     def metrics(self) -> dict[str, float]:
         """Metric -> value. An info key that no game reports has no metric."""
-        metrics = {
+        return {
             "eval/ep_rew_mean": self.score,
             "eval/ep_rew_std": float(np.std([game.score for game in self.games])),
             "eval/ep_len_mean": float(np.mean([game.length for game in self.games])),
+            **{f"eval/{name}": mean for name, mean in info_means(self.games).items()},
         }
-        for key in dict.fromkeys(key for game in self.games for key in game.info):
-            name = "success_rate" if key == IS_SUCCESS else f"{INFO}{key}"
-            metrics[f"eval/{name}"] = float(np.mean([game.info[key] for game in self.games if key in game.info]))
-        return metrics
 
 
 class Evaluator:
