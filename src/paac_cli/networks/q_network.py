@@ -92,7 +92,7 @@ class QNetwork(tf.Module):
         if self._has_mask:
             legal = tf.cast(is_legal(q), tf.int32)
             count = tf.reduce_sum(legal, axis=1)
-            index = tf.minimum(tf.cast(noise[:, 1] * tf.cast(count, tf.float32), tf.int32), count - 1)
+            index = tf.cast(noise[:, 1] * tf.cast(count, tf.float32), tf.int32)
             random_action = tf.argmax(tf.cumsum(legal, axis=1) > index[:, tf.newaxis], axis=1, output_type=tf.int32)
         else:
             random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)

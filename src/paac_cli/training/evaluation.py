@@ -89,7 +89,7 @@ def evaluation_pool(
 ) -> WorkerPool:
     """A pool for an evaluation of `episodes` games; a context manager.
 
-    sampling: its timeouts. num_envs: environments at most, 1 to `BATCH`; does not change the games. max_steps: agent
+    sampling: its timeouts. num_envs: environments at most, >= 1; does not change the games. max_steps: agent
     steps after which a game is truncated. info_keys: numbers of `info` to report. stopping, first_env, first_worker: as
     of `WorkerPool`; do not change the games.
     """

@@ -19,7 +19,7 @@ from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import evaluation_seed
 from paac_cli.spec import EnvSpec
 from paac_cli.text import counted
-from paac_cli.training.evaluation import BATCH, EvaluatedGame, PlayStatus, evaluation_pool, info_means, play
+from paac_cli.training.evaluation import EvaluatedGame, PlayStatus, evaluation_pool, info_means, play
 from paac_cli.training.ranks import Ranks
 
 _EXCHANGE_EVERY = 1.0  # seconds between messages to ranks that wait for an evaluation
@@ -146,7 +146,7 @@ def open_evaluator(
             seed=evaluation_seed(config.seed),
             log=log,
             sampling=sampling,
-            num_envs=min(sampling.num_envs, BATCH),
+            num_envs=sampling.num_envs,
             max_steps=training.evaluate_max_steps,
             info_keys=config.info_keys,
             stopping=stopping,
