@@ -27,7 +27,7 @@ from paac_cli.learning.obs_statistics import ObsStatistics
 from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
-from paac_cli.learning.schedules import linear_between, linear_schedule
+from paac_cli.learning.schedules import linear_change, linear_decay
 from paac_cli.learning.variables import Variables, copy_variables
 from paac_cli.networks.q_network import QNetwork, select_q
 from paac_cli.seeding import replay_generator, weights_generator
@@ -123,12 +123,12 @@ class Dqn:
     @property
     def _beta(self) -> float:
         start, anneal_steps = self._settings.prioritized_beta, self._settings.prioritized_beta_steps
-        return float(linear_between(start, 1.0, anneal_steps, self.memory.steps)) if anneal_steps else start
+        return float(linear_change(start, 1.0, anneal_steps, self.memory.steps)) if anneal_steps else start
 
     @property
     def _epsilon(self) -> tf.Tensor:
         settings = self._settings
-        return linear_between(
+        return linear_change(
             settings.epsilon_start, settings.epsilon_end, settings.epsilon_anneal_steps, self.memory.steps
         )
 
@@ -149,6 +149,6 @@ class Dqn:
         with tf.GradientTape() as tape:
             value = select_q(self._network(stack_frames(batch.frames)), batch.action)
             loss, metrics = dqn_loss(value, target, batch.weight)
-        learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
+        learning_rate = linear_decay(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
         metrics["train/epsilon"] = self._epsilon
         return self._optimizer.step(tape, loss, learning_rate, metrics), target - value

@@ -37,7 +37,7 @@ from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.returns import AdvantageEstimator
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
-from paac_cli.learning.schedules import linear_between, linear_schedule
+from paac_cli.learning.schedules import linear_change, linear_decay
 from paac_cli.learning.variables import Variables, copy_variables
 from paac_cli.networks.q_network import QNetwork, select_q
 from paac_cli.networks.recurrent import Sequences, States
@@ -141,7 +141,7 @@ class NstepQ:
     @property
     def _epsilon(self) -> tf.Tensor:
         settings = self._settings
-        return linear_between(
+        return linear_change(
             settings.epsilon_start, settings.epsilon_end, settings.epsilon_anneal_steps, self.memory.steps
         )
 
@@ -190,6 +190,6 @@ class NstepQ:
                 loss, metrics = nstep_q_loss(outputs, action, target)
             else:
                 loss, metrics = hl_gauss_loss(outputs, action, target, self._bins)
-        learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
+        learning_rate = linear_decay(settings.learning_rate, settings.lr_anneal_steps, self.memory.steps)
         metrics["train/epsilon"] = self._epsilon
         return self._optimizer.step(tape, loss, learning_rate, metrics, own.share)

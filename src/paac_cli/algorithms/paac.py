@@ -22,7 +22,7 @@ from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.returns import AdvantageEstimator, explained_variance, normalized
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
-from paac_cli.learning.schedules import linear_schedule
+from paac_cli.learning.schedules import linear_decay
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.cached_products import collecting_products, reusing_products
@@ -123,11 +123,11 @@ class Paac:
                 merge_time(batch.action),
                 merge_time(group.own_envs(advantage)),
                 merge_time(group.own_envs(target)),
-                ent_coef=linear_schedule(settings.ent_coef, settings.ent_anneal_steps, steps),
+                ent_coef=linear_decay(settings.ent_coef, settings.ent_anneal_steps, steps),
                 vf_coef=settings.vf_coef,
                 loss_scale=settings.loss_scale,
             )
-        learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, steps)
+        learning_rate = linear_decay(settings.learning_rate, settings.lr_anneal_steps, steps)
         metrics["train/explained_variance"] = explained
         metrics = self._optimizer.step(tape, loss, learning_rate, metrics, len(group.envs) / group.num_envs)
         self._obs_statistics.add_rollout(batch.obs)

@@ -27,7 +27,7 @@ from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.returns import AdvantageEstimator, Estimates, explained_variance, normalized
 from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_time
-from paac_cli.learning.schedules import linear_schedule
+from paac_cli.learning.schedules import linear_decay
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.distributions import Distribution
@@ -205,7 +205,7 @@ class Ppo:
                 batch,
                 own.of(advantage),
                 own.of(target),
-                ent_coef=linear_schedule(settings.ent_coef, settings.ent_anneal_steps, steps),
+                ent_coef=linear_decay(settings.ent_coef, settings.ent_anneal_steps, steps),
                 vf_coef=settings.vf_coef,
                 clip_coef=settings.clip_coef,
                 clip_value=settings.clip_value,
@@ -214,7 +214,7 @@ class Ppo:
         if settings.adapts_to_kl is not None:
             learning_rate = tf.convert_to_tensor(self._adapted_rate)
         else:
-            learning_rate = linear_schedule(settings.learning_rate, settings.lr_anneal_steps, steps)
+            learning_rate = linear_decay(settings.learning_rate, settings.lr_anneal_steps, steps)
         metrics["train/explained_variance"] = explained
         return self._optimizer.step(tape, loss, learning_rate, metrics, own.share)
 

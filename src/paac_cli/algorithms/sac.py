@@ -33,7 +33,7 @@ from paac_cli.learning.optimizers import CheckedOptimizer
 from paac_cli.learning.predictor import Predictor
 from paac_cli.learning.process_group import ProcessGroup
 from paac_cli.learning.reward_normalizer import RewardNormalizer
-from paac_cli.learning.schedules import linear_schedule
+from paac_cli.learning.schedules import linear_decay
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.action_mask import is_legal
 from paac_cli.networks.soft_actor_critic import (
@@ -182,7 +182,7 @@ class Sac:
                 num_legal = tf.reduce_sum(tf.cast(is_legal(parameters), tf.float32), axis=1)
                 target_entropy = _TARGET_ENTROPY_SHARE * tf.reduce_mean(tf.math.log(num_legal))
             loss, metrics = sac_losses(q, target, value, entropy, self._log_alpha, target_entropy)
-        learning_rate = linear_schedule(self._settings.learning_rate, self._settings.lr_anneal_steps, self.memory.steps)
+        learning_rate = linear_decay(self._settings.learning_rate, self._settings.lr_anneal_steps, self.memory.steps)
         metrics = self._optimizer.step(tape, loss, learning_rate, metrics)
         call_if(tf.math.is_finite(metrics["train/grad_norm"]), self._move_targets)
         return metrics
