@@ -40,7 +40,8 @@ class Critic(Protocol):
         """obs: [B, ...] float32."""
 
 
-#: `min Q` for certain observations: of actions [B, D] values [B]; without arguments, values [B, A] of discrete actions.
+#: `min Q` for certain observations. Continuous: called with actions [B, D], it gives their values [B]. Discrete:
+#: called without arguments, it gives the values [B, A] of all actions.
 MinQ = Callable[..., tf.Tensor]
 
 
@@ -49,18 +50,23 @@ def min_q_of(critics: Sequence[Critic], obs: tf.Tensor) -> MinQ:
     return lambda *action: tf.minimum(*(critic(obs, *action) for critic in critics))
 
 
-def with_fixed_weights(function: MinQ) -> MinQ:
-    """`function`, whose gradient reaches its arguments [B, D] but not the weights with which it computes."""
+def with_fixed_weights(min_q: MinQ) -> MinQ:
+    """The same `min_q`, with a gradient that reaches the actions but not the weights of the critics.
 
-    def fixed(*arguments: tf.Tensor) -> tf.Tensor:
+    For continuous actions, the gradient by the actions is computed at once and held constant, as `slope`. Added to the
+    constant value is `slope * (action - copy)`, where `copy` is the action held constant: it is 0, and its gradient is
+    `slope`. For one choice, the values are constant.
+    """
+
+    def fixed(*actions: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(arguments)
-            result = function(*arguments)
-        slopes = tape.gradient(result, arguments)
-        result = tf.stop_gradient(result)
-        for argument, slope in zip(arguments, slopes, strict=True):  # adds 0, but the gradient of that is the slope
-            result += tf.reduce_sum(tf.stop_gradient(slope) * (argument - tf.stop_gradient(argument)), axis=1)
-        return result
+            tape.watch(actions)
+            value = min_q(*actions)
+        slopes = tape.gradient(value, actions)
+        value = tf.stop_gradient(value)
+        for action, slope in zip(actions, slopes, strict=True):
+            value += tf.reduce_sum(tf.stop_gradient(slope) * (action - tf.stop_gradient(action)), axis=1)
+        return value
 
     return fixed
 
