@@ -13,6 +13,9 @@ drawn from the latest `buffer_size` transitions:
 them; a termination replaces `gamma^n` by 0. `V_target` is computed with the target critics. The critic loss updates
 only the critics, the policy loss only the policy, and the temperature loss only alpha. All are computed with the
 weights before the update. Afterwards the target critics move by `tau` towards the critics.
+
+With `normalize_reward`, `R` is divided by the running standard deviation of the discounted return, and clipped to +-10
+of these deviations: the sum of the `n` rewards is clipped, not each reward.
 """
 
 import math
