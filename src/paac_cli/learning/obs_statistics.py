@@ -23,7 +23,9 @@ class ObservingNetwork(Protocol):
 class ObsStatistics:
     """Updates a network's running statistics with every eighth observation.
 
-    Agents that learn from rollouts call it after learning, so that learning normalises observations as acting did.
+    Agents that learn from rollouts call it after learning, so that learning normalises observations as acting did. PAAC
+    calls it at the end of the graph of its one update per rollout, which has the observations on the device. PPO and
+    n-step Q-learning make several updates per rollout, so they call it after the last one, outside of the graph.
     """
 
     def __init__(self, network: ObservingNetwork, group: ProcessGroup, *, enabled: bool) -> None:
