@@ -17,14 +17,17 @@ from paac_cli.spec import EnvSpec
 class ActorCritic(tf.Module):
     """`obs [B, ...] -> parameters of the policy [B, P], values [B]`, float32: two heads on one trunk.
 
-    With `network.separate_value` the value head has a torso of its own, which gets observations as the trunk scales
+    Policy: `distribution` is the distribution of actions with these parameters. Illegal actions have probability 0, if
+    observations end with action masks. The log standard deviations of continuous actions do not depend on the
+    observation.
+
+    Value: with `network.separate_value` its head has a torso of its own, which gets observations as the trunk scales
     them.
-    `distribution` is the action distribution with these parameters. A policy with a recurrent cell computes from
-    observations and a state, which has `state_size` (S) numbers; without one, S = 0. If observations end with action
-    masks, the probability of an illegal action is 0.
-    The orthogonal initialiser gives the policy head a gain of 0.01, so that the first policy is close to uniform
-    (Andrychowicz et al. 2020, arXiv 2006.05990, section 3.2). The log standard deviations of continuous actions are
-    variables that do not depend on the observation.
+
+    State: with a recurrent cell both depend on a state of `state_size` (S) numbers; without one, S = 0.
+
+    Initial weights: the orthogonal initialiser gives the policy head a gain of 0.01, so that the first policy is close
+    to uniform (Andrychowicz et al. 2020, arXiv 2006.05990, section 3.2).
     """
 
     def __init__(
