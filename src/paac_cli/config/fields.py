@@ -153,4 +153,6 @@ Torso = (
 # --- training
 
 
-Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"] | Annotated[str, _is_code("module:Class"), _CODE_SCHEMA]
+TrackerName = (
+    Literal["tensorboard", "wandb", "mlflow", "trackio"] | Annotated[str, _is_code("module:Class"), _CODE_SCHEMA]
+)

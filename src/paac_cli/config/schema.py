@@ -8,7 +8,7 @@ from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
 from paac_cli.config.env import EnvConfig as EnvConfig
 from paac_cli.config.env import format_rules as format_rules
-from paac_cli.config.fields import Precision, Torso, Tracker
+from paac_cli.config.fields import Precision, Torso, TrackerName
 
 Device = Literal["auto", "cpu", "gpu"]
 
@@ -261,7 +261,7 @@ class TrainingConfig(ConfigModel):
         ),
     ] = ()
     trackers: Annotated[
-        tuple[Tracker, ...],
+        tuple[TrackerName, ...],
         Field(
             strict=False,
             max_length=32,

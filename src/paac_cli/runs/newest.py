@@ -8,7 +8,7 @@ from typing import TypeVar
 from paac_cli.errors import CheckpointError
 from paac_cli.events import Warn
 
-Loaded = TypeVar("Loaded")
+Content = TypeVar("Content")
 ListPaths = Callable[[], list[Path]]  #: lists checkpoints, the first to load first; may raise CheckpointError
 
 _ATTEMPTS = 100  # another attempt follows only if another process has saved during the last one
@@ -20,8 +20,8 @@ _Listing = dict[Path, tuple[int, int] | None]
 
 
 def load_newest(
-    list_paths: ListPaths, load: Callable[[Path], Loaded], warn: Warn, count: int | None = 1
-) -> list[tuple[Path, Loaded]]:
+    list_paths: ListPaths, load: Callable[[Path], Content], warn: Warn, count: int | None = 1
+) -> list[tuple[Path, Content]]:
     """The first `count` (None: all) of `list_paths()` that `load` can read, with their paths; perhaps fewer.
 
     Warns of each damaged one and skips it. A checkpoint that disappears meanwhile is not damaged: another process has
@@ -41,10 +41,10 @@ def load_newest(
 
 
 def _load_first(
-    listing: _Listing, load: Callable[[Path], Loaded], count: int | None
-) -> tuple[list[tuple[Path, Loaded]], list[CheckpointError], bool]:
+    listing: _Listing, load: Callable[[Path], Content], count: int | None
+) -> tuple[list[tuple[Path, Content]], list[CheckpointError], bool]:
     """What can be loaded, what is wrong with the rest, and whether one was deleted or replaced meanwhile."""
-    found: list[tuple[Path, Loaded]] = []
+    found: list[tuple[Path, Content]] = []
     damages: list[CheckpointError] = []
     for path, identity in listing.items():
         if len(found) == count:

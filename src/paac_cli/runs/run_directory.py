@@ -213,14 +213,14 @@ class RunDirectory:
         path.rename(old)
         self._release()
 
-    def _record_end(self, status: Status, reason: str = "") -> None:
+    def _record_end(self, status: Status, failure: str = "") -> None:
         """Record how the session that `create` has begun has ended; only the first call does. Ignores a full disk."""
         if self._record is None:
             return
         record, self._record = self._record, None
         with contextlib.suppress(OSError):
             if self._lock is not None and self._lock.is_at(self.path):
-                write_record(self.path, record.model_copy(update={"status": status, "reason": reason}))
+                write_record(self.path, record.model_copy(update={"status": status, "reason": failure}))
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -176,9 +176,7 @@ def reasons_to_differ(interval: Interval, here: Runtime) -> tuple[str, ...]:
     """Why results may differ without a bug: the run was approximate, or this process has another runtime."""
     ends = (checkpoint for checkpoint in (interval.end, interval.start) if checkpoint)
     return unique(
-        reason
-        for checkpoint in ends
-        for reason in approximate_reasons(here, checkpoint.runtime, checkpoint.approximate)
+        each for checkpoint in ends for each in approximate_reasons(here, checkpoint.runtime, checkpoint.approximate)
     )
 
 
