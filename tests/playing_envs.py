@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import make_env
 from paac_cli.seeding import episode_seed
 

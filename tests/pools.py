@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.sampling.overlap import OverlappedPool, overlapped_rollout
 from paac_cli.sampling.pool import WorkerPool

@@ -20,7 +20,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.spec import EnvSpec, discrete_action
 
 SPEC = EnvSpec((1,), np.dtype(np.int64), discrete_action(("0", "1")), 30.0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from paac_cli.api import load_policy
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.as_gymnasium import as_gymnasium
 from paac_cli.envs.atari import AtariEnv
 from paac_cli.errors import CheckpointError, DeviceError, EnvironmentSpecError, EnvOutputError, TrustError

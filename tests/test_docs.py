@@ -15,11 +15,11 @@ from marked_code import code_in
 from paac_cli.cli.main import main
 from paac_cli.config import yaml_io
 from paac_cli.config.algorithms import AlgorithmConfig, DqnConfig, NstepQConfig, PaacConfig, PpoConfig, SacConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.config.load import parse_assignments, read_config
 from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.config.schema import (
     FREE_ON_RESUME,
-    EnvConfig,
     InitFrom,
     NetworkConfig,
     RunConfig,

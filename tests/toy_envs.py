@@ -22,7 +22,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.spec import EnvSpec, discrete_action
 
 #: The modules that `ProcessInfo` looks for in `sys.modules`. The last one is imported in every worker.

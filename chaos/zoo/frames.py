@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import make_env
 
 _STACK = 4

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from paac_cli.config.atari_names import game_ids
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs import atari
 from paac_cli.envs.atari import AtariEnv
 from paac_cli.envs.atari_games import load_rom

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.atari import AtariEnv
 from paac_cli.envs.make import describe_env
 from paac_cli.errors import EnvironmentSpecError

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvOutputError, WorkerError

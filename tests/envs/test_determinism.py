@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 import odd_envs
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs import carried_state, determinism
 from paac_cli.envs.determinism import Determinism, check_determinism
 from paac_cli.envs.gym import GymEnv

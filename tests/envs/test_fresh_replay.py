@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env
 from paac_cli.events import ReplayDiverged, WorkerRestarted
 from playing_envs import odd

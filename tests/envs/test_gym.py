@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 import toy_envs
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.gym import GymEnv
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from pydantic import ValidationError
 
 from odd_envs import ALL_DTYPES, SHAPES, Sampled
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.images import describe_images, has_channels_first
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvironmentSpecError

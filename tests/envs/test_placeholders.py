@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.placeholders import Copy, fill_placeholders
 from pools import open_pool
 from rude_envs import SPEC, rude

@@ -7,7 +7,7 @@ import gymnasium
 import pytest
 
 from paac_cli.config.atari_names import find_atari, game_ids
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env
 from paac_cli.errors import EnvironmentSpecError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from odd_envs import FRAMES
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.envs.try_rendering import try_rendering
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from paac_cli.config.env import EnvConfig
 from paac_cli.config.load import load_config
-from paac_cli.config.schema import EnvConfig
 from paac_cli.config.trust import ANY_CODE
 from paac_cli.envs.make import check_env, describe_env, make_env
 from paac_cli.envs.placeholders import Copy

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import VideoError

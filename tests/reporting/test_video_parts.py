@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env
 from paac_cli.reporting import drawing, panel
 from paac_cli.reporting.action_bars import ActionBars

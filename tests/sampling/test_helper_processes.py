@@ -15,7 +15,8 @@ TESTS = Path(rude_envs.__file__).parent
 
 POOL = """
 import os, sys
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.errors import PaacError
 from paac_cli.sampling.describe import describe
 from paac_cli.sampling.pool import WorkerPool

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import rude_envs
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.errors import EnvironmentSpecError, WorkerError
 from paac_cli.sampling.describe import describe
 from pools import open_pool, seconds_until_ended
@@ -79,7 +80,8 @@ def pids_in(path):
 def test_an_environment_is_not_even_imported_by_the_learner():
     code = """
 import sys
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.sampling.describe import describe
 from paac_cli.sampling.pool import WorkerPool
 

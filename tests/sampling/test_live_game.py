@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import make_env
 from paac_cli.errors import VideoError, WorkerError
 from paac_cli.sampling.live_game import LiveGame

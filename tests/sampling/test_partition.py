@@ -2,7 +2,8 @@
 
 import pytest
 
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.sampling import partition
 from paac_cli.sampling.describe import describe
 from paac_cli.sampling.partition import num_workers

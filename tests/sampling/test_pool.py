@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.events import LongGame
 from paac_cli.machine import available_cores
 from paac_cli.sampling import pool as pool_module

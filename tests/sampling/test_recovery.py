@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.errors import StoppedError, WorkerError
 from paac_cli.events import RestartFailed, WorkerFailure, WorkerRestarted
 from paac_cli.sampling import recovery
@@ -366,7 +366,8 @@ import time
 from pathlib import Path
 import gymnasium
 import numpy as np
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.sampling.pool import WorkerPool
 from toy_envs import Counting, spec_of
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.errors import EnvironmentSpecError, VideoError
 from paac_cli.sampling.describe import require_renderable
 from playing_envs import odd

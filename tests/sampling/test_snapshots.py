@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env
 from paac_cli.envs.spaces import ActionTranslator
 from paac_cli.errors import CheckpointError

@@ -51,7 +51,8 @@ def test_the_libraries_of_tensorflow_are_not_mapped_into_the_workers_of_a_learne
         """
 import multiprocessing
 from pathlib import Path
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import describe_env
 from paac_cli.sampling.pool import WorkerPool
 
@@ -244,7 +245,8 @@ def test_workers_of_a_killed_learner_end_within_two_seconds(state, tmp_path):
         """
 import multiprocessing, os, signal, sys
 import numpy as np
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import describe_env
 from paac_cli.sampling.pool import WorkerPool
 

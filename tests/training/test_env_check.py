@@ -3,7 +3,8 @@
 import pytest
 
 from minimal_config import load
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.describe import find_determinism
 from paac_cli.spec import Determinism

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import check_env, make_env
 from paac_cli.errors import EnvironmentSpecError, EnvOutputError
 from paac_cli.seeding import episode_seed

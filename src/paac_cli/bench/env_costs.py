@@ -22,8 +22,8 @@ from typing import Literal, NamedTuple, Self
 import cv2
 import numpy as np
 
-from paac_cli.config.env import FRAME_SKIP
-from paac_cli.config.schema import EnvConfig, RunConfig
+from paac_cli.config.env import FRAME_SKIP, EnvConfig
+from paac_cli.config.schema import RunConfig
 from paac_cli.envs.atari_games import load_game
 from paac_cli.envs.make import make_env
 from paac_cli.envs.placeholders import Copy

@@ -6,8 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from paac_cli.config.algorithms import Algorithm, PaacConfig
 from paac_cli.config.base import ConfigModel
-from paac_cli.config.env import EnvConfig as EnvConfig
-from paac_cli.config.env import format_rules as format_rules
+from paac_cli.config.env import EnvConfig
 from paac_cli.config.fields import Precision, Torso, TrackerName
 
 Device = Literal["auto", "cpu", "gpu"]

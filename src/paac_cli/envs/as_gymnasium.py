@@ -7,8 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from paac_cli.config.env import FRAME_SKIP
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import FRAME_SKIP, EnvConfig
 from paac_cli.envs.atari import AtariEnv
 from paac_cli.envs.make import FIRST_COPY
 from paac_cli.envs.placeholders import fill_placeholders

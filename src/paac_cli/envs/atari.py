@@ -7,8 +7,7 @@ import numpy as np
 from ale_py import Action as Button
 from numpy.typing import NDArray
 
-from paac_cli.config.env import FRAME_SKIP, FRAME_STACK
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import FRAME_SKIP, FRAME_STACK, EnvConfig
 from paac_cli.envs.atari_games import load_game
 from paac_cli.envs.emulators import emulators
 from paac_cli.envs.env import Action, FrameHook, Outcome

@@ -12,7 +12,7 @@ from ale_py import Action as Button
 from ale_py import ALEInterface, LoggerMode, roms
 
 from paac_cli.config.atari_names import find_atari, game_ids
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.rules import FRAMES_PER_SECOND, RULE_SETS, SCREEN_SIZE, AtariRules
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import EnvSpec, discrete_action

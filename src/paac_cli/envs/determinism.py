@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.gym import GymEnv
 from paac_cli.errors import EnvOutputError
 from paac_cli.seeding import episode_seed

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.action_mask import MaskWriter
 from paac_cli.envs.carried_state import is_known_to_carry_state
 from paac_cli.envs.env import Action, FrameHook, Outcome

@@ -1,6 +1,6 @@
 """Makes environments from a config."""
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.env import Env, FrameHook
 from paac_cli.envs.placeholders import Copy, fill_placeholders
 from paac_cli.spec import Determinism, EnvSpec

@@ -12,7 +12,7 @@ All other braces stay as they are.
 import re
 from typing import Any, NamedTuple
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 
 _PLACEHOLDER = re.compile(r"\{ *(env_index|worker_index) *(?:\+ *([0-9]{1,18}) *)?\}")
 

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 from gymnasium import wrappers
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.images import ChannelsLastEnv, has_channels_first, require_images
 from paac_cli.envs.registry import make_registered

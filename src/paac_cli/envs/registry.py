@@ -12,7 +12,7 @@ from gymnasium.envs.registration import EnvSpec as Registration
 from gymnasium.envs.registration import find_highest_version, get_env_id, load_env_creator, parse_env_id
 
 from paac_cli.config.atari_names import find_atari, game_ids
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.guard import GuardedEnv
 from paac_cli.envs.rendering import draw_without_display
 from paac_cli.errors import EnvironmentSpecError, PaacError

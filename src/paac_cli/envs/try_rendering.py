@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.gym import GymEnv
 from paac_cli.seeding import episode_seed
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import VideoError, WorkerError
 from paac_cli.reporting.panel import GameMoment

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 
 Score = TypeVar("Score", float, NDArray[np.float64])
 

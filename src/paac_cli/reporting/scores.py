@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from paac_cli.config.schema import RunConfig, format_rules
+from paac_cli.config.env import format_rules
+from paac_cli.config.schema import RunConfig
 from paac_cli.reporting.reference_scores import published_scores
 from paac_cli.text import counted, one_line, rounded
 from paac_cli.timestep import INFO

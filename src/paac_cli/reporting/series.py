@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from paac_cli.config.env import EnvConfig
 from paac_cli.config.load import is_free_on_resume
-from paac_cli.config.schema import EnvConfig
 from paac_cli.runs.saved_run import SavedRun
 from paac_cli.text import shorten
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.reporting.drawing import BACKGROUND, BRIGHT, DIM, Colour, new_image, write
 from paac_cli.reporting.network_view import NetworkView
 from paac_cli.reporting.panel import HEIGHT, WIDTH, GameLog, GameMoment, Panel

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.sampling.child import SHOW_STACKS, run_child, signal_name
 from paac_cli.sampling.descendants import kill_group, kill_marked
 from paac_cli.sampling.fork_server import fork_server, start

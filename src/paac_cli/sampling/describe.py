@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import check_env, check_rendering, describe_env, make_env
 from paac_cli.envs.speed import try_steps
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerError

@@ -17,7 +17,7 @@ from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.errors import ConfigError, WorkerError
 from paac_cli.sampling.child import STOP_SIGNALS
 from paac_cli.sampling.safe_path import safe_path

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.errors import PaacError, WorkerError
 from paac_cli.sampling.child_process import ChildFailedError, ChildProcess
 from paac_cli.sampling.traces import format_error

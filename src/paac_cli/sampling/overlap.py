@@ -12,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.events import Log
 from paac_cli.sampling.history import check_arrays, own_histories
 from paac_cli.sampling.layout import allocate

@@ -11,7 +11,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.events import Log, LongGame, ReplayDiverged
 from paac_cli.machine import available_cores, core_for_each, has_cpu_quota
 from paac_cli.sampling.history import Histories

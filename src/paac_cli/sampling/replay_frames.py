@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.schema import EnvConfig
+from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import FIRST_COPY, make_env
 from paac_cli.envs.placeholders import Copy
 from paac_cli.envs.rendering import FrameMerger

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent
-from paac_cli.config.schema import IS_SUCCESS, EnvConfig, SamplingConfig
+from paac_cli.config.env import EnvConfig
+from paac_cli.config.schema import IS_SUCCESS, SamplingConfig
 from paac_cli.events import Log
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.spec import EnvSpec
