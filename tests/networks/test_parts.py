@@ -13,6 +13,7 @@ from paac_cli.networks.actor_critic import ActorCritic
 from paac_cli.networks.initializers import orthogonal
 from paac_cli.networks.normalizer import moments_of
 from paac_cli.networks.q_network import QNetwork
+from paac_cli.networks.recurrent import NO_STATE
 from paac_cli.networks.torsos import Torso
 from paac_cli.spec import EnvSpec, discrete_action
 
@@ -154,7 +155,8 @@ def test_networks_learn_through_the_torsos_of_all_parts(kind):
     @tf.function
     def gradients():
         with tf.GradientTape() as tape:
-            loss = tf.add_n([tf.reduce_sum(tf.square(output - 1.0)) for output in tf.nest.flatten(model(obs))])
+            outputs = tf.nest.flatten(model.step(obs, NO_STATE))
+            loss = tf.add_n([tf.reduce_sum(tf.square(output - 1.0)) for output in outputs])
         return tape.gradient(loss, model.trainable_variables)
 
     for variable, gradient in zip(model.trainable_variables, gradients(), strict=True):
