@@ -1,5 +1,6 @@
 """Real signals to this process. tests/cli has the tests with whole runs."""
 
+import os
 import signal
 import time
 
@@ -87,3 +88,22 @@ def test_before_training_has_begun_the_first_signal_leaves_the_block_at_once():
         signal.raise_signal(signal.SIGUSR1)
         pytest.fail("the block continued")
     assert stop.exit_code == 75
+
+
+def test_a_signal_that_ranks_agree_on_is_the_same_request_as_the_own_ctrl_c_after_it(monkeypatch):
+    monkeypatch.setattr(os, "_exit", lambda code: pytest.fail(f"the process would end at once with {code}"))
+    with StopRequest(has_begun=True) as stop:
+        stop.adopt(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.exit_code == 130
+        assert not stop.is_urgent
+
+
+def test_a_signal_that_ranks_agree_on_does_not_delay_a_stop_that_was_requested_before(monkeypatch):
+    monkeypatch.setattr(stop_module, "_URGENT_AFTER", 0.05)
+    with StopRequest(has_begun=True) as stop:
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        stop.adopt(signal.SIGUSR1)
+        assert stop.exit_code == 75
+        assert stop.is_urgent

@@ -75,6 +75,8 @@ class StopRequest:
 
     def adopt(self, number: int) -> None:
         """From now on this process has got signal `number`, on which all ranks agree; 0: none."""
+        if self._signal is None:
+            self._since = time.monotonic()  # before the signal, because this process's own may arrive at any moment
         self._signal = number or None
 
     @property
