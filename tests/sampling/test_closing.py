@@ -5,8 +5,10 @@ import time
 import numpy as np
 import pytest
 
+from paac_cli.config.schema import SamplingConfig
 from paac_cli.errors import WorkerError
 from paac_cli.events import CloseFailed
+from paac_cli.sampling.pool import WorkerPool
 from pools import open_pool
 from rude_envs import SPEC, rude
 
@@ -66,6 +68,13 @@ def test_an_environment_that_ends_its_process_is_named(action, problem, tmp_path
     events, closed = events_of(tmp_path, num_workers=3, close=[action], only="1")
     assert events == [CloseFailed({1: problem})]
     assert closed == [0, 1, 2]
+
+
+def test_environments_are_named_by_their_indices_among_those_of_all_pools():
+    events, sampling, config = [], SamplingConfig(num_envs=3, num_workers=2), rude(close=["raise"], only="5")
+    with WorkerPool(config, SPEC, sampling, rollout_length=1, seed=1, log=events.append, first_env=4) as pool:
+        pool.reset()
+    assert events == [CloseFailed({5: "raised ValueError: no more licences"})]
 
 
 def test_an_environment_may_take_the_timeout_to_close(tmp_path):

@@ -35,7 +35,7 @@ class Workers:
         Raises ConfigError if the system does not allow enough open files.
         """
         raise_open_files_limit(len(tasks))
-        self._timeouts, self._log, self._spin = timeouts, log, spin
+        self._histories, self._timeouts, self._log, self._spin = histories, timeouts, log, spin
         self._workers = [
             RestartableWorker(task, process, histories, timeouts=timeouts, budget=budget, log=log)
             for task, process in zip(tasks, start_workers(tasks, timeouts.hang), strict=True)
@@ -83,7 +83,9 @@ class Workers:
             _await_ends(processes, self._timeouts)
         finally:
             kill_all([process.child for process in processes])
-        problems = {env: text for process in processes for env, text in process.problems.items()}
+        problems = {
+            self._histories.index_of(env): text for process in processes for env, text in process.problems.items()
+        }
         if problems:
             self._log(CloseFailed(problems))
 
