@@ -93,7 +93,7 @@ class RestartFailed:
 
 @dataclass(frozen=True)
 class LongGame:
-    """A game is so long that the log of its actions is a burden. Reported once."""
+    """A game is so long that the log of its actions is a burden. Each `WorkerPool` reports its first one."""
 
     env: int
     steps: int
