@@ -99,8 +99,8 @@ def test_a_restarted_worker_that_dies_during_the_replay_is_restarted_and_logged_
     _, expected = play_in_process(CART_POLE, actions)
     start, starts = recovery.start_workers, itertools.count()
 
-    def start_and_kill_the_first(tasks, send_timeout):
-        processes = start(tasks, send_timeout)
+    def start_and_kill_the_first(tasks, timeouts):
+        processes = start(tasks, timeouts)
         if next(starts) == 0:
             os.kill(processes[0].pid, signal.SIGKILL)
         return processes

@@ -99,7 +99,7 @@ class RestartableWorker:
 
     def _answers_within(self, seconds: float) -> bool:
         try:
-            return self._process.answers_within(seconds, self._timeouts)
+            return self._process.answers_within(seconds)
         except WorkerError as error:
             raise WorkerError(f"{self._task.name} failed {self._activity()}:\n{error}") from None
 
@@ -137,7 +137,7 @@ class RestartableWorker:
 
     def _restart(self) -> None:
         """Start a new process, bring it to the state of the old one and send it the unfinished command."""
-        (self._process,) = start_workers([self._task], self._timeouts.hang)
+        (self._process,) = start_workers([self._task], self._timeouts)
         self._executing = _START
         if self._command == _START:
             return

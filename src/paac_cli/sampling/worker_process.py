@@ -32,13 +32,14 @@ class Timeouts(NamedTuple):
 class WorkerProcess:
     """One worker process."""
 
-    def __init__(self, task: WorkerTask, send_timeout: float) -> None:
-        """Start it and return while it loads. send_timeout: seconds after which `send` gives up if it does not read."""
+    def __init__(self, task: WorkerTask, timeouts: Timeouts) -> None:
+        """Start it and return while it loads."""
         activity = task.block["activity"][task.worker : task.worker + 1]
         activity["env"], activity["closed_env"] = NO_ENV, task.envs.start  # until the worker itself writes them
         self.child = ChildProcess(
-            run_worker, task, name=task.name, env_config=task.env_config, send_timeout=send_timeout
+            run_worker, task, name=task.name, env_config=task.env_config, send_timeout=timeouts.hang
         )
+        self._timeouts = timeouts
         self._connection = self.child.connection
         self._activity: NDArray = activity
         self._last_heartbeats = 0
@@ -76,7 +77,7 @@ class WorkerProcess:
         """Whether it has sent something, or is dead."""
         return bool(self._poll.poll(0))
 
-    def answers_within(self, seconds: float, timeouts: Timeouts) -> bool:
+    def answers_within(self, seconds: float) -> bool:
         """Whether the worker finishes its command within `seconds`. If not, this counts as `CHECK_EVERY` seconds.
 
         Raises ChildFailedError if the worker is dead or hung; WorkerError with the traceback if an environment raised;
@@ -85,11 +86,11 @@ class WorkerProcess:
         events = self._poll.poll(seconds * 1000)
         if not events:
             self._count_silence()
-            if timeouts.stopping() and self._unanswered > _STOP_TIMEOUT:
+            if self._timeouts.stopping() and self._unanswered > _STOP_TIMEOUT:
                 raise StoppedError(f"{self.child.name} did not answer after the run was asked to stop")
-            if self._silent >= timeouts.hang:
+            if self._silent >= self._timeouts.hang:
                 self._activity = self._activity.copy()  # a signal that asks for stacks may also wake the worker
-                raise self.child.hang_error(timeouts.hang)
+                raise self.child.hang_error(self._timeouts.hang)
             return False
         self._unanswered = self._silent = 0.0
         if all(descriptor == self.child.death for descriptor, _ in events) and not self._connection.poll():
@@ -111,14 +112,14 @@ class WorkerProcess:
         with contextlib.suppress(OSError):  # it may be dead
             os.write(self._connection.fileno(), CLOSE)
 
-    def can_be_killed_within(self, seconds: float, timeouts: Timeouts) -> bool:
+    def can_be_killed_within(self, seconds: float) -> bool:
         """Whether within `seconds` the worker has closed its environments, has died, or has taken too long.
 
         If not, this counts as `CHECK_EVERY` seconds. `problems` says what went wrong.
         """
         if not self._poll.poll(seconds * 1000):
             self._count_silence()
-            return self._must_be_killed(timeouts)
+            return self._must_be_killed()
         self._silent = 0.0
         answer = b""
         with contextlib.suppress(EOFError, OSError):
@@ -133,7 +134,8 @@ class WorkerProcess:
         self._is_closing = self._is_closing or answer == CLOSING
         return answer in (CLOSED, b"")
 
-    def _must_be_killed(self, timeouts: Timeouts) -> bool:
+    def _must_be_killed(self) -> bool:
+        timeouts = self._timeouts
         if self._is_closing:
             if self._silent < timeouts.close + _INTERRUPT_TIMEOUT:
                 return False
@@ -154,12 +156,12 @@ class WorkerProcess:
         self._last_heartbeats = heartbeats
 
 
-def start_workers(tasks: Sequence[WorkerTask], send_timeout: float) -> list[WorkerProcess]:
-    """Start one process for each task and return while they load. send_timeout: as for `WorkerProcess`."""
+def start_workers(tasks: Sequence[WorkerTask], timeouts: Timeouts) -> list[WorkerProcess]:
+    """Start one process for each task and return while they load."""
     with contextlib.ExitStack() as started:
         workers = []
         for task in tasks:
-            workers.append(WorkerProcess(task, send_timeout))
+            workers.append(WorkerProcess(task, timeouts))
             started.callback(workers[-1].child.kill)
         started.pop_all()
     return workers

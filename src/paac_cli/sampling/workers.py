@@ -35,10 +35,10 @@ class Workers:
         Raises ConfigError if the system does not allow enough open files.
         """
         raise_open_files_limit(len(tasks))
-        self._histories, self._timeouts, self._log, self._spin = histories, timeouts, log, spin
+        self._histories, self._log, self._spin = histories, log, spin
         self._workers = [
             RestartableWorker(task, process, histories, timeouts=timeouts, budget=budget, log=log)
-            for task, process in zip(tasks, start_workers(tasks, timeouts.hang), strict=True)
+            for task, process in zip(tasks, start_workers(tasks, timeouts), strict=True)
         ]
 
     @property
@@ -80,7 +80,7 @@ class Workers:
         try:
             for process in processes:
                 process.request_end()
-            _await_ends(processes, self._timeouts)
+            _await_ends(processes)
         finally:
             kill_all([process.child for process in processes])
         problems = {
@@ -90,10 +90,10 @@ class Workers:
             self._log(CloseFailed(problems))
 
 
-def _await_ends(processes: Sequence[WorkerProcess], timeouts: Timeouts) -> None:
+def _await_ends(processes: Sequence[WorkerProcess]) -> None:
     waiting = processes
     while waiting:
         seconds = CHECK_EVERY / len(waiting)
-        waiting = [process for process in waiting if not process.can_be_killed_within(seconds, timeouts)]
+        waiting = [process for process in waiting if not process.can_be_killed_within(seconds)]
     for process in processes:
         process.child.join(_EXIT_TIMEOUT)
