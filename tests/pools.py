@@ -10,10 +10,11 @@ import pytest
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import describe_env, make_env
-from paac_cli.sampling.overlap import OverlappedPool, overlapped_rollout
+from paac_cli.sampling.overlap import OverlappedPool
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import episode_seed, integer_seed
 from paac_cli.stopwatch import Stopwatch
+from paac_cli.training.interaction import interact
 from toy_envs import Counting, config_of, spec_of
 
 SEED = 7
@@ -71,10 +72,10 @@ def play(pool, actions):
 
 
 def play_overlapped(pool, actions):
-    """As `play`, with `overlapped_rollout`. S must be a multiple of the rollout length."""
+    """As `play`, with `interact`. S must be a multiple of the rollout length."""
     player, records = ScriptedPlayer(actions), []
     for _ in range(len(actions) // pool.rollout_length):
-        for step, learned in overlapped_rollout(player, pool, pool.rollout_length, Stopwatch()):
+        for step, learned in interact(player, pool, pool.rollout_length, Stopwatch()):
             records.append(record(step))
             assert_same_play([records[-1]], [learned])
     return records

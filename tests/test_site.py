@@ -59,7 +59,7 @@ def test_style_sheets_load_nothing_from_a_network(site):
 
 
 def test_source_files_are_pages_that_the_search_leaves_out(site):
-    assert "overlapped_rollout" in (site / "src" / "paac_cli" / "training" / "loop.py.html").read_text()
+    assert "_interact_in_halves" in (site / "src" / "paac_cli" / "training" / "interaction.py.html").read_text()
     found = {item["location"].partition("#")[0] for item in json.loads((site / "search.json").read_text())["items"]}
     assert {"docs/faq.html", "results/pong/index.html", "CHANGELOG.html"} <= found
     assert not [path for path in found if path.startswith(("src/", "tests/", "examples/"))]

@@ -9,8 +9,9 @@ import pytest
 
 from paac_cli.events import WorkerRestarted
 from paac_cli.sampling.history import UNKNOWN
-from paac_cli.sampling.overlap import HALVES, overlapped_rollout
+from paac_cli.sampling.overlap import HALVES
 from paac_cli.stopwatch import Stopwatch
+from paac_cli.training.interaction import interact
 from pools import (
     BREAKOUT,
     CART_POLE,
@@ -49,7 +50,7 @@ def test_an_overlapped_rollout_holds_the_steps_of_all_environments(rollout_lengt
     with open_counting(num_envs=4, overlap=True, rollout_length=rollout_length, ends="truncated") as pool:
         player, observations = ScriptedPlayer(actions), [pool.reset().obs.copy()]
         for _ in range(len(actions) // rollout_length):
-            for slot, (step, _) in enumerate(overlapped_rollout(player, pool, rollout_length, Stopwatch()), start=1):
+            for slot, (step, _) in enumerate(interact(player, pool, rollout_length, Stopwatch()), start=1):
                 assert (step.slot, step.envs) == (slot, slice(0, 4))
                 observations.append(step.obs.copy())
                 for name in ("reward", "terminated", "truncated"):
@@ -78,7 +79,7 @@ def test_the_player_learns_from_a_step_after_the_next_one_was_sent():
         player = Recorder()
         for start in (0, 3):
             player.calls = []
-            results = [learned for _, learned in overlapped_rollout(player, pool, 3, Stopwatch())]
+            results = [learned for _, learned in interact(player, pool, 3, Stopwatch())]
             assert player.calls == [
                 *[("act", start, 0), ("act", start, 2)],
                 *[("act", 1, 0), ("act", 1, 2), ("learn", 1, 0)],
@@ -87,7 +88,7 @@ def test_the_player_learns_from_a_step_after_the_next_one_was_sent():
             ]
             assert results == [5, 8, 9]
         with pytest.raises(AssertionError):
-            next(overlapped_rollout(player, pool, 4, Stopwatch()))
+            next(interact(player, pool, 4, Stopwatch()))
 
 
 def test_each_half_has_workers_of_its_own():

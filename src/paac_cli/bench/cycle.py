@@ -3,12 +3,11 @@
 import itertools
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from paac_cli.errors import ConfigError
-from paac_cli.sampling.player import Player
 from paac_cli.stopwatch import Stopwatch
-from paac_cli.training.loop import interact
+from paac_cli.training.interaction import Player, interact
 
 if TYPE_CHECKING:
     from paac_cli.bench.stand_ins import RecordedPool
@@ -85,8 +84,7 @@ class Cycle:
             stopwatch, steps = Stopwatch(), 0
             start, cpu, busy = time.perf_counter(), time.process_time(), self._pool.busy.mean()
             while time.perf_counter() - start < seconds:
-                # `RecordedPool` has every attribute of `Pool` that `interact` uses.
-                for step, metrics in interact(self._player, cast("Pool", self._pool), self._rollout_length, stopwatch):
+                for step, metrics in interact(self._player, self._pool, self._rollout_length, stopwatch):
                     self._updates += metrics is not None
                     steps += len(step.reward)
             self.steps += steps

@@ -14,8 +14,8 @@ from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.machine import available_cores
 from paac_cli.sampling.describe import describe
 from paac_cli.sampling.make import make_pool
-from paac_cli.sampling.player import Player
 from paac_cli.text import counted
+from paac_cli.training.interaction import Player
 
 if TYPE_CHECKING:
     from paac_cli.algorithms.agent import Agent

@@ -5,9 +5,9 @@ parameters. This is faster than lock-step if acting takes long and leaves the co
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,10 @@ from paac_cli.sampling.history import check_arrays, own_histories
 from paac_cli.sampling.layout import allocate
 from paac_cli.sampling.limits import raise_open_files_limit
 from paac_cli.sampling.partition import num_workers, split_evenly
-from paac_cli.sampling.player import Player
 from paac_cli.sampling.pool import Region, WorkerPool
 from paac_cli.sampling.recovery import RestartBudget
 from paac_cli.sampling.slots import rollout_views
 from paac_cli.spec import EnvSpec
-from paac_cli.stopwatch import Stopwatch
 from paac_cli.timestep import TimeStep
 
 HALVES = (0, 1)
@@ -190,29 +188,3 @@ class OverlappedPool:
             envs=slice(0, self.num_envs),
         )
         return self._latest
-
-
-def overlapped_rollout(
-    player: Player, pool: OverlappedPool, num_steps: int, stopwatch: Stopwatch
-) -> Iterator[tuple[TimeStep, Any]]:
-    """Act, step and learn `num_steps` times: yields each step of all environments and what `player.learn` returned.
-
-    The player learns from step `t` after both halves were sent the actions of step `t + 1`, except for the last step,
-    where it waits for both. `num_steps` must not go beyond the end of the rollout: the first step of the next one
-    overwrites slot 0. What the caller does with a pair counts as learning.
-    """
-    assert pool.latest.slot % pool.rollout_length + num_steps <= pool.rollout_length
-    for t in range(num_steps):
-        for half in HALVES:
-            step = pool.receive(half) if t > 0 else pool.latest_of(half)
-            stopwatch.lap("env")
-            pool.send(player.act(step), half)
-            stopwatch.lap("act")
-        if t > 0:
-            yield pool.latest, player.learn(pool.latest)
-            stopwatch.lap("learn")
-    for half in HALVES:
-        pool.receive(half)
-    stopwatch.lap("env")
-    yield pool.latest, player.learn(pool.latest)
-    stopwatch.lap("learn")

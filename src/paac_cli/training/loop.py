@@ -1,48 +1,22 @@
 """The synchronous training loop: act, step, learn. Between rollouts it evaluates and writes metrics and checkpoints."""
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from paac_cli.errors import PaacError, StoppedError, WorkerError
 from paac_cli.events import Alert, Approximate, Info
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.history import own_histories
-from paac_cli.sampling.make import Pool
-from paac_cli.sampling.overlap import OverlappedPool, overlapped_rollout
-from paac_cli.sampling.player import Player
 from paac_cli.spec import Determinism
 from paac_cli.stopwatch import Stopwatch
-from paac_cli.timestep import TimeStep
 from paac_cli.training.bad_batch import check_metrics
 from paac_cli.training.checkpoint_writer import CheckpointWriter
 from paac_cli.training.due import Due, MilestoneDue
 from paac_cli.training.env_check import approximate_reason, information
+from paac_cli.training.interaction import interact
 from paac_cli.training.ranks import RankState
 from paac_cli.training.training import Training
 
 _SIGNALS_TAKE = 0.5  # seconds at most until a signal to all processes has reached this one, after it has ended others
-
-
-def interact(
-    player: Player, pool: Pool, num_steps: int, stopwatch: Stopwatch
-) -> Iterator[tuple[TimeStep, Mapping[str, Any] | None]]:
-    """Play `num_steps` steps, at most one rollout: in lock-step, or with `sampling.overlap` in halves.
-
-    Yields each time step and the metrics that `learn` returned for it.
-    The time that the caller spends on a yielded step counts as learning.
-    """
-    if isinstance(pool, OverlappedPool):
-        yield from overlapped_rollout(player, pool, num_steps, stopwatch)
-        return
-    step = pool.latest
-    for _ in range(num_steps):
-        actions = player.act(step)
-        stopwatch.lap("act")
-        step = pool.step(actions)
-        stopwatch.lap("env")
-        yield step, player.learn(step)
-        stopwatch.lap("learn")
 
 
 def train(training: Training, resume_from: Checkpoint | None) -> None:
