@@ -76,9 +76,9 @@ class Policy:
         env.close()
         self._mask = MaskWriter(self._spec.without_mask(), env_config.id) if self._spec.has_mask else None
         import_tensorflow()
-        from paac_cli.training.player import make_player
+        from paac_cli.training.trained_agent import load_agent
 
-        self._player = make_player(self.config, self._spec, trained.policy)
+        self._agent = load_agent(self.config, self._spec, trained.policy)
         self._seed, self._acts, self._steps_of_game = seed, 0, 0
         self._state: NDArray | None = None  # of the recurrent cell
 
@@ -114,6 +114,6 @@ class Policy:
             self._mask.write(info, rows[0], self._steps_of_game)
         if info is not None and info.get("episode_ended"):
             self._state = None
-        played = self._player.predict(rows, seed=self._seed, step=self._acts, greedy=greedy, state=self._state)
+        played = self._agent.predict(rows, seed=self._seed, step=self._acts, greedy=greedy, state=self._state)
         self._state, self._acts, self._steps_of_game = played.state, self._acts + 1, self._steps_of_game + 1
         return self._actions.translate(played.action[0])

@@ -46,18 +46,18 @@ def play_games(trained: "TrainedPolicy", limits: PlayLimits, *, episodes: int, g
 
     config = trained.config
     spec = describe(config.env, limits.applied_to(config.sampling))
-    with open_player(config, spec, limits, episodes=episodes, greedy=greedy, seed=seed) as play:
+    with open_games(config, spec, limits, episodes=episodes, greedy=greedy, seed=seed) as play:
         return PlayedGames(config, spec, play(trained.policy))
 
 
 @contextlib.contextmanager
-def open_player(
+def open_games(
     config: "RunConfig", spec: "EnvSpec", limits: PlayLimits, *, episodes: int, greedy: bool, seed: int
 ) -> Iterator[Play]:
     """Yields a function that plays the same `episodes` games with any policy of a run, and shows progress."""
     import_tensorflow()
     from paac_cli.training.evaluation import evaluation_pool, play
-    from paac_cli.training.player import make_player
+    from paac_cli.training.trained_agent import load_agent
 
     agent: Agent | None = None
     with (
@@ -77,7 +77,7 @@ def open_player(
 
         def play_with(policy: "Arrays") -> "list[EvaluatedGame]":
             nonlocal agent
-            agent = agent or make_player(config, spec, policy)
+            agent = agent or load_agent(config, spec, policy)
             agent.policy.assign(policy)
             with _progress(episodes, may_never_end=limits.max_steps is None) as show:
                 return play(agent, pool, episodes=episodes, seed=seed, greedy=greedy, on_step=show)

@@ -137,7 +137,7 @@ def record(
         video = _default_video(source, f"seed{seed}{arrangement.kind}.mp4")
         check_video_path(video)
 
-    from paac_cli.cli.playing import open_player
+    from paac_cli.cli.playing import open_games
     from paac_cli.sampling.describe import describe, require_renderable
 
     config = policies[-1].config
@@ -152,7 +152,7 @@ def record(
     is_shortened = video_steps is not None and (most is None or video_steps < most) and not best_of
     scenes = []
     played = limits._replace(max_steps=video_steps if is_shortened else most)
-    with open_player(config, spec, played, episodes=arrangement.num_games, greedy=greedy, seed=seed) as play:
+    with open_games(config, spec, played, episodes=arrangement.num_games, greedy=greedy, seed=seed) as play:
         for policy in policies:
             titles = _titles(
                 policy.counters.steps, arrangement.num_games, progress=progress, grid=grid, overlay=overlay

@@ -78,9 +78,9 @@ def watch(
         with directory_kept(), LiveGame(config.env, sampling.worker_timeout, settings.group) as game:
             import_tensorflow()
             from paac_cli.reporting.watching import watch as show_games
-            from paac_cli.training.player import make_player
+            from paac_cli.training.trained_agent import load_agent
 
-            agent = make_player(config, spec, trained.policy)
+            agent = load_agent(config, spec, trained.policy)
 
             scores = show_games(
                 agent,

@@ -135,14 +135,14 @@ def play(
 
     on_step: called after each step.
     """
-    num_rows, player = min(BATCH, episodes), _RowPlayer(agent, pool, seed, greedy, on_step)
+    num_rows, rows = min(BATCH, episodes), _Rows(agent, pool, seed, greedy, on_step)
     for first in range(0, num_rows, pool.num_envs):
         some = range(first, min(first + pool.num_envs, num_rows))
-        player.play_rows(first, [len(range(row, episodes, num_rows)) for row in some])
-    return sorted(player.games, key=lambda game: (game.episode, game.env))
+        rows.play(first, [len(range(row, episodes, num_rows)) for row in some])
+    return sorted(rows.games, key=lambda game: (game.episode, game.env))
 
 
-class _RowPlayer:
+class _Rows:
     """Plays games of some rows after another."""
 
     def __init__(
@@ -153,7 +153,7 @@ class _RowPlayer:
         self._steps = 0
         self.games: list[EvaluatedGame] = []
 
-    def play_rows(self, first: int, episodes: list[int]) -> None:
+    def play(self, first: int, episodes: list[int]) -> None:
         """Play `episodes[k]` games in row `first + k`, for all k, with environment k of the pool."""
         pool, rows = self._pool, slice(first, first + len(episodes))
         step, clock = pool.reset(first_seed=first), 0

@@ -1,4 +1,4 @@
-"""Makes an agent that only plays."""
+"""Loads an agent that only plays."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from paac_cli.spec import EnvSpec
 from paac_cli.training.device import choose_device
 
 
-def make_player(config: RunConfig, spec: EnvSpec, policy: Mapping[str, NDArray]) -> Agent:
+def load_agent(config: RunConfig, spec: EnvSpec, policy: Mapping[str, NDArray]) -> Agent:
     """The agent with the arrays of a trained policy. Raises as `make_agent`, and DeviceError.
 
     It plays on the CPU, and TensorFlow sees no GPU any more: batches are small, and copying them to a GPU would take
