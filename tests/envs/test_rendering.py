@@ -132,6 +132,5 @@ def test_an_environment_that_cannot_be_made_for_a_video_says_so():
         try_rendering(config, needs_frame_rate=True)
 
 
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "ALE/Pong-v5"])
-def test_environments_that_render_images_can_be_recorded(env_id):
-    try_rendering(EnvConfig(id=env_id), needs_frame_rate=True)
+def test_an_environment_that_renders_images_can_be_recorded():
+    try_rendering(EnvConfig(id="CartPole-v1"), needs_frame_rate=True)

@@ -6,7 +6,8 @@ import pytest
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.load import load_config
 from paac_cli.config.trust import ANY_CODE
-from paac_cli.envs.make import check_env, describe_env, make_env
+from paac_cli.envs.determinism import check_determinism
+from paac_cli.envs.make import describe_env, make_env
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import EnvironmentSpecError, EnvOutputError, TrustError
 from paac_cli.seeding import episode_seed
@@ -56,9 +57,9 @@ def test_wrappers_that_write_files_or_open_windows_are_refused(name, tmp_path):
 
 
 def test_a_wrapper_that_keeps_state_gets_a_new_environment_for_every_game():
-    found = check_env(cartpole("NormalizeObservation"))
+    found = check_determinism(cartpole("NormalizeObservation"))
     assert found.verdict == "carries state"
-    assert check_env(cartpole("FlattenObservation")).verdict == "exact"
+    assert check_determinism(cartpole("FlattenObservation")).verdict == "exact"
 
 
 def test_placeholders_in_the_arguments_of_wrappers_are_filled():

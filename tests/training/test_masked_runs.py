@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from paac_cli.config.env import EnvConfig
-from paac_cli.envs.make import check_env, make_env
+from paac_cli.envs.determinism import check_determinism
+from paac_cli.envs.make import make_env
 from paac_cli.errors import EnvironmentSpecError, EnvOutputError
 from paac_cli.seeding import episode_seed
 from run_paac import paac_here as paac
@@ -101,8 +102,8 @@ def test_masks_need_one_choice_as_action():
 
 
 def test_masks_that_differ_on_replay_make_an_environment_random():
-    assert check_env(masked()).verdict == "exact"
-    assert check_env(masked(changes=True)).verdict == "random"
+    assert check_determinism(masked()).verdict == "exact"
+    assert check_determinism(masked(changes=True)).verdict == "random"
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "nstep_q", "dqn", "sac"])

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from paac_cli.config.env import FRAME_SKIP, EnvConfig
 from paac_cli.envs.atari import AtariEnv
-from paac_cli.envs.make import FIRST_COPY
 from paac_cli.envs.placeholders import fill_placeholders
 from paac_cli.envs.preprocess import open_checked, with_images_converted
 from paac_cli.envs.rules import FRAMES_PER_SECOND
@@ -24,7 +23,7 @@ def as_gymnasium(config: EnvConfig, render_mode: str | None = None) -> gymnasium
     """
     if config.is_atari:
         return AtariGames(config, render_mode)
-    config = fill_placeholders(config, FIRST_COPY)
+    config = fill_placeholders(config)
     return with_images_converted(open_checked(config, render_mode), config)
 
 

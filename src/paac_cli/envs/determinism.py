@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.env import EnvConfig
 from paac_cli.envs.gym import GymEnv
+from paac_cli.envs.placeholders import fill_placeholders
 from paac_cli.errors import EnvOutputError
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import Determinism
@@ -22,8 +23,9 @@ _OTHER_GAMES = 3  # after each of which the first one is repeated
 
 
 def check_determinism(config: EnvConfig) -> Determinism:
-    """Play a game, other games, and the same game again: in the same environment, and in a new one.
+    """Whether games of the environment `config.id`, which is not Atari, are functions of their seeds and actions.
 
+    Plays a game, other games, and the same game again: in the same environment, and in a new one.
     What is played depends on the environment alone, and not on the seed of a run. It is at most 200 steps of a game:
     what happens later or seldom is not found. Of an environment that is known to carry state, nothing is played.
     """
@@ -54,7 +56,7 @@ class _Trials:
     """Plays games of one environment after another."""
 
     def __init__(self, config: EnvConfig) -> None:
-        self._config = config.model_copy(update={"fresh_per_episode": "auto"})
+        self._config = fill_placeholders(config.model_copy(update={"fresh_per_episode": "auto"}))
         self._env = GymEnv(self._config)
         self.is_known_to_carry_state = self._env.is_fresh_per_episode
         self._max_steps = _STEPS

@@ -24,7 +24,10 @@ class Copy(NamedTuple):
     worker_index: int = 0
 
 
-def fill_placeholders(config: EnvConfig, copy: Copy) -> EnvConfig:
+FIRST_COPY = Copy()
+
+
+def fill_placeholders(config: EnvConfig, copy: Copy = FIRST_COPY) -> EnvConfig:
     """`config` with the placeholders in all text of all `kwargs` replaced, at any depth; keys of mappings stay."""
     numbers = copy._asdict()
     wrappers = tuple(one.model_copy(update={"kwargs": _fill(one.kwargs, numbers)}) for one in config.wrappers)

@@ -6,20 +6,19 @@ import numpy as np
 
 from paac_cli.config.env import EnvConfig
 from paac_cli.envs.gym import GymEnv
+from paac_cli.envs.placeholders import fill_placeholders
 from paac_cli.seeding import episode_seed
 
 
 def try_rendering(config: EnvConfig, *, needs_frame_rate: bool) -> None:
-    """Make the environment, start a game, take one frame of it and close it.
+    """Make the environment `config.id`, which is not Atari, start a game, take one frame of it and close it.
 
     needs_frame_rate: whether the video has the frame rate of the environment, because the user gives none.
 
     Raises VideoError if the environment renders no RGB images, or gives a frame rate that no video can have;
     EnvironmentSpecError if it cannot be made for rendering; and what its `reset` raises.
     """
-    if config.is_atari:
-        return
-    with contextlib.closing(GymEnv(config, on_frame=lambda _: None)) as env:
+    with contextlib.closing(GymEnv(fill_placeholders(config), on_frame=lambda _: None)) as env:
         if needs_frame_rate:
             env.require_frame_rate()
         env.new_game(episode_seed(0, 0, 0), np.empty(env.spec.obs_shape, env.spec.obs_dtype))

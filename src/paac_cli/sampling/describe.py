@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
-from paac_cli.envs.make import check_env, check_rendering, describe_env, make_env
+from paac_cli.envs.make import describe_env, make_env
 from paac_cli.envs.speed import try_steps
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerError
 from paac_cli.sampling.child_process import ChildFailedError
@@ -74,11 +74,15 @@ def find_determinism(config: EnvConfig, sampling: SamplingConfig) -> Determinism
 
 
 def _check_determinism(config: EnvConfig) -> Iterator[Determinism]:
-    yield check_env(config)
+    from paac_cli.envs.determinism import check_determinism
+
+    yield check_determinism(config)
 
 
 def _require_renderable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[None]:
-    check_rendering(config, needs_frame_rate=needs_frame_rate)
+    from paac_cli.envs.try_rendering import try_rendering
+
+    try_rendering(config, needs_frame_rate=needs_frame_rate)
     yield
 
 

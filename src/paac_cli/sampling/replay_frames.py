@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.env import EnvConfig
-from paac_cli.envs.make import FIRST_COPY, make_env
-from paac_cli.envs.placeholders import Copy
+from paac_cli.envs.make import make_env
+from paac_cli.envs.placeholders import FIRST_COPY, Copy
 from paac_cli.envs.rendering import FrameMerger
 from paac_cli.sampling.isolated import isolated
 
