@@ -131,7 +131,7 @@ class Histories:
     """The histories of a pool's environments: what a checkpoint holds of them and what a restarted worker needs."""
 
     def __init__(
-        self, block: SharedBlock, envs: range, slots: Slots, action: ActionSpec, seed: int, first_env: int = 0
+        self, block: SharedBlock, envs: range, slots: Slots, action: ActionSpec, seed: int, first_env: int
     ) -> None:
         """first_env: as of `WorkerPool`."""
         rows = slice(envs.start, envs.stop)

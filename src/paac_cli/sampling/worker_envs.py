@@ -28,11 +28,11 @@ class WorkerTask(NamedTuple):
     block: SharedBlock
     core: int | None  #: to which the worker is pinned; None: the system decides
     close_timeout: float  #: seconds that `close` of an environment may take
-    info_keys: tuple[str, ...] = ()  #: numbers of `info` to report at the end of a game
-    max_steps: int | None = None  #: agent steps after which a game is truncated
-    spin: float = 0.0  #: seconds to wait actively for a command
-    first_env: int = 0  #: the index of environment 0 among those of all pools and all processes that train together
-    first_worker: int = 0  #: the index of worker 0 among those of all pools of this process
+    info_keys: tuple[str, ...]  #: numbers of `info` to report at the end of a game
+    max_steps: int | None  #: agent steps after which a game is truncated
+    spin: float  #: seconds to wait actively for a command
+    first_env: int  #: the index of environment 0 among those of all pools and all processes that train together
+    first_worker: int  #: the index of worker 0 among those of all pools of this process
 
     @property
     def name(self) -> str:

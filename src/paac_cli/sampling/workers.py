@@ -26,7 +26,7 @@ class Workers:
         timeouts: Timeouts,
         budget: RestartBudget,
         log: Log,
-        spin: float = 0.0,
+        spin: float,
     ) -> None:
         """Start the workers and return while they load; the first `await_all` waits for them.
 
