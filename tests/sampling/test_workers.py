@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from paac_cli.config.schema import SamplingConfig
+from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import WorkerError
 from paac_cli.sampling import child_process
 from paac_cli.sampling.pool import WorkerPool
@@ -88,7 +89,7 @@ def test_global_random_generators_differ_between_ranks():
     for rank in range(2):
         sampling = SamplingConfig(num_envs=1, num_workers=1)
         config, spec = config_of(GlobalRandomState), spec_of(GlobalRandomState)
-        with WorkerPool(config, spec, sampling, rollout_length=1, seed=1, log=print, first_env=rank) as pool:
+        with WorkerPool(config, spec, sampling, rollout_length=1, seed=1, log=print, first=Copy(rank)) as pool:
             pool.reset()
             drawn.append(tuple(pool.step(np.zeros(1, int)).obs[0, 1:]))
     assert len(set(drawn)) == 2

@@ -133,7 +133,7 @@ class Histories:
     def __init__(
         self, block: SharedBlock, envs: range, slots: Slots, action: ActionSpec, seed: int, first_env: int
     ) -> None:
-        """first_env: as of `WorkerPool`."""
+        """first_env: index of environment 0 among those of all processes that train together."""
         rows = slice(envs.start, envs.stop)
         self._obs, self._reward = block["obs"][:, rows], block["reward"][:, rows]
         self._actions, self._active, self._ended = (block[name][rows] for name in ("actions", "active", "ended"))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from paac_cli.config.schema import RunConfig
+from paac_cli.envs.placeholders import Copy
 from paac_cli.events import Log
 from paac_cli.sampling.overlap import OverlappedPool
 from paac_cli.sampling.pool import WorkerPool
@@ -24,7 +25,7 @@ def make_pool(
     envs: the environments of this process, if others have the rest of `sampling.num_envs`.
     """
     first_env, sampling = (0, config.sampling) if envs is None else (envs.start, config.sampling.for_part(len(envs)))
-    pool = OverlappedPool if sampling.overlap else partial(WorkerPool, first_env=first_env)
+    pool = OverlappedPool if sampling.overlap else partial(WorkerPool, first=Copy(first_env))
     return pool(
         config.env,
         spec,

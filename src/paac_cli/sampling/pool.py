@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
+from paac_cli.envs.placeholders import FIRST_COPY, Copy
 from paac_cli.events import Log, LongGame, ReplayDiverged
 from paac_cli.machine import available_cores, core_for_each, has_cpu_quota
 from paac_cli.sampling.history import Histories
@@ -59,8 +60,7 @@ class WorkerPool:
         stopping: Callable[[], bool] = lambda: False,
         info_keys: tuple[str, ...] = (),
         max_steps: int | None = None,
-        first_env: int = 0,
-        first_worker: int = 0,
+        first: Copy = FIRST_COPY,
         region: Region | None = None,
         budget: RestartBudget | None = None,
     ) -> None:
@@ -69,8 +69,8 @@ class WorkerPool:
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
         info_keys: numbers of `info` that `TimeStep.episodes` reports.
         max_steps: agent steps after which a game is truncated.
-        first_env, first_worker: index of the first environment and of the first worker, if other pools or processes
-            have those before it.
+        first: index of its first environment among those of the run, and of its first worker among those of this
+            process.
         log: receives WorkerRestarted, RestartFailed, ReplayDiverged, LongGame and CloseFailed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
         region, budget: for several pools on one block of memory, and with one count of restarts.
@@ -91,30 +91,22 @@ class WorkerPool:
         self._actions, self._active = region.block["actions"][rows], region.block["active"][rows]
         self._views = StepViews(region.block, region.envs)
         self._slots = Slots(rollout_length)
-        self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed, first_env)
+        self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed, first.env_index)
         spin = SPIN if len(region.block["busy"]) < available_cores() and not has_cpu_quota() else 0.0
-        tasks = [
-            WorkerTask(
-                worker=index,
-                envs=envs,
-                env_config=env_config,
-                seed=seed,
-                block=region.block,
-                core=core,
-                close_timeout=sampling.close_timeout,
-                info_keys=info_keys,
-                max_steps=max_steps,
-                spin=spin,
-                first_env=first_env,
-                first_worker=first_worker,
-            )
-            for index, envs, core in zip(
-                region.workers,
-                split_evenly(region.envs, self.num_workers),
-                core_for_each(self.num_workers),
-                strict=True,
-            )
-        ]
+        task = WorkerTask(  # as if one worker had all environments
+            worker=region.workers.start,
+            envs=region.envs,
+            env_config=env_config,
+            seed=seed,
+            block=region.block,
+            core=None,
+            close_timeout=sampling.close_timeout,
+            info_keys=info_keys,
+            max_steps=max_steps,
+            spin=spin,
+            first=first,
+        )
+        tasks = _split(task, region.workers)
         timeouts = Timeouts(sampling.worker_timeout, stopping, sampling.close_timeout)
         try:
             self._workers = Workers(tasks, self._histories, timeouts=timeouts, budget=self._budget, log=log, spin=spin)
@@ -136,7 +128,7 @@ class WorkerPool:
         """Start the first game of every environment. Raises as `step` does.
 
         first_seed: environment n plays the games that environment `first_seed + n` of a larger pool would play. None:
-            `first_env`.
+            `first.env_index`.
         """
         self._histories.reset(first_seed)
         return self._restore_workers()
@@ -267,3 +259,12 @@ class WorkerPool:
             self._diverged[:] = False
         self._latest = self._views.time_step(self._slots.current)
         return self._latest
+
+
+def _split(task: WorkerTask, workers: range) -> list[WorkerTask]:
+    """Tasks for `workers`, each with a part of the environments of `task`."""
+    parts, cores = split_evenly(task.envs, len(workers)), core_for_each(len(workers))
+    return [
+        task._replace(worker=worker, envs=envs, core=core)
+        for worker, envs, core in zip(workers, parts, cores, strict=True)
+    ]

@@ -31,14 +31,17 @@ class WorkerTask(NamedTuple):
     info_keys: tuple[str, ...]  #: numbers of `info` to report at the end of a game
     max_steps: int | None  #: agent steps after which a game is truncated
     spin: float  #: seconds to wait actively for a command
-    first_env: int  #: the index of environment 0 among those of all pools and all processes that train together
-    first_worker: int  #: the index of worker 0 among those of all pools of this process
+    first: Copy  #: indices of environment 0 among those of the run, and of worker 0 among those of this process
 
     @property
     def name(self) -> str:
         """Human-readable."""
-        first, last = self.first_env + self.envs.start, self.first_env + self.envs.stop - 1
-        return f"worker {self.first_worker + self.worker} (environments {first}-{last})"
+        first, last = self.copy_of(self.envs.start), self.copy_of(self.envs.stop - 1)
+        return f"worker {first.worker_index} (environments {first.env_index}-{last.env_index})"
+
+    def copy_of(self, env: int) -> Copy:
+        """Which copy of its environment environment `env` is."""
+        return Copy(self.first.env_index + env, self.first.worker_index + self.worker)
 
 
 class Activity:
@@ -93,7 +96,7 @@ class WorkerEnvs:
         task = self._task
         for n in task.envs:
             self._activity.enter(n, game=0)
-            env = make_env(task.env_config, copy=Copy(task.first_env + n, task.first_worker + task.worker))
+            env = make_env(task.env_config, copy=task.copy_of(n))
             self._envs[n] = env if task.max_steps is None else LimitedEnv(env, task.max_steps)
 
     def close(self) -> CloseProblems:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import IS_SUCCESS, SamplingConfig
+from paac_cli.envs.placeholders import FIRST_COPY, Copy
 from paac_cli.events import Log
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.spec import EnvSpec
@@ -85,14 +86,13 @@ def evaluation_pool(
     max_steps: int | None = None,
     info_keys: tuple[str, ...] = (),
     stopping: Callable[[], bool] = lambda: False,
-    first_env: int = 0,
-    first_worker: int = 0,
+    first: Copy = FIRST_COPY,
 ) -> WorkerPool:
     """A pool for an evaluation of `episodes` games; a context manager.
 
     sampling: its timeouts. num_envs: environments at most, >= 1; does not change the games. max_steps: agent
-    steps after which a game is truncated. info_keys: numbers of `info` to report. stopping, first_env, first_worker: as
-    of `WorkerPool`; do not change the games.
+    steps after which a game is truncated. info_keys: numbers of `info` to report. stopping, first: as of `WorkerPool`;
+    do not change the games.
     """
     sizes = {"num_envs": min(num_envs, BATCH, episodes), "num_workers": "auto", "overlap": False}
     return WorkerPool(
@@ -105,8 +105,7 @@ def evaluation_pool(
         info_keys=info_keys,
         max_steps=max_steps,
         stopping=stopping,
-        first_env=first_env,
-        first_worker=first_worker,
+        first=first,
     )
 
 

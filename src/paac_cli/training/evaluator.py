@@ -13,6 +13,7 @@ import numpy as np
 
 from paac_cli.algorithms.agent import Agent
 from paac_cli.config.schema import RunConfig
+from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import StoppedError
 from paac_cli.events import Log
 from paac_cli.sampling.pool import WorkerPool
@@ -150,7 +151,6 @@ def open_evaluator(
             max_steps=training.evaluate_max_steps,
             info_keys=config.info_keys,
             stopping=stopping,
-            first_env=sampling.num_envs,
-            first_worker=workers,
+            first=Copy(sampling.num_envs, workers),
         ) as pool:
             yield Evaluator(config, ranks, pool)
