@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 
 from paac_cli.errors import DependencyError
-from paac_cli.machine import available_cores, has_cpu_quota, memory_limit, vector_extensions
+from paac_cli.machine import available_cores, has_cpu_quota, vector_extensions
+from paac_cli.memory import memory_limit_note
 
 _MAX_CAPTURED = 1 << 20  # bytes
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
@@ -32,7 +33,7 @@ def import_tensorflow() -> None:
             with _captured_stderr():
                 _import()
     except (ImportError, MemoryError, SystemError) as error:
-        raise DependencyError(f"TensorFlow cannot be imported: {_essence(error)}{memory_limit()}") from error
+        raise DependencyError(f"TensorFlow cannot be imported: {_essence(error)}{memory_limit_note()}") from error
     _set_threads()
 
 

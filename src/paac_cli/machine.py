@@ -3,7 +3,6 @@
 import math
 import os
 import platform
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,6 @@ def core_for_each(processes: int) -> list[int | None]:
     """The core to pin each process to: one each if there are exactly `processes` cores, otherwise None (not pinned)."""
     cores = sorted(os.sched_getaffinity(0))
     return [*cores] if len(cores) == processes == available_cores() else [None] * processes
-
-
-def memory_limit() -> str:
-    """The end of a message about missing memory: the limit of this process; empty if it has none."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return (
-        "" if limit == resource.RLIM_INFINITY else f"; this process may use only {limit:,} bytes of memory (ulimit -v)"
-    )
 
 
 def processor() -> str:

@@ -4,6 +4,7 @@ The kernel provides a page of memory when it is first written. Without a check a
 would be killed in the middle of a rollout.
 """
 
+import resource
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,14 @@ def require_memory(size: int, what: str, remedy: str) -> None:
             f"{what} need {size:,} bytes of memory, but {memory.source} has {memory.bytes:,} bytes available; "
             f"{remedy}{memory.remedy}"
         )
+
+
+def memory_limit_note() -> str:
+    """The end of a message about missing memory: the limit of this process; empty if it has none."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return (
+        "" if limit == resource.RLIM_INFINITY else f"; this process may use only {limit:,} bytes of memory (ulimit -v)"
+    )
 
 
 def _of_machine(proc: Path) -> AvailableMemory | None:

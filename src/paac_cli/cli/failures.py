@@ -10,7 +10,7 @@ import click
 
 from paac_cli.cli.output import discard, inform
 from paac_cli.errors import PaacError
-from paac_cli.machine import memory_limit
+from paac_cli.memory import memory_limit_note
 from paac_cli.text import abridged, printable
 
 _reserve = bytearray(4 << 20)  # freed when something fails: without any memory, no message could be made
@@ -32,14 +32,14 @@ def explain(error: Exception) -> Failure | None:
         case OSError():  # e.g. a full disk, a directory that cannot be read
             return Failure(str(error), _YOURS)
         case ImportError() if not (error.name or "").startswith("paac_cli"):  # it is missing, or lacks memory
-            return Failure(f"{error.name or 'a library'} cannot be imported: {error}{memory_limit()}", _YOURS)
+            return Failure(f"{error.name or 'a library'} cannot be imported: {error}{memory_limit_note()}", _YOURS)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter: TensorFlow's
-        return Failure(f"there is not enough memory: {_first_line(error)}{memory_limit()}", _YOURS)
-    if isinstance(error, SystemError) and memory_limit():  # how some libraries fail without memory
-        return Failure(f"a library has failed: {_first_line(error)}{memory_limit()}", _YOURS)
+        return Failure(f"there is not enough memory: {_first_line(error)}{memory_limit_note()}", _YOURS)
+    if isinstance(error, SystemError) and memory_limit_note():  # how some libraries fail without memory
+        return Failure(f"a library has failed: {_first_line(error)}{memory_limit_note()}", _YOURS)
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return Failure(
-            f"the system starts no more threads; the limit may be too low (ulimit -u){memory_limit()}", _YOURS
+            f"the system starts no more threads; the limit may be too low (ulimit -u){memory_limit_note()}", _YOURS
         )
     return None
 
