@@ -72,9 +72,8 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
     with (
         ranks.explaining_failures(),
         tempfile.TemporaryDirectory(prefix="paac-verify-") as directory,
-        StopRequest() as stop,
+        StopRequest(has_begun=True) as stop,
     ):
-        stop.begin()
         copy, retrained, segments = RunDirectory(Path(directory)), interval.start, []
         for config in segment_configs(interval):
             if retrained is not None and retrained.counters.steps == steps.stop:
