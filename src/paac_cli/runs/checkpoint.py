@@ -69,7 +69,10 @@ class PolicyArrays(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """Everything that is needed to resume a run."""
+    """Everything that is needed to resume a run.
+
+    Milestones and evaluated policies have no `learner`, `sampling` and `progress`: no run resumes from them.
+    """
 
     config: RunConfig
     counters: Counters
