@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from paac_cli.events import Warn
 from paac_cli.runs.checkpoint import PolicyArrays, TrainedPolicy, load_policy, load_policy_arrays
 from paac_cli.runs.checkpoint_names import list_checkpoints, list_milestones, list_policies
 from paac_cli.runs.manifest import MANIFEST
-from paac_cli.runs.newest import load_newest
+from paac_cli.runs.newest import Loaded, load_newest
 from paac_cli.runs.run_directory import CHECKPOINTS, RunDirectory
 from paac_cli.text import counted, reason
 
@@ -22,19 +22,7 @@ def find_policy(path: Path, *, last: bool, warn: Warn, trusted: Container[str] =
     From a run directory it takes the best policy, or with `last` the latest checkpoint; damaged ones are skipped with a
     warning. Raises CheckpointError, and TrustError if the config references code that is not `trusted`.
     """
-    if _is_checkpoint(path):
-        return path, load_policy(path, trusted)
-    directory = path / CHECKPOINTS
-
-    def list_paths() -> list[Path]:
-        return [*([] if last else list_policies(directory)), *list_checkpoints(directory)]
-
-    for found in load_newest(list_paths, partial(load_policy, trusted=trusted), warn):
-        return found
-    if list_paths():
-        raise CheckpointError(f"no checkpoint in {directory} is valid")
-    hint = "only its best policy; leave out --last" if list_policies(directory) else "no checkpoint yet"
-    raise CheckpointError(f"{path} has {hint}")
+    return _load_best(path, partial(load_policy, trusted=trusted), warn, last=last)[0]
 
 
 def find_progress(path: Path, *, warn: Warn, trusted: Container[str] = ()) -> list[TrainedPolicy]:
@@ -67,19 +55,29 @@ def find_policy_arrays(path: Path, warn: Warn, *, count: int | None = None) -> l
 
     count: None: all. Warns of damaged ones. Raises CheckpointError if there is none.
     """
+    return [policy for _, policy in _load_best(path, load_policy_arrays, warn, count=count)]
+
+
+def _load_best(
+    path: Path, load: Callable[[Path], Loaded], warn: Warn, *, last: bool = False, count: int | None = 1
+) -> list[tuple[Path, Loaded]]:
+    """As `load_newest`, the policies at `path`, a checkpoint or a run directory: best policies, then checkpoints.
+
+    last: the checkpoints only. Raises CheckpointError if there is none.
+    """
     if _is_checkpoint(path):
-        return [load_policy_arrays(path)]
+        return [(path, load(path))]
     directory = path / CHECKPOINTS
 
     def list_paths() -> list[Path]:
-        return [*list_policies(directory), *list_checkpoints(directory)]
+        return [*([] if last else list_policies(directory)), *list_checkpoints(directory)]
 
-    found = [policy for _, policy in load_newest(list_paths, load_policy_arrays, warn, count)]
-    if not found:
-        raise CheckpointError(
-            f"no checkpoint in {directory} is valid" if list_paths() else f"{path} has no checkpoint yet"
-        )
-    return found
+    if found := load_newest(list_paths, load, warn, count):
+        return found
+    if list_paths():
+        raise CheckpointError(f"no checkpoint in {directory} is valid")
+    hint = "only its best policy; leave out --last" if list_policies(directory) else "no checkpoint yet"
+    raise CheckpointError(f"{path} has {hint}")
 
 
 def _is_checkpoint(path: Path) -> bool:
