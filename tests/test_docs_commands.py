@@ -12,8 +12,11 @@ from docs_reader import PAGES, ROOT, RUNS, SHORTER, Reader, blocks, commands, ow
 from paac_cli.config import yaml_io
 from paac_cli.config.load import read_config, to_yaml
 from paac_cli.config.presets import find_preset
+from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.cluster import find_cluster
 from paac_cli.training.loading import load_training
+from paac_cli.training.progress import Progress
+from paac_cli.training.stop import StopRequest
 
 #: A command that no test runs -> why.
 NOT_RUN = {
@@ -203,12 +206,13 @@ def test_the_loop_of_the_architecture_page_runs(tmp_path):
     """Twice: an update is made at the end of each rollout."""
     (loop,) = blocks_of("docs/architecture.md", "python")
     (tmp_path / "loop.py").write_text(loop.text)
-    with load_training(read_config(find_preset("cartpole")), print, lambda: False, None) as loaded:
-        loaded.pool.reset()
-        names = {"pool": loaded.pool, "agent": loaded.agent, "rollout_length": loaded.config.algorithm.rollout_length}
+    config = read_config(find_preset("cartpole"))
+    with load_training(config, RunDirectory(tmp_path), Progress(None), print, StopRequest(), None) as training:
+        training.pool.reset()
+        names = {"pool": training.pool, "agent": training.agent, "rollout_length": config.algorithm.rollout_length}
         for _ in range(2):
             after = runpy.run_path(str(tmp_path / "loop.py"), names)
-            assert after["step"] is loaded.pool.latest
+            assert after["step"] is training.pool.latest
             assert float(after["metrics"]["train/value_loss"]) > 0
 
 

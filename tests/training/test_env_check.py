@@ -10,6 +10,7 @@ from paac_cli.sampling.describe import find_determinism
 from paac_cli.spec import Determinism
 from paac_cli.training.env_check import approximate_reason, information
 from paac_cli.training.loading import load_training
+from paac_cli.training.stop import StopRequest
 from pools import unexpected
 from toy_envs import Counting, config_of
 
@@ -19,8 +20,8 @@ DIFFERS = "a replayed game differs in the reward of step 3"
 def loaded_fresh(env, checkpoint=None, setting="auto"):
     """`fresh_per_episode` and what was found, for a run in `env`."""
     config = load(env={"id": env, "fresh_per_episode": setting}, sampling__num_envs=1, network__hidden_sizes=[4])
-    with load_training(config, unexpected, lambda: False, checkpoint) as loaded:
-        return loaded.config.env.fresh_per_episode, loaded.determinism
+    with load_training(config, None, None, unexpected, StopRequest(), checkpoint) as training:
+        return training.config.env.fresh_per_episode, training.determinism
 
 
 @pytest.mark.parametrize(

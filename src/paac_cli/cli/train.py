@@ -240,42 +240,25 @@ def _train(
         output.print_loading()
     with (
         StopRequest(has_begun=ranks.size > 1) as stop,  # no rank may leave alone, so all stop after the first rollout
-        load_training(config, log, lambda: bool(stop) and ranks.size == 1, checkpoint, ranks) as loaded,
+        load_training(config, run_dir, progress, log, stop, checkpoint, ranks) as training,
     ):
-        from paac_cli.runs.sinks import EventLog, MetricSink
-        from paac_cli.training.device import runtime
+        from paac_cli.runs.sinks import EventLog
         from paac_cli.training.loop import train as run_loop
-        from paac_cli.training.training import Training
 
-        config, pool = loaded.config, loaded.pool
+        config, spec, start = training.config, training.spec, progress.steps
         stop.begin()
-        start, sinks = progress.steps, list[MetricSink]()
         with contextlib.ExitStack() as closing:
             if ranks.is_first:
-                for text in advice(config, loaded.spec):
+                for text in advice(config, spec):
                     warn(text)
                 run_dir.create(config, fresh=fresh)
-                shown = output.open_view(config, loaded.spec, run_dir.metrics_csv, start, directory, log)
+                shown = output.open_view(config, spec, run_dir.metrics_csv, start, directory, log)
                 logs += [shown.view.log, EventLog(run_dir.events)]
                 closing.callback(shown.view.close)
-                log(Info(headline(config, directory, pool.num_workers, loaded.device, start, ranks.size)))
+                log(Info(headline(config, directory, training.pool.num_workers, training.device, start, ranks.size)))
                 last_row = checkpoint.last_row if checkpoint else 0
-                sinks += [*shown.sinks, *_open_sinks(config, run_dir, last_row, log, lambda: bool(stop), closing)]
-            here = ranks.runtime(runtime(deterministic=config.training.deterministic))
-            training = Training(
-                config=config,
-                agent=loaded.agent,
-                pool=pool,
-                evaluator=loaded.evaluator,
-                run_dir=run_dir,
-                progress=progress,
-                runtime=here,
-                sinks=sinks,
-                log=log,
-                stop=stop,
-                determinism=loaded.determinism,
-                ranks=ranks,
-            )
+                training.sinks.extend(shown.sinks)
+                training.sinks.extend(_open_sinks(config, run_dir, last_row, log, lambda: bool(stop), closing))
             run_loop(training, checkpoint)
     ranks.finish()
     return stop.exit_code

@@ -4,6 +4,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,6 @@ def _train(
 ) -> "Segment":
     """Train in `run_dir` from `checkpoint` to the end of `config`. Raises VerificationError if training fails."""
     from paac_cli.errors import LearningError, VerificationError, WorkerError
-    from paac_cli.events import CheckpointSaved
     from paac_cli.reporting.verification_report import Segment
     from paac_cli.training.loading import load_training
     from paac_cli.training.progress import Progress
@@ -119,42 +119,26 @@ def _train(
 
     def log(event: "Event") -> None:
         events.append(event)
-        if not isinstance(event, CheckpointSaved):  # of the copy
-            print_event(event)
+        print_event(event)
 
-    stopping = (lambda: bool(stop)) if ranks.size == 1 else (lambda: False)
-    with run_dir, load_training(config, ranks.logging_once(log), stopping, checkpoint, ranks) as loaded:
-        config, pool, agent = loaded.config, loaded.pool, loaded.agent
-        from paac_cli.runs.sinks import CsvSink, MetricSink
-        from paac_cli.training.device import runtime
+    with (
+        run_dir,
+        load_training(config, run_dir, progress, ranks.logging_once(log), stop, checkpoint, ranks) as training,
+    ):
+        from paac_cli.runs.sinks import CsvSink
         from paac_cli.training.loop import train
-        from paac_cli.training.training import Training
         from paac_cli.training.worker_killer import WorkerKiller
 
-        sinks: list[MetricSink] = [WorkerKiller(pool, range(progress.steps, config.training.total_steps))]
+        config, pool = training.config, training.pool
+        training.sinks.append(WorkerKiller(pool, range(progress.steps, config.training.total_steps)))
         with contextlib.ExitStack() as closing:
             if ranks.is_first:
                 run_dir.claim(config, fresh=False)
                 run_dir.create(config, fresh=False)
-                sinks.append(
-                    closing.enter_context(contextlib.closing(CsvSink(run_dir.metrics_csv, progress.steps, log)))
-                )
-            here = ranks.runtime(runtime(deterministic=config.training.deterministic))
-            training = Training(
-                config=config,
-                agent=agent,
-                pool=pool,
-                evaluator=loaded.evaluator,
-                run_dir=run_dir,
-                progress=progress,
-                runtime=here,
-                sinks=sinks,
-                log=_ignore,
-                stop=stop,
-                ranks=ranks,
-            )
+                table = closing.enter_context(contextlib.closing(CsvSink(run_dir.metrics_csv, progress.steps, log)))
+                training.sinks.append(table)
             try:
-                train(training, checkpoint)
+                train(replace(training, log=_ignore), checkpoint)
             except (WorkerError, LearningError) as error:
                 raise VerificationError(f"the run cannot be retrained: {error}") from error
         return Segment(pool.num_workers, progress.steps, pool.restarts, tuple(events))

@@ -1,48 +1,48 @@
-"""Builds the pool and the agent of a config."""
+"""Builds the training of a config."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Alert, Info, Log
 from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.runs.checkpoint import Checkpoint
+from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.sampling.describe import describe, find_determinism
-from paac_cli.sampling.make import Pool, make_pool
-from paac_cli.spec import Determinism, EnvSpec
-from paac_cli.training.evaluator import Evaluator, open_evaluator
+from paac_cli.sampling.make import make_pool
+from paac_cli.training.evaluator import open_evaluator
+from paac_cli.training.progress import Progress
 from paac_cli.training.ranks import ALONE, Ranks
+from paac_cli.training.stop import StopRequest
 
 if TYPE_CHECKING:
-    from paac_cli.algorithms.agent import Agent
-
-
-class Loaded(NamedTuple):
-    """The environments and the agent of a config, ready to train."""
-
-    config: RunConfig  #: with what was found for settings that are `auto`
-    determinism: Determinism | None  #: of the environment, as a check has found it; None if there was no check
-    spec: EnvSpec
-    pool: Pool
-    agent: "Agent"
-    evaluator: Evaluator
-    device: str  #: name of the learner's device
+    from paac_cli.training.training import Training
 
 
 @contextlib.contextmanager
 def load_training(
-    config: RunConfig, log: Log, stopping: Callable[[], bool], checkpoint: Checkpoint | None, ranks: Ranks = ALONE
-) -> Iterator[Loaded]:
-    """A context manager for the pool and the agent of `config`; at its end the workers end.
+    config: RunConfig,
+    run_dir: RunDirectory,
+    progress: Progress,
+    log: Log,
+    stop: StopRequest,
+    checkpoint: Checkpoint | None,
+    ranks: Ranks = ALONE,
+) -> Iterator["Training"]:
+    """A context manager for the training of `config`, still without sinks; at its end the workers end.
 
-    The workers start first and load while TensorFlow is imported, which takes seconds. log: takes the events of the
-    pool. stopping: whether the user has asked to stop; then the pool does not wait for hung workers.
+    The workers start first and load while TensorFlow is imported, which takes seconds.
+    stop: once it is requested, a single rank does not wait for hung workers; several stop together, after a rollout.
     checkpoint: that will be restored, if there is one; without one, the environment is checked.
     ranks: the processes that train together; the pool has the environments of this one.
 
     Raises CheckpointError if the weights of `checkpoint` do not fit the network.
     """
+
+    def stopping() -> bool:
+        return bool(stop) and ranks.size == 1
+
     found = None
     if checkpoint is not None:
         config = config.resuming(checkpoint.config)
@@ -70,7 +70,8 @@ def load_training(
         if ranks.size == 1:  # several ranks have done so already, to connect
             prepare_device(config)
         from paac_cli.algorithms.agent import make_agent
-        from paac_cli.training.device import device_in_use, resolve_precision
+        from paac_cli.training.device import device_in_use, resolve_precision, runtime
+        from paac_cli.training.training import Training
 
         config = resolve_precision(config)  # as it is for several ranks, which have the precision of the first
         policy, group = checkpoint.policy if checkpoint else None, None
@@ -83,7 +84,21 @@ def load_training(
             from paac_cli.training.warm_start import begin_with
 
             log(Info(str(begin_with(agent, initial.arrays, config.init_from.path))))
-        yield Loaded(config, found, spec, pool, agent, evaluator, device_in_use())
+        yield Training(
+            config=config,
+            determinism=found,
+            spec=spec,
+            pool=pool,
+            agent=agent,
+            evaluator=evaluator,
+            device=device_in_use(),
+            runtime=ranks.runtime(runtime(deterministic=config.training.deterministic)),
+            ranks=ranks,
+            run_dir=run_dir,
+            progress=progress,
+            log=log,
+            stop=stop,
+        )
 
 
 def prepare_device(config: RunConfig, local_rank: int = 0) -> None:
