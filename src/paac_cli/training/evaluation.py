@@ -142,7 +142,7 @@ def play(
 
 
 class _Rows:
-    """Plays games of some rows after another."""
+    """Plays the games of some rows after those of others."""
 
     def __init__(
         self, agent: Agent, pool: WorkerPool, seed: int, greedy: bool, on_step: Callable[[PlayStatus], None]
