@@ -11,7 +11,7 @@ from paac_cli.events import Warn
 from paac_cli.runs.checkpoint import PolicyArrays, TrainedPolicy, load_policy, load_policy_arrays
 from paac_cli.runs.checkpoint_names import list_checkpoints, list_milestones, list_policies
 from paac_cli.runs.manifest import MANIFEST
-from paac_cli.runs.newest import Loaded, load_newest
+from paac_cli.runs.newest import Content, load_newest
 from paac_cli.runs.run_directory import CHECKPOINTS, RunDirectory
 from paac_cli.text import counted, reason
 
@@ -59,8 +59,8 @@ def find_policy_arrays(path: Path, warn: Warn, *, count: int | None = None) -> l
 
 
 def _load_best(
-    path: Path, load: Callable[[Path], Loaded], warn: Warn, *, last: bool = False, count: int | None = 1
-) -> list[tuple[Path, Loaded]]:
+    path: Path, load: Callable[[Path], Content], warn: Warn, *, last: bool = False, count: int | None = 1
+) -> list[tuple[Path, Content]]:
     """As `load_newest`, the policies at `path`, a checkpoint or a run directory: best policies, then checkpoints.
 
     last: the checkpoints only. Raises CheckpointError if there is none.
