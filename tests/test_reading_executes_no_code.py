@@ -43,7 +43,7 @@ ONLY_IN = {
         "bench/env_costs.py",
     },
     # yaml.load with a safe loader, and safetensors.numpy.load; the others are functions of paac
-    "load": {"config/yaml_io.py", "runs/arrays.py", "runs/newest.py", "sampling/pool.py"},
+    "load": {"config/yaml_io.py", "runs/arrays.py", "runs/find.py", "runs/newest.py", "sampling/pool.py"},
     "open_code": set(),
 }
 

@@ -29,7 +29,7 @@ def test_the_commands_are_these():
         (name,)
         for name in (
             *("train", "launch", "eval", "record", "watch", "verify"),
-            *("runs", "plot", "compare", "report", "bench", "presets"),
+            *("runs", "plot", "compare", "report", "bench", "tune", "presets"),
         )
     }
     assert {path[1] for path in COMMANDS if len(path) == 2} == {"list", "show", "copy", "validate", "schema"}
