@@ -65,11 +65,10 @@ def test_a_reader_always_finds_a_checkpoint_while_another_process_saves(saving_r
         lambda: find.newest_run(saving_run.parent),
     ]
     reads, end = 0, time.monotonic() + 5
-    while time.monotonic() < end:
+    while time.monotonic() < end or reads <= 500:  # also on a machine that is busy with other work
         for read in readers:
             assert read() is not None
         reads += len(readers)
-    assert reads > 500
     find_interval(saving_run, from_start=True, trusted=(), warn=no_warning)
 
 
