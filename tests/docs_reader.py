@@ -28,6 +28,7 @@ SHORTER = {
     r"--env walk:Walk-v0 .*--total-steps": "--total-steps 15_000",
     r"--preset part-": "--total-steps 100 --num-envs 2",
     r"--preset (ppo|nstep_q)/pong": "--num-envs 4",
+    r"^paac train .*--preset atari": "--num-envs 8 --set algorithm.num_steps=16",
     r"--preset dqn/cartpole": "--set algorithm.learning_starts=900",
     r"--preset dqn/pong": "--set algorithm.learning_starts=900 --set algorithm.buffer_size=2_000",
     r"--preset sac/": "--set algorithm.learning_starts=950",
@@ -48,6 +49,8 @@ RUNS = {
     "runs/cartpole-seed1": "paac train --preset cartpole",
     "runs/pong-seed1": "paac train --preset pong",
     "runs/pong": "paac train --preset pong --run-dir runs/pong/seed1",
+    "runs/cartpole": "paac train --preset cartpole --run-dir runs/cartpole/seed1",
+    "runs/ppo-cartpole": "paac train --preset ppo/cartpole --run-dir runs/ppo-cartpole/seed1",
     "runs/ppo-pong": "paac train --preset ppo/pong --run-dir runs/ppo-pong/seed1",
 }
 

@@ -35,7 +35,7 @@ def compare(runs: tuple[Path, ...], threshold: float | None, form: str) -> None:
     Examples:
 
     \b
-      paac compare runs/pong runs/ppo-pong
+      paac compare runs/cartpole runs/ppo-cartpole
       paac compare runs --threshold 15 --format markdown
     """
     from paac_cli.reporting import comparison_text
