@@ -103,6 +103,16 @@ def test_a_trial_that_cannot_train_ends_the_command_with_its_error(command, paac
     assert re.search(r"All that it printed is in .*/study/trial[12]/seed1\.txt", result.stderr)
 
 
+def test_the_study_of_a_preset_file_has_its_own_directory(invoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.yaml").write_text("env: {id: CartPole-v1}\nnetwork: {torso: mlp}\ntraining: {total_steps: 1000}\n")
+    (tmp_path / "space.yaml").write_text("algorithm.gamma: [0.9, 0.99]")
+    (tmp_path / "runs" / "tune-my").mkdir(parents=True)
+    (tmp_path / "runs" / "tune-my" / "notes.txt").touch()
+    result = invoke("tune", "space.yaml", "--preset", "my.yaml")
+    assert "runs/tune-my is neither empty nor a study" in result.stderr
+
+
 def test_a_directory_with_other_files_is_no_place_for_a_study(command, invoke, tmp_path):
     result = invoke(*command, "--run-dir", tmp_path)
     assert result.exit_code == 2

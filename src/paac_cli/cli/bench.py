@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import FiniteRange, add_cwd_to_path_for, json_option, overrides_from_flags
+from paac_cli.cli.options import FiniteRange, add_cwd_to_path_for, json_option, overrides_from_flags, set_option
 from paac_cli.cli.output import inform, print_event, print_report
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_wo
     metavar="NAME|FILE",
     help="Name of a preset, or path of a YAML file.  [default: pong, or cartpole if `--env` is not Atari]",
 )
-@click.option(
-    "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
-)
+@set_option
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--num-envs", type=int, metavar="N", help="Number of environments.  [sampling.num_envs]")
 @click.option("--num-workers", metavar="N|auto", help="Number of worker processes.  [sampling.num_workers]")

@@ -20,6 +20,23 @@ last_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 
 
+class PresetName(click.ParamType):
+    """The name of a preset, or the path of a YAML file, as text."""
+
+    name = "preset"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return "Give one, e.g. --preset cartpole; `paac presets list` names all"
+
+
+preset_option = click.option(
+    "--preset", type=PresetName(), required=True, metavar="NAME|FILE", help="Name of a preset, or path of a YAML file."
+)
+set_option = click.option(
+    "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
+)
+
+
 def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
     from paac_cli.config.trust import ANY_CODE, add_cwd_to_path
 
@@ -122,15 +139,6 @@ class UserPath(click.Path):
             self.fail("a path must not be empty", param, ctx)
         path = super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111 (leaves an unknown ~user as it is)
         return Path(os.fsdecode(path))
-
-
-class PresetName(click.ParamType):
-    """The name of a preset, or the path of a YAML file, as text."""
-
-    name = "preset"
-
-    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
-        return "Give one, e.g. --preset cartpole; `paac presets list` names all"
 
 
 class RunPath(UserPath):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.options import (
-    PresetName,
     UserPath,
     absolute,
     add_cwd_to_path_for,
     default_directory,
     overrides_from_flags,
+    preset_option,
+    set_option,
 )
 from paac_cli.cli.output import warn
 from paac_cli.cli.seeds import Seeds, require_one_process, train_seeds
@@ -46,16 +47,8 @@ _FLAGS = {
 
 
 @click.command()
-@click.option(
-    "--preset",
-    type=PresetName(),
-    required=True,
-    metavar="NAME|FILE",
-    help="Name of a preset, or path of a YAML file.",
-)
-@click.option(
-    "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
-)
+@preset_option
+@set_option
 @click.option(
     "--algorithm",
     metavar="NAME|MODULE:CLASS",

@@ -6,12 +6,14 @@ from typing import Any
 import click
 
 from paac_cli.cli.options import (
-    PresetName,
     UserPath,
     absolute,
     add_cwd_to_path_for,
     default_directory,
+    json_option,
     overrides_from_flags,
+    preset_option,
+    set_option,
 )
 from paac_cli.cli.output import inform, print_report, terminal_width
 from paac_cli.cli.seeds import Seeds, require_one_process
@@ -23,15 +25,11 @@ _FLAGS = {"env.id": "--env", "seed": "--seed", "training.total_steps": "--total-
 
 @click.command()
 @click.argument("space", type=UserPath(dir_okay=False))
-@click.option(
-    "--preset", type=PresetName(), required=True, metavar="NAME|FILE", help="Name of a preset, or path of a YAML file."
-)
+@preset_option
 @click.option(
     "--trials", type=click.IntRange(1, 10_000), default=20, show_default=True, metavar="N", help="Number of trials."
 )
-@click.option(
-    "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
-)
+@set_option
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--total-steps", metavar="STEPS", help="Agent steps of each trial.  [training.total_steps]")
 @click.option("--seed", type=int, help="Seed of the proposed settings, and of the trials.  [seed]")
@@ -52,7 +50,7 @@ _FLAGS = {"env.id": "--env", "seed": "--seed", "training.total_steps": "--total-
     help="Stop trials early that are worse than the median of others.  [default: prune]",
 )
 @click.option("--run-dir", type=UserPath(), help="Directory of the study.  [default: `runs/tune-<preset>`]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+@json_option
 def tune(
     space: Path,
     preset: str,
@@ -103,7 +101,8 @@ def tune(
     )
     describe(base.env, base.sampling)  # raises an error before anything is written, if the environment cannot be made
     design = Design(base, varied, seeds or (base.seed,), jobs, prune)
-    directory = run_dir or default_directory(f"tune-{preset}", [flag_values["env"]] if flag_values["env"] else [])
+    default = default_directory(preset, [flag_values["env"]] if flag_values["env"] else [])
+    directory = run_dir or default.with_name(f"tune-{default.name}")
     inform(f"Study in {directory}: {counted(trials, 'trial')} of {base.training.total_steps:,} steps")
     with (
         StudyDirectory(absolute(directory), design) as files,
