@@ -18,7 +18,7 @@ def game_ids() -> dict[str, str]:
 
 
 def find_atari(env_id: str, games: Iterable[str]) -> str | None:
-    """The one of `games`, e.g. `ALE/Pong-v5`, whose name is in `env_id`; None if there is none."""
+    """The one of `games`, e.g. `ALE/Pong-v5`, whose name is in `env_id`; None if no name is."""
     found = _NAME.fullmatch(env_id.strip())
     name = found[1].replace("_", "").lower() if found else ""
     return next((game for game in games if game.lower() == f"ale/{name}-v5"), None)

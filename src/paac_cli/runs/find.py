@@ -63,7 +63,7 @@ def _load_best(
 ) -> list[tuple[Path, Content]]:
     """As `load_newest`, the policies at `path`, a checkpoint or a run directory: best policies, then checkpoints.
 
-    last: the checkpoints only. Raises CheckpointError if there is none.
+    last: the checkpoints only. Raises CheckpointError if no policy can be loaded.
     """
     if _is_checkpoint(path):
         return [(path, load(path))]

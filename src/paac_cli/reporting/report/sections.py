@@ -134,7 +134,7 @@ def _failure(results: Sequence[tuple[str, Result]]) -> Iterator[Html]:
 
 
 def video_section(video: EmbeddedVideo | NoVideo) -> Html:
-    """The video, or why there is none."""
+    """The video, or why it is missing."""
     if isinstance(video, NoVideo):
         hint = (
             [element("p", "To make one:", class_="note"), element("pre", element("code", video.command))]

@@ -62,7 +62,7 @@ def write_report(path: Path, out: Path, video: Path | None) -> str:
 
 
 def _find_video(run: SavedRun) -> EmbeddedVideo | NoVideo:
-    """The newest video of `run`, or why there is none to embed."""
+    """The newest video of `run`, or why it cannot be embedded."""
     try:
         path = newest_video(run)
         if path is None:
