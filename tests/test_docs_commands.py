@@ -38,7 +38,7 @@ NOT_RUN = {
 SLOW = {
     *("CONTRIBUTING.md", *(f"results/{name}/README.md" for name in ("atari", "paper-pong", "pong"))),
     *(f"docs/{name}.md" for name in ("choosing", "clusters", "commands", "playing")),
-    *(f"docs/{name}.md" for name in ("metrics", "performance", "reliability", "reports", "tuning")),
+    *(f"docs/{name}.md" for name in ("metrics", "performance", "python", "reliability", "reports", "tuning")),
     *(f"docs/algorithms/{name}.md" for name in ("dqn", "nstep_q", "paac", "ppo", "recurrent", "sac")),
 }
 
@@ -48,6 +48,8 @@ EXPECTED = {
     "paac eval runs/ppo-cartpole-walk-Walk-v0-seed1 --trust-code": r"success rate 100\.0%",
     "paac verify runs/pong-seed1": r"Identical, bit for bit",
     "python play.py": r"\d points, with the policy of step",
+    "python search.py": r"gamma 0\.99: \d+\.\d points after 2,048 steps\ngamma\.gif: raw return",
+    "python plateau.py": r"Stopped at step 1\d,\d\d\d",
     "paac train --preset pong --set training.evaluate_every=250_000"
     " --set 'training.trackers=[tensorboard,my_trackers:Webhook]'": (
         "posted: pong-seed1: begins at step 0 with seed 1\n"
@@ -118,6 +120,8 @@ def reader(tmp_path, runs, chat):
     changes = {
         "my_algorithm.py": ("...  # and the other members of the interface\n", REST_OF_ALGORITHM),
         "my_trackers.py": ("localhost:8080", f"localhost:{chat.server_port}"),
+        "plateau.py": ("steps - best_at < length", "steps < length"),
+        "search.py": ("60_000", "2_048"),
     }
     return Reader(tmp_path, runs, changes)
 

@@ -83,6 +83,15 @@ class ClusterError(PaacError):
     exit_code = 1
 
 
+class CommandError(PaacError):
+    """A command that a function of `paac_cli.api` has run has failed; the message has what it printed as errors."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        """exit_code: of the command; negative: the signal that killed it."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class WorkerError(PaacError):
     """A worker process raised an exception or died; the message holds its traceback or exit code."""
 

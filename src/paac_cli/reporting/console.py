@@ -55,7 +55,7 @@ def open_view(
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     console = _PipeTolerantConsole(force_terminal=is_terminal, force_interactive=is_terminal, _environ=env)
     if style == "json":
-        return JsonLines(console)
+        return JsonLines(console, plan, history)
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveView(console, plan, history, watch)
     return TextLines(console, plan, history)
@@ -128,11 +128,11 @@ class TextLines:
 class JsonLines:
     """Prints every row of metrics and every event as a JSON object."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, plan: RunPlan, history: LearningHistory) -> None:
+        self._console, self._plan, self._history = console, plan, history
 
     def write(self, steps: int, row: Mapping[str, float]) -> None:
-        self._print(metrics_line(steps, row))
+        self._print(metrics_line(steps, row, summary(self._plan, self._history)))
 
     def log(self, event: Event) -> None:
         self._print(event_line(event))

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from paac_cli.events import Event
 
 
-def metrics_line(steps: int, metrics: Mapping[str, float]) -> str:
-    """A row of metrics."""
-    return _line("metrics", {"steps": steps, "metrics": metrics})
+def metrics_line(steps: int, metrics: Mapping[str, float], text: str) -> str:
+    """A row of metrics. text: what a person sees of it."""
+    return _line("metrics", {"steps": steps, "text": text, "metrics": metrics})
 
 
 def event_line(event: Event) -> str:

@@ -16,12 +16,17 @@ _PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the one t
 
 
 def start_paac(
-    arguments: Sequence[str], cores: Collection[int], env: Mapping[str, str], output: int | None = None
+    arguments: Sequence[str],
+    cores: Collection[int],
+    env: Mapping[str, str],
+    output: int | None = None,
+    errors: int | None = None,
 ) -> subprocess.Popen[str]:
     """Start `paac ARGUMENTS`. It stops when this process ends, and gets signals only from it, not from a terminal.
 
     cores: that it may use. env: environment variables, besides those of this process. output: the descriptor of a
-    file, or `subprocess.PIPE`, for all that it prints; None: it prints where this process does.
+    file, or `subprocess.PIPE`, for all that it prints; None: it prints where this process does. errors: the same for
+    its standard error alone.
     """
     libc = ctypes.CDLL(None)
 
@@ -34,7 +39,7 @@ def start_paac(
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=None if output is None else subprocess.STDOUT,
+        stderr=errors if errors is not None or output is None else subprocess.STDOUT,
         text=True,
         errors="backslashreplace",
         process_group=0,  # Ctrl-C is sent on once, and not by the terminal too, where a second one means more

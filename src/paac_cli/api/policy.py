@@ -1,14 +1,4 @@
-"""Plays with a trained policy in a program of your own.
-
-    from paac_cli.api import load_policy
-
-    policy = load_policy("runs/cartpole-seed1")
-    env = policy.make_env()
-    obs, info = env.reset(seed=1)
-    action = policy.act(obs)
-
-See docs/python.md.
-"""
+"""Plays with a trained policy, one action at a time."""
 
 import os
 import warnings
@@ -32,8 +22,6 @@ from paac_cli.runs.find import find_policy
 
 if TYPE_CHECKING:
     import gymnasium
-
-__all__ = ["Policy", "load_policy"]
 
 
 def load_policy(

@@ -1,4 +1,4 @@
-"""Policies in programs other than paac."""
+"""Trained policies in programs of one's own."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from paac_cli.seeding import episode_seed, integer_seed
 from run_paac import paac_here
 from short_runs import flip_a_byte
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_trusted_code_is_found_in_the_current_directory(train, tmp_path, monkeyp
     run = train("ppo/cartpole", env="toy_envs:Counting-v0")
     code = f"from paac_cli.api import load_policy; print(load_policy({str(run)!r}, trust_code=True).config.env.id)"
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", code], cwd=ROOT / "tests", capture_output=True, text=True, check=False
     )
     assert done.stdout == "toy_envs:Counting-v0\n", done.stderr
 

@@ -1,0 +1,159 @@
+"""Training, evaluating and recording in programs of one's own."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paac_cli.api import evaluate, record, train
+from paac_cli.errors import CommandError, PaacError
+from run_paac import environment, paac_here
+from short_runs import QUICK, checkpoint_names, contents, final_state, logged_steps, metrics_rows
+
+#: As `QUICK`.
+SETTINGS = {
+    "training.stop_when": None,
+    "training.keep_checkpoints": 2,
+    "algorithm.lr_anneal_steps": 0,
+    "algorithm.num_steps": np.int64(16),
+    "training.log_every": 320,
+    "training.checkpoint_every": 1280,
+}
+OPTIONS = {"num_envs": 4, "num_workers": 2, "show": None}
+
+
+@pytest.fixture(autouse=True)
+def own_environments(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+
+
+def test_a_training_is_that_of_the_command(tmp_path):
+    rows = []
+    result = train(
+        "cartpole",
+        SETTINGS,
+        total_steps=1280,
+        run_dir=tmp_path / "here",
+        on_metrics=lambda steps, metrics: rows.append((steps, metrics)),
+        **OPTIONS,
+    )
+    paac_here("train", *QUICK, "--total-steps", 1280, "--run-dir", tmp_path / "command")
+    assert final_state(tmp_path / "here") == final_state(tmp_path / "command")
+    assert result[:2] == (tmp_path / "here", 1280)
+    assert (result.goal_reached, result.is_finished) == (False, True)
+    assert [steps for steps, _ in rows] == logged_steps(tmp_path / "here") == [320, 640, 960, 1280]
+    last = metrics_rows(tmp_path / "here")[-1]
+    assert rows[-1][1]["train/value_loss"] == pytest.approx(float(last["train/value_loss"]), rel=1e-5)
+    assert result.mean_return == pytest.approx(float(last["rollout/ep_rew_mean"]), rel=1e-5)  # the file has 6 digits
+    assert result.games == int(last["rollout/episodes"])
+
+
+def test_false_stops_a_training_and_the_same_call_resumes_it(tmp_path):
+    def run(**more):
+        return train("cartpole", SETTINGS, total_steps=6400, run_dir=tmp_path, **OPTIONS, **more)
+
+    stopped = run(on_metrics=lambda steps, _: steps < 640)
+    assert 640 <= stopped.steps < 6400
+    assert not stopped.is_finished
+    assert run()[1:2] == (6400,)
+    assert run(fresh=False).is_finished
+
+
+def test_an_error_of_the_callback_stops_a_training_and_is_raised(tmp_path):
+    def fail(steps, metrics):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train("cartpole", SETTINGS, total_steps=64_000, run_dir=tmp_path, on_metrics=fail, **OPTIONS)
+    (saved,) = checkpoint_names(tmp_path)
+    assert 0 < int(saved.removeprefix("step_")) < 64_000
+
+
+def test_what_is_shown_is_what_a_person_sees(tmp_path):
+    shown = []
+    train(
+        "cartpole",
+        {"env.id": "rude_envs:Rude-v0", "env.kwargs": {"made": ["print"]}, "algorithm.lr_anneal_steps": 0},
+        num_envs=2,
+        total_steps=320,
+        run_dir=tmp_path,
+        show=shown.append,
+    )
+    assert any(line.startswith("Starting: rude_envs:Rude-v0, paac with torso mlp, 2 env") for line in shown)
+    assert any("320 of 320 steps" in line for line in shown)
+    assert "from Python" in shown
+    assert not any("checkpoint at step" in line for line in shown)
+
+
+def test_a_report_and_a_video_are_those_of_the_commands(tmp_path):
+    run = tmp_path / "run"
+    paac_here("train", *QUICK, "--total-steps", 320, "--run-dir", run)
+    report = json.loads(paac_here("eval", run, "--episodes", 3, "--seed", 5, "--greedy", "--json").stdout)
+    assert evaluate(run, episodes=3, seed=5, greedy=True, last=False, show=None) == report
+    shown = []
+    record(tmp_path / "video.gif", run, seconds=0.5, greedy=True, show=shown.append)
+    assert (tmp_path / "video.gif").read_bytes().startswith(b"GIF89a")
+    assert shown[-1].startswith(f"{tmp_path}/video.gif: raw return ")
+
+
+def test_a_failure_has_the_message_and_the_exit_code_of_the_command(tmp_path):
+    with pytest.raises(
+        CommandError, match=r"(?s)paac train failed with exit code 2\n.*did you mean gamma\?"
+    ) as failure:
+        train("cartpole", {"algorithm.gammma": 0.9}, show=None)
+    assert failure.value.exit_code == 2
+    assert issubclass(CommandError, PaacError)
+    with pytest.raises(CommandError, match="No such option '--total-step'"):
+        train("cartpole", total_step=1, show=None)
+    with pytest.raises(CommandError, match="paac eval failed with exit code 2"):
+        evaluate(tmp_path, show=None)
+    with pytest.raises(CommandError, match="paac record failed with exit code 2"):
+        record(tmp_path / "video.xyz", tmp_path, show=None)
+    assert not contents(tmp_path)
+
+
+def test_a_setting_that_is_no_data_is_refused():
+    with pytest.raises(TypeError):
+        train("cartpole", {"env.kwargs": {"function": len}}, show=None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_training_is_saved_when_its_program_ends(tmp_path, number):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from paac_cli.api import train\n"
+        f"train('cartpole', {SETTINGS | {'algorithm.num_steps': 16}}, num_envs=4, num_workers=2, total_steps=10**7,\n"
+        f"      run_dir={str(tmp_path / 'run')!r}, on_metrics=lambda steps, _: print('row', steps, flush=True))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, program], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        for line in process.stdout:
+            if line.startswith("row"):
+                break
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
+    _wait_until_free(tmp_path / "run")
+    assert checkpoint_names(tmp_path / "run")
+
+
+def _wait_until_free(run_dir: Path) -> None:
+    """Wait until no process trains in `run_dir`."""
+    deadline = time.monotonic() + 60
+    while any(str(run_dir) in command for command in _commands()):
+        assert time.monotonic() < deadline, "the training goes on"
+        time.sleep(0.1)
+
+
+def _commands():
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield cmdline.read_text()
