@@ -63,10 +63,13 @@ def test_updates_come_after_learning_starts_and_every_steps_per_update():
     assert len(run(agent, corridor, 20)) == 10
 
 
-def test_no_update_is_late_if_steps_per_update_is_a_fraction():
-    agent = make(steps_per_update=0.1)
-    run(agent, corridor_for(make_config("dqn", **SETTINGS)), 11)  # 44 steps, 4 of them after learning_starts
-    assert len(agent.memory.last_batch()["replayed/indices"]) == 40 * SETTINGS["batch_size"]
+@pytest.mark.parametrize(("steps_per_update", "steps", "updates"), [(0.1, 44, 40), (0.56, 68, 50)])
+def test_no_update_is_late_if_steps_per_update_is_a_fraction(steps_per_update, steps, updates):
+    agent = make(steps_per_update=steps_per_update)
+    made = []
+    agent._update = lambda *arguments, update=agent._update: made.append(1) or update(*arguments)
+    run(agent, corridor_for(make_config("dqn", **SETTINGS)), steps // 4)  # 40 of them before learning_starts
+    assert len(made) == updates  # 28 steps / 0.56: a little less than 50 in binary
 
 
 def test_the_target_network_is_updated_at_its_interval():

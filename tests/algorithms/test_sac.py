@@ -250,15 +250,16 @@ def test_updates_are_the_same_bits_with_one_core_and_with_several(monkeypatch, s
         np.testing.assert_array_equal(array, states[1][name], err_msg=name)
 
 
-def test_updates_follow_the_ratio_and_begin_after_learning_starts():
-    config = make_config("sac", num_envs=4, learning_starts=20, batch_size=4, utd_ratio=0.3, buffer_size=1000)
+@pytest.mark.parametrize(("ratio", "updates"), [(0.3, 12), (0.29, 29)])
+def test_updates_follow_the_ratio_and_begin_after_learning_starts(ratio, updates):
+    config = make_config("sac", num_envs=4, learning_starts=20, batch_size=4, utd_ratio=ratio, buffer_size=1000)
     agent = make_agent(config, SPEC)
     made = []
     agent._update = lambda batch, seeds, update=agent._update: made.append(1) or update(batch, seeds)
     run(agent, corridor_for(config), 5)
     assert made == []
-    run(agent, corridor_for(config), 10)
-    assert len(made) == 12  # 40 steps x 0.3
+    run(agent, corridor_for(config), updates * 100 // round(100 * ratio) // 4)
+    assert len(made) == updates  # 100 steps * 0.29: a little less than 29 in binary
 
 
 def test_actions_are_uniform_before_learning_starts_and_follow_the_policy_afterwards():

@@ -11,6 +11,7 @@ et al. 2016, arXiv 1509.06461). The weights `w` correct the bias of prioritised 
 1511.05952); without priorities they are 1.
 """
 
+from fractions import Fraction
 from functools import partial
 
 import tensorflow as tf
@@ -63,6 +64,7 @@ class Dqn:
         assert isinstance(config.algorithm, DqnConfig)
         self._settings = settings = config.algorithm
         self._seed, self._num_envs = config.seed, config.sampling.num_envs
+        self._steps_per_update = Fraction(str(settings.steps_per_update))  # as decimal: 7 / 0.07 < 100 in binary
         self._network, self._target = (
             QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling) for _ in range(2)
         )
@@ -108,7 +110,7 @@ class Dqn:
 
     def _updates_due(self, steps: int) -> int:
         """Number of updates that are due within the first `steps` agent steps of the run."""
-        return int(max(steps - self._settings.learning_starts, 0) / self._settings.steps_per_update)
+        return int(max(steps - self._settings.learning_starts, 0) / self._steps_per_update)
 
     def _learn_from_replay(self, update: int) -> Metrics:
         """Make update number `update` (from 0) of the run. Returns its metrics."""

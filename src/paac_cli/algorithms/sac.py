@@ -19,6 +19,7 @@ of these deviations: the sum of the `n` rewards is clipped, not each reward.
 """
 
 import math
+from fractions import Fraction
 
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -89,6 +90,7 @@ class Sac:
         actions = _action_kind(spec)
         self._target_entropy = _target_entropy(settings, spec.action)
         self._follows_masks = spec.has_mask and settings.target_entropy == "auto"
+        self._utd_ratio = Fraction(str(settings.utd_ratio))  # as decimal, since 0.29 * 100 < 29 for binary numbers
         self._network, target = (
             SoftActorCritic(
                 config.network,
@@ -147,7 +149,7 @@ class Sac:
 
     def _updates_due(self, steps: int) -> int:
         """Number of updates that are due within the first `steps` agent steps of the run."""
-        return int(max(steps - self._settings.learning_starts, 0) * self._settings.utd_ratio)
+        return int(max(steps - self._settings.learning_starts, 0) * self._utd_ratio)
 
     def _learn_from_replay(self, update: int) -> Metrics:
         """Make update number `update` (from 0) of the run. Returns its metrics."""
