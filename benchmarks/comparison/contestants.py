@@ -15,6 +15,7 @@ from comparison.targets import PAAC, SCALING, earlier
 
 NUM_ENVS = 32
 CHEAP_ENVS = 16  # where a step of an environment takes microseconds
+DQN_ENVS = 8  # two updates for every step of all environments
 _TIMEOUT = 400.0  # seconds in addition to those of the measurement
 
 Measurement = dict[str, Any]  #: name of a figure -> value, or {"failed": reason}
@@ -83,6 +84,14 @@ def sac(env_id: str) -> Bench:
     return Bench("train", "sac/pendulum", settings, num_envs=1)
 
 
+def dqn() -> Bench:
+    """DQN on Pong with the nature CNN, batches of 32 and one update for every 4 steps."""
+    replay = ("algorithm.buffer_size=10_000", "algorithm.learning_starts=500", "algorithm.batch_size=32")
+    settings = ("algorithm.steps_per_update=4", "algorithm.n_step=1", "algorithm.double=false")
+    network = ("network.torso=nature", "network.normalize_obs=false", "network.precision=float32")
+    return Bench("train", "dqn/pong", (*replay, *settings, *network), num_envs=DQN_ENVS)
+
+
 def peer(name: str, script: str, environment: str | None, *arguments: str, num_envs: int = NUM_ENVS) -> Contestant:
     """A script in `peers/`, which measures another project. environment: as in `Contestant`."""
 
@@ -148,6 +157,7 @@ GROUPS: dict[str, list[Contestant]] = {
         sac("Pendulum-v1").contestant(),
         peer("SB3 SAC", "sb3_sac.py", "sb3", "--env", "Pendulum-v1", num_envs=1),
     ],
+    "dqn": [dqn().contestant(), peer("SB3 DQN", "sb3_dqn.py", "sb3", num_envs=DQN_ENVS)],
     SCALING: [training("nips", num_envs=n).contestant(f"{n} environments") for n in (16, 32, 64, 128, 256)],
     "small": [
         response("paac --help", "--help"),

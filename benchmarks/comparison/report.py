@@ -18,6 +18,7 @@ TITLES = {
     "cartpole": "Complete training, PPO on CartPole",
     "pendulum": "Complete training, PPO on Pendulum",
     "sac": "Complete training, SAC on Pendulum",
+    "dqn": "Complete training, DQN on Pong",
     SCALING: "Complete training, nips network, by number of environments",
     EARLIER: "This version and an earlier one",
     "small": "Response time, start-up and memory",
@@ -31,7 +32,8 @@ contestants run on the CPU, each after a warm-up that does not count. Unless a t
 environments of Pong, with the rule set `baselines` as far as they support it, and complete training is A2C with 5 steps
 per update in float32; paac also runs with `network.precision: auto`, which is bfloat16 on processors that support it.
 PPO on CartPole and Pendulum runs 16 environments, 128 steps per update, and 4 epochs of 4 minibatches.
-SAC runs one environment, and makes one update on a batch of 256 per step.
+SAC runs one environment, and makes one update on a batch of 256 per step. DQN runs 8 environments with the `nature`
+network, and makes one update on a batch of 32 for every 4 steps.
 `benchmarks/peers` documents what each contestant does and where it differs. The raw numbers are in `benchmarks.json`.
 """
 

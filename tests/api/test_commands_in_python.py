@@ -65,6 +65,15 @@ def test_false_stops_a_training_and_the_same_call_resumes_it(tmp_path):
     assert run(fresh=False).is_finished
 
 
+def test_a_callback_that_is_slower_than_the_training_stops_it_once(tmp_path):
+    def refuse(steps, metrics):
+        time.sleep(3)  # meanwhile the training goes on, and there are more rows
+        return False
+
+    result = train("cartpole", SETTINGS, total_steps=10**7, run_dir=tmp_path, on_metrics=refuse, **OPTIONS)
+    assert checkpoint_names(tmp_path)[-1] == f"step_{result.steps:012}"
+
+
 def test_an_error_of_the_callback_stops_a_training_and_is_raised(tmp_path):
     def fail(steps, metrics):
         raise ZeroDivisionError
@@ -127,7 +136,9 @@ def test_a_setting_that_is_no_data_is_refused():
 def test_a_training_is_saved_when_its_program_ends(tmp_path, number):
     program = tmp_path / "program.py"
     program.write_text(
+        "import signal\n"
         "from paac_cli.api import train\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background\n"
         f"train('cartpole', {SETTINGS | {'algorithm.num_steps': 16}}, num_envs=4, num_workers=2, total_steps=10**7,\n"
         f"      run_dir={str(tmp_path / 'run')!r}, on_metrics=lambda steps, _: print('row', steps, flush=True))\n"
     )

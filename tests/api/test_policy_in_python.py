@@ -69,6 +69,26 @@ def test_sampled_actions_are_a_function_of_the_seed(train):
     assert {*first} == {0, 1}
 
 
+@pytest.mark.parametrize("greedy", [False, True])
+def test_a_choice_has_the_action_and_the_estimates_of_the_policy(train, greedy):
+    run = train("ppo/cartpole")
+    policy, same = load_policy(run, seed=1), load_policy(run, seed=1)
+    for obs in np.random.default_rng(1).normal(size=(20, 4)).astype(np.float32):
+        choice = policy.choose(obs, greedy=greedy)
+        expected = same._agent.predict(obs[None], seed=1, step=0, greedy=greedy)
+        assert choice.action == same.act(obs, greedy=greedy)
+        assert choice.value == expected.value[0]
+        np.testing.assert_array_equal(choice.probability, expected.probability[0])
+        assert choice.probability.sum() == pytest.approx(1.0)
+        assert not greedy or choice.action == choice.probability.argmax()
+
+
+def test_continuous_actions_have_no_probabilities(train):
+    choice = load_policy(train("ppo/pendulum", "algorithm.num_minibatches=1")).choose(np.zeros(3, np.float32))
+    assert choice.action.shape == (1,)
+    assert choice.probability.shape == (0,)
+
+
 def test_reset_forgets_the_game_before(train):
     policy = load_policy(train("ppo/pendulum", "network.recurrent={}", "algorithm.num_minibatches=2"))
     observations = np.random.default_rng(1).normal(size=(2, 3)).astype(np.float32)

@@ -11,6 +11,6 @@ See docs/python.md.
 """
 
 from paac_cli.api.commands import TrainResult, evaluate, record, train
-from paac_cli.api.policy import Policy, load_policy
+from paac_cli.api.policy import Choice, Policy, load_policy
 
-__all__ = ["Policy", "TrainResult", "evaluate", "load_policy", "record", "train"]
+__all__ = ["Choice", "Policy", "TrainResult", "evaluate", "load_policy", "record", "train"]

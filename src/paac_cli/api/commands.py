@@ -75,12 +75,14 @@ def train(
                 if time.monotonic() - shown_at >= _SHOW_EVERY:
                     shown_at = time.monotonic()
                     command.show(entry["text"])
-                if on_metrics is not None and on_metrics(entry["steps"], _numbers(entry["metrics"])) is False:
+                row = _numbers(entry["metrics"])
+                if on_metrics and not command.is_stopping and on_metrics(entry["steps"], row) is False:
                     command.stop()
             elif entry.get("event") != "checkpoint_saved":
                 command.show(entry["text"])
         command.check(is_stopped=result is not None)
-    assert result is not None
+    if result is None:
+        raise CommandError("paac train has printed no result", 0)
     return TrainResult(
         run_dir=Path(result["run_dir"]),
         steps=result["steps"],
@@ -133,6 +135,7 @@ class _Command:
         """show: gets the lines of its standard error, and those that `show` is called with; None: nothing is shown."""
         self._name = arguments[0]
         self.show: Show = show or _discard
+        self.is_stopping = False
         self._process = start_paac(arguments, os.sched_getaffinity(0), {}, subprocess.PIPE, subprocess.PIPE)
         self._errors: deque[str] = deque(maxlen=_ERROR_LINES)
         self._lines: queue.SimpleQueue[tuple[bool, str]] = queue.SimpleQueue()
@@ -160,8 +163,10 @@ class _Command:
             self._process.wait()
 
     def stop(self) -> None:
-        """Let it save, if it trains, and end."""
-        self._process.send_signal(signal.SIGINT)
+        """Let it save, if it trains, and end. Once: a second signal would end it without saving."""
+        if not self.is_stopping:
+            self.is_stopping = True
+            self._process.send_signal(signal.SIGINT)
 
     def output(self) -> Iterator[str]:
         """The lines of its standard output, until it has ended; those of its standard error are shown meanwhile."""

@@ -3,7 +3,7 @@
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,14 @@ def load_policy(
     for text in skipped:
         warnings.warn(text, stacklevel=2)
     return Policy(trained, seed)
+
+
+class Choice(NamedTuple):
+    """The action of a policy for an observation, and its estimates."""
+
+    action: Any  #: as in the action space
+    value: float  #: estimate of the discounted return, of rewards as learning gets them: clipped or normalised
+    probability: NDArray[np.float32]  #: [A], of each action if the action space is Discrete; otherwise [0]
 
 
 class Policy:
@@ -92,6 +100,10 @@ class Policy:
         The sampled actions depend on `seed` and on how many actions were chosen before. Raises EnvOutputError if `obs`
         does not fit the observation space, or the mask is missing or invalid.
         """
+        return self.choose(obs, info, greedy=greedy).action
+
+    def choose(self, obs: Any, info: dict[str, Any] | None = None, *, greedy: bool = False) -> Choice:
+        """The action that `act` returns for the same arguments, the value of `obs`, and action probabilities."""
         if problem := self._check(obs):
             raise EnvOutputError(problem)
         rows = np.zeros((1, *self._spec.obs_shape), self._spec.obs_dtype)
@@ -104,4 +116,4 @@ class Policy:
             self._state = None
         played = self._agent.predict(rows, seed=self._seed, step=self._acts, greedy=greedy, state=self._state)
         self._state, self._acts, self._steps_of_game = played.state, self._acts + 1, self._steps_of_game + 1
-        return self._actions.translate(played.action[0])
+        return Choice(self._actions.translate(played.action[0]), float(played.value[0]), played.probability[0])

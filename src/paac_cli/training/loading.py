@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from paac_cli.config.schema import RunConfig
 from paac_cli.events import Alert, Info, Log
 from paac_cli.import_tensorflow import import_tensorflow
-from paac_cli.runs.checkpoint import Checkpoint
+from paac_cli.runs.checkpoint import Checkpoint, PolicyArrays
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import make_pool
+from paac_cli.spec import Determinism, EnvSpec
 from paac_cli.training.evaluator import open_evaluator
 from paac_cli.training.progress import Progress
 from paac_cli.training.ranks import ALONE, Ranks
 from paac_cli.training.stop import StopRequest
 
 if TYPE_CHECKING:
+    from paac_cli.algorithms.agent import Agent
     from paac_cli.training.training import Training
 
 
@@ -43,50 +45,37 @@ def load_training(
     def stopping() -> bool:
         return bool(stop) and ranks.size == 1
 
-    found = None
     if checkpoint is not None:
         config = config.resuming(checkpoint.config)
     spec = describe(config.env, config.sampling)
-    if checkpoint is None and config.env.fresh_per_episode == "auto" and not config.env.is_atari:
-        found = find_determinism(config.env, config.sampling)
-        config = config.with_settings("env", fresh_per_episode=found.verdict == "carries state")
+    determinism, initial = None, None
+    if checkpoint is None:
+        determinism, config = _check_environment(config)
     if ranks.size > 1:
         from paac_cli.training.device import resolve_precision
 
         config = ranks.config_of_first(resolve_precision(config))
-    initial = None
-    if checkpoint is None and config.init_from is not None:
-        from paac_cli.training.warm_start import find_initial_policy
-
-        found_policy = find_initial_policy(config.init_from, lambda text: log(Alert(text))) if ranks.is_first else None
-        initial = ranks.policy_of_first(found_policy)
-        config = config.with_settings("init_from", sha256=initial.sha256)
-    num_envs = config.sampling.num_envs
-    envs = ranks.share(num_envs)
+    if checkpoint is None:
+        initial, config = _find_initial_policy(config, ranks, log)
+    envs = ranks.share(config.sampling.num_envs)
     with (
         make_pool(config, spec, log, stopping, envs) as pool,
         open_evaluator(config, spec, pool.num_workers, ranks, log, stopping) as evaluator,
     ):
         if ranks.size == 1:  # several ranks have done so already, to connect
             prepare_device(config)
-        from paac_cli.algorithms.agent import make_agent
         from paac_cli.training.device import device_in_use, resolve_precision, runtime
         from paac_cli.training.training import Training
 
         config = resolve_precision(config)  # as it is for several ranks, which have the precision of the first
-        policy, group = checkpoint.policy if checkpoint else None, None
-        if ranks.connection is not None:
-            from paac_cli.learning.process_group import ProcessGroup
-
-            group = ProcessGroup(num_envs, envs, ranks.connection.total)
-        agent = make_agent(config, spec, policy, group)
+        agent = _make_agent(config, spec, checkpoint, ranks)
         if initial is not None and config.init_from is not None:
             from paac_cli.training.warm_start import begin_with
 
             log(Info(str(begin_with(agent, initial.arrays, config.init_from.path))))
         yield Training(
             config=config,
-            determinism=found,
+            determinism=determinism,
             spec=spec,
             pool=pool,
             agent=agent,
@@ -99,6 +88,38 @@ def load_training(
             log=log,
             stop=stop,
         )
+
+
+def _check_environment(config: RunConfig) -> tuple[Determinism | None, RunConfig]:
+    """What a check of the environment has found, if the config wants one, and the config that follows from it."""
+    if config.env.fresh_per_episode != "auto" or config.env.is_atari:
+        return None, config
+    found = find_determinism(config.env, config.sampling)
+    return found, config.with_settings("env", fresh_per_episode=found.verdict == "carries state")
+
+
+def _find_initial_policy(config: RunConfig, ranks: Ranks, log: Log) -> tuple[PolicyArrays | None, RunConfig]:
+    """The policy of `init_from`, and the config with its checksum. Raises as `find_initial_policy`."""
+    if config.init_from is None:
+        return None, config
+    from paac_cli.training.warm_start import find_initial_policy
+
+    found = find_initial_policy(config.init_from, lambda text: log(Alert(text))) if ranks.is_first else None
+    initial = ranks.policy_of_first(found)
+    return initial, config.with_settings("init_from", sha256=initial.sha256)
+
+
+def _make_agent(config: RunConfig, spec: EnvSpec, checkpoint: Checkpoint | None, ranks: Ranks) -> "Agent":
+    """The agent, with its initial weights. Raises as `make_agent`."""
+    from paac_cli.algorithms.agent import make_agent
+
+    group = None
+    if ranks.connection is not None:
+        from paac_cli.learning.process_group import ProcessGroup
+
+        num_envs = config.sampling.num_envs
+        group = ProcessGroup(num_envs, ranks.share(num_envs), ranks.connection.total)
+    return make_agent(config, spec, checkpoint.policy if checkpoint else None, group)
 
 
 def prepare_device(config: RunConfig, local_rank: int = 0) -> None:
