@@ -16,6 +16,10 @@ class ConfigError(PaacError):
     """A preset, an override, or their combination is invalid."""
 
 
+class AlgorithmError(PaacError):
+    """A third-party algorithm does not implement `Agent`, or returns something else than the interface demands."""
+
+
 class EnvironmentSpecError(PaacError):
     """An environment does not exist, cannot be made, or has an unsupported space."""
 

@@ -147,6 +147,28 @@ def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
     assert "Resuming at step 30,720" in again.stdout
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("del self.predict", "algorithm 'faulty:Faulty' does not implement predict; docs/algorithms/README.md lists"),
+        ("self.memory = object()", "algorithm 'faulty:Faulty' does not implement memory.rewind"),
+        ("self.learn = lambda step: {'train/loss': [1.0, 2.0]}", "the metric 'train/loss' = [1.0, 2.0]; expected one"),
+    ],
+)
+def test_a_third_party_algorithm_that_breaks_the_interface_is_reported(fault, message, tmp_path, monkeypatch):
+    (tmp_path / "faulty.py").write_text(
+        "from reinforce import Reinforce\n\n\n"
+        "class Faulty(Reinforce):\n"
+        "    def __init__(self, config, spec):\n"
+        "        super().__init__(config, spec)\n"
+        f"        {fault}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty", raising=False)
+    arguments = ["--preset", "cartpole", "--algorithm", "faulty:Faulty", "--run-dir", tmp_path / "run"]
+    assert message in paac_here("train", *arguments, code=2).stderr
+
+
 def test_training_sampling_runs_and_envs_name_no_algorithm():
     implementations = [config.implementation.partition(":") for config in ALGORITHM_CONFIGS.values()]
     classes, modules = [parts[2] for parts in implementations], [parts[0] for parts in implementations]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from paac_cli.config.env import EnvConfig
+from paac_cli.errors import AlgorithmError
 from paac_cli.events import LongGame
 from paac_cli.machine import available_cores
 from paac_cli.sampling import pool as pool_module
@@ -212,6 +213,19 @@ def test_a_pool_can_play_the_games_of_other_environments():
             for _ in range(2):
                 step = pool.step(np.array([1, 2, 3]))
             assert step.obs[:, 0].tolist() == [counting_seed(first_seed + env, 1) for env in range(3)]
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [np.zeros([3, 1], np.int32), np.zeros([2], np.int32), np.int32(0), np.zeros([3], np.float32), None],
+    ids=["a further axis", "too few", "one for all", "fractions", "nothing"],
+)
+def test_actions_of_another_shape_or_kind_are_refused_before_they_are_played(actions):
+    with open_pool(CART_POLE, num_envs=3, num_workers=1) as pool:
+        pool.reset()
+        with pytest.raises(AlgorithmError, match=r"expected shape \(3,\) and dtype int32"):
+            pool.step(actions)
+        assert pool.step(np.ones([3], np.int64)).slot == 1
 
 
 def test_a_very_long_game_is_reported_once(monkeypatch):

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from paac_cli.config.schema import RunConfig
+from paac_cli.errors import AlgorithmError
 from paac_cli.networks.expected_shapes import expecting
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import TimeStep
@@ -18,6 +20,12 @@ if TYPE_CHECKING:  # the loop imports this module before TensorFlow is loaded
 #: Name as in TensorBoard -> scalar `tf.Tensor`. Converting a metric to a float waits for the device. The loop does so
 #: once per update, and stops the run if a metric is not finite.
 Metrics = Mapping[str, Any]
+
+#: What an agent must have.
+_MEMBERS = (
+    *("act", "learn", "predict", "policy.to_arrays", "policy.assign", "learner.to_arrays", "learner.assign"),
+    *("memory.rewind", "memory.last_batch"),
+)
 
 
 class State(Protocol):
@@ -97,8 +105,8 @@ def make_agent(
     policy: the arrays of a checkpoint, if `agent.policy` is going to be assigned them. Then a network that they do not
     fit is not built, however large `config` makes it.
 
-    Raises ConfigError if the network does not fit the observations, or the algorithm the actions; CheckpointError if
-    `policy` does not fit the network.
+    Raises ConfigError if the network does not fit the observations, or the algorithm the actions; AlgorithmError if a
+    third-party algorithm lacks a member of `Agent`; CheckpointError if `policy` does not fit the network.
     """
     module, _, class_name = (config.algorithm.implementation or config.algorithm.name).partition(":")
     implementation = getattr(import_module(module), class_name)
@@ -106,4 +114,12 @@ def make_agent(
     options = {} if group is None else {"group": group}
     with expecting(None if ":" in config.algorithm.name else policy):  # third-party code may name arrays otherwise
         agent: Agent = implementation(config, spec, **options)
+    for member in _MEMBERS:
+        try:
+            attrgetter(member)(agent)
+        except AttributeError:
+            raise AlgorithmError(
+                f"algorithm {config.algorithm.name!r} does not implement {member}; docs/algorithms/README.md lists "
+                "what an algorithm must have"
+            ) from None
     return agent

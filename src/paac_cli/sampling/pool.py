@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.placeholders import FIRST_COPY, Copy
+from paac_cli.errors import AlgorithmError
 from paac_cli.events import Log, LongGame, ReplayDiverged
 from paac_cli.machine import available_cores, core_for_each, has_cpu_quota
 from paac_cli.sampling.history import Histories
@@ -145,9 +146,13 @@ class WorkerPool:
         return self.receive()
 
     def send(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> None:
-        """Start a step: send `actions` to the workers and return while they play."""
+        """Start a step: send `actions` [N, ...] to the workers and return while they play.
+
+        Raises AlgorithmError if their shape is another one, or if their dtype would lose more than precision.
+        """
         assert self._latest is not None, "call reset or restore first"
         assert not self._is_stepping, "call receive first"
+        actions = self._checked(np.asarray(actions))
         if not self._slots.in_rollout:
             self.begin_rollout()
         self._is_stepping = True
@@ -227,6 +232,15 @@ class WorkerPool:
         """End all workers, whatever their state. May be called twice."""
         self._workers.close()
         self._region.block.close()
+
+    def _checked(self, actions: NDArray) -> NDArray:
+        shape, dtype = self._actions.shape, self._actions.dtype
+        if actions.shape != shape or not np.can_cast(actions.dtype, dtype, "same_kind"):
+            raise AlgorithmError(
+                f"the algorithm returned actions of shape {actions.shape} and dtype {actions.dtype}; expected shape "
+                f"{shape} and dtype {dtype}"
+            )
+        return actions
 
     def _warn_of_long_game(self) -> None:
         env, steps = self._histories.longest_at_mark()

@@ -1,13 +1,16 @@
 """The synchronous training loop: act, step, learn. Between rollouts it evaluates and writes metrics and checkpoints."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from paac_cli.errors import PaacError, StoppedError, WorkerError
+from paac_cli.errors import AlgorithmError, PaacError, StoppedError, WorkerError
 from paac_cli.events import Alert, Approximate, Info
 from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.history import own_histories
 from paac_cli.spec import Determinism
 from paac_cli.stopwatch import Stopwatch
+from paac_cli.text import abridged
 from paac_cli.training.bad_batch import check_metrics
 from paac_cli.training.checkpoint_writer import CheckpointWriter
 from paac_cli.training.due import Due, MilestoneDue
@@ -140,7 +143,7 @@ class _Session:
             played.append(step)
             if metrics is not None:
                 # Waits for the device, as the next `act` would.
-                updates.append({name: float(value) for name, value in metrics.items()})
+                updates.append(_as_floats(metrics))
                 now = progress.steps + len(played) * num_envs
                 with ranks.failing_together():
                     check_metrics(updates[-1], training.agent, step, now, training.run_dir.path, ranks)
@@ -245,3 +248,15 @@ class _Session:
         """Save a checkpoint. Raises as `CheckpointWriter`."""
         self._writer.save(evaluation_due=self.evaluation_due, may_be_best=may_be_best)
         self._saved = self._training.progress.steps, self.evaluation_due
+
+
+def _as_floats(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Raises AlgorithmError if a metric is not one number."""
+    numbers = {}
+    for name, value in metrics.items():
+        try:
+            numbers[name] = float(value)
+        except (TypeError, ValueError):
+            message = f"the algorithm returned the metric {name!r} = {abridged(repr(value))}; expected one number"
+            raise AlgorithmError(message) from None
+    return numbers
