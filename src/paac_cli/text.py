@@ -109,6 +109,12 @@ def describe_error(error: BaseException, length: int = 500) -> str:
     return f"{type(error).__name__}: {shorten(text, length)}" if text else type(error).__name__
 
 
+def about_arguments(error: Exception, setting: str) -> str:
+    """A hint at the setting that holds the arguments of a constructor, if they made it raise `error`; else empty."""
+    wrong = re.search(r"missing \d+ required|unexpected keyword argument", str(error))
+    return f"; {setting} holds its arguments" if isinstance(error, TypeError) and wrong else ""
+
+
 def reason(error: Exception, named: Path | None = None) -> str:
     """Why a file cannot be used, e.g. "Permission denied": without the error number that `OSError` puts before it.
 

@@ -52,7 +52,7 @@ def test_the_error_of_an_unknown_environment_suggests_the_nearest():
 
 
 def test_the_error_of_an_unknown_argument_names_it():
-    with pytest.raises(EnvironmentSpecError, match=r"CartPole-v1 cannot be made.*gravitation"):
+    with pytest.raises(EnvironmentSpecError, match=r"CartPole-v1 cannot be made.*gravitation.*; env.kwargs holds its"):
         describe_env(EnvConfig(id="CartPole-v1", kwargs={"gravitation": 9.81}))
 
 

@@ -79,6 +79,7 @@ def test_placeholders_in_the_arguments_of_wrappers_are_filled():
         ("missing_module:Wrapper", "cannot be imported: ModuleNotFoundError"),
         ("toy_envs:not_a_wrapper", "made a str; derive the wrapper from gymnasium.Wrapper"),
         ({"name": "TimeLimit", "kwargs": {"steps": 3}}, "cannot be applied: TypeError"),
+        ("TimeLimit", "'max_episode_steps'; kwargs of {name: TimeLimit, kwargs: {...}} holds its arguments"),
     ],
 )
 def test_an_error_names_the_place_of_the_wrapper_in_the_config(wrapper, message):

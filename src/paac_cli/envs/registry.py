@@ -16,7 +16,7 @@ from paac_cli.config.env import EnvConfig
 from paac_cli.envs.guard import GuardedEnv
 from paac_cli.envs.rendering import draw_without_display
 from paac_cli.errors import EnvironmentSpecError, PaacError
-from paac_cli.text import describe_error, how_to_install, nearest
+from paac_cli.text import about_arguments, describe_error, how_to_install, nearest
 
 _VERSION = re.compile(r"-v[0-9]+$")  # at the end of an id
 
@@ -40,7 +40,7 @@ def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env
     except PaacError as error:
         raise EnvironmentSpecError(f"{config.id}: {error}") from error
     except Exception as error:  # third-party constructors may raise anything
-        message = f"{config.id} cannot be made: {describe_error(error)}"
+        message = f"{config.id} cannot be made: {describe_error(error)}{about_arguments(error, 'env.kwargs')}"
         extra = re.match(r"gymnasium\.envs\.(box2d|mujoco)\b", str(found.entry_point))
         if extra and isinstance(error, gymnasium.error.DependencyNotInstalled):
             message = f"{config.id} needs the optional packages {extra[1]!r}; try: {how_to_install(extra[1])}"

@@ -11,7 +11,7 @@ from gymnasium import wrappers
 from paac_cli.config.env import WrapperConfig
 from paac_cli.envs.hiding import HideElements
 from paac_cli.errors import EnvironmentSpecError
-from paac_cli.text import describe_error, nearest
+from paac_cli.text import about_arguments, describe_error, nearest
 
 #: They write files or open windows, which a checkpoint of somebody else must not make `paac eval` do.
 _REFUSED = {"RecordVideo", "HumanRendering"}
@@ -43,7 +43,8 @@ def _apply(wrapper: WrapperConfig, env: gymnasium.Env[Any, Any], place: str) -> 
     try:
         outer = make(env, **wrapper.kwargs)
     except Exception as error:  # third-party code may raise anything
-        raise EnvironmentSpecError(f"{place} cannot be applied: {describe_error(error)}") from error
+        hint = about_arguments(error, f"kwargs of {{name: {wrapper.name}, kwargs: {{...}}}}")
+        raise EnvironmentSpecError(f"{place} cannot be applied: {describe_error(error)}{hint}") from error
     if not isinstance(outer, gymnasium.Env):
         raise EnvironmentSpecError(f"{place} made a {type(outer).__name__}; derive the wrapper from gymnasium.Wrapper")
     return outer
