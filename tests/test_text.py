@@ -83,6 +83,7 @@ def test_an_error_of_third_party_code_is_described_in_one_line_without_colours()
     error = ValueError("Exception in call().\n\n\x1b[1mInvalid \x1b[38;5;9minput\x1b[0m\n")
     assert describe_error(error) == "ValueError: Exception in call(). Invalid input"
     assert describe_error(AssertionError()) == "AssertionError"
+    assert describe_error(ValueError(f"Graph error{'.' * 999}x is NaN"), 10) == "ValueError: Graph...s NaN"
 
 
 def test_the_reason_of_an_error_names_a_file_only_if_the_message_does_not():

@@ -100,13 +100,16 @@ def abridged(text: str) -> str:
 def describe_error(error: BaseException, length: int = 500) -> str:
     """Type and text of an error of third-party code, in one line. The text alone may be empty or unclear.
 
-    Codes that make the text bold or coloured, as those of Keras, are removed.
+    Codes that make the text bold or coloured, as those of Keras, are removed. Of a long text, such as that of an error
+    in a TensorFlow graph, the beginning and the end remain.
     """
     try:
         text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
     except Exception:
         text = "(its text cannot be made)"
-    return f"{type(error).__name__}: {shorten(text, length)}" if text else type(error).__name__
+    if len(text) > length:
+        text = f"{text[: length // 2]}...{text[-length // 2 :]}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def about_arguments(error: Exception, setting: str) -> str:

@@ -74,7 +74,7 @@ def format_runs(runs: Sequence[dict[str, Any]], width: int | None) -> str:
     names = [name for name, smallest in _COLUMNS.items() if width is None or width >= smallest]
     rows = [[_cells(run).get(name, "") for name in names] for run in runs]
     problems = [
-        f"{one_line(run['run'])}: {shorten(one_line(_without_traceback(problem)), 400)}"
+        f"{one_line(run['run'])}: {shorten(one_line(_without_traceback(problem)), 600)}"
         for run in runs
         if (problem := run.get("error") or run.get("reason"))
     ]
