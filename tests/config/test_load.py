@@ -123,6 +123,13 @@ def test_an_error_names_the_file_or_the_flag_that_gave_the_value():
         load_config, MINIMAL, "here.yaml", {"sampling.num_envs": 0}, {"sampling.num_envs": "--num-envs"}
     )
     assert text.startswith("--num-envs: sampling.num_envs = 0")
+    of_section, flags = {"algorithm": {"name": "ppo"}, "algorithm.gamma": 2}, {"algorithm": "--algorithm"}
+    text = error_message(load_config, MINIMAL, "here.yaml", of_section, flags)
+    assert text.startswith("--set algorithm.gamma: algorithm.gamma = 2")
+
+
+def test_the_error_of_an_unknown_algorithm_says_how_one_of_your_own_is_written():
+    assert "'sac', or module:Class of your own" in error_message(load_set, "algorithm.name=my_algorithm")
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,9 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
             return f"{key} is missing", ""
         case "union_tag_invalid":
             value, expected = context["tag"], context["expected_tags"]
-            message = f"must be one of {expected}"
+            message = f"must be one of {expected}" + (
+                ", or module:Class of your own" if key == "algorithm.name" else ""
+            )
         case "model_type":
             section = fields.get(keys[-1])
             names = [name for model in _models(section.annotation if section else None) for name in model.model_fields]
@@ -257,15 +259,15 @@ def algorithms_with(key: str) -> list[str]:
 
 
 def _origin(key: str, source: str, flags: Mapping[str, str], item: "ErrorDetails") -> str:
-    """Where the value of `key` was given: by the flag for it or for a section around it, otherwise in `source`.
+    """Where the value of `key` was given: by the flag for it or for the nearest section around it, or in `source`.
 
     An unknown key may have been created by a flag for a key below it. If settings of a section contradict each other,
     flags for keys below it are named, too.
     """
-    above = [flag for given, flag in flags.items() if f"{key}.".startswith(f"{given}.")]
+    above = sorted((given for given in flags if f"{key}.".startswith(f"{given}.")), key=len)
     below = [flag for given, flag in flags.items() if not key or given.startswith(f"{key}.")]
     if above or not below:
-        return (*above, source)[0]
+        return flags[above[-1]] if above else source
     if item["type"] == "extra_forbidden":
         return below[0]
     return f"{source} with {', '.join(below)}" if item["type"] == "value_error" else source
