@@ -30,7 +30,7 @@ class Reinforce:
     def __init__(self, config, spec):
         self._gamma, self._seed = config.algorithm.gamma, config.seed
         self._network = network = ActorCritic(config.network, spec, weights_generator(config.seed))
-        self._optimizer = tf.keras.optimizers.Adam(config.algorithm.learning_rate)
+        self._optimizer = tf.keras.optimizers.Adam(config.algorithm.learning_rate, name="adam")
         self._optimizer.build(network.trainable_variables)
         self.memory = RolloutMemory(
             config.algorithm.num_steps, ProcessGroup(config.sampling.num_envs), spec.action, network.values

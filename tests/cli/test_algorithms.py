@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 import paac_cli
+from corridor import SPEC
+from minimal_config import load
+from paac_cli.algorithms.agent import make_agent
 from paac_cli.config.algorithms import ALGORITHM_CONFIGS
 from run_paac import paac, paac_here
 from short_runs import final_state
@@ -167,6 +170,13 @@ def test_a_third_party_algorithm_that_breaks_the_interface_is_reported(fault, me
     monkeypatch.delitem(sys.modules, "faulty", raising=False)
     arguments = ["--preset", "cartpole", "--algorithm", "faulty:Faulty", "--run-dir", tmp_path / "run"]
     assert message in paac_here("train", *arguments, code=2).stderr
+
+
+def test_every_agent_of_a_third_party_algorithm_names_its_arrays_alike():
+    """`paac verify` makes several in one process."""
+    config = load(algorithm={"name": "reinforce:Reinforce"})
+    first, second = make_agent(config, SPEC), make_agent(config, SPEC)
+    assert first.learner.to_arrays().keys() == second.learner.to_arrays().keys()
 
 
 def test_training_sampling_runs_and_envs_name_no_algorithm():
