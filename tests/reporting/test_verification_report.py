@@ -58,3 +58,9 @@ def test_the_text_of_a_run_that_differs(monkeypatch):
     assert "4 DIFFER: a, b, c, ..." in text
     assert "Approximate: environments [1, 2] diverged on replay" in text
     assert text.endswith("Not identical. The reasons above may explain it.")
+
+
+def test_a_difference_without_a_known_reason_may_come_from_an_own_algorithm(monkeypatch):
+    monkeypatch.setattr(module, "reasons_to_differ", lambda interval, runtime: ())
+    report = verification_report(Path("runs/x"), ToyInterval(), [Segment(1, 1280, 0, ())], [OTHER], RUNTIME)
+    assert "an algorithm of your own has state that neither its `policy`" in format_verification(report)

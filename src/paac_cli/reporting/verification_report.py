@@ -105,5 +105,6 @@ def _conclusion(report: dict[str, Any]) -> str:
         return "Not identical. The reasons above may explain it."
     return (
         "Not identical. A run that was trained on another machine, number of cores or GPU may differ for that reason. "
-        "Otherwise paac has a bug, or the environment uses a random generator that its seed does not control."
+        "Otherwise paac has a bug, the environment uses a random generator that its seed does not control, or an "
+        "algorithm of your own has state that neither its `policy` nor its `learner` holds."
     )
