@@ -104,8 +104,10 @@ def test_actions_are_legal_and_a_missing_mask_is_an_error(train):
     policy = load_policy(train("ppo/cartpole", "env.action_mask=true", env="memory_envs:Masked-v0"), trust_code=True)
     assert play(policy, policy.make_env(), seed=3) >= 0.0  # the environment raises an error after an illegal action
     policy.reset()
-    with pytest.raises(EnvOutputError, match=r"at reset: info\['action_mask'\] is missing"):
+    with pytest.raises(EnvOutputError, match=r"needs the action mask: act\(obs, info\)"):
         policy.act(np.zeros(1, np.float32))
+    with pytest.raises(EnvOutputError, match=r"at reset: info\['action_mask'\] is missing"):
+        policy.act(np.zeros(1, np.float32), {})
 
 
 def test_code_is_imported_only_if_it_is_trusted(train):

@@ -156,6 +156,8 @@ def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
         ("del self.predict", "algorithm 'faulty:Faulty' does not implement predict; docs/algorithms/README.md lists"),
         ("self.memory = object()", "algorithm 'faulty:Faulty' does not implement memory.rewind"),
         ("self.learn = lambda step: {'train/loss': [1.0, 2.0]}", "the metric 'train/loss' = [1.0, 2.0]; expected one"),
+        ("self.learn = lambda step: {'time/fps': 1.0}", "the metric 'time/fps'; names that begin with rollout/ or"),
+        ("self.learn = lambda step: [1.0]", "learn of the algorithm returned a list; expected a dict or None"),
     ],
 )
 def test_a_third_party_algorithm_that_breaks_the_interface_is_reported(fault, message, tmp_path, monkeypatch):

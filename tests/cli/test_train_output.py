@@ -15,6 +15,7 @@ from chaos.session import default_signals
 from paac_cli.cli.train_output import TrainOutput
 from paac_cli.config.load import read_config
 from paac_cli.spec import EnvSpec, discrete_action
+from run_paac import paac_here
 from screen import Screen
 from short_runs import QUICK, logged_steps, metrics_rows
 
@@ -200,3 +201,16 @@ def test_a_training_in_which_no_game_of_an_own_environment_has_finished_says_why
     assert "64 steps, 0 games, no game finished" in output
     hint = "No game has finished. If games of this environment do not end, set max_episode_steps in gym.register"
     assert (hint in output) == may_be_endless
+
+
+def test_a_key_of_info_without_numbers_is_reported_once(tmp_path):
+    keys = ("--env", "toy_envs:InfoNumbers-v0", "--set", "training.info_keys=[steps, text, stpes]")
+    settings = ("--set", "algorithm.num_steps=16", "--set", "algorithm.lr_anneal_steps=0", "--num-envs", 2)
+    lengths = ("--set", "training.log_every=320", "--total-steps", 960)
+    paac_here("train", "--preset", "cartpole", *keys, *settings, *lengths, "--run-dir", tmp_path)
+    rows, log = metrics_rows(tmp_path), (tmp_path / "events.log").read_text()
+    assert len(rows) == 3
+    assert float(rows[-1]["info/steps"]) > 0
+    for key in ("text", "stpes"):
+        assert log.count(f"training.info_keys: no game so far had a number '{key}' in the info of its last step") == 1
+    assert log.count("training.info_keys") == 2

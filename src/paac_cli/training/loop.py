@@ -16,9 +16,11 @@ from paac_cli.training.checkpoint_writer import CheckpointWriter
 from paac_cli.training.due import Due, MilestoneDue
 from paac_cli.training.env_check import approximate_reason, information
 from paac_cli.training.interaction import interact
+from paac_cli.training.progress import metric_of
 from paac_cli.training.ranks import RankState
 from paac_cli.training.training import Training
 
+_OWN_METRICS = ("rollout/", "time/", "eval/", "info/")  # prefixes of the metrics that no algorithm gives
 _SIGNALS_TAKE = 0.5  # seconds at most until a signal to all processes has reached this one, after it has ended others
 
 
@@ -83,6 +85,7 @@ class _Session:
         self._evaluate_due = Due(config.training.evaluate_every, steps)
         self.evaluation_due = resume_from is not None and resume_from.evaluation_due  #: at the current step
         self._last_row_at, self._saved = steps, (steps, self.evaluation_due)
+        self._has_checked_info = False
         self._stopwatch = Stopwatch()
         self._start = 0.0
         self._of_all_ranks = RankState()  # of all ranks, at the end of the latest rollout
@@ -196,9 +199,21 @@ class _Session:
         results = self._evaluate() if self.evaluation_due else {}
         if self.evaluation_due:  # interrupted
             return
+        self._warn_of_missing_info()
         row = self._metrics_row() | results
         for sink in self._training.sinks:
             sink.write(self._training.progress.steps, row)
+
+    def _warn_of_missing_info(self) -> None:
+        """Warn of keys of `training.info_keys` that the games of this run have not reported, once."""
+        if self._has_checked_info or not self._training.progress.episodes:
+            return
+        self._has_checked_info = True
+        for key in self._training.config.training.info_keys:
+            if metric_of(key) not in self._training.progress.info_means:
+                self._training.log(
+                    Alert(f"training.info_keys: no game so far had a number {key!r} in the info of its last step")
+                )
 
     def _evaluate(self) -> dict[str, float]:
         """Evaluate the policy and save it if it is the best. Returns metrics; after a stop signal it is still due."""
@@ -251,9 +266,16 @@ class _Session:
 
 
 def _as_floats(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Raises AlgorithmError if a metric is not one number."""
+    """Raises AlgorithmError if a metric is not one number, or has the name of one of this module."""
+    if not isinstance(metrics, Mapping):
+        raise AlgorithmError(f"learn of the algorithm returned a {type(metrics).__name__}; expected a dict or None")
     numbers = {}
     for name, value in metrics.items():
+        if str(name).startswith(_OWN_METRICS):
+            raise AlgorithmError(
+                f"the algorithm returned the metric {name!r}; names that begin with {' or '.join(_OWN_METRICS)} are "
+                "those of paac"
+            )
         try:
             numbers[name] = float(value)
         except (TypeError, ValueError):
