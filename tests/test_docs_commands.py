@@ -58,15 +58,6 @@ EXPECTED = {
     ),
 }
 
-#: Takes the place of `...` in the class of docs/algorithms/README.md.
-REST_OF_ALGORITHM = """from reinforce import Reinforce
-
-        self._agent = Reinforce(config, spec)
-
-    def __getattr__(self, name):
-        return getattr(self._agent, name)
-"""
-
 #: Command that trains the blocks of YAML in docs/configuration.md, in their order -> the preset into which the block is
 #: put, and keys that it needs.
 PARTS = {
@@ -118,7 +109,6 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def reader(tmp_path, runs, chat):
     changes = {
-        "my_algorithm.py": ("...  # and the other members of the interface\n", REST_OF_ALGORITHM),
         "my_trackers.py": ("localhost:8080", f"localhost:{chat.server_port}"),
         "plateau.py": ("steps - best_at < length", "steps < length"),
         "search.py": ("60_000", "2_048"),
