@@ -1,10 +1,13 @@
 """Elements of Gymnasium spaces are converted to arrays, and arrays to valid actions."""
 
+import json
+import re
 import warnings
 
 import numpy as np
 import pytest
-from gymnasium import spaces
+from gymnasium import Env, spaces
+from gymnasium.wrappers import FilterObservation
 
 from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
 from paac_cli.errors import EnvironmentSpecError
@@ -259,3 +262,33 @@ def test_a_bound_of_an_action_that_is_nan_is_rejected():
 def test_an_action_without_elements_is_rejected(space):
     with pytest.raises(EnvironmentSpecError, match=r"is not supported; .* of at least one element$"):
         ActionTranslator(space, "Toy-v0")
+
+
+@pytest.mark.parametrize(
+    ("observations", "kept"),
+    [
+        (
+            spaces.Dict(image=spaces.Box(0, 1, (2,)), mission=spaces.Text(5), turn=spaces.Discrete(4)),
+            '["image", "turn"]',
+        ),
+        (spaces.Dict(a=spaces.Dict(b=spaces.Text(5), c=spaces.Discrete(2)), d=spaces.Discrete(4)), '["d"]'),
+        (spaces.Tuple([spaces.Discrete(2), spaces.Text(5)]), "[0]"),
+    ],
+)
+def test_the_error_of_an_unsupported_entry_names_the_wrapper_that_removes_it(observations, kept):
+    with pytest.raises(
+        EnvironmentSpecError, match=r"^Toy-v0: observation space Text\(.*\) is not supported; "
+    ) as caught:
+        ObservationTranslator(observations, 1, "Toy-v0")
+    (setting,) = re.findall(r"; --set '(.*)' keeps only the supported entries$", str(caught.value))
+    assert setting == f"env.wrappers=[{{name: FilterObservation, kwargs: {{filter_keys: {kept}}}}}]"
+    env = Env()
+    env.observation_space = observations
+    filtered = FilterObservation(env, json.loads(kept))
+    assert ObservationTranslator(filtered.observation_space, 1, "Toy-v0").parts
+
+
+@pytest.mark.parametrize("observations", [spaces.Text(5), spaces.Dict(words=spaces.Text(5))])
+def test_no_wrapper_is_named_where_it_would_leave_nothing(observations):
+    with pytest.raises(EnvironmentSpecError, match=r"is not supported; use Box, .* Dict and Tuple of them$"):
+        ObservationTranslator(observations, 1, "Toy-v0")

@@ -1,6 +1,7 @@
 """Converts observations from their Gymnasium space to arrays of fixed shape, and actions to theirs."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from paac_cli.envs.env import Action
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.spec import ActionSpec, ObsPart, discrete_action
+from paac_cli.text import shell_quoted
 
 _LEAVES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
@@ -33,7 +35,8 @@ class ObservationTranslator:
             self._leaves = None
             _require_elements(self.shape, space, env_id)
             return
-        self._leaves = list(_walk(space, (), env_id))
+        self._leaves = list(_walk(space, ()))
+        _require_supported(self._leaves, env_id)
         self.parts = tuple(
             ObsPart(".".join(map(str, path)), _part_shape(leaf), _is_bytes(leaf)) for path, leaf in self._leaves if path
         )
@@ -103,22 +106,33 @@ class ActionTranslator:
         return (numbers + first).astype(space.dtype)
 
 
-def _walk(space: spaces.Space[Any], path: tuple[str | int, ...], env_id: str) -> Iterator[tuple[tuple, Any]]:
+def _walk(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Iterator[tuple[tuple, Any]]:
     """(path of keys and indices, space) of every entry that is not itself a Dict or Tuple."""
     if isinstance(space, spaces.Dict):
         for key, entry in space.spaces.items():
-            yield from _walk(entry, (*path, key), env_id)
+            yield from _walk(entry, (*path, key))
     elif isinstance(space, spaces.Tuple):
         for index, entry in enumerate(space.spaces):
-            yield from _walk(entry, (*path, index), env_id)
-    elif isinstance(space, _LEAVES):
-        yield path, space
+            yield from _walk(entry, (*path, index))
     else:
-        where = f" (at {'.'.join(map(str, path))})" if path else ""
-        raise EnvironmentSpecError(
-            f"{env_id}: observation space {space}{where} is not supported; "
-            "use Box, Discrete, MultiDiscrete, MultiBinary, or Dict and Tuple of them"
-        )
+        yield path, space
+
+
+def _require_supported(leaves: Sequence[tuple[tuple, Any]], env_id: str) -> None:
+    """Raise EnvironmentSpecError, which names the wrapper that removes them, if `leaves` have unsupported spaces."""
+    unsupported = [(path, leaf) for path, leaf in leaves if not isinstance(leaf, _LEAVES)]
+    if not unsupported:
+        return
+    path, leaf = unsupported[0]
+    where = f" (at {'.'.join(map(str, path))})" if path else ""
+    removed = {path[:1] for path, _ in unsupported}
+    kept = list(dict.fromkeys(path[0] for path, _ in leaves if path and path[:1] not in removed))
+    wrapper = f"{{name: FilterObservation, kwargs: {{filter_keys: {json.dumps(kept, default=str)}}}}}"
+    remedy = f"; --set {shell_quoted(f'env.wrappers=[{wrapper}]')} keeps only the supported entries" if kept else ""
+    raise EnvironmentSpecError(
+        f"{env_id}: observation space {leaf}{where} is not supported; "
+        f"use Box, Discrete, MultiDiscrete, MultiBinary, or Dict and Tuple of them{remedy}"
+    )
 
 
 def _require_elements(shape: tuple[int, ...], space: spaces.Space[Any], env_id: str) -> None:
