@@ -118,6 +118,13 @@ def test_mlp_on_images_is_warned_of(torso, obs_shape, is_warned):
     assert all("'mlp' flattens images [84, 84, 4]" in text and "nature" in text for text in warnings)
 
 
+@pytest.mark.parametrize(("obs_shape", "fitting"), [((36, 40, 3), "nature, or nips"), ((80, 35, 3), "impala")])
+def test_mlp_on_images_names_torsos_that_fit_their_size(obs_shape, fitting):
+    """tests/networks/test_torsos.py shows that they do."""
+    (text,) = advice(load(network__torso="mlp"), spec(obs_shape))
+    assert text.endswith(f"; use --set network.torso={fitting}")
+
+
 # --- which axis holds the channels
 
 

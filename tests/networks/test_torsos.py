@@ -181,8 +181,27 @@ def test_impala_refuses_observations_that_are_not_images(shape):
 
 @pytest.mark.parametrize("shape", [(4,), (16, 16, 3), (84, 84)])
 def test_nips_refuses_observations_that_are_not_large_images(shape):
-    with pytest.raises(ConfigError, match=r"torso = 'nips' does not fit: layer \d takes images .* use mlp"):
+    with pytest.raises(
+        ConfigError, match=r"torso = 'nips' does not fit: layer \d takes images .* mlp, which takes any shape$"
+    ):
         network("nips", obs_shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [((7, 7, 3), "impala, which takes images of any size, or mlp"), ((4,), "mlp"), ((84, 84), "mlp")],
+)
+def test_the_error_of_a_torso_for_large_images_names_others_that_fit(shape, remedy):
+    with pytest.raises(ConfigError, match=f"; use {remedy}, which takes any shape$"):
+        network("nature", obs_shape=shape)
+    network(remedy.partition(",")[0], obs_shape=shape)
+
+
+def test_nature_and_nips_take_images_of_at_least_36_pixels():
+    for torso in ("nature", "nips"):
+        network(torso, obs_shape=(36, 36, 3))
+    with pytest.raises(ConfigError, match="'nature' does not fit"):
+        network("nature", obs_shape=(36, 35, 3))
 
 
 # --- LayerNorm

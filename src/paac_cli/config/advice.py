@@ -25,6 +25,7 @@ _DEPENDENT: tuple[tuple[str, str, str, Callable[[Any], bool]], ...] = (
     ("algorithm", "target_entropy", "ent_coef", lambda coefficient: coefficient != "auto"),
 )
 
+_SMALLEST_FOR_NATURE = 36  # pixels; the torso `impala` takes images of any size
 _LARGE_FLOAT, _LARGE_INTEGER = 2.0, 100.0  # upper bounds of pixels from which on they should be scaled
 
 
@@ -95,7 +96,8 @@ def _on_hidden_motion(config: RunConfig) -> Iterator[str]:
 def _on_images(config: RunConfig, spec: EnvSpec) -> Iterator[str]:
     shape = spec.without_mask().obs_shape
     if config.network.torso == "mlp" and len(shape) == 3:
-        yield f"torso 'mlp' flattens images {list(shape)}; use --set network.torso=nature, or nips"
+        fitting = "nature, or nips" if min(shape[:2]) >= _SMALLEST_FOR_NATURE else "impala"
+        yield f"torso 'mlp' flattens images {list(shape)}; use --set network.torso={fitting}"
     for image in spec.images:
         subject = f"the part {image.name!r} of observations has" if image.name else "observations have"
         if image.is_ambiguous and _is_read_as_image(config, image):

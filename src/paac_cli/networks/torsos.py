@@ -174,10 +174,11 @@ def _build(
             continue
         smallest = spec.size if isinstance(spec, ConvSpec) and spec.padding == "VALID" else 1
         if len(shape) != 3 or min(shape[:2]) < smallest:
+            small = "impala, which takes images of any size, or " if len(inputs.shape) == 3 else ""
             raise ConfigError(
                 f"{inputs.key} = {inputs.torso!r} does not fit: layer {index} takes images [height, width, channels] "
-                f"of at least {smallest}x{smallest} pixels, not inputs of shape {list(shape)}; use mlp, which takes "
-                "any shape"
+                f"of at least {smallest}x{smallest} pixels, not inputs of shape {list(shape)}; use {small}mlp, which "
+                "takes any shape"
             )
         if isinstance(spec, ConvSpec):
             layers.append(ConvLayer(shape[2], spec, initializer, rng, name, layer_norm=layer_norm))
