@@ -211,6 +211,10 @@ def test_every_sample_of_a_space_is_valid(name):
         (None, "reward is None; expected a number"),
         ("1.0", "reward is '1.0'; expected a number"),
         (np.array([1.0]), "reward is array([1.]); expected a number"),
+        (
+            np.array([1.0, 2.0]),
+            "reward is array([1., 2.]); expected a number; make one number of it in a wrapper (env.wrappers)",
+        ),
         (1j, "reward is 1j; expected a number"),
         (10**400, "reward is 1000000000"),
         ([[1], [1, 2]], "reward is [[1], [1, 2]]; expected a finite float32"),

@@ -163,7 +163,8 @@ def _check_reward(reward: Any) -> str | None:
         if not isinstance(reward, _NUMBER):  # np.float64 is a float
             array = np.asarray(reward)
             if array.ndim or array.dtype.kind not in "biuf":
-                return f"reward is {_shown(reward)}; expected a number"
+                remedy = "; make one number of it in a wrapper (env.wrappers)" if array.size > 1 else ""
+                return f"reward is {_shown(reward)}; expected a number{remedy}"
         number = float(reward)
     except Exception:  # e.g. an integer beyond all floats, or an object that NumPy cannot convert
         return f"reward is {_shown(reward)}; expected a finite float32"
