@@ -199,7 +199,10 @@ def test_a_training_in_which_no_game_of_an_own_environment_has_finished_says_why
         command += ["--set", "env.kwargs={script: {length: 1_000}}"]
     output = invoke(*command).stdout
     assert "64 steps, 0 games, no game finished" in output
-    hint = "No game has finished. If games of this environment do not end, set max_episode_steps in gym.register"
+    hint = (
+        "No game has finished. If games of this environment do not end, set max_episode_steps in gym.register, or use "
+        "the wrapper TimeLimit (env.wrappers)"
+    )
     assert (hint in output) == may_be_endless
 
 

@@ -93,7 +93,10 @@ class TrainOutput:
         if self._style == "quiet":
             return
         if progress.steps and not progress.episodes and ":" in config.env.id:  # a user's own, which may never end
-            echo("No game has finished. If games of this environment do not end, set max_episode_steps in gym.register")
+            echo(
+                "No game has finished. If games of this environment do not end, set max_episode_steps in gym.register, "
+                "or use the wrapper TimeLimit (env.wrappers)"
+            )
         if exit_code:
             echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
         else:
