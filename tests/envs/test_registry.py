@@ -98,7 +98,7 @@ def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
         (
             "no_such_module:Maze-v0",
             "no_such_module:Maze-v0: module 'no_such_module' cannot be imported: ModuleNotFoundError: No module named "
-            "'no_such_module'; it must be in the current directory or on PYTHONPATH",
+            "'no_such_module'; install its package, or put it into the current directory or on PYTHONPATH",
         ),
         (
             "odd_envs:OwnBufer-v0",
@@ -146,6 +146,18 @@ def test_a_module_that_fails_is_named_with_its_error(tmp_path, monkeypatch):
     assert message("empty_error_envs:Maze-v0").endswith("cannot be imported: AssertionError")
 
 
+def test_the_submodules_of_a_package_that_registers_nothing_itself_are_listed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("__init__", "_private", "envs", "wrappers"):
+        (tmp_path / "quiet_package" / f"{name}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / "quiet_package" / f"{name}.py").write_text("import odd_envs\n" if name == "envs" else "")
+    assert message("quiet_package:Labyrinths/Maze-v9") == (
+        "quiet_package:Labyrinths/Maze-v9: module 'quiet_package' registers no environment 'Labyrinths/Maze-v9'; it "
+        "registers none itself: name the one of its modules that does (quiet_package.envs, quiet_package.wrappers)"
+    )
+    assert describe_env(EnvConfig(id="quiet_package.envs:Labyrinths/Maze-v0")).obs_shape == (1,)
+
+
 def test_an_id_with_a_namespace_is_written_after_its_module():
     text = message("odd_envs/Maze-v0")
     assert text.startswith("unknown environment 'odd_envs/Maze-v0'")
@@ -165,6 +177,20 @@ def test_an_id_of_a_module_may_leave_out_the_version(env_id):
 @pytest.mark.parametrize(("kwargs", "name"), [({"gravitation": 9.81}, "gravitation"), ({"id": "x"}, "id")])
 def test_the_error_of_an_unknown_argument_names_it(kwargs, name):
     assert re.fullmatch(rf"CartPole-v1 cannot be made: TypeError: .*'{name}'.*", message("CartPole-v1", **kwargs))
+
+
+def test_the_error_of_a_missing_argument_says_how_to_give_it():
+    def make(task):
+        return gymnasium.make("CartPole-v1")
+
+    gymnasium.register("Tasks-v0", entry_point=make)
+    try:
+        assert re.fullmatch(
+            r"Tasks-v0 cannot be made: TypeError: .*'task'.*; env.kwargs holds its arguments", message("Tasks-v0")
+        )
+        assert describe_env(EnvConfig(id="Tasks-v0", kwargs={"task": "reach"})).obs_shape == (4,)
+    finally:
+        del gymnasium.registry["Tasks-v0"]
 
 
 @pytest.mark.parametrize(

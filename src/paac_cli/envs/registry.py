@@ -1,6 +1,7 @@
 """Finds an environment among those that are registered with Gymnasium, and makes it."""
 
 import importlib
+import pkgutil
 import re
 import warnings
 from dataclasses import replace
@@ -72,7 +73,7 @@ def find_registered(env_id: str) -> Registration:
         imported = importlib.import_module(module)
     except Exception as error:  # third-party code may raise anything
         is_missing = isinstance(error, ModuleNotFoundError) and error.name in _parents(module)
-        where = "; it must be in the current directory or on PYTHONPATH" if is_missing else ""
+        where = "; install its package, or put it into the current directory or on PYTHONPATH" if is_missing else ""
         raise EnvironmentSpecError(
             f"{env_id}: module {module!r} cannot be imported: {describe_error(error)}{where}"
         ) from error
@@ -138,7 +139,15 @@ def _suggest_of(module: ModuleType, name: str) -> str:
             f"; register its class with gymnasium.register('{class_name}-v0', entry_point={class_name}) and use "
             f"{module.__name__}:{class_name}-v0"
         )
+    if not ids and (submodules := _submodules(module)):
+        return f"; it registers none itself: name the one of its modules that does ({', '.join(submodules)})"
     return nearest(name.rpartition("/")[2], ids, shown=ids.__getitem__)
+
+
+def _submodules(module: ModuleType) -> list[str]:
+    """The full names of the public modules of a package; none if `module` is no package."""
+    paths = getattr(module, "__path__", [])
+    return [f"{module.__name__}.{one.name}" for one in pkgutil.iter_modules(paths) if not one.name.startswith("_")]
 
 
 def _module_of(registered: Registration) -> str:
