@@ -157,7 +157,11 @@ GROUPS: dict[str, list[Contestant]] = {
         sac("Pendulum-v1").contestant(),
         peer("SB3 SAC", "sb3_sac.py", "sb3", "--env", "Pendulum-v1", num_envs=1),
     ],
-    "dqn": [dqn().contestant(), peer("SB3 DQN", "sb3_dqn.py", "sb3", num_envs=DQN_ENVS)],
+    "dqn": [
+        dqn().contestant(),
+        peer("SB3 DQN, SubprocVecEnv", "sb3_dqn.py", "sb3", "--vec-env", "subproc", num_envs=DQN_ENVS),
+        peer("SB3 DQN, DummyVecEnv", "sb3_dqn.py", "sb3", "--vec-env", "dummy", num_envs=DQN_ENVS),
+    ],
     SCALING: [training("nips", num_envs=n).contestant(f"{n} environments") for n in (16, 32, 64, 128, 256)],
     "small": [
         response("paac --help", "--help"),

@@ -59,7 +59,7 @@ TARGETS = [
     Target("cartpole", against=_SB3_PPO, at_least=1.5, unit="x"),
     Target("pendulum", against=_SB3_PPO, at_least=1.5, unit="x"),
     Target("sac", against=("SB3 SAC",), at_least=2.0, unit="x"),
-    Target("dqn", against=("SB3 DQN",), at_least=1.5, unit="x"),
+    Target("dqn", against=("SB3 DQN, SubprocVecEnv", "SB3 DQN, DummyVecEnv"), at_least=1.5, unit="x"),
     # On processors with AVX-512. Without it oneDNN, which TensorFlow then leaves off, should give more.
     _faster("nips", 1.15),
     _faster("nature", 1.1),

@@ -1,7 +1,7 @@
 """Complete training: Stable-Baselines3's DQN with its nature CNN on Pong, on the CPU.
 
-8 environments in one process, one update on a batch of 32 for every 4 agent steps, and a buffer of 10,000 transitions,
-which holds each observation twice.
+8 environments, one update on a batch of 32 for every 4 agent steps, and a buffer of 10,000 transitions, which holds
+each observation twice. In a step in which it explores, this DQN does not compute the network, and paac does.
 """
 
 import torch
@@ -9,15 +9,25 @@ from measuring import Windows, cores, parse_arguments, print_result
 from sb3_a2c import UntilMeasured
 from stable_baselines3 import DQN
 from stable_baselines3.common.env_util import make_atari_env
-from stable_baselines3.common.vec_env import VecFrameStack
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
 
 STEPS_PER_UPDATE = 4
+EXPLORATION_STEPS = 200_000  # as in the preset dqn/pong
+TOTAL_STEPS = 10**9  # never reached
 
 
 def main() -> None:
-    arguments = parse_arguments(__doc__)
+    arguments = parse_arguments(__doc__, vec_env=("subproc", "dummy"))
     torch.set_num_threads(cores())
-    envs = VecFrameStack(make_atari_env("ale_py:PongNoFrameskip-v4", n_envs=arguments.num_envs, seed=0), n_stack=4)
+    subproc = arguments.vec_env == "subproc"
+    envs = make_atari_env(
+        "ale_py:PongNoFrameskip-v4",
+        n_envs=arguments.num_envs,
+        seed=0,
+        vec_env_cls=SubprocVecEnv if subproc else DummyVecEnv,
+        vec_env_kwargs={"start_method": "fork"} if subproc else None,
+    )
+    envs = VecFrameStack(envs, n_stack=4)
     model = DQN(
         "CnnPolicy",
         envs,
@@ -26,14 +36,18 @@ def main() -> None:
         batch_size=32,
         train_freq=1,
         gradient_steps=arguments.num_envs // STEPS_PER_UPDATE,
+        exploration_fraction=EXPLORATION_STEPS / TOTAL_STEPS,
+        exploration_final_eps=0.01,
         device="cpu",
         seed=0,
     )
     windows = Windows(arguments.seconds, arguments.warm_up)
-    model.learn(10**9, callback=UntilMeasured(windows), log_interval=10**9)
+    model.learn(TOTAL_STEPS, callback=UntilMeasured(windows), log_interval=10**9)
     envs.close()
     print_result(
-        "Stable-Baselines3 DQN", windows.measured, ["stable-baselines3", "torch", "ale-py", "gymnasium", "numpy"]
+        f"Stable-Baselines3 DQN, {type(envs.venv).__name__}",
+        windows.measured,
+        ["stable-baselines3", "torch", "ale-py", "gymnasium", "numpy"],
     )
 
 

@@ -250,15 +250,15 @@ def test_updates_are_the_same_bits_with_one_core_and_with_several(monkeypatch, s
         np.testing.assert_array_equal(array, states[1][name], err_msg=name)
 
 
-@pytest.mark.parametrize(("ratio", "updates"), [(0.3, 12), (0.29, 29)])
-def test_updates_follow_the_ratio_and_begin_after_learning_starts(ratio, updates):
+@pytest.mark.parametrize(("ratio", "steps", "updates"), [(0.3, 40, 12), (0.29, 100, 29)])
+def test_updates_follow_the_ratio_and_begin_after_learning_starts(ratio, steps, updates):
     config = make_config("sac", num_envs=4, learning_starts=20, batch_size=4, utd_ratio=ratio, buffer_size=1000)
     agent = make_agent(config, SPEC)
     made = []
     agent._update = lambda batch, seeds, update=agent._update: made.append(1) or update(batch, seeds)
     run(agent, corridor_for(config), 5)
     assert made == []
-    run(agent, corridor_for(config), updates * 100 // round(100 * ratio) // 4)
+    run(agent, corridor_for(config), steps // 4)
     assert len(made) == updates  # 100 steps * 0.29: a little less than 29 in binary
 
 

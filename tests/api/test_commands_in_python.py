@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import math
+import os
 import signal
 import subprocess
 import sys
@@ -11,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paac_cli.api import evaluate, record, train
-from paac_cli.errors import CommandError, PaacError
+from paac_cli.api import commands, evaluate, record, train
+from paac_cli.errors import CommandError, ConfigError, PaacError
 from run_paac import environment, paac_here
 from short_runs import QUICK, checkpoint_names, contents, final_state, logged_steps, metrics_rows
 
@@ -55,22 +57,27 @@ def test_a_training_is_that_of_the_command(tmp_path):
 
 
 def test_false_stops_a_training_and_the_same_call_resumes_it(tmp_path):
-    def run(**more):
-        return train("cartpole", SETTINGS, total_steps=6400, run_dir=tmp_path, **OPTIONS, **more)
+    def run(total_steps, **more):
+        return train("cartpole", SETTINGS, total_steps=total_steps, run_dir=tmp_path, **OPTIONS, **more)
 
-    stopped = run(on_metrics=lambda steps, _: steps < 640)
-    assert 640 <= stopped.steps < 6400
+    stopped = run(10**7, on_metrics=lambda steps, _: np.bool_(steps < 640))
+    assert 640 <= stopped.steps < 10**7
     assert not stopped.is_finished
-    assert run()[1:2] == (6400,)
-    assert run(fresh=False).is_finished
+    resumed = run(stopped.steps + 640, fresh=np.False_)
+    assert (resumed.steps, resumed.is_finished) == (stopped.steps + 640, True)
 
 
 def test_a_callback_that_is_slower_than_the_training_stops_it_once(tmp_path):
+    called = []
+
     def refuse(steps, metrics):
         time.sleep(3)  # meanwhile the training goes on, and there are more rows
+        called.append(steps)
         return False
 
     result = train("cartpole", SETTINGS, total_steps=10**7, run_dir=tmp_path, on_metrics=refuse, **OPTIONS)
+    assert called == [320]
+    assert result.steps > 640
     assert checkpoint_names(tmp_path)[-1] == f"step_{result.steps:012}"
 
 
@@ -127,9 +134,57 @@ def test_a_failure_has_the_message_and_the_exit_code_of_the_command(tmp_path):
     assert not contents(tmp_path)
 
 
-def test_a_setting_that_is_no_data_is_refused():
-    with pytest.raises(TypeError):
-        train("cartpole", {"env.kwargs": {"function": len}}, show=None)
+@pytest.mark.parametrize("value", [len, math.inf, {1, 2}])
+def test_a_setting_that_is_no_data_is_refused(value):
+    with pytest.raises(ConfigError, match=r"^env\.kwargs = "):
+        train("cartpole", {"env.kwargs": {"key": value}}, show=None)
+
+
+class Prints:
+    """Stands in for `paac`, which prints these lines and ends with this exit code when it gets SIGTERM, or at once."""
+
+    def __init__(self, *lines, code=0, waits=False):
+        self.program = "import signal, sys, time\n"
+        if waits:
+            self.program += (
+                f"signal.signal(signal.SIGTERM, lambda *_: (print('disk full', file=sys.stderr), exit({code})))\n"
+            )
+        self.program += f"print({os.linesep.join(lines)!r}, flush=True)\n"
+        self.program += "time.sleep(100)\n" if waits else f"exit({code})\n"
+
+    def __call__(self, arguments, cores, env, output, errors):
+        return subprocess.Popen([sys.executable, "-c", self.program], stdout=output, stderr=errors, text=True)
+
+
+ROW = '{"type": "metrics", "time": "", "steps": 1, "text": "1 step", "metrics": {"train/loss": null}}'
+
+
+def test_lines_of_an_algorithm_are_shown_between_rows(monkeypatch):
+    result = '{"type": "result", "time": "", "steps": 1, "games": 0, "mean_return": null, "goal_reached": false, '
+    monkeypatch.setattr(
+        commands, "start_paac", Prints("hello", '{"type": 1}', ROW, f'{result}"run_dir": "a", "exit_code": 0}}')
+    )
+    shown, rows = [], []
+    finished = train("cartpole", show=shown.append, on_metrics=lambda *row: rows.append(row))
+    assert shown == ["hello", '{"type": 1}', "1 step"]
+    assert [steps for steps, _ in rows] == [1]
+    assert math.isnan(rows[0][1]["train/loss"])
+    assert math.isnan(finished.mean_return)
+
+
+def test_output_that_is_no_report_is_an_error(monkeypatch):
+    monkeypatch.setattr(commands, "start_paac", Prints("hello"))
+    with pytest.raises(CommandError, match="paac eval has not printed a report but:\nhello"):
+        evaluate("run", show=None)
+    with pytest.raises(CommandError, match="paac train has printed no result"):
+        train("cartpole", show=None)
+
+
+def test_a_training_that_cannot_be_saved_is_reported_with_the_error_that_stopped_it(monkeypatch):
+    monkeypatch.setattr(commands, "start_paac", Prints(ROW, code=2, waits=True))
+    with pytest.raises(ZeroDivisionError) as failure:
+        train("cartpole", show=None, on_metrics=lambda *_: 1 // 0)
+    assert failure.value.__notes__ == ["paac train could not be stopped as it should:\ndisk full"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -117,9 +117,9 @@ def make_agent(
     for member in _MEMBERS:
         try:
             attrgetter(member)(agent)
-        except AttributeError:
+        except AttributeError as error:
             raise AlgorithmError(
-                f"algorithm {config.algorithm.name!r} does not implement {member}; docs/algorithms/README.md lists "
-                "what an algorithm must have"
-            ) from None
+                f"algorithm {config.algorithm.name!r} does not implement {member} ({error}); docs/algorithms/README.md "
+                "lists what an algorithm must have"
+            ) from error
     return agent

@@ -64,7 +64,7 @@ class Dqn:
         assert isinstance(config.algorithm, DqnConfig)
         self._settings = settings = config.algorithm
         self._seed, self._num_envs = config.seed, config.sampling.num_envs
-        self._steps_per_update = Fraction(str(settings.steps_per_update))  # as decimal: 7 / 0.07 < 100 in binary
+        self._steps_per_update = Fraction(str(settings.steps_per_update))  # exact: 7 / 0.07 < 100 in binary
         self._network, self._target = (
             QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling) for _ in range(2)
         )

@@ -90,7 +90,7 @@ class Sac:
         actions = _action_kind(spec)
         self._target_entropy = _target_entropy(settings, spec.action)
         self._follows_masks = spec.has_mask and settings.target_entropy == "auto"
-        self._utd_ratio = Fraction(str(settings.utd_ratio))  # as decimal, since 0.29 * 100 < 29 for binary numbers
+        self._utd_ratio = Fraction(str(settings.utd_ratio))  # exact: 100 * 0.29 < 29 in binary
         self._network, target = (
             SoftActorCritic(
                 config.network,

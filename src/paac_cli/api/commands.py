@@ -18,17 +18,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from paac_cli.errors import CommandError
+import numpy as np
+
+from paac_cli.errors import CommandError, ConfigError
 from paac_cli.training.processes import start_paac
 
 #: Shows a line of text to a person.
 Show = Callable[[str], None]
-#: Gets the step and a row of metrics: column -> number, NaN where it is missing. If it returns False, training stops.
+#: Gets the step and a row of metrics: column -> number, NaN where it is missing. The training stops if it returns
+#: something false, such as `False`, other than None.
 OnMetrics = Callable[[int, dict[str, float]], object]
 
 _SHOW_EVERY = 10.0  # minimum seconds between lines about progress
 _ERROR_LINES = 100  # of standard error, in the message of a CommandError
-_POLL = 0.5  # seconds
+_POLL = 0.5  # seconds between looks whether a command that prints nothing has ended
+_GRACE = 5.0  # seconds for the last lines of one that has ended
+_STOPPED = (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM)  # exit codes after `stop`
+
+
+class _Line(NamedTuple):
+    """What a command has printed."""
+
+    text: str
+    is_error: bool  #: whether on standard error
 
 
 class TrainResult(NamedTuple):
@@ -54,15 +66,15 @@ def train(
 
     preset:     a name, or the path of a YAML file.
     settings:   key -> value, e.g. {"algorithm.gamma": 0.98, "env.kwargs": {"size": 8}}.
-    on_metrics: called after every `training.log_every` steps. If it returns False or raises, the training saves a
-                checkpoint and stops.
+    on_metrics: called after every `training.log_every` steps. If it returns something false, such as `False`, other
+                than None, or raises, the training saves a checkpoint and stops.
     show:       gets events, and a line about progress every ten seconds; None: nothing is shown.
     options:    those of the command, e.g. env="Acrobot-v1", seed=2, total_steps=100_000, run_dir="runs/a", fresh=True.
 
     Ctrl-C, too, saves and stops, before it raises KeyboardInterrupt; a second one does not save. Raises CommandError if
-    the command fails.
+    the command fails, and ConfigError if a setting is no data.
     """
-    assignments = [f"--set={key}={json.dumps(value, default=_plain)}" for key, value in (settings or {}).items()]
+    assignments = [f"--set={key}={_to_yaml(key, value)}" for key, value in (settings or {}).items()]
     arguments = ["train", f"--preset={os.fspath(preset)}", *assignments, *_flags(options), "--log-json"]
     result: dict[str, Any] | None = None
     shown_at = -math.inf
@@ -75,12 +87,13 @@ def train(
                 if time.monotonic() - shown_at >= _SHOW_EVERY:
                     shown_at = time.monotonic()
                     command.show(entry["text"])
-                row = _numbers(entry["metrics"])
-                if on_metrics and not command.is_stopping and on_metrics(entry["steps"], row) is False:
-                    command.stop()
+                if on_metrics is not None and not command.is_stopping:
+                    answer = on_metrics(entry["steps"], _numbers(entry["metrics"]))
+                    if answer is not None and not answer:
+                        command.stop()
             elif entry.get("event") != "checkpoint_saved":
                 command.show(entry["text"])
-        command.check(is_stopped=result is not None)
+        command.check(None if result is None else result["exit_code"])
     if result is None:
         raise CommandError("paac train has printed no result", 0)
     return TrainResult(
@@ -105,7 +118,10 @@ def evaluate(path: str | os.PathLike[str], *, show: Show | None = print, **optio
     with _Command(["eval", os.fspath(path), "--json", *_flags(options)], show) as command:
         text = "\n".join(command.output())
         command.check()
-    report: dict[str, Any] = json.loads(text)
+    try:
+        report: dict[str, Any] = json.loads(text)
+    except ValueError:
+        raise CommandError(f"paac eval has not printed a report but:\n{text}", 0) from None
     return report
 
 
@@ -134,19 +150,25 @@ class _Command:
     def __init__(self, arguments: Sequence[str], show: Show | None) -> None:
         """show: gets the lines of its standard error, and those that `show` is called with; None: nothing is shown."""
         self._name = arguments[0]
-        self.show: Show = show or _discard
+        self.show: Show = _discard if show is None else show
         self.is_stopping = False
-        self._process = start_paac(arguments, os.sched_getaffinity(0), {}, subprocess.PIPE, subprocess.PIPE)
         self._errors: deque[str] = deque(maxlen=_ERROR_LINES)
-        self._lines: queue.SimpleQueue[tuple[bool, str]] = queue.SimpleQueue()
-        streams = ((False, self._process.stdout), (True, self._process.stderr))
-        self._readers = [threading.Thread(target=self._read, args=each, daemon=True) for each in streams]
-        for reader in self._readers:
-            reader.start()
+        self._lines: queue.SimpleQueue[_Line | None] = queue.SimpleQueue()  # None: the end of a stream
+        self._process = start_paac(arguments, os.sched_getaffinity(0), {}, subprocess.PIPE, subprocess.PIPE)
+        streams = ((self._process.stdout, False), (self._process.stderr, True))
+        self._open = len(streams)
+        try:
+            for each in streams:
+                threading.Thread(target=self._read, args=each, daemon=True).start()
+        except BaseException:
+            self._kill()
+            raise
 
-    def _read(self, is_error: bool, stream: Any) -> None:
-        for line in stream:
-            self._lines.put((is_error, line.rstrip("\n")))
+    def _read(self, stream: Any, is_error: bool) -> None:
+        with stream:
+            for line in stream:
+                self._lines.put(_Line(line.rstrip("\n"), is_error))
+        self._lines.put(None)
 
     def __enter__(self) -> Self:
         return self
@@ -154,45 +176,48 @@ class _Command:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self.stop()
         try:
+            if error is not None and self._process.poll() is None:
+                self.show = _discard  # which may be what has raised
+                self.stop()
+                deque(self.output(), maxlen=0)
+                if self._process.wait() not in (0, *_STOPPED):
+                    error.add_note("\n".join([f"paac {self._name} could not be stopped as it should:", *self._errors]))
             self._process.wait()
-        finally:  # a second Ctrl-C
-            self._process.kill()
-            self._process.wait()
+        finally:  # also after a second Ctrl-C
+            self._kill()
 
     def stop(self) -> None:
-        """Let it save, if it trains, and end. Once: a second signal would end it without saving."""
-        if not self.is_stopping:
-            self.is_stopping = True
-            self._process.send_signal(signal.SIGINT)
+        """Let it save, if it trains, and end."""
+        self.is_stopping = True
+        self._process.terminate()
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def output(self) -> Iterator[str]:
         """The lines of its standard output, until it has ended; those of its standard error are shown meanwhile."""
-        while not self._has_ended():
+        while self._open:
+            has_ended = self._process.poll() is not None
             try:
-                is_error, line = self._lines.get(timeout=_POLL)
+                line = self._lines.get(timeout=_GRACE if has_ended else _POLL)
             except queue.Empty:
+                if has_ended:  # a process that it has left behind holds its pipes open
+                    return
                 continue
-            if not is_error:
-                yield line
-                continue
-            self._errors.append(line)
-            self.show(line)
+            if line is None:
+                self._open -= 1
+            elif line.is_error:
+                self._errors.append(line.text)
+                self.show(line.text)
+            else:
+                yield line.text
 
-    def _has_ended(self) -> bool:
-        """Whether no line will come. A process that it has left behind may hold its pipes open for longer."""
-        has_ended = self._process.poll() is not None
-        if has_ended:
-            for reader in self._readers:
-                reader.join(_POLL)
-        return has_ended and self._lines.empty()
-
-    def check(self, *, is_stopped: bool = False) -> None:
-        """Raise CommandError if it has failed. is_stopped: it was stopped as it should be, if it has not finished."""
+    def check(self, expected: int | None = None) -> None:
+        """Raise CommandError if it has failed. expected: the exit code that it has announced; None: none."""
         code = self._process.wait()
-        if code and not is_stopped:
+        if code and code != expected:
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
             raise CommandError("\n".join([f"paac {self._name} {how}", *self._errors]), code)
 
@@ -203,8 +228,8 @@ def _discard(_: str) -> None:
 
 def _flags(options: Mapping[str, Any]) -> Iterator[str]:
     """Keyword arguments as options: True is an option without a value, and None and False leave it out."""
-    for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
+    for name, given in options.items():
+        option, value = f"--{name.replace('_', '-')}", given.item() if isinstance(given, np.generic) else given
         if value is True:
             yield option
         elif value is not None and value is not False:
@@ -212,18 +237,28 @@ def _flags(options: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _entry(line: str) -> dict[str, Any]:
-    """A line of `paac train --log-json`, or one of type "text", which an environment or a library has printed."""
+    """A line of `paac train --log-json`, or one of type "text", which an algorithm or a library has printed."""
     try:
         entry = json.loads(line)
     except ValueError:
         entry = None
-    return entry if isinstance(entry, dict) and "type" in entry else {"type": "text", "text": line}
+    is_ours = isinstance(entry, dict) and entry.keys() >= {"type", "time"}
+    return entry if is_ours else {"type": "text", "text": line}
 
 
 def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:
     return {name: math.nan if number is None else number for name, number in metrics.items()}
 
 
-def _plain(value: Any) -> Any:
-    """A setting as what JSON has: of a number or an array of NumPy, or a path. Raises TypeError."""
-    return value.tolist() if hasattr(value, "tolist") else os.fspath(value)
+def _to_yaml(key: str, value: Any) -> str:
+    """The value of a setting as JSON, which is YAML, too. Raises ConfigError if it is no data."""
+
+    def plain(value: Any) -> Any:
+        return value.tolist() if isinstance(value, np.generic | np.ndarray) else os.fspath(value)
+
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=plain)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{key} = {value!r}: not a finite number, text, list or mapping of these ({error})"
+        ) from error

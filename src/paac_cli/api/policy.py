@@ -51,8 +51,12 @@ class Choice(NamedTuple):
     """The action of a policy for an observation, and its estimates."""
 
     action: Any  #: as in the action space
-    value: float  #: estimate of the discounted return, of rewards as learning gets them: clipped or normalised
-    probability: NDArray[np.float32]  #: [A], of each action if the action space is Discrete; otherwise [0]
+    #: Estimate of the discounted return, of rewards as learning gets them: clipped or normalised. Of `sac` it is that
+    #: of `action`, with the rewards for entropy.
+    value: float
+    #: [A], of each action if the action space is Discrete, in its order, whatever its `start`; otherwise [0]. Of
+    #: algorithms with a policy it is that of sampling; of `dqn` and `nstep_q` it depends on `greedy`.
+    probability: NDArray[np.float32]
 
 
 class Policy:
@@ -103,7 +107,7 @@ class Policy:
         return self.choose(obs, info, greedy=greedy).action
 
     def choose(self, obs: Any, info: dict[str, Any] | None = None, *, greedy: bool = False) -> Choice:
-        """The action that `act` returns for the same arguments, the value of `obs`, and action probabilities."""
+        """The action that `act` returns for the same arguments, with the estimates of the policy."""
         if problem := self._check(obs):
             raise EnvOutputError(problem)
         rows = np.zeros((1, *self._spec.obs_shape), self._spec.obs_dtype)

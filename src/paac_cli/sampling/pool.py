@@ -148,7 +148,7 @@ class WorkerPool:
     def send(self, actions: NDArray, active: NDArray[np.bool_] | None = None) -> None:
         """Start a step: send `actions` [N, ...] to the workers and return while they play.
 
-        Raises AlgorithmError if their shape is another one, or if their dtype would lose more than precision.
+        Raises AlgorithmError if their shape or the kind of their dtype is another one, such as float for integers.
         """
         assert self._latest is not None, "call reset or restore first"
         assert not self._is_stepping, "call receive first"

@@ -145,10 +145,9 @@ class _Session:
         for step, metrics in interact(training.agent, training.pool, length, self._stopwatch):
             played.append(step)
             if metrics is not None:
-                # Waits for the device, as the next `act` would.
-                updates.append(_as_floats(metrics))
                 now = progress.steps + len(played) * num_envs
                 with ranks.failing_together():
+                    updates.append(_as_floats(metrics))  # waits for the device, as the next `act` would
                     check_metrics(updates[-1], training.agent, step, now, training.run_dir.path, ranks)
             if training.stop.is_urgent and len(played) < length and ranks.size == 1:
                 raise StoppedError("the stop did not wait for the end of the rollout")

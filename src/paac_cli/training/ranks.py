@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
-from paac_cli.errors import ClusterError, LearningError
+from paac_cli.errors import AlgorithmError, ClusterError, LearningError
 from paac_cli.events import Approximate, Event, Info, Log
 from paac_cli.runs.arrays import array_pieces, arrays_from_bytes
 from paac_cli.runs.checkpoint import PARTS, Checkpoint, PolicyArrays, from_messages, to_messages
@@ -80,10 +80,10 @@ class Ranks:
 
     @contextlib.contextmanager
     def failing_together(self) -> Iterator[None]:
-        """For a block that raises LearningError in every rank or in none: no rank may end before all have come here."""
+        """For a block that fails in every rank or in none: no rank may end before all have come here."""
         try:
             yield
-        except LearningError:
+        except (AlgorithmError, LearningError):
             self.finish()
             raise
 
