@@ -23,18 +23,23 @@ class UntilMeasured(BaseCallback):
         return self._windows.add(self.training_env.num_envs)
 
 
-def main() -> None:
-    arguments = parse_arguments(__doc__, vec_env=("subproc", "dummy"))
-    torch.set_num_threads(cores())
-    subproc = arguments.vec_env == "subproc"
+def pong(num_envs: int, vec_env: str) -> VecFrameStack:
+    """Environments of Pong with four stacked frames; vec_env: "subproc" or "dummy"."""
+    subproc = vec_env == "subproc"
     envs = make_atari_env(
         "ale_py:PongNoFrameskip-v4",
-        n_envs=arguments.num_envs,
+        n_envs=num_envs,
         seed=0,
         vec_env_cls=SubprocVecEnv if subproc else DummyVecEnv,
         vec_env_kwargs={"start_method": "fork"} if subproc else None,
     )
-    envs = VecFrameStack(envs, n_stack=4)
+    return VecFrameStack(envs, n_stack=4)
+
+
+def main() -> None:
+    arguments = parse_arguments(__doc__, vec_env=("subproc", "dummy"))
+    torch.set_num_threads(cores())
+    envs = pong(arguments.num_envs, arguments.vec_env)
     model = A2C("CnnPolicy", envs, n_steps=5, ent_coef=0.01, vf_coef=0.25, device="cpu", seed=0)
     windows = Windows(arguments.seconds, arguments.warm_up)
     model.learn(10**9, callback=UntilMeasured(windows), log_interval=10**9)

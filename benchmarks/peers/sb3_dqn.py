@@ -6,10 +6,8 @@ each observation twice. In a step in which it explores, this DQN does not comput
 
 import torch
 from measuring import Windows, cores, parse_arguments, print_result
-from sb3_a2c import UntilMeasured
+from sb3_a2c import UntilMeasured, pong
 from stable_baselines3 import DQN
-from stable_baselines3.common.env_util import make_atari_env
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFrameStack
 
 STEPS_PER_UPDATE = 4
 EXPLORATION_STEPS = 200_000  # as in the preset dqn/pong
@@ -19,15 +17,7 @@ TOTAL_STEPS = 10**9  # never reached
 def main() -> None:
     arguments = parse_arguments(__doc__, vec_env=("subproc", "dummy"))
     torch.set_num_threads(cores())
-    subproc = arguments.vec_env == "subproc"
-    envs = make_atari_env(
-        "ale_py:PongNoFrameskip-v4",
-        n_envs=arguments.num_envs,
-        seed=0,
-        vec_env_cls=SubprocVecEnv if subproc else DummyVecEnv,
-        vec_env_kwargs={"start_method": "fork"} if subproc else None,
-    )
-    envs = VecFrameStack(envs, n_stack=4)
+    envs = pong(arguments.num_envs, arguments.vec_env)
     model = DQN(
         "CnnPolicy",
         envs,
