@@ -51,6 +51,17 @@ def test_without_a_display_mujoco_draws_with_egl(monkeypatch, variables, draws, 
     assert found == expected
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems can always draw")
+def test_mujoco_draws_with_egl_if_the_module_of_an_environment_imports_it(monkeypatch, tmp_path):
+    """As that of dm_control does: MuJoCo reads the variable when it is imported."""
+    for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "reads_mujoco_gl.py").write_text("import os\n\nfound = os.environ.get('MUJOCO_GL')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    make_env(EnvConfig(id="reads_mujoco_gl:CartPole-v1"), lambda frame: None).close()
+    assert os.environ.pop("MUJOCO_GL", None) == sys.modules["reads_mujoco_gl"].found == "egl"
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -27,12 +27,12 @@ def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env
 
     render_mode: for the environment; None if it will not be rendered.
     """
-    found = find_registered(config.id)
     kwargs: dict[str, Any] = {"disable_env_checker": True, **config.kwargs}  # Gymnasium's checker, which only warns
     if render_mode is not None:  # some environments do not take this argument
         kwargs["render_mode"] = render_mode
     if kwargs.get("render_mode"):
-        draw_without_display()
+        draw_without_display()  # before the module of the environment is imported, which may import MuJoCo
+    found = find_registered(config.id)
     try:
         with warnings.catch_warnings():
             # It may be able to render although its metadata does not say so; if not, there is an error.
