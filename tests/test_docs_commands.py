@@ -32,6 +32,13 @@ NOT_RUN = {
     "paac train --preset pong --cluster host-a:4000,host-b:4000 --rank 0": "needs two machines; see test_ranks.py",
     "paac train --preset pong --cluster host-a:4000,host-b:4000 --rank 1": "needs two machines; see test_ranks.py",
     "srun --ntasks 4 paac train --preset pong": "needs Slurm",
+    "paac train --preset atari --env vizdoom.gymnasium_wrapper:VizdoomBasic-v1 --set env.protocol=null"
+    " --set 'env.wrappers=[third_party:Screen]' --set 'env.resize=[60,80]' --set env.grayscale=true"
+    " --set env.frame_stack=2": "needs vizdoom",
+    "paac train --preset ppo/halfcheetah --env metaworld:Meta-World/MT1"
+    " --set 'env.kwargs={env_name: reach-v3, seed: 1}'"
+    " --set 'env.wrappers=[third_party:SeedMetaWorld]'": "needs metaworld",
+    "paac train --preset atari --env third_party:Crafter-v0 --set env.protocol=null": "needs crafter",
 }
 
 #: Pages that start several processes with TensorFlow, measure, or train much: left out by default.
