@@ -78,7 +78,7 @@ def test_a_callback_that_is_slower_than_the_training_stops_it_once(tmp_path):
     result = train("cartpole", SETTINGS, total_steps=10**7, run_dir=tmp_path, on_metrics=refuse, **OPTIONS)
     assert called == [320]
     assert result.steps > 640
-    assert checkpoint_names(tmp_path)[-1] == f"step_{result.steps:012}"
+    assert checkpoint_names(tmp_path)[-1] == f"step_{result.steps:09}"
 
 
 def test_an_error_of_the_callback_stops_a_training_and_is_raised(tmp_path):

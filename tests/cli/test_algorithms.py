@@ -153,7 +153,10 @@ def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("del self.predict", "algorithm 'faulty:Faulty' does not implement predict; docs/algorithms/README.md lists"),
+        (
+            "del self.predict",
+            "algorithm 'faulty:Faulty' does not implement predict ('Faulty' object has no attribute 'predict')",
+        ),
         ("self.memory = object()", "algorithm 'faulty:Faulty' does not implement memory.rewind"),
         ("self.learn = lambda step: {'train/loss': [1.0, 2.0]}", "the metric 'train/loss' = [1.0, 2.0]; expected one"),
         ("self.learn = lambda step: {'time/fps': 1.0}", "the metric 'time/fps'; names that begin with rollout/ or"),
