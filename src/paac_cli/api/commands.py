@@ -215,7 +215,7 @@ class _Command:
                 yield line.text
 
     def check(self, expected: int | None = None) -> None:
-        """Raise CommandError if it has failed. expected: the exit code that it has announced; None: none."""
+        """Raise CommandError if it has failed. expected: the exit code in its result; None without a result."""
         code = self._process.wait()
         if code and code != expected:
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"

@@ -111,10 +111,10 @@ class Policy:
         if problem := self._check(obs):
             raise EnvOutputError(problem)
         rows = np.zeros((1, *self._spec.obs_shape), self._spec.obs_dtype)
-        if self._mask is not None and info is None:
-            raise EnvOutputError("this policy needs the action mask: act(obs, info), with the info of reset or step")
         if self._mask is None:
             self._observations.write(obs, rows[0])
+        elif info is None:
+            raise EnvOutputError("this policy needs the action mask: act(obs, info), with the info of reset or step")
         else:
             self._observations.write(obs, self._mask.split(rows[0]))
             self._mask.write(info, rows[0], self._steps_of_game)

@@ -145,7 +145,7 @@ def _suggest_of(module: ModuleType, name: str) -> str:
 
 
 def _submodules(module: ModuleType) -> list[str]:
-    """The full names of the public modules of a package; none if `module` is no package."""
+    """The full names of the public modules of a package; empty if `module` is not a package."""
     paths = getattr(module, "__path__", [])
     return [f"{module.__name__}.{one.name}" for one in pkgutil.iter_modules(paths) if not one.name.startswith("_")]
 

@@ -94,11 +94,11 @@ class Jobs:
         cores = self._free_cores[0]
         if output is not None:
             with appending(output) as file:
-                process, forwarding = start_paac(arguments, cores, {}, file), None
+                process, forwarding = start_paac(arguments, cores, {}, file, subprocess.STDOUT), None
         elif self._most == 1:
             process, forwarding = start_paac(arguments, cores, {}), None
         else:
-            process = start_paac(arguments, cores, {}, subprocess.PIPE)
+            process = start_paac(arguments, cores, {}, subprocess.PIPE, subprocess.STDOUT)
             forwarding = forward_lines(process, name, self._show)
         self._free_cores.pop(0)
         self._running[name] = _Running(process, cores, forwarding)

@@ -39,7 +39,8 @@ class LocalRanks:
             for rank, cores in enumerate(split_cores(size)):
                 config = {"cluster": {JOB: addresses}, "task": {"type": JOB, "index": rank}}
                 settings = {"TF_CONFIG": json.dumps(config)}
-                self._processes.append(start_paac(arguments, cores, settings, subprocess.PIPE if rank else None))
+                streams = (subprocess.PIPE, subprocess.STDOUT) if rank else ()
+                self._processes.append(start_paac(arguments, cores, settings, *streams))
         except BaseException:
             self._kill()
             raise

@@ -208,8 +208,9 @@ class _Session:
         if self._has_checked_info or not self._training.progress.episodes:
             return
         self._has_checked_info = True
+        reported = self._training.progress.info_means
         for key in self._training.config.training.info_keys:
-            if metric_of(key) not in self._training.progress.info_means:
+            if metric_of(key) not in reported:
                 self._training.log(
                     Alert(f"training.info_keys: no game so far had a number {key!r} in the info of its last step")
                 )

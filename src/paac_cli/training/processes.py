@@ -24,9 +24,8 @@ def start_paac(
 ) -> subprocess.Popen[str]:
     """Start `paac ARGUMENTS`. It stops when this process ends, and gets signals only from it, not from a terminal.
 
-    cores: that it may use. env: environment variables, besides those of this process. output: the descriptor of a
-    file, or `subprocess.PIPE`, for all that it prints; None: it prints where this process does. errors: the same for
-    its standard error alone.
+    cores: that it may use. env: environment variables, besides those of this process. output, errors: as `stdout` and
+    `stderr` of `subprocess.Popen`; None: it prints where this process does.
     """
     libc = ctypes.CDLL(None)
 
@@ -39,7 +38,7 @@ def start_paac(
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=errors if errors is not None or output is None else subprocess.STDOUT,
+        stderr=errors,
         text=True,
         errors="backslashreplace",
         process_group=0,  # Ctrl-C is sent on once, and not by the terminal too, where a second one means more

@@ -80,7 +80,7 @@ class Ranks:
 
     @contextlib.contextmanager
     def failing_together(self) -> Iterator[None]:
-        """For a block that fails in every rank or in none: no rank may end before all have come here."""
+        """For a block that fails in all ranks or in no rank: none may end before all have come here."""
         try:
             yield
         except (AlgorithmError, LearningError):
