@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paac_cli.text import (
+    counted,
     describe_error,
     format_count,
     format_score,
@@ -18,6 +19,11 @@ from paac_cli.text import (
     shell_quoted,
     shorten,
 )
+
+
+def test_a_noun_has_the_number_that_stands_before_it():
+    assert [counted(number, "game") for number in (0, 1, 2_000)] == ["0 games", "1 game", "2,000 games"]
+    assert [counted(number, "policy", "policies") for number in (1, 2)] == ["1 policy", "2 policies"]
 
 
 @pytest.mark.parametrize(

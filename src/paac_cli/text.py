@@ -21,8 +21,8 @@ def in_ranks(number: int) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`number` with the right form of `noun`: "1 worker", "2 workers". plural: if it is not `noun` with an s."""
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+    """`number` with the right form of `noun`: "1 worker", "2,000 workers". plural: if it is not `noun` with an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def ranges(numbers: Iterable[int]) -> list[str]:

@@ -67,7 +67,7 @@ def test_eval_shows_progress_without_a_terminal_and_a_hint_while_no_game_ends(tr
     monkeypatch.setattr(playing, "_HINT_AFTER", 0.0)
     result = invoke("eval", trained, "--json", "--episodes", 2)
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("No game has ended yet; the longest has 1 steps. ")
+    assert lines[0].startswith("No game has ended yet; the longest has 1 step. ")
     assert lines[0].endswith("--max-steps N")
     assert lines[1] == "2 steps, 0 of 2 games"
     assert lines[-1].endswith(" steps, 2 of 2 games")

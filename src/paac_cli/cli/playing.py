@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LINE_EVERY = 10.0  # seconds between lines of progress if there is no terminal
 _HINT_AFTER = 20.0  # seconds without the end of a game until there is a hint
 _HINT = (
-    "No game has ended yet; the longest has {:,} steps. If games of this environment may never end, truncate them with "
+    "No game has ended yet; the longest has {}. If games of this environment may never end, truncate them with "
     "--max-steps N"
 )
 
@@ -121,11 +121,13 @@ def _progress(episodes: int, *, may_never_end: bool) -> "Iterator[Callable[[Play
             if now >= hint_at:
                 hint_at = math.inf
                 if status.games == 0:
-                    bar.console.print(_HINT.format(status.longest), soft_wrap=True, highlight=False, markup=False)
+                    bar.console.print(
+                        _HINT.format(counted(status.longest, "step")), soft_wrap=True, highlight=False, markup=False
+                    )
             if now >= next_line:
                 next_line = now + _LINE_EVERY
-                bar.update(task, description=f"{status.steps:,} steps, games")
+                bar.update(task, description=f"{counted(status.steps, 'step')}, games")
                 if not console.is_terminal:
-                    inform(f"{status.steps:,} steps, {status.games:,} of {counted(episodes, 'game')}")
+                    inform(f"{counted(status.steps, 'step')}, {status.games:,} of {counted(episodes, 'game')}")
 
         yield show
