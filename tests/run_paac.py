@@ -1,5 +1,6 @@
 """Runs `paac` as from the command line; it finds the environments of this directory."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,6 +16,19 @@ def environment():
     path = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
     others = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     return {**others, "PYTHONPATH": path}
+
+
+@contextlib.contextmanager
+def running(*command, **options):
+    """A process that is killed at the end of the block: a test that fails must not wait for its end.
+
+    options: as of Popen.
+    """
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True, **options) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
 
 
 def paac(*arguments, code=0, env=None):

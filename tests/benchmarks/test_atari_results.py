@@ -30,7 +30,7 @@ from atari import (
 from paac_cli.config.load import load_run, read_config
 from paac_cli.config.presets import find_preset
 from paac_cli.reporting.reference_scores import REFERENCE_SCORES
-from run_paac import paac_here
+from run_paac import paac_here, running
 
 ROOT = Path(__file__).parents[2]
 
@@ -165,12 +165,12 @@ def test_the_command_trains_evaluates_and_goes_on_with_more_steps(tmp_path):
 def test_an_interrupted_training_saves_and_is_finished_by_the_same_command(tmp_path):
     script, run = ROOT / "benchmarks" / "atari.py", tmp_path / "breakout-seed1"
     command = [sys.executable, script, "train", "Breakout", "--steps", "12_000", "--runs", tmp_path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with running(*command) as training:
         while not (run / "metrics.csv").exists():
             time.sleep(0.1)
         time.sleep(3)
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        training.send_signal(signal.SIGINT)
+        training.wait(30)
     assert len(list((run / "checkpoints").glob("step_*"))) == 1
     assert not (run / SAMPLED).exists()
     subprocess.run(command, check=True, stdout=subprocess.PIPE)

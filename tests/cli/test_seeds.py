@@ -12,6 +12,7 @@ from chaos.session import default_signals
 from paac_cli.reporting.run_list import format_runs
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import SavedRun
+from run_paac import running
 from short_runs import QUICK, checkpoint_names, final_state
 
 
@@ -73,16 +74,14 @@ def test_a_stop_signal_stops_all_and_starts_no_more(tmp_path):
     group = tmp_path / "group"
     command = [sys.executable, "-m", "paac_cli", *group_command(group, "--seeds", "1-3", "--jobs", "2")]
     command += ["--total-steps", "10_000_000"]
-    with subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals
-    ) as process:
+    with running(*command, stderr=subprocess.PIPE, preexec_fn=default_signals) as training:
         deadline = time.monotonic() + 60
         while not all(checkpoint_names(group / f"seed{seed}") for seed in (1, 2)):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+        training.send_signal(signal.SIGINT)
+        output, errors = training.communicate(timeout=60)
+    assert training.returncode == 130
     assert "Traceback" not in errors
     assert statuses(output) == {"seed1": "stopped", "seed2": "stopped"}
     assert not (group / "seed3").exists()

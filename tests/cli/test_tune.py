@@ -12,6 +12,7 @@ import pytest
 from chaos.session import default_signals
 from paac_cli.runs.saved_run import SavedRun
 from paac_cli.tuning.trial import Outcome
+from run_paac import running
 from short_runs import QUICK, final_state
 
 SPACE = """\
@@ -53,21 +54,16 @@ def test_a_study_that_is_stopped_is_continued_by_the_same_command(number, comman
     command += ["--total-steps", "12_800"]
     whole = paac(*command, "--run-dir", tmp_path / "whole", "--json")
     study = tmp_path / "study"
-    with subprocess.Popen(
-        [sys.executable, "-m", "paac_cli", *map(str, command), "--run-dir", str(study)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=default_signals,
-    ) as process:
+    stopped = [sys.executable, "-m", "paac_cli", *command, "--run-dir", study]
+    with running(*stopped, stderr=subprocess.STDOUT, preexec_fn=default_signals) as tuning:
         deadline = time.monotonic() + 60
         while not list(study.glob("trial*/seed1/metrics.csv")):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        process.send_signal(number)
-        output, _ = process.communicate(timeout=60)
+        tuning.send_signal(number)
+        output, _ = tuning.communicate(timeout=60)
     if number == signal.SIGINT:
-        assert process.returncode == 130
+        assert tuning.returncode == 130
         assert "Stopped. The same command continues the study" in output
     outcomes = [trial["outcome"] for trial in json.loads((study / "trials.json").read_text())]
     assert Outcome.UNFINISHED in outcomes

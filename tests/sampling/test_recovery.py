@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -37,6 +36,7 @@ from pools import (
     seconds_until_ended,
 )
 from rude_envs import SPEC, rude
+from run_paac import running
 from toy_envs import Counting, config_of, spec_of
 
 FATAL = ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT"]
@@ -348,8 +348,7 @@ if __name__ == "__main__":
 """
     )
     (tmp_path / "slow_import.py").write_text(f"import time; open({str(tmp_path / 'begun')!r}, 'w'); time.sleep(20)")
-    options = {"env": {**os.environ, "PYTHONPATH": str(tmp_path)}, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, path], **options) as learner:
+    with running(sys.executable, path, env={**os.environ, "PYTHONPATH": str(tmp_path)}) as learner:
         server = int(learner.stdout.readline())
         while not (tmp_path / "begun").exists():
             time.sleep(0.01)
@@ -390,8 +389,7 @@ if __name__ == "__main__":
 """
     )
     toys = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    options = {"env": toys, "cwd": tmp_path, "stdout": subprocess.PIPE, "text": True, "start_new_session": True}
-    with subprocess.Popen([sys.executable, path], **options) as learner:
+    with running(sys.executable, path, env=toys, cwd=tmp_path, start_new_session=True) as learner:
         assert learner.stdout.readline() == "ready\n"
         time.sleep(0.5)
         os.killpg(learner.pid, signal.SIGSTOP)

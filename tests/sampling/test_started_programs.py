@@ -13,6 +13,7 @@ import pytest
 import rude_envs
 from pools import is_running, open_pool, seconds_until_ended
 from rude_envs import SPEC, rude
+from run_paac import running
 
 STARTS = ["simulator", "simulator in a session", "daemon", "fork", "fork in a session"]
 TESTS = Path(rude_envs.__file__).parent
@@ -85,17 +86,13 @@ def test_programs_end_with_a_killed_learner(action, whom, tmp_path):
     """Also if the whole process group of the learner is killed."""
     command = [sys.executable, "-c", LEARNER, action, str(tmp_path / "{worker_index}")]
     variables = {**os.environ, "PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=variables, start_new_session=True, **pipes) as learner:
-        try:
-            pids = [int(pid) for pid in learner.stdout.readline().split()]
-            pids += [pid for worker in "01" for pid in pids_in(tmp_path / worker)]
-            assert len(pids) == 4
-            (os.kill if whom == "learner" else os.killpg)(learner.pid, signal.SIGKILL)
-            assert seconds_until_ended(pids) < 2
-            assert learner.stderr.read() == ""
-        finally:
-            learner.kill()
+    with running(*command, env=variables, start_new_session=True, stderr=subprocess.PIPE) as learner:
+        pids = [int(pid) for pid in learner.stdout.readline().split()]
+        pids += [pid for worker in "01" for pid in pids_in(tmp_path / worker)]
+        assert len(pids) == 4
+        (os.kill if whom == "learner" else os.killpg)(learner.pid, signal.SIGKILL)
+        assert seconds_until_ended(pids) < 2
+        assert learner.stderr.read() == ""
     assert wait_until(lambda: not list(tmp_path.glob("pymp-*"))), "the directory of the fork server's socket remains"
 
 

@@ -27,6 +27,7 @@ from pools import (
     seconds_until_ended,
     worker_pids,
 )
+from run_paac import running
 from toy_envs import INSPECTED_MODULES, GlobalRandomState, ProcessInfo, config_of, spec_of
 
 
@@ -264,8 +265,7 @@ if __name__ == "__main__":
             pool.step(np.zeros(4, int))
 """
     )
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, path, state], **pipes) as learner:
+    with running(sys.executable, path, state, stderr=subprocess.PIPE) as learner:
         pids = [int(pid) for pid in learner.stdout.readline().split()]
         assert len(pids) == 2
         assert all(map(is_running, pids))
