@@ -20,6 +20,7 @@ WRITING = {
 #: Where they are allowed nevertheless, and why.
 ALLOWED = {
     "cli/output.py": {"fdopen": "of a standard stream"},
+    "standard_output.py": {"fdopen": "of standard output"},
     "cli/verify.py": {"TemporaryDirectory": "of its own, with an unpredictable name"},
     "reporting/figures.py": {"savefig": "into memory"},
     "reporting/live_view.py": {"truncate": "of a line of text"},

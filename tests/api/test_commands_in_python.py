@@ -15,7 +15,7 @@ import pytest
 
 from paac_cli.api import commands, evaluate, record, train
 from paac_cli.errors import CommandError, ConfigError, PaacError
-from run_paac import environment, paac_here
+from run_paac import environment, paac_here, running
 from short_runs import QUICK, checkpoint_names, contents, final_state, logged_steps, metrics_rows
 
 #: As `QUICK`.
@@ -159,25 +159,15 @@ class Prints:
 ROW = '{"type": "metrics", "time": "", "steps": 1, "text": "1 step", "metrics": {"train/loss": null}}'
 
 
-def test_lines_of_an_algorithm_are_shown_between_rows(monkeypatch):
+def test_a_missing_number_is_nan(monkeypatch):
     result = '{"type": "result", "time": "", "steps": 1, "games": 0, "mean_return": null, "goal_reached": false, '
-    monkeypatch.setattr(
-        commands, "start_paac", Prints("hello", '{"type": 1}', ROW, f'{result}"run_dir": "a", "exit_code": 0}}')
-    )
+    monkeypatch.setattr(commands, "start_paac", Prints(ROW, f'{result}"run_dir": "a", "exit_code": 0}}'))
     shown, rows = [], []
     finished = train("cartpole", show=shown.append, on_metrics=lambda *row: rows.append(row))
-    assert shown == ["hello", '{"type": 1}', "1 step"]
+    assert shown == ["1 step"]
     assert [steps for steps, _ in rows] == [1]
     assert math.isnan(rows[0][1]["train/loss"])
     assert math.isnan(finished.mean_return)
-
-
-def test_output_that_is_no_report_is_an_error(monkeypatch):
-    monkeypatch.setattr(commands, "start_paac", Prints("hello"))
-    with pytest.raises(CommandError, match="paac eval has not printed a report but:\nhello"):
-        evaluate("run", show=None)
-    with pytest.raises(CommandError, match="paac train has printed no result"):
-        train("cartpole", show=None)
 
 
 def test_a_training_that_cannot_be_saved_is_reported_with_the_error_that_stopped_it(monkeypatch):
@@ -197,15 +187,12 @@ def test_a_training_is_saved_when_its_program_ends(tmp_path, number):
         f"train('cartpole', {SETTINGS | {'algorithm.num_steps': 16}}, num_envs=4, num_workers=2, total_steps=10**7,\n"
         f"      run_dir={str(tmp_path / 'run')!r}, on_metrics=lambda steps, _: print('row', steps, flush=True))\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, program], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with process:
-        for line in process.stdout:
+    with running(sys.executable, program, env=environment(), stderr=subprocess.PIPE) as caller:
+        for line in caller.stdout:
             if line.startswith("row"):
                 break
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        caller.send_signal(number)
+        _, errors = caller.communicate(timeout=60)
     assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
     _wait_until_free(tmp_path / "run")
     assert checkpoint_names(tmp_path / "run")

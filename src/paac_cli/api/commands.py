@@ -76,14 +76,12 @@ def train(
     """
     assignments = [f"--set={key}={_to_yaml(key, value)}" for key, value in (settings or {}).items()]
     arguments = ["train", f"--preset={os.fspath(preset)}", *assignments, *_flags(options), "--log-json"]
-    result: dict[str, Any] | None = None
+    entry: dict[str, Any] = {}
     shown_at = -math.inf
     with _Command(arguments, show) as command:
         for line in command.output():
-            entry = _entry(line)
-            if entry["type"] == "result":
-                result = entry
-            elif entry["type"] == "metrics":
+            entry = json.loads(line)
+            if entry["type"] == "metrics":
                 if time.monotonic() - shown_at >= _SHOW_EVERY:
                     shown_at = time.monotonic()
                     command.show(entry["text"])
@@ -91,18 +89,16 @@ def train(
                     answer = on_metrics(entry["steps"], _numbers(entry["metrics"]))
                     if answer is not None and not answer:
                         command.stop()
-            elif entry.get("event") != "checkpoint_saved":
+            elif entry["type"] == "event" and entry["event"] != "checkpoint_saved":
                 command.show(entry["text"])
-        command.check(None if result is None else result["exit_code"])
-    if result is None:
-        raise CommandError("paac train has printed no result", 0)
+        command.check(entry.get("exit_code"))
     return TrainResult(
-        run_dir=Path(result["run_dir"]),
-        steps=result["steps"],
-        games=result["games"],
-        mean_return=math.nan if result["mean_return"] is None else result["mean_return"],
-        goal_reached=result["goal_reached"],
-        is_finished=result["exit_code"] == 0,
+        run_dir=Path(entry["run_dir"]),
+        steps=entry["steps"],
+        games=entry["games"],
+        mean_return=math.nan if entry["mean_return"] is None else entry["mean_return"],
+        goal_reached=entry["goal_reached"],
+        is_finished=entry["exit_code"] == 0,
     )
 
 
@@ -118,10 +114,7 @@ def evaluate(path: str | os.PathLike[str], *, show: Show | None = print, **optio
     with _Command(["eval", os.fspath(path), "--json", *_flags(options)], show) as command:
         text = "\n".join(command.output())
         command.check()
-    try:
-        report: dict[str, Any] = json.loads(text)
-    except ValueError:
-        raise CommandError(f"paac eval has not printed a report but:\n{text}", 0) from None
+    report: dict[str, Any] = json.loads(text)
     return report
 
 
@@ -234,16 +227,6 @@ def _flags(options: Mapping[str, Any]) -> Iterator[str]:
             yield option
         elif value is not None and value is not False:
             yield f"{option}={value}"
-
-
-def _entry(line: str) -> dict[str, Any]:
-    """A line of `paac train --log-json`, or one of type "text", which an algorithm or a library has printed."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        entry = None
-    is_ours = isinstance(entry, dict) and entry.keys() >= {"type", "time"}
-    return entry if is_ours else {"type": "text", "text": line}
 
 
 def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:

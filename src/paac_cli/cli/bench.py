@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.options import FiniteRange, add_cwd_to_path_for, json_option, overrides_from_flags, set_option
-from paac_cli.cli.output import inform, print_event, print_report
+from paac_cli.cli.output import ResultsOnly, inform, print_event, print_report
 
 if TYPE_CHECKING:
     from paac_cli.bench.measurement import Measurement, Workload
@@ -16,7 +16,7 @@ _SECONDS, _SWEEP_SECONDS = 8.0, 2.0
 _FLAGS = {"env.id": "--env", "sampling.num_envs": "--num-envs", "sampling.num_workers": "--num-workers"}
 
 
-@click.command()
+@click.command(cls=ResultsOnly)
 @click.argument("workload", type=click.Choice(["sampler", "learner", "train"]), metavar="WORKLOAD")
 @click.option(
     "--preset",

@@ -14,10 +14,10 @@ from paac_cli.cli.options import (
     playing_options,
     trust_option,
 )
-from paac_cli.cli.output import print_report, warn
+from paac_cli.cli.output import ResultsOnly, print_report, warn
 
 
-@click.command("eval")
+@click.command("eval", cls=ResultsOnly)
 @click.argument("checkpoint", type=RunPath())
 @click.option("--episodes", type=click.IntRange(1), default=30, show_default=True, help="Number of whole games.")
 @action_options

@@ -17,6 +17,7 @@ import click
 
 from paac_cli.errors import OutputError
 from paac_cli.events import Event
+from paac_cli.standard_output import kept_for_results, results
 from paac_cli.text import abridged, printable, reason
 
 
@@ -42,6 +43,14 @@ def prepare_standard_streams() -> None:
         faulthandler.enable(os.dup(2))  # if a library written in C crashes, print the Python functions that called it
 
 
+class ResultsOnly(click.Command):
+    """A command that runs code of users and libraries, of which nothing may appear among its results."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with kept_for_results():
+            return super().invoke(ctx)
+
+
 def print_result(text: str, *, nl: bool = True) -> None:
     """Print a result on standard output. Raises OutputError, or BrokenPipeError if its reader has ended."""
     _print_exactly(printable(text), nl=nl)
@@ -49,7 +58,7 @@ def print_result(text: str, *, nl: bool = True) -> None:
 
 def terminal_width() -> int | None:
     """The columns of the terminal on standard output; None if lines may have any length, as in a file or a pipe."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if results().isatty() else None
 
 
 def print_json(data: Any) -> None:
@@ -67,7 +76,7 @@ def print_report(report: dict[str, Any], format_report: Callable[[dict[str, Any]
 
 def _print_exactly(text: str, *, nl: bool) -> None:
     try:
-        click.echo(text, nl=nl)
+        click.echo(text, results(), nl=nl)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -77,9 +86,9 @@ def _print_exactly(text: str, *, nl: bool) -> None:
 def echo(text: str) -> None:
     """Print a line on standard output. Ignores errors: a run whose terminal is closed must still exit cleanly."""
     try:
-        click.echo(printable(text))
+        click.echo(printable(text), results())
     except OSError:
-        discard(sys.stdout)
+        discard(results())
 
 
 def inform(text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from paac_cli.cli.options import UserPath, trust_option
-from paac_cli.cli.output import print_json, print_result
+from paac_cli.cli.output import ResultsOnly, print_json, print_result
 from paac_cli.text import shell_quoted
 
 
@@ -86,7 +86,7 @@ def copy(name: str, file: Path) -> None:
     print_result(f"{file} written; train with `paac train --preset {shell_quoted(str(file))}`")
 
 
-@presets.command()
+@presets.command(cls=ResultsOnly)
 @click.argument("preset")
 @trust_option
 def validate(preset: str, trusted: Container[str]) -> None:

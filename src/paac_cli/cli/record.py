@@ -18,7 +18,7 @@ from paac_cli.cli.options import (
     playing_options,
     trust_option,
 )
-from paac_cli.cli.output import print_result, warn
+from paac_cli.cli.output import ResultsOnly, print_result, warn
 from paac_cli.text import rounded
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Arrangement(NamedTuple):
     kind: str = ""  #: of the video, in the name of its default file
 
 
-@click.command()
+@click.command(cls=ResultsOnly)
 @click.argument("video", type=UserPath(), required=False)
 @click.option(
     "--checkpoint",

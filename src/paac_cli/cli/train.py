@@ -18,7 +18,7 @@ from paac_cli.cli.options import (
     preset_option,
     set_option,
 )
-from paac_cli.cli.output import warn
+from paac_cli.cli.output import ResultsOnly, warn
 from paac_cli.cli.seeds import Seeds, require_one_process, train_seeds
 from paac_cli.cli.train_output import TrainOutput, headline, style_of
 from paac_cli.errors import REQUEUE
@@ -46,7 +46,7 @@ _FLAGS = {
 }
 
 
-@click.command()
+@click.command(cls=ResultsOnly)
 @preset_option
 @set_option
 @click.option(

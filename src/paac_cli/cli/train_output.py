@@ -141,4 +141,4 @@ def _until(config: "RunConfig") -> str:
 
 def _format_progress(progress: "Progress") -> str:
     score = f"mean raw return {progress.mean_return:.2f}" if progress.episodes else "no game finished"
-    return f"{progress.steps:,} steps, {progress.episodes:,} games, {score}"
+    return f"{counted(progress.steps, 'step')}, {counted(progress.episodes, 'game')}, {score}"

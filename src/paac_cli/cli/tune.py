@@ -15,7 +15,7 @@ from paac_cli.cli.options import (
     preset_option,
     set_option,
 )
-from paac_cli.cli.output import inform, print_report, terminal_width
+from paac_cli.cli.output import ResultsOnly, inform, print_report, terminal_width
 from paac_cli.cli.seeds import Seeds, require_one_process
 from paac_cli.text import counted, shorten
 
@@ -23,7 +23,7 @@ from paac_cli.text import counted, shorten
 _FLAGS = {"env.id": "--env", "seed": "--seed", "training.total_steps": "--total-steps"}
 
 
-@click.command()
+@click.command(cls=ResultsOnly)
 @click.argument("space", type=UserPath(dir_okay=False))
 @preset_option
 @click.option(

@@ -12,7 +12,7 @@ import click
 
 from paac_cli.cli.launch import run_in_ranks
 from paac_cli.cli.options import RunPath, json_option, trust_option, worker_timeout_option
-from paac_cli.cli.output import inform, print_event, print_report, warn
+from paac_cli.cli.output import ResultsOnly, inform, print_event, print_report, warn
 from paac_cli.text import clock
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from paac_cli.training.stop import StopRequest
 
 
-@click.command()
+@click.command(cls=ResultsOnly)
 @click.argument("run", type=RunPath())
 @click.option("--from-start", is_flag=True, help="Retrain the whole run, not only its last interval.")
 @worker_timeout_option

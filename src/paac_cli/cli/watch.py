@@ -15,11 +15,11 @@ from paac_cli.cli.options import (
     trust_option,
     worker_timeout_option,
 )
-from paac_cli.cli.output import inform, print_result, warn
+from paac_cli.cli.output import ResultsOnly, inform, print_result, warn
 from paac_cli.text import rounded
 
 
-@click.command()
+@click.command(cls=ResultsOnly)
 @click.argument("checkpoint", type=UserPath(), required=False)
 @click.option("--fps", type=FiniteRange(1, 1000), help="Rendered frames per second.  [default: real time]")
 @click.option(

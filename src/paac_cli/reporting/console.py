@@ -6,7 +6,6 @@ If printing fails, training continues: `metrics.csv` and `events.log` have the s
 import contextlib
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
@@ -21,6 +20,7 @@ from paac_cli.reporting.learning_history import LearningHistory
 from paac_cli.reporting.live_region import LiveRegion, print_plainly
 from paac_cli.reporting.live_view import RunMoment, RunPlan, draw, summary
 from paac_cli.reporting.stall import StallWatch
+from paac_cli.standard_output import results
 from paac_cli.text import printable
 
 _LINE_EVERY = 10.0  # minimum seconds between lines about progress, and between lines about checkpoints
@@ -50,10 +50,12 @@ def open_view(
     """
     if style == "quiet":
         return WarningsOnly(warn)
-    is_terminal = sys.stdout.isatty()  # whatever FORCE_COLOR says
+    is_terminal = results().isatty()  # whatever FORCE_COLOR says
     # COLUMNS and LINES are the terminal's size when the shell set them, and would hide that it has changed since.
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    console = _PipeTolerantConsole(force_terminal=is_terminal, force_interactive=is_terminal, _environ=env)
+    console = _PipeTolerantConsole(
+        file=results(), force_terminal=is_terminal, force_interactive=is_terminal, _environ=env
+    )
     if style == "json":
         return JsonLines(console, plan, history)
     if console.is_terminal and not console.is_dumb_terminal:

@@ -29,7 +29,11 @@ class LiveRegion:
         self._width, self._drawn = console.width, list[int]()  # columns of the terminal, and of each line
         self._lock = threading.Lock()
         self._live = Live(
-            console=console, auto_refresh=False, redirect_stderr=sys.stderr.isatty(), get_renderable=self._render
+            console=console,
+            auto_refresh=False,
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+            get_renderable=self._render,
         )
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._keep_fresh, name="live view", daemon=True)

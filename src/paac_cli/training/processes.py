@@ -1,9 +1,7 @@
 """Starts `paac` in processes of their own, each on some of the cores of this machine."""
 
-import ctypes
 import math
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -11,8 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from paac_cli.machine import available_cores
 from paac_cli.sampling.partition import split_evenly
-
-_PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the one that started it ends
+from paac_cli.standard_output import results_descriptor
 
 
 def start_paac(
@@ -22,27 +19,21 @@ def start_paac(
     output: int | None = None,
     errors: int | None = None,
 ) -> subprocess.Popen[str]:
-    """Start `paac ARGUMENTS`. It stops when this process ends, and gets signals only from it, not from a terminal.
+    """Start `paac ARGUMENTS`. It stops when this thread ends, and gets signals only from this process, not a terminal.
 
     cores: that it may use. env: environment variables, besides those of this process. output, errors: as `stdout` and
     `stderr` of `subprocess.Popen`; None: it prints where this process does.
     """
-    libc = ctypes.CDLL(None)
-
-    def prepare() -> None:  # in the new process, before `paac` starts in it
-        os.sched_setaffinity(0, cores)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
+    command = [sys.executable, "-P", "-m", "paac_cli.cli.child", str(os.getpid()), ",".join(map(str, cores))]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "paac_cli", *arguments],
+        [*command, *arguments],
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,
-        stdout=output,
+        stdout=results_descriptor() if output is None else output,
         stderr=errors,
         text=True,
         errors="backslashreplace",
         process_group=0,  # Ctrl-C is sent on once, and not by the terminal too, where a second one means more
-        preexec_fn=prepare,
     )
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
@@ -11,6 +10,7 @@ from typing import Self
 
 from paac_cli.errors import REQUEUE
 from paac_cli.sampling.child import STOP_SIGNALS
+from paac_cli.standard_output import results
 
 _SAME_REQUEST = 0.3  # seconds in which a second SIGINT is part of the first: some programs send it twice
 _URGENT_AFTER = 3.0  # seconds that the current rollout may still take after the signal
@@ -94,8 +94,8 @@ class StopRequest:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None and number == signal.SIGINT and time.monotonic() - self._since > _SAME_REQUEST:
             try:
-                if sys.stdout.isatty():
-                    os.write(1, b"\n")  # the message begins below the live view
+                if results().isatty():
+                    os.write(results().fileno(), b"\n")  # the message begins below the live view
                 os.write(2, b"Stopped at once: nothing after the last checkpoint is saved\n")
             finally:
                 os._exit(128 + number)  # also if the terminal is closed
