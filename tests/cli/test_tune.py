@@ -30,12 +30,13 @@ def command(tmp_path):
 
 
 def test_a_study_trains_trials_and_the_best_is_a_preset(command, paac, tmp_path):
-    result = paac(*command, "--total-steps", "1280", "--run-dir", tmp_path / "study")
+    result = paac(*command, "--algorithm", "ppo", "--total-steps", "1280", "--run-dir", tmp_path / "study")
     assert result.returncode == 0, result.stderr
     trials = json.loads((tmp_path / "study" / "trials.json").read_text())
     best = max(trials, key=lambda trial: trial["score"])
     for trial in trials:
         run = SavedRun(tmp_path / "study" / f"trial{trial['number']}" / "seed1")
+        assert run.config.algorithm.name == "ppo"
         assert run.config.algorithm.learning_rate == trial["settings"]["algorithm.learning_rate"]
         assert list(run.config.network.hidden_sizes) == trial["settings"]["network.hidden_sizes"]
         assert float(run.last_row["rollout/ep_rew_mean"]) == trial["score"]
@@ -103,10 +104,11 @@ def test_the_study_of_a_preset_file_has_its_own_directory(invoke, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.yaml").write_text("env: {id: CartPole-v1}\nnetwork: {torso: mlp}\ntraining: {total_steps: 1000}\n")
     (tmp_path / "space.yaml").write_text("algorithm.gamma: [0.9, 0.99]")
-    (tmp_path / "runs" / "tune-my").mkdir(parents=True)
-    (tmp_path / "runs" / "tune-my" / "notes.txt").touch()
-    result = invoke("tune", "space.yaml", "--preset", "my.yaml")
-    assert "runs/tune-my is neither empty nor a study" in result.stderr
+    for name, options in {"tune-my": [], "tune-my-ppo": ["--algorithm", "ppo"]}.items():
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "notes.txt").touch()
+        result = invoke("tune", "space.yaml", "--preset", "my.yaml", *options)
+        assert f"runs/{name} is neither empty nor a study" in result.stderr
 
 
 def test_a_directory_with_other_files_is_no_place_for_a_study(command, invoke, tmp_path):

@@ -36,6 +36,13 @@ set_option = click.option(
     "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
 )
 
+algorithm_option = click.option(
+    "--algorithm",
+    metavar="NAME|MODULE:CLASS",
+    help="Use another algorithm with its defaults: `paac`, `ppo`, `nstep_q`, `dqn`, `sac`, or yours.  "
+    "[algorithm={name: ...}]",
+)
+
 
 def _trusted(context: click.Context, option: click.Parameter, is_given: bool) -> Container[str]:
     from paac_cli.config.trust import ANY_CODE, add_cwd_to_path
@@ -187,6 +194,11 @@ worker_timeout_option = click.option(
 
 #: Keys whose flags are parsed as YAML, so that they accept e.g. 5_000_000 and auto.
 _PARSED_AS_YAML = ("training.total_steps", "sampling.num_workers")
+
+
+def override_of_algorithm(name: str | None) -> dict[str, Any]:
+    """What `algorithm_option` overrides: dotted config key -> value."""
+    return {} if name is None else {"algorithm": {"name": name}}
 
 
 def overrides_from_flags(values: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from paac_cli.cli.options import (
     UserPath,
     absolute,
     add_cwd_to_path_for,
+    algorithm_option,
     default_directory,
+    override_of_algorithm,
     overrides_from_flags,
     preset_option,
     set_option,
@@ -49,12 +51,7 @@ _FLAGS = {
 @click.command(cls=ResultsOnly)
 @preset_option
 @set_option
-@click.option(
-    "--algorithm",
-    metavar="NAME|MODULE:CLASS",
-    help="Use another algorithm with its defaults: `paac`, `ppo`, `nstep_q`, `dqn`, `sac`, or yours.  "
-    "[algorithm={name: ...}]",
-)
+@algorithm_option
 @click.option(
     "--env",
     metavar="ID",
@@ -149,11 +146,10 @@ def train(
     if seeds is not None and (flag_values["seed"] is not None or cluster is not None or log_json):
         raise click.UsageError("--seeds cannot be combined with --seed, --cluster or --log-json")
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
-    overrides: dict[str, Any] = {"algorithm": {"name": algorithm}} if algorithm else {}
     if flag_values["init_from"] is not None:
         flag_values["init_from"] = str(flag_values["init_from"])
     from_flags = overrides_from_flags(flag_values, _FLAGS)
-    overrides |= parse_assignments(assignments) | from_flags
+    overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
     flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)

@@ -9,8 +9,10 @@ from paac_cli.cli.options import (
     UserPath,
     absolute,
     add_cwd_to_path_for,
+    algorithm_option,
     default_directory,
     json_option,
+    override_of_algorithm,
     overrides_from_flags,
     preset_option,
     set_option,
@@ -30,6 +32,7 @@ _FLAGS = {"env.id": "--env", "seed": "--seed", "training.total_steps": "--total-
     "--trials", type=click.IntRange(1, 10_000), default=20, show_default=True, metavar="N", help="Number of trials."
 )
 @set_option
+@algorithm_option
 @click.option("--env", metavar="ID", help="Environment id.  [env.id]")
 @click.option("--total-steps", metavar="STEPS", help="Agent steps of each trial.  [training.total_steps]")
 @click.option("--seed", type=int, help="Seed of the proposed settings, and of the trials.  [seed]")
@@ -56,6 +59,7 @@ def tune(
     preset: str,
     trials: int,
     assignments: tuple[str, ...],
+    algorithm: str | None,
     seeds: tuple[int, ...] | None,
     jobs: int,
     prune: bool,
@@ -90,8 +94,9 @@ def tune(
 
     require_one_process("paac tune trains each trial in one process")
     from_flags = overrides_from_flags(flag_values, _FLAGS)
-    overrides = parse_assignments(assignments) | from_flags | {"training.stop_when": None}
-    flags = {key: _FLAGS[key] for key in from_flags}
+    overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
+    overrides["training.stop_when"] = None
+    flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)
     base = read_config(path, overrides, flags)
@@ -101,7 +106,7 @@ def tune(
     )
     describe(base.env, base.sampling)  # raises an error before anything is written, if the environment cannot be made
     design = Design(base, varied, seeds or (base.seed,), jobs, prune)
-    default = default_directory(preset, [flag_values["env"]] if flag_values["env"] else [])
+    default = default_directory(preset, [name for name in (algorithm, flag_values["env"]) if name])
     directory = run_dir or default.with_name(f"tune-{default.name}")
     inform(f"Study in {directory}: {counted(trials, 'trial')} of {base.training.total_steps:,} steps")
     with (
