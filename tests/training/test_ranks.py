@@ -160,7 +160,7 @@ def test_an_environment_that_fails_in_one_rank_ends_all_for_good(tmp_path, monke
     assert wait_for(lambda: (run_dir / "metrics.csv").exists(), 60)
     os.kill(int(Path(f"{pids}-3").read_text().split()[-1]), signal.SIGKILL)
     output = finish(process, code=1)
-    assert "rank 1: Error: worker 0 (environments 2-3) failed in step" in output
+    assert "rank 1: Error: worker 2 (environments 2-3) failed in step" in output
     assert "ConnectionError: the simulator has ended" in output
     assert "Error: rank 0 ends, because rank 1 does not answer any more" in output
     assert "start again" not in output

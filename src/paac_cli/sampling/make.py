@@ -24,8 +24,9 @@ def make_pool(
 
     envs: the environments of this process, if others have the rest of `sampling.num_envs`.
     """
+    # Of several ranks on one machine, no two workers have the same index: a rank has at most one for each environment.
     first_env, sampling = (0, config.sampling) if envs is None else (envs.start, config.sampling.for_part(len(envs)))
-    pool = OverlappedPool if sampling.overlap else partial(WorkerPool, first=Copy(first_env))
+    pool = OverlappedPool if sampling.overlap else partial(WorkerPool, first=Copy(first_env, first_env))
     return pool(
         config.env,
         spec,

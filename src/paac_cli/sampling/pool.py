@@ -70,8 +70,8 @@ class WorkerPool:
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
         info_keys: numbers of `info` that `TimeStep.episodes` reports.
         max_steps: agent steps after which a game is truncated.
-        first: index of its first environment among those of the run, and of its first worker among those of this
-            process.
+        first: indices of its first environment and of its first worker in the whole run, in which some indices of
+            workers may be unused.
         log: receives WorkerRestarted, RestartFailed, ReplayDiverged, LongGame and CloseFailed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
         region, budget: for several pools on one block of memory, and with one count of restarts.

@@ -31,7 +31,7 @@ class WorkerTask(NamedTuple):
     info_keys: tuple[str, ...]  #: numbers of `info` to report at the end of a game
     max_steps: int | None  #: agent steps after which a game is truncated
     spin: float  #: seconds to wait actively for a command
-    first: Copy  #: indices of environment 0 among those of the run, and of worker 0 among those of this process
+    first: Copy  #: indices of environment 0 and of worker 0 in the whole run
 
     @property
     def name(self) -> str:

@@ -151,6 +151,6 @@ def open_evaluator(
             max_steps=training.evaluate_max_steps,
             info_keys=config.info_keys,
             stopping=stopping,
-            first=Copy(sampling.num_envs, workers),
+            first=Copy(sampling.num_envs, workers if ranks.size == 1 else sampling.num_envs),
         ) as pool:
             yield Evaluator(config, ranks, pool)
