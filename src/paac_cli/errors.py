@@ -1,7 +1,9 @@
 """Expected failures. The command line prints the message without a traceback and exits with `exit_code`.
 
-Any other exception is a bug in paac and keeps its traceback.
+Any other exception is a bug in paac or in a library, and its traceback is printed.
 """
+
+BUG = 70  #: exit code after an exception that is not one of these: EX_SOFTWARE of sysexits.h
 
 REQUEUE = 75  #: exit code after SIGUSR1: EX_TEMPFAIL of sysexits.h, so that a job script can requeue the job
 
@@ -40,6 +42,10 @@ class DeviceError(PaacError):
 
 class CheckpointError(PaacError):
     """A checkpoint is missing, damaged, or does not fit the model."""
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """A checkpoint that may be valid cannot be read at present, e.g. because memory is lacking."""
 
 
 class TrustError(PaacError):

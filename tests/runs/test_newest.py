@@ -1,5 +1,8 @@
 """Reading the newest checkpoint while another process saves, and deletes the one that is being read."""
 
+import errno
+import mmap
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +14,7 @@ import pytest
 
 from chaos.save_scenes import some_checkpoint
 from paac_cli.config.load import to_yaml
-from paac_cli.errors import CheckpointError
+from paac_cli.errors import CheckpointError, UnreadableCheckpointError
 from paac_cli.runs import find
 from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 from paac_cli.runs.checkpoint_names import list_checkpoints
@@ -100,6 +103,24 @@ def test_the_last_two_checkpoints_are_found_if_two_are_kept(tmp_path):
         save_checkpoint(tmp_path, some_checkpoint(steps), keep=2)
     found = load_newest(lambda: list_checkpoints(tmp_path), load_checkpoint, no_warning, count=2)
     assert [checkpoint.counters.steps for _, checkpoint in found] == [3, 2]
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EMFILE, errno.EIO])
+def test_a_checkpoint_that_cannot_be_read_at_present_is_not_taken_for_damaged(number, tmp_path, monkeypatch):
+    """Otherwise the run would resume from an older one, and delete it."""
+    for steps in (1, 2):
+        save_checkpoint(tmp_path, some_checkpoint(steps), keep=2)
+    newest = list_checkpoints(tmp_path)[0]
+    real = mmap.mmap
+
+    def fail(descriptor, *arguments, **options):
+        if newest in Path(f"/proc/self/fd/{descriptor}").readlink().parents:
+            raise OSError(number, os.strerror(number))
+        return real(descriptor, *arguments, **options)
+
+    monkeypatch.setattr(mmap, "mmap", fail)
+    with pytest.raises(UnreadableCheckpointError, match=f"{newest.name} cannot be read at present"):
+        load_newest(lambda: list_checkpoints(tmp_path), load_checkpoint, no_warning)
 
 
 def test_a_damaged_checkpoint_that_stays_is_reported_once(tmp_path):

@@ -30,7 +30,7 @@ import numpy as np
 
 from paac_cli.config.load import load_config
 from paac_cli.config.schema import RunConfig
-from paac_cli.errors import CheckpointError, ConfigError
+from paac_cli.errors import CheckpointError, ConfigError, UnreadableCheckpointError
 from paac_cli.files import make_directory, sync_directory
 from paac_cli.runs.arrays import Arrays, array_pieces, arrays_from_bytes, read_arrays, write_arrays
 from paac_cli.runs.checkpoint_names import (
@@ -44,7 +44,7 @@ from paac_cli.runs.checkpoint_names import (
     named,
     order,
 )
-from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, write_manifest
+from paac_cli.runs.manifest import MANIFEST, Counters, Manifest, read_manifest, reading_failed, write_manifest
 from paac_cli.runs.runtime import Runtime
 from paac_cli.timestep import INFO
 
@@ -185,6 +185,8 @@ def _is_better(checkpoint: Checkpoint, best: Path) -> bool:
     try:
         manifest = read_manifest(best)
         _read_arrays(best, _POLICY, manifest)
+    except UnreadableCheckpointError:
+        raise
     except CheckpointError:
         return True
     if checkpoint.is_evaluated != manifest.is_evaluated:
@@ -283,5 +285,7 @@ def _read_arrays(path: Path, part: str, manifest: Manifest) -> Arrays:
         raise CheckpointError(f"{path} has no {file}, so a run cannot resume from it")
     try:
         return read_arrays(path / file, manifest.files[file])
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise reading_failed(path, error) from error
+    except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error

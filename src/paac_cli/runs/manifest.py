@@ -4,6 +4,7 @@ The manifest holds the checksums of all other files. Its own checksum, in the fo
 flipped bit in a counter or a score.
 """
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from paac_cli.errors import CheckpointError
+from paac_cli.errors import CheckpointError, UnreadableCheckpointError
 from paac_cli.files import read_regular, write_synced
 from paac_cli.runs.arrays import unique_keys
 from paac_cli.runs.runtime import Runtime
@@ -20,7 +21,10 @@ MANIFEST, CHECKSUM = "manifest.json", "manifest.sha256"
 FORMAT = 3  #: version of the checkpoint format; no other version is read
 
 _MAX_BYTES = 1_000_000
-
+#: Errors of the machine, which say nothing about a file.
+_TEMPORARY = (
+    *(errno.EACCES, errno.EAGAIN, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT),
+)
 
 _Count = Annotated[int, Field(ge=0, le=10**18)]
 
@@ -62,6 +66,13 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
     write_synced(directory / CHECKSUM, [_checksum_line(sha256)])
 
 
+def reading_failed(directory: Path, error: OSError) -> CheckpointError:
+    """What to raise if a file of the checkpoint in `directory` cannot be read."""
+    if error.errno in _TEMPORARY:
+        return UnreadableCheckpointError(f"{directory} cannot be read at present: {error}")
+    return CheckpointError(f"{directory} is damaged or not a checkpoint of paac: {error}")
+
+
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of the checkpoint in `directory`. Raises CheckpointError."""
     try:
@@ -76,7 +87,7 @@ def read_manifest(directory: Path) -> Manifest:
         if read_regular(directory / CHECKSUM, _MAX_BYTES) != _checksum_line(hashlib.sha256(text).hexdigest()):
             raise CheckpointError(f"{directory} is damaged: {MANIFEST} does not match {CHECKSUM}")
     except OSError as error:
-        raise CheckpointError(f"{directory} is not a readable checkpoint: {error}") from error
+        raise reading_failed(directory, error) from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         location = ".".join(str(part) for part in first["loc"])

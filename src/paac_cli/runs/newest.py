@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from paac_cli.errors import CheckpointError
+from paac_cli.errors import CheckpointError, UnreadableCheckpointError
 from paac_cli.events import Warn
 
 Content = TypeVar("Content")
@@ -25,8 +25,8 @@ def load_newest(
     """The first `count` (None: all) of `list_paths()` that `load` can read, with their paths; perhaps fewer.
 
     Warns of each damaged one and skips it. A checkpoint that disappears meanwhile is not damaged: another process has
-    saved a newer one, so the paths are listed again. Raises CheckpointError if they cannot be listed, and TrustError as
-    `load` does.
+    saved a newer one, so the paths are listed again. Raises CheckpointError if they cannot be listed or one cannot be
+    read at present, and TrustError as `load` does.
     """
     for attempts_left in reversed(range(_ATTEMPTS)):
         listing = _identify(list_paths())
@@ -54,6 +54,8 @@ def _load_first(
         except CheckpointError as error:
             if identity is None or _identify([path]) != {path: identity}:
                 return found, damages, True
+            if isinstance(error, UnreadableCheckpointError):
+                raise
             damages.append(error)
     return found, damages, False
 
