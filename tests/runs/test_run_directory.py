@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from checkpoints import cartpole_config, checkpoint_of
-from paac_cli.errors import RunDirectoryError
+from paac_cli.errors import ConfigError, RunDirectoryError
 from paac_cli.runs.directory_lock import is_locked
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
@@ -41,6 +41,15 @@ def test_a_directory_that_was_moved_or_deleted_is_not_made_again(loss, tmp_path)
         loss(tmp_path / "run")
         with pytest.raises(RunDirectoryError, match="was moved or deleted during training"):
             run.save(checkpoint_of(100), keep=1, may_be_best=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_config_that_could_not_be_read_again_begins_no_run(tmp_path):
+    config = cartpole_config().with_settings("env", kwargs={"numbers": list(range(3_990))})
+    with RunDirectory(tmp_path / "run") as run:
+        run.claim(config, fresh=False)
+        with pytest.raises(ConfigError, match=r"the config with all defaults.*more than 4,000 values"):
+            run.create(config, fresh=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -1,7 +1,7 @@
 """Load a preset with overrides as a validated `RunConfig`, with errors that name source, key, value and fix."""
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -102,12 +102,26 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def to_yaml(config: RunConfig) -> str:
-    """The config with all defaults as YAML; loading it gives an equal config."""
-    return yaml_io.dump(config.model_dump(mode="json"))
+    """The config with all defaults as YAML; loading it gives an equal config.
+
+    Raises ConfigError if it is too large to be loaded again: it may be larger than the preset that it comes from.
+    """
+    text = yaml_io.dump(config.model_dump(mode="json"))
+    yaml_io.parse(text, "the config with all defaults")
+    return text
 
 
-def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> (old, new) of every setting that differs and is not in `FREE_ON_RESUME`.
+def is_free_on_resume(path: tuple[str, ...]) -> bool:
+    """Whether the setting with the keys `path` is one of `FREE_ON_RESUME`, or a part of one."""
+    return any(path[: len(free)] == free for free in _FREE_ON_RESUME)
+
+
+def changed_settings(
+    old: RunConfig, new: RunConfig, is_free: Callable[[tuple[str, ...]], bool] = is_free_on_resume
+) -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> (old, new) of every setting that differs, but for free ones.
+
+    is_free: whether the setting with these keys may differ.
 
     A setting that is `auto` in `new` does not differ from what a run with the config `old` has found for it.
     """
@@ -116,18 +130,12 @@ def changed_settings(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any
     changed = [
         path
         for path in sorted(old_flat.keys() | new_flat.keys())
-        if (path in old_flat, old_flat.get(path)) != (path in new_flat, new_flat.get(path))
-        and not is_free_on_resume(path)
+        if (path in old_flat, old_flat.get(path)) != (path in new_flat, new_flat.get(path)) and not is_free(path)
     ]
     # A section that is null on one side is described by its keys on the other.
     sections = {path[:end] for path in changed for end in range(1, len(path))}
     values = {path: (old_flat.get(path), new_flat.get(path)) for path in changed}
     return {".".join(path): pair for path, pair in values.items() if path not in sections or pair != (None, None)}
-
-
-def is_free_on_resume(path: tuple[str, ...]) -> bool:
-    """Whether the setting with the keys `path` is one of `FREE_ON_RESUME`, or a part of one."""
-    return any(path[: len(free)] == free for free in _FREE_ON_RESUME)
 
 
 def read_config(

@@ -115,7 +115,7 @@ for _side in (_Loader, _Dumper):
 
 def parse(text: str, source: str) -> Any:
     """Parse `text`; `source` names it in errors. Raises ConfigError."""
-    if len(text) > MAX_BYTES:
+    if len(text.encode(errors="replace")) > MAX_BYTES:
         raise ConfigError(f"{source}: larger than {MAX_BYTES:,} bytes, the limit for a preset")
     try:
         return yaml.load(text, Loader=_Loader)  # a SafeLoader

@@ -90,8 +90,11 @@ class RunDirectory:
     def create(self, config: RunConfig, *, fresh: bool) -> None:
         """After `claim`: make the directory if it does not exist, and write `config` and the run's record to it.
 
-        fresh: first rename the existing run. Raises RunDirectoryError, also if another process has begun a run since.
+        fresh: first rename the existing run.
+
+        Raises ConfigError if `config` is too large; RunDirectoryError, also if another process has begun a run since.
         """
+        text = to_yaml(config)
         try:
             if fresh and self._lock is not None:
                 self._rename_old_run()
@@ -100,7 +103,7 @@ class RunDirectory:
             self._acquire()
             if self.is_run and not was_claimed:
                 raise RunDirectoryError(f"another process has begun a run in {self.path}; choose another --run-dir")
-            replace_synced(self.path / CONFIG, [to_yaml(config).encode()])
+            replace_synced(self.path / CONFIG, [text.encode()])
             earlier = read_record(self.path)
             self._record = RunRecord(preset=(earlier and earlier.preset) or self._preset)
             write_record(self.path, self._record)
