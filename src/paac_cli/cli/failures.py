@@ -3,13 +3,14 @@
 import contextlib
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import click
 
 from paac_cli.cli.output import discard, inform
-from paac_cli.errors import PaacError
+from paac_cli.errors import BUG, PaacError
 from paac_cli.memory import memory_limit_note
 from paac_cli.text import abridged, printable
 
@@ -65,9 +66,10 @@ def reported(context: click.Context) -> Iterator[None]:
         _reserve.clear()
         failure = explain(error)
         if failure is None or context.params.get("traceback"):
-            raise
-        inform(f"Error: {failure.message}")
-        context.exit(failure.exit_code)
+            traceback.print_exception(error)
+        else:
+            inform(f"Error: {failure.message}")
+        context.exit(BUG if failure is None else failure.exit_code)
 
 
 def _of_a_setting(error: click.ClickException) -> str | None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from paac_cli.errors import REQUEUE
+from paac_cli.errors import BUG, REQUEUE
 from paac_cli.files import appending
 from paac_cli.training.processes import forward_lines, split_cores, start_paac
 
-ERRORS = (1, 2)  #: exit codes of `paac train`
+ERRORS = (1, 2, BUG)  #: exit codes of `paac train`
 _POLL = 0.1  # seconds
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from paac_cli.errors import BUG
 from paac_cli.sampling.child import STOP_SIGNALS, signal_name
 from paac_cli.training.cluster import JOB
 from paac_cli.training.processes import forward_lines, split_cores, start_paac
@@ -102,7 +103,8 @@ def can_be_repeated(ends: Sequence[Ended]) -> bool:
     environments or learning would only repeat.
     """
     asked_to_end = any(-end.code in STOP_SIGNALS for end in ends)
-    return any(map(_failed_from_outside, ends)) and not asked_to_end and all(end.code <= 1 for end in ends)
+    may_follow = all(end.code < 0 or end.code in (0, 1, BUG) for end in ends)  # from the failure of another rank
+    return any(map(_failed_from_outside, ends)) and not asked_to_end and may_follow
 
 
 def exit_code(ends: Sequence[Ended]) -> int:
