@@ -112,5 +112,7 @@ def test_a_trial_is_pruned_that_is_below_the_median_of_five():
     assert not is_pruned(31.0)
     assert not is_pruned(None)
     assert not is_pruned(29.0, others=others[:4])
+    without_games = [other.model_copy(update={"progress": [None] * PARTS}) for other in others[:4]]
+    assert not is_pruned(29.0, others=[*without_games, others[4]])
     assert not is_pruned(0.0, parts=PARTS // 4 - 1)  # too early
     assert is_pruned(0.0, parts=PARTS // 4)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paac_cli.config.load import load_config, read_config
-from paac_cli.errors import RunDirectoryError
+from paac_cli.errors import BUG, RunDirectoryError
 from paac_cli.runs.run_record import RunRecord, Status, write_record
 from paac_cli.tuning.space import Choices, Range
 from paac_cli.tuning.study import Study
@@ -76,13 +76,13 @@ class StandInJobs:
         return done == PARTS
 
 
-def design(seeds=(1,), jobs=1, prune=False, seed=1):
+def design(seeds=(1,), jobs=1, prune=False, seed=1, **training):
     data = {
         "seed": seed,
         "env": {"id": "CartPole-v1"},
         "algorithm": {"name": "ppo"},
         "network": {"torso": "mlp"},
-        "training": {"total_steps": TOTAL_STEPS},
+        "training": {"total_steps": TOTAL_STEPS} | training,
     }
     return Design(load_config(data, "test"), SPACE, seeds, jobs, prune)
 
@@ -108,6 +108,15 @@ def test_trials_have_scores_and_the_best_becomes_a_preset(tmp_path):
     best = read_config(tmp_path / "study" / "best.yaml")
     assert (best.algorithm.gamma, best.algorithm.num_steps) == tuple(study.best.settings.values())
     assert best.env.id == "CartPole-v1"
+
+
+def test_a_preset_of_the_best_trial_that_a_crash_has_prevented_is_written_later(tmp_path):
+    search(tmp_path / "study", 3)
+    best = tmp_path / "study" / "best.yaml"
+    content = best.read_text()
+    best.unlink()
+    search(tmp_path / "study", 3)
+    assert best.read_text() == content
 
 
 def test_a_score_is_the_mean_over_seeds(tmp_path):
@@ -161,8 +170,9 @@ def test_a_failed_trial_does_not_end_the_study(tmp_path):
     assert study.trials[1].reason == "the loss is NaN"
 
 
-def test_a_trial_that_cannot_train_ends_the_search_and_is_repeated_later(tmp_path):
-    study, jobs = search(tmp_path / "study", 4, processes=StandInJobs(1, {"trial 2": UNUSABLE}))
+@pytest.mark.parametrize("code", [UNUSABLE, BUG])
+def test_a_trial_that_cannot_train_ends_the_search_and_is_repeated_later(code, tmp_path):
+    study, jobs = search(tmp_path / "study", 4, processes=StandInJobs(1, {"trial 2": code}))
     assert jobs.started[-1] == ("trial 2", "1")
     assert study.failed_output == tmp_path / "study" / "trial2" / "seed1.txt"
     again, _ = search(tmp_path / "study", 4)
@@ -175,6 +185,9 @@ def test_a_directory_holds_one_study(tmp_path):
         (design(seeds=(2,)), r"seeds: \[1\] in the study, \[2\] now"),
         (design(jobs=2), "jobs: 1 in the study, 2 now"),
         (design(seed=5), "seed: 1 in the study, 5 now"),
+        (design(total_steps=2_000), "training.total_steps: 1000 in the study, 2000 now"),
+        (design(evaluate_every=500), "training.evaluate_every: None in the study, 500 now"),
+        (design()._replace(space=dict(reversed(SPACE.items()))), "space: "),  # which changes what is proposed
         (design()._replace(space={GAMMA: Range(0.5, 0.9, False, False)}), "space: "),
     ]:
         with pytest.raises(RunDirectoryError, match=message), StudyDirectory(tmp_path / "study", other):
@@ -183,6 +196,7 @@ def test_a_directory_holds_one_study(tmp_path):
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(RunDirectoryError, match="neither empty nor a study"):
         search(tmp_path / "other", 1)
+    search(tmp_path / "study", 1, keep_checkpoints=5)  # on which no score depends
     with (
         StudyDirectory(tmp_path / "study", design()),
         pytest.raises(RunDirectoryError, match="another process"),

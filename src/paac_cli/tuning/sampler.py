@@ -23,7 +23,7 @@ _STATES = {
     Outcome.UNFINISHED: TrialState.RUNNING,
 }
 #: Prunes a trial whose best mean return so far is below the median of five or more others after the same steps.
-_PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=PARTS // 4)
+_PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=PARTS // 4, n_min_trials=5)
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -63,6 +63,7 @@ class Study:
 
         Raises RunDirectoryError.
         """
+        self._write_best()  # a crash may have come between the scores and the preset
         while True:
             while self._jobs.may_start and self.failed_output is None and (trial := self._next(num_trials)):
                 self._begin(trial)
@@ -176,10 +177,13 @@ class Study:
         self.trials[trial.number - 1 : trial.number] = [trial]
         self._files.write_trials(self.trials)
         if trial is self.best:
-            self._files.write_best(
-                self._design.config_of(trial.settings), f"The best settings so far: trial {trial.number}"
-            )
+            self._write_best()
         self._log(trial)
+
+    def _write_best(self) -> None:
+        if (best := self.best) is not None:
+            config = self._design.config_of(best.settings)
+            self._files.write_best(config, f"The best settings so far: trial {best.number}")
 
 
 def _output(run: Path) -> Path:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import TypeAdapter, ValidationError
 
 from paac_cli.config import yaml_io
-from paac_cli.config.load import changed_settings, load_config, read_config, to_yaml
+from paac_cli.config.load import changed_settings, is_free_on_resume, load_config, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
 from paac_cli.errors import RunDirectoryError
@@ -26,6 +26,10 @@ from paac_cli.tuning.space import SearchSpace, to_data
 from paac_cli.tuning.trial import Trial
 
 _STUDY, _BASE, _TRIALS, _BEST = "study.yaml", "base.yaml", "trials.json", "best.yaml"
+#: On these depend scores, and the parts of a trial after which it is compared.
+_DECIDE_SCORES = frozenset(
+    ("total_steps", "log_every", "evaluate_every", "evaluate_episodes", "evaluate_greedy", "evaluate_max_steps")
+)
 _MAX_BYTES = 1 << 26
 _TRIAL_LIST = TypeAdapter(list[Trial])
 
@@ -65,8 +69,10 @@ class StudyDirectory:
     def __enter__(self) -> Self:
         """Create the directory, or continue the study in it.
 
-        Raises RunDirectoryError if it holds anything else or another study, or cannot be used.
+        Raises RunDirectoryError if it holds anything else or another study, or cannot be used, and ConfigError if the
+        config is too large.
         """
+        base = to_yaml(self._design.base)
         try:
             is_study = (self.path / _STUDY).is_file()
             if not is_study and self.path.exists() and any(self.path.iterdir()):
@@ -77,7 +83,7 @@ class StudyDirectory:
             self._lock = DirectoryLock(self.path)
             if is_study:
                 self._require_same()
-            replace_synced(self.base, [to_yaml(self._design.base).encode()])
+            replace_synced(self.base, [base.encode()])
             replace_synced(self.path / _STUDY, [yaml_io.dump(self._design.data).encode()])
         except BlockingIOError:
             raise RunDirectoryError(f"another process works on the study in {self.path}") from None
@@ -126,9 +132,9 @@ class StudyDirectory:
         """Raises RunDirectoryError if the directory holds a study of another design, ConfigError and TrustError."""
         old, new = yaml_io.read(self.path / _STUDY), self._design.data
         old = old if isinstance(old, dict) else {}
-        changed = {key: (old.get(key), new[key]) for key in new if old.get(key) != new[key]}
+        changed = {key: (old.get(key), new[key]) for key in new if yaml_io.dump(old.get(key)) != yaml_io.dump(new[key])}
         base = self._design.base
-        changed |= changed_settings(read_config(self.base, trusted=code_names(base)), base)
+        changed |= changed_settings(read_config(self.base, trusted=code_names(base)), base, _is_free)
         if changed:
             lines = "\n".join(
                 f"  {key}: {before!r} in the study, {now!r} now" for key, (before, now) in changed.items()
@@ -141,3 +147,9 @@ class StudyDirectory:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _is_free(path: tuple[str, ...]) -> bool:
+    """Whether trials with another value of this setting have the same scores."""
+    section, *names = path
+    return is_free_on_resume(path) and not (section == "training" and _DECIDE_SCORES.intersection(names))
