@@ -7,13 +7,20 @@ import pytest
 from obstacles import sparse
 from paac_cli.errors import RunDirectoryError
 from paac_cli.runs import metrics_csv
-from paac_cli.runs.metrics_csv import read_rows
+from paac_cli.runs.metrics_csv import METRICS, depends_on_clock, read_rows
 from paac_cli.runs.sinks import CsvSink
 from paac_cli.training.verification import read_metrics
 
 
 def steps_of(path, **options):
     return [row["steps"] for row in read_rows(path, **options)[1]]
+
+
+def test_only_metrics_of_time_depend_on_the_clock():
+    others = [name for name in METRICS if not depends_on_clock(name)]
+    assert [name for name in others if name.startswith("time/")] == ["time/frames", "time/updates"]
+    assert all(name in others for name in METRICS if not name.startswith("time/"))
+    assert not any(map(depends_on_clock, ("info/market_share", "train/expert_share")))
 
 
 def test_incomplete_and_garbled_lines_are_left_out_or_an_error(tmp_path):

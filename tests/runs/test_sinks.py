@@ -28,6 +28,11 @@ def test_csv_rows_are_written_at_once(tmp_path):
     ]
 
 
+def test_csv_has_all_digits_of_counts(tmp_path):
+    CsvSink(tmp_path / "metrics.csv", 0, print).write(12_345_678, {"time/frames": 49_382_712, "train/loss": 1 / 3})
+    assert (tmp_path / "metrics.csv").read_text() == ("steps,time/frames,train/loss\n12345678,49382712,0.333333\n")
+
+
 def test_csv_deletes_rows_after_the_resume_and_an_incomplete_line(tmp_path):
     path = tmp_path / "metrics.csv"
     sink = CsvSink(path, 0, print)

@@ -48,7 +48,7 @@ METRICS = {
 
 def depends_on_clock(column: str) -> bool:
     """Whether a column depends on the machine's speed; all others follow from config and seed."""
-    return column in ("time/fps", "time/time_elapsed", "time/restarts") or column.endswith("_share")
+    return column.startswith("time/") and column not in ("time/frames", "time/updates")
 
 
 def read_rows(path: Path, *, strict: bool = False) -> tuple[list[str], Iterator[dict[str, str]]]:

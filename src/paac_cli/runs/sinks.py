@@ -72,7 +72,7 @@ class CsvSink:
             ) from error
 
     def write(self, steps: int, row: Mapping[str, float]) -> None:
-        self._waiting.append({"steps": str(steps)} | {name: f"{value:.6g}" for name, value in row.items()})
+        self._waiting.append({"steps": str(steps)} | {name: _cell(value) for name, value in row.items()})
         self._retry.attempt(self._write_waiting)
 
     def close(self) -> None:
@@ -110,6 +110,11 @@ class CsvSink:
 
         replace_synced(self._path, pieces())
         self._columns, self._size = columns, size
+
+
+def _cell(value: float) -> str:
+    """All digits of a count, and six of any other number."""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
 class TensorBoardSink:
