@@ -159,7 +159,10 @@ def test_a_third_party_algorithm_learns_and_is_evaluated(paac, tmp_path):
         ),
         ("self.memory = object()", "algorithm 'faulty:Faulty' does not implement memory.rewind"),
         ("self.learn = lambda step: {'train/loss': [1.0, 2.0]}", "the metric 'train/loss' = [1.0, 2.0]; expected one"),
-        ("self.learn = lambda step: {'time/fps': 1.0}", "the metric 'time/fps'; names that begin with rollout/ or"),
+        ("self.learn = lambda step: {'time/fps': 1.0}", "the metric 'time/fps'; steps and names that begin with"),
+        ("self.learn = lambda step: {'steps': 1.0}", "the metric 'steps'; steps and names that begin with rollout/ or"),
+        ("self.learn = lambda step: {'a\\nb': 1.0}", "the metric 'a\\nb'; expected one line of text as its name"),
+        ("self.learn = lambda step: {3: 1.0}", "the metric 3; expected one line of text as its name"),
         ("self.learn = lambda step: [1.0]", "learn of the algorithm returned a list; expected a dict or None"),
     ],
 )

@@ -9,8 +9,11 @@ import pytest
 from safetensors.numpy import load_file
 
 import toy_envs
+from paac_cli.errors import BUG
+from paac_cli.runs.run_directory import RunDirectory
+from paac_cli.runs.run_record import Status, read_record
 from paac_cli.sampling.child import STOP_SIGNALS
-from run_paac import environment
+from run_paac import environment, paac_here
 from run_paac import paac as paac_process
 from short_runs import QUICK, checkpoint_names, final_state, logged_steps, metrics_rows, steps_in
 
@@ -133,6 +136,32 @@ def test_a_crash_while_tensorflow_is_imported_shows_where_it_happened(tmp_path):
     done = paac_process("train", *QUICK, "--run-dir", tmp_path / "run", env=env, code=-signal.SIGABRT)
     assert "Fatal Python error: Aborted" in done.stderr
     assert f'{tmp_path}/tensorflow.py", line 2' in done.stderr
+
+
+def test_an_unexpected_error_is_printed_with_its_traceback_and_has_an_exit_code_of_its_own(trained, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("the driver has failed")
+
+    monkeypatch.setattr("paac_cli.reporting.run_list.list_runs", fail)
+    errors = paac_here("runs", trained, code=BUG).stderr
+    assert errors.startswith("Traceback (most recent call last)")
+    assert errors.endswith("RuntimeError: the driver has failed\n")
+
+
+# --- stop signals
+
+
+def test_a_signal_that_comes_while_a_trained_run_is_saved_is_too_late(tmp_path, monkeypatch):
+    save = RunDirectory.save
+
+    def save_after_signal(*arguments, **options):
+        signal.raise_signal(signal.SIGTERM)
+        return save(*arguments, **options)
+
+    monkeypatch.setattr(RunDirectory, "save", save_after_signal)
+    output = paac_here("train", *QUICK, "--total-steps", 640, "--run-dir", tmp_path / "run").stdout
+    assert f"  paac eval {tmp_path / 'run'}" in output
+    assert read_record(tmp_path / "run").status == Status.FINISHED
 
 
 # --- learning

@@ -13,10 +13,10 @@ from paac_cli.training import find_trackers
 from paac_cli.training.find_trackers import make_tracker, require_trackers
 
 
-def open_tracker(name, directory, events, *, is_stopping=False):
+def open_tracker(name, directory, events, *, has_finished=True):
     run = TrackedRun("0123456789abcdef", "some-run", directory, {"seed": 3}, 64)
     name = f"own_trackers:{name}"
-    return TrackerSink(name, lambda: make_tracker(name, run), events.append, lambda: is_stopping)
+    return TrackerSink(name, lambda: make_tracker(name, run), events.append, lambda: has_finished)
 
 
 def lines(directory):
@@ -27,9 +27,9 @@ def texts(events, kind):
     return [event.text for event in events if isinstance(event, kind)]
 
 
-@pytest.mark.parametrize(("is_stopping", "outcome"), [(False, "finished"), (True, "stopped")])
-def test_a_tracker_gets_the_run_its_rows_and_its_outcome(is_stopping, outcome, tmp_path):
-    with open_tracker("JsonLines", tmp_path, events := [], is_stopping=is_stopping) as sink:
+@pytest.mark.parametrize(("has_finished", "outcome"), [(True, "finished"), (False, "stopped")])
+def test_a_tracker_gets_the_run_its_rows_and_its_outcome(has_finished, outcome, tmp_path):
+    with open_tracker("JsonLines", tmp_path, events := [], has_finished=has_finished) as sink:
         sink.write(128, {"rollout/ep_rew_mean": 1.0, "a": float("nan")})
         sink.write(192, {"a": 2.0})
     assert lines(tmp_path) == [

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -68,6 +70,19 @@ def test_the_previous_handlers_are_restored():
     with StopRequest():
         assert signal.getsignal(signal.SIGUSR1) != before[-1]
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
+
+
+def test_a_second_ctrl_c_ends_the_process_at_once_and_says_what_that_means(tmp_path):
+    program = (
+        "import signal, time\n"
+        "from paac_cli.training.stop import StopRequest\n"
+        "with StopRequest(has_begun=True, at_once=lambda: 'all is deleted'):\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    time.sleep(0.4)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "Stopped at once: all is deleted\n")
 
 
 def test_a_stop_becomes_urgent_after_a_while(monkeypatch):

@@ -227,6 +227,7 @@ def _train(
     log = ranks.logging_once(write)
     if ranks.is_first:
         output.print_loading()
+    has_finished = False
     with (
         StopRequest(has_begun=ranks.size > 1) as stop,  # no rank may leave alone, so all stop after the first rollout
         load_training(config, run_dir, progress, log, stop, checkpoint, ranks) as training,
@@ -247,10 +248,10 @@ def _train(
                 log(Info(headline(config, directory, training.pool.num_workers, training.device, start, ranks.size)))
                 last_row = checkpoint.last_row if checkpoint else 0
                 training.sinks.extend(shown.sinks)
-                training.sinks.extend(_open_sinks(config, run_dir, last_row, log, lambda: bool(stop), closing))
-            run_loop(training, checkpoint)
+                training.sinks.extend(_open_sinks(config, run_dir, last_row, log, lambda: has_finished, closing))
+            has_finished = run_loop(training, checkpoint)
     ranks.finish()
-    return stop.exit_code
+    return 0 if has_finished else stop.exit_code
 
 
 def _open_sinks(
@@ -258,7 +259,7 @@ def _open_sinks(
     run_dir: "RunDirectory",
     last_row: int,
     log: "Log",
-    is_stopping: "Callable[[], bool]",
+    has_finished: "Callable[[], bool]",
     closing: contextlib.ExitStack,
 ) -> "Iterator[MetricSink]":
     """Open metrics.csv and the trackers, which `closing` closes. last_row: as of the checkpoint; 0 without one."""
@@ -278,4 +279,4 @@ def _open_sinks(
             number, settings = tracking_id(run_dir.tracking_id), config.model_dump(mode="json")
             run = TrackedRun(number, run_dir.path.resolve().name, run_dir.path, settings, last_row)
             make = partial(make_tracker, name, run)
-            yield closing.enter_context(TrackerSink(name, make, log, is_stopping))
+            yield closing.enter_context(TrackerSink(name, make, log, has_finished))

@@ -1,6 +1,7 @@
 """paac verify"""
 
 import contextlib
+import shutil
 import sys
 import tempfile
 from collections.abc import Container
@@ -73,7 +74,7 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
     with (
         ranks.explaining_failures(),
         tempfile.TemporaryDirectory(prefix="paac-verify-") as directory,
-        StopRequest(has_begun=True) as stop,
+        StopRequest(has_begun=True, at_once=lambda: _abandon(directory)) as stop,
     ):
         copy, retrained, segments = RunDirectory(Path(directory)), interval.start, []
         for config in segment_configs(interval):
@@ -100,6 +101,12 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
         report = verification_report(run, interval, segments, comparisons, retrained.runtime)
     print_report(report, format_verification, as_json=as_json)
     click.get_current_context().exit(0 if report["same"] else 1)
+
+
+def _abandon(directory: str) -> str:
+    """Delete the copy of the run, perhaps of gigabytes."""
+    shutil.rmtree(directory, ignore_errors=True)
+    return "nothing has been verified"
 
 
 def _train(

@@ -69,12 +69,12 @@ class TrackerSink:
     The first error of a tracker is logged, with its reason. Rows for which it raises an error are missing in it.
     """
 
-    def __init__(self, name: str, make: Callable[[], Tracker], log: Log, is_stopping: Callable[[], bool]) -> None:
-        """Start the thread. name: for messages. is_stopping: whether the run was asked to stop.
+    def __init__(self, name: str, make: Callable[[], Tracker], log: Log, has_finished: Callable[[], bool]) -> None:
+        """Start the thread. name: for messages. has_finished: whether the run has reached its end.
 
         make: makes the tracker. It is called in the thread, and if it fails with each row until it succeeds.
         """
-        self._name, self._make, self._log, self._is_stopping = name, make, log, is_stopping
+        self._name, self._make, self._log, self._has_finished = name, make, log, has_finished
         self._items = queue.Queue[tuple[int, Mapping[str, float]] | SessionEnd](_MAX_WAITING)
         self._events = queue.SimpleQueue[Event]()  # for the main thread, because logs are not for several threads
         self._tracker: Tracker | None = None
@@ -89,7 +89,7 @@ class TrackerSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        outcome: SessionEnd = "failed" if kind else "stopped" if self._is_stopping() else "finished"
+        outcome: SessionEnd = "failed" if kind else "finished" if self._has_finished() else "stopped"
         if self._put(outcome):
             self._thread.join(_CLOSE_TIMEOUT)
         self._log_events()

@@ -10,7 +10,7 @@ from paac_cli.runs.checkpoint import Checkpoint
 from paac_cli.sampling.history import own_histories
 from paac_cli.spec import Determinism
 from paac_cli.stopwatch import Stopwatch
-from paac_cli.text import abridged
+from paac_cli.text import abridged, one_line
 from paac_cli.training.bad_batch import check_metrics
 from paac_cli.training.checkpoint_writer import CheckpointWriter
 from paac_cli.training.due import Due, MilestoneDue
@@ -21,15 +21,18 @@ from paac_cli.training.ranks import RankState
 from paac_cli.training.training import Training
 
 _OWN_METRICS = ("rollout/", "time/", "eval/", "info/")  # prefixes of the metrics that no algorithm gives
+_STEPS = "steps"  # the first column of metrics.csv
 _SIGNALS_TAKE = 0.5  # seconds at most until a signal to all processes has reached this one, after it has ended others
 
 
-def train(training: Training, resume_from: Checkpoint | None) -> None:
+def train(training: Training, resume_from: Checkpoint | None) -> bool:
     """Train until `total_steps`, `stop_when` or a stop signal, then save the state after the last complete rollout.
 
     Metrics and checkpoints are written only between rollouts, where the agent holds no partly used experience. So if an
     environment fails or a worker hangs during a rollout, that rollout is not saved. An evaluation that is interrupted
     is made when the run resumes.
+
+    Returns whether the run has reached its end, also if a stop signal came too late to prevent that.
 
     Raises WorkerError after saving, LearningError without saving, and RunDirectoryError if saving fails. Of several
     ranks, one alone cannot save: it raises what happened, and ClusterError ends the others.
@@ -66,6 +69,7 @@ def train(training: Training, resume_from: Checkpoint | None) -> None:
         place = "evaluation" if session.evaluation_due else "rollout"
         saved = f"\nThe run is saved at step {steps:,}, before this {place}" if steps else ""
         raise WorkerError(f"{failure}{saved}") from failure
+    return session.is_finished and not session.evaluation_due
 
 
 class _Session:
@@ -161,7 +165,7 @@ class _Session:
     def _adopt(self, signal: int) -> None:
         """All ranks have agreed that a rank has got this stop signal; 0: none."""
         self._of_all_ranks = self._of_all_ranks._replace(signal=signal)
-        if self._training.ranks.size > 1 and (signal or self.is_finished):
+        if self._training.ranks.size > 1 and signal:
             self._training.stop.adopt(signal)
 
     def make_up_for_evaluation(self) -> None:
@@ -266,15 +270,17 @@ class _Session:
 
 
 def _as_floats(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Raises AlgorithmError if a metric is not one number, or has the name of one of this module."""
+    """Raises AlgorithmError if a metric is not one number, or its name is no line of text or one of this module."""
     if not isinstance(metrics, Mapping):
         raise AlgorithmError(f"learn of the algorithm returned a {type(metrics).__name__}; expected a dict or None")
     numbers = {}
     for name, value in metrics.items():
-        if str(name).startswith(_OWN_METRICS):
+        if not isinstance(name, str) or one_line(name) != name:
+            raise AlgorithmError(f"the algorithm returned the metric {name!r}; expected one line of text as its name")
+        if name == _STEPS or name.startswith(_OWN_METRICS):
             raise AlgorithmError(
-                f"the algorithm returned the metric {name!r}; names that begin with {' or '.join(_OWN_METRICS)} are "
-                "those of paac"
+                f"the algorithm returned the metric {name!r}; {_STEPS} and names that begin with "
+                f"{' or '.join(_OWN_METRICS)} are those of paac"
             )
         try:
             numbers[name] = float(value)

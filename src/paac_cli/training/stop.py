@@ -13,6 +13,7 @@ from paac_cli.sampling.child import STOP_SIGNALS
 from paac_cli.standard_output import results
 
 _SAME_REQUEST = 0.3  # seconds in which a second SIGINT is part of the first: some programs send it twice
+_AT_ONCE = "nothing after the last checkpoint is saved"
 _URGENT_AFTER = 3.0  # seconds that the current rollout may still take after the signal
 
 
@@ -44,8 +45,9 @@ class StopRequest:
     end with the learner, so ending the process at once leaves nothing behind.
     """
 
-    def __init__(self, *, has_begun: bool = False) -> None:
-        """has_begun: as after `begin`."""
+    def __init__(self, *, has_begun: bool = False, at_once: Callable[[], str] = lambda: _AT_ONCE) -> None:
+        """has_begun: as after `begin`. at_once: called before the process ends at once; returns what that means."""
+        self._at_once = at_once
         self._signal: int | None = None
         self._since = 0.0
         self._has_begun = has_begun
@@ -74,10 +76,10 @@ class StopRequest:
         return self._signal or 0
 
     def adopt(self, number: int) -> None:
-        """From now on this process has got signal `number`, on which all ranks agree; 0: none."""
+        """From now on this process has got signal `number`, on which all ranks agree."""
         if self._signal is None:
             self._since = time.monotonic()  # before the signal, because this process's own may arrive at any moment
-        self._signal = number or None
+        self._signal = number
 
     @property
     def is_urgent(self) -> bool:
@@ -96,7 +98,7 @@ class StopRequest:
             try:
                 if results().isatty():
                     os.write(results().fileno(), b"\n")  # the message begins below the live view
-                os.write(2, b"Stopped at once: nothing after the last checkpoint is saved\n")
+                os.write(2, f"Stopped at once: {self._at_once()}\n".encode())
             finally:
                 os._exit(128 + number)  # also if the terminal is closed
         if self._signal is None:
