@@ -115,6 +115,8 @@ def test_metrics_are_compared_at_the_steps_that_the_run_logged(tmp_path):
     run = dict(read_metrics(table))
     assert run == {64: {"time/frames": "256"}, 128: {"time/frames": "512", "train/loss": "nan"}}
     assert compare_metrics(run, run | {96: {"time/frames": "1"}}).different == ()
+    table.write_text("steps,time/frames\n64,12345678\n128,1.23457e+07\n")  # as an earlier version wrote counts
+    assert {row["time/frames"] for _, row in read_metrics(table)} == {"1.23457e+07"}
     with_new_column = {steps: row | {"rollout/reward_min": "0"} for steps, row in run.items()}
     assert compare_metrics(run, with_new_column).different == ()  # an earlier version trained the run
     assert compare_metrics(with_new_column, run).different == tuple(

@@ -169,7 +169,12 @@ def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[in
 
 
 def _comparable(row: Row) -> Row:
-    return {name: cell for name, cell in row.items() if cell and name != "steps" and not depends_on_clock(name)}
+    """What follows from config and seed, each number with six digits: earlier versions wrote no more of a count."""
+    return {
+        name: f"{float(cell):.6g}"
+        for name, cell in row.items()
+        if cell and name != "steps" and not depends_on_clock(name)
+    }
 
 
 def reasons_to_differ(interval: Interval, here: Runtime) -> tuple[str, ...]:
