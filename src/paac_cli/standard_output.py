@@ -50,5 +50,5 @@ def _descriptor_1_freed() -> Iterator[TextIO]:
         yield stream
     finally:
         os.dup2(stream.fileno(), 1)
-        with contextlib.suppress(OSError):  # whoever wrote to it got the error before
+        with contextlib.suppress(OSError):  # the one who wrote to it has got it before
             stream.close()
