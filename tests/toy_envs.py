@@ -337,18 +337,27 @@ class TiledImages(gymnasium.Env):
 
     action_space = spaces.Discrete(2)
 
-    def __init__(self, channels: int = 3, script: dict[str, Any] | None = None, render_mode: str | None = None) -> None:
-        """channels: 0 for images [8, 12] without an axis of channels."""
-        self._channels, self._script = channels, Script(**script or {})
+    def __init__(
+        self,
+        channels: int = 3,
+        script: dict[str, Any] | None = None,
+        dtype: str = "uint8",
+        render_mode: str | None = None,
+    ) -> None:
+        """channels: 0 for images [8, 12] without an axis of channels. dtype: of what it returns, instead of uint8."""
+        self._channels, self._script, self._dtype = channels, Script(**script or {}), dtype
         self.observation_space = spaces.Box(0, 255, (8, 12, channels) if channels else (8, 12), np.uint8)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         self._steps = 0
-        return self.image(self._channels, 0), {}
+        return self._image(), {}
 
     def step(self, action: int):
         self._steps += 1
-        return self.image(self._channels, self._steps), 1.0, self._steps >= self._script.length, False, {}
+        return self._image(), 1.0, self._steps >= self._script.length, False, {}
+
+    def _image(self) -> NDArray:
+        return self.image(self._channels, self._steps).astype(self._dtype)
 
     @staticmethod
     def image(channels: int, step: int, height: int = 8, width: int = 12) -> NDArray[np.uint8]:

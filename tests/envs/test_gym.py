@@ -139,9 +139,10 @@ def test_a_video_has_the_first_frame_and_one_per_step_and_recording_does_not_cha
 # Images
 
 
-def images(channels=3, script=None, **config):
-    """The config of `TiledImages`, 8 x 12 pixels; `config` are fields of EnvConfig."""
-    return EnvConfig(id="TiledImages-v0", kwargs={"channels": channels, "script": script or {"length": 9}}, **config)
+def images(channels=3, script=None, dtype="uint8", **config):
+    """The config of `TiledImages`, 8 x 12 pixels in integers of `dtype`; `config` are fields of EnvConfig."""
+    kwargs = {"channels": channels, "script": script or {"length": 9}, "dtype": dtype}
+    return EnvConfig(id="TiledImages-v0", kwargs=kwargs, **config)
 
 
 def observations(config, steps=4):
@@ -204,6 +205,11 @@ def test_images_are_converted_to_grey_then_resized_then_stacked():
     assert obs.shape == (5, 4, 6, 2)
     order = [(0, 0), (0, 1), (1, 2), (2, 3), (3, 4)]
     assert obs.tolist() == [np.stack([grey(step, 4, 6) for step in steps], axis=-1).tolist() for steps in order]
+
+
+@pytest.mark.parametrize("option", [{"resize": (4, 6)}, {"frame_stack": 2}, {"grayscale": True, "resize": (4, 6)}])
+def test_images_of_wider_integers_are_converted_as_bytes_are(option):
+    assert observations(images(dtype="int64", **option)).tolist() == observations(images(**option)).tolist()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def _convert_images(env: gymnasium.Env[Any, Any], config: EnvConfig) -> gymnasiu
         return env
     if len(shape) not in (2, 3) or env.observation_space.dtype != np.uint8:
         raise ValueError(f"grayscale, resize and frame_stack need image observations, not {env.observation_space}")
+    env = wrappers.DtypeObservation(env, np.uint8)  # other integers are legal, too, if their values are bytes
     if config.grayscale and len(shape) == 3:
         env = wrappers.GrayscaleObservation(env, keep_dim=True)  # convolutions need an axis of channels
     if config.resize:
