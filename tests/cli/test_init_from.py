@@ -4,15 +4,21 @@ import shutil
 
 import pytest
 
-from paac_cli.config.load import read_config
+from checkpoints import checkpoint_of
+from paac_cli.config.load import load_config, read_config
 from paac_cli.config.schema import InitFrom
 from paac_cli.errors import CheckpointError, ConfigError
-from paac_cli.runs.checkpoint import load_policy_arrays
+from paac_cli.runs.checkpoint import load_policy_arrays, save_checkpoint
 from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.runs.find import find_policy_arrays
 from paac_cli.training.warm_start import find_initial_policy
 from run_paac import paac_here
 from short_runs import QUICK, final_state
+
+CARTPOLE = {"env": {"id": "CartPole-v1"}, "network": {"torso": "mlp"}, "training": {"total_steps": 1000}}
+RELU = {"network": {"torso": "mlp", "activation": "relu"}}
+BINS = {"algorithm": {"name": "nstep_q", "hl_gauss": {}}}
+OTHER_BINS = {"algorithm": {"name": "nstep_q", "hl_gauss": {"v_max": 99.0}}}
 
 
 def test_a_policy_is_found_in_a_run_directory_and_in_a_checkpoint(trained):
@@ -24,12 +30,37 @@ def test_a_policy_is_found_in_a_run_directory_and_in_a_checkpoint(trained):
 
 
 def test_the_policy_with_the_digest_of_the_config_is_found_or_its_absence_an_error(trained, tmp_path):
+    def find(path, sha256=None):
+        init_from = InitFrom(path=str(path), sha256=sha256)
+        return find_initial_policy(
+            read_config(trained / "config.yaml").model_copy(update={"init_from": init_from}), print
+        )
+
     for one in find_policy_arrays(trained, print):
-        assert find_initial_policy(InitFrom(path=str(trained), sha256=one.sha256), print).sha256 == one.sha256
+        assert find(trained, one.sha256).sha256 == one.sha256
     with pytest.raises(ConfigError, match="holds no policy with SHA-256 aaaa"):
-        find_initial_policy(InitFrom(path=str(trained), sha256="a" * 64), print)
+        find(trained, "a" * 64)
     with pytest.raises(CheckpointError, match="is neither a run directory nor a checkpoint"):
-        find_initial_policy(InitFrom(path=str(tmp_path)), print)
+        find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "now", "message"),
+    [
+        ({}, RELU, "network.activation = tanh, and its weights mean something else with relu"),
+        (BINS, OTHER_BINS, "algorithm.hl_gauss.v_max = 10.0, and its weights mean something else with 99.0"),
+        ({}, {"network": {"torso": "mlp", "activation": "tanh"}}, None),  # which null stands for
+        ({}, BINS, None),  # has no such weights
+    ],
+)
+def test_weights_that_mean_something_else_are_refused_although_their_shapes_fit(trained_with, now, message, tmp_path):
+    path = save_checkpoint(tmp_path, checkpoint_of(100, load_config(CARTPOLE | trained_with, "test")), keep=1)
+    run = load_config(CARTPOLE | now, "test").model_copy(update={"init_from": InitFrom(path=str(path))})
+    if message is None:
+        assert find_initial_policy(run, print).sha256 == load_policy_arrays(path).sha256
+    else:
+        with pytest.raises(ConfigError, match=message):
+            find_initial_policy(run, print)
 
 
 def test_a_damaged_policy_is_not_taken(trained, tmp_path):

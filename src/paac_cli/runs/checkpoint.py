@@ -22,9 +22,9 @@ no code, and reading it executes none.
 
 import contextlib
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,10 +62,11 @@ class TrainedPolicy(NamedTuple):
 
 
 class PolicyArrays(NamedTuple):
-    """The arrays of a policy, without the config that they belong to."""
+    """The arrays of a policy, and the config that they belong to as plain data."""
 
     arrays: Arrays
     sha256: str  #: of their file
+    config: Mapping[str, Any]  #: not validated
 
 
 class Checkpoint(NamedTuple):
@@ -156,9 +157,9 @@ def load_policy(path: Path, trusted: Container[str] = ()) -> TrainedPolicy:
 
 
 def load_policy_arrays(path: Path) -> PolicyArrays:
-    """The arrays of a checkpoint or a best policy. Its config is not read. Raises CheckpointError."""
+    """The arrays of a checkpoint or a best policy. Its config is not validated. Raises CheckpointError."""
     manifest = read_manifest(path)
-    return PolicyArrays(_read_arrays(path, _POLICY, manifest), manifest.files["policy.safetensors"])
+    return PolicyArrays(_read_arrays(path, _POLICY, manifest), manifest.files["policy.safetensors"], manifest.config)
 
 
 def to_messages(checkpoint: Checkpoint) -> list[bytes]:

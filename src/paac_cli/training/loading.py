@@ -104,7 +104,7 @@ def _find_initial_policy(config: RunConfig, ranks: Ranks, log: Log) -> tuple[Pol
         return None, config
     from paac_cli.training.warm_start import find_initial_policy
 
-    found = find_initial_policy(config.init_from, lambda text: log(Alert(text))) if ranks.is_first else None
+    found = find_initial_policy(config, lambda text: log(Alert(text))) if ranks.is_first else None
     initial = ranks.policy_of_first(found)
     return initial, config.with_settings("init_from", sha256=initial.sha256)
 

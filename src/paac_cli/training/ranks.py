@@ -168,11 +168,11 @@ class Ranks:
         return from_messages(received, code_names(config)) if received[0] else None
 
     def policy_of_first(self, policy: PolicyArrays | None) -> PolicyArrays:
-        """What rank 0 has found; the others give None."""
+        """What rank 0 has found, without the config of the policy; the others give None."""
         if self.size > 1:
             arrays = self.from_first(b"".join(array_pieces(policy.arrays)) if policy else b"")
             sha256 = self.from_first(policy.sha256.encode() if policy else b"")
-            policy = PolicyArrays(arrays_from_bytes(arrays), sha256.decode())
+            policy = PolicyArrays(arrays_from_bytes(arrays), sha256.decode(), {})
         assert policy is not None
         return policy
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from paac_cli.algorithms.agent import Agent
-from paac_cli.config.schema import InitFrom
+from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
 from paac_cli.events import Warn
 from paac_cli.runs.arrays import Arrays
@@ -19,6 +19,9 @@ _VALUE_NORMALIZER = "value_normalizer"  # first word of the statistics that a va
 _VALUE_HEADS = ("q", "value", "value_torso")  # the last: with network.separate_value
 _HEADS = (("policy",), _VALUE_HEADS)  # first words of arrays that mean something only together
 _CELL = "recurrent"  # first word of the arrays of a recurrent cell
+_TORSO = "network.torso"
+#: Settings on which it depends what weights of the same shapes mean -> what null stands for.
+_MEANINGS = {"network.activation": "tanh", "algorithm.hl_gauss.v_min": None, "algorithm.hl_gauss.v_max": None}
 _MAX_NAMES = 6  # in one message
 
 
@@ -36,10 +39,16 @@ class WarmStart(NamedTuple):
         return f"Beginning with {counted(len(self.taken), 'array')} of the policy in {self.path}{new}{unused}"
 
 
-def find_initial_policy(init_from: InitFrom, warn: Warn) -> PolicyArrays:
-    """The policy that `init_from` describes. Warns of damaged ones. Raises ConfigError and CheckpointError."""
+def find_initial_policy(config: RunConfig, warn: Warn) -> PolicyArrays:
+    """The policy that `config.init_from` describes. Warns of damaged ones.
+
+    Raises CheckpointError, and ConfigError if there is none or its weights mean something else with `config`.
+    """
+    init_from = config.init_from
+    assert init_from is not None
     for found in find_policy_arrays(Path(init_from.path), warn, count=None if init_from.sha256 else 1):
         if init_from.sha256 in (None, found.sha256):
+            _require_same_meaning(found.config, config.model_dump(mode="json"), init_from.path)
             return found
     raise ConfigError(
         f"init_from: {init_from.path} holds no policy with SHA-256 {init_from.sha256} any more; only a new run can "
@@ -88,6 +97,26 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
     agent.learner.assign(learner | copies)
     new, unused = ({name: arrays[name] for name in arrays if name not in taken} for arrays in (own, policy))
     return WarmStart(path, taken, new, unused)
+
+
+def _require_same_meaning(trained: Mapping[str, Any], config: Mapping[str, Any], path: str) -> None:
+    """Raises ConfigError if weights of the config `trained`, whose shapes fit, mean something else with `config`."""
+    if _value(trained, _TORSO) != _value(config, _TORSO):
+        return  # then hardly any fit
+    for key, null in _MEANINGS.items():
+        then, now = (null if (value := _value(data, key)) is None else value for data in (trained, config))
+        if None not in (then, now) and then != now:
+            raise ConfigError(
+                f"init_from: the policy in {path} was trained with {key} = {then}, and its weights mean something else "
+                f"with {now}; use --set {key}={then}"
+            )
+
+
+def _value(config: Any, key: str) -> Any:
+    """The value of a dotted key; None if it is missing."""
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, Mapping) else None
+    return config
 
 
 def _has(arrays: Mapping[str, object], prefix: str) -> bool:
