@@ -114,6 +114,10 @@ def test_two_algorithms_in_two_games(tmp_path):
     assert [row["human_normalised"].value for row in comparison["rows"]] == pytest.approx([0.5, 1.5, 0.5, 1.5])
     assert [(row["label"], row["games"]) for row in comparison["overall"]] == [("paac", 2), ("ppo", 2)]
     assert [row["human_normalised"].value for row in comparison["overall"]] == pytest.approx([0.5, 1.5])
+    write_curve(tmp_path / "another", [0.0, 1.0], algorithm="paac", env="ALE/Pong-v5", seed=2)
+    assert compared(tmp_path)["overall"][0]["human_normalised"] is None  # one game would count more than the other
+    text = CliRunner().invoke(main, ["compare", str(tmp_path)]).stdout
+    assert "paac over 2 games: no mean, because that needs as many seeds in each game" in text
     (improvement,) = comparison["improvement"]
     assert (improvement["label"], improvement["over"], len(improvement["games"])) == ("ppo", "paac", 2)
     assert improvement["probability"] == (1, 1, 1)

@@ -239,3 +239,5 @@ def test_facts_of_atari_and_of_several_choices():
     assert facts(config, ActionSpec((2,), (3, 4))).max_entropy == pytest.approx(math.log(12))
     assert facts(config, CONTINUOUS).max_entropy is None
     assert not facts(config, CONTINUOUS).clips_rewards
+    masked = config.with_settings("env", action_mask=True)  # random play has a lower entropy, which is not known
+    assert facts(masked, ActionSpec((), (6,))).max_entropy is None

@@ -103,13 +103,18 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _overall(series: Sequence[Series]) -> list[dict[str, Any]]:
-    """For each label with several games: the interquartile mean of its human-normalised final scores over them."""
+    """For each label with several games: the interquartile mean of its human-normalised final scores over them.
+
+    None if the games have different numbers of runs: those with more would count more.
+    """
     rows = []
     for label in dict.fromkeys(one.label for one in series):
         scores = [normalised(one, final_scores(one))[:, None] for one in series if one.label == label]
         scores = [each for each in scores if not np.isnan(each).any()]
         if len(scores) > 1:
-            interval = bootstrap(lambda *games: interquartile_mean(np.concatenate(games, axis=-2)), *scores)
+            interval = None
+            if len({len(each) for each in scores}) == 1:
+                interval = bootstrap(lambda *games: interquartile_mean(np.concatenate(games, axis=-2)), *scores)
             rules = sorted({str(one.env.rules) for one in series if one.label == label})
             rows.append({"label": label, "games": len(scores), "rules": rules, "human_normalised": interval})
     return rows

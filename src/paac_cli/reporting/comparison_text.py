@@ -112,10 +112,13 @@ def _notes(comparison: dict[str, Any]) -> list[str]:
         notes.append("the same game under other rules has a row of its own: its scores are not comparable")
     for row in comparison["overall"]:
         rules = f" (under several rule sets: {'; '.join(row['rules'])})" if len(row["rules"]) > 1 else ""
-        notes.append(
-            f"{row['label']} over {counted(row['games'], 'game')}{rules}: human-normalised "
-            f"{_interval(row['human_normalised'], percent=True)}"
+        score = row["human_normalised"]
+        mean = (
+            "no mean, because that needs as many seeds in each game"
+            if score is None
+            else f"human-normalised {_interval(score, percent=True)}"
         )
+        notes.append(f"{row['label']} over {counted(row['games'], 'game')}{rules}: {mean}")
     for row in comparison["improvement"]:
         notes.append(
             f"probability that a run of {row['label']} ends above one of {row['over']}, in "

@@ -24,7 +24,7 @@ class RunFacts:
     """What the signs depend on besides the metrics."""
 
     total_steps: int
-    max_entropy: float | None  #: of a policy that chooses at random, in nats; None for continuous actions
+    max_entropy: float | None  #: of a policy that chooses at random, in nats; None for continuous or masked actions
     gamma: float | None  #: discount factor; None if the algorithm has none of this name
     clips_rewards: bool  #: whether the agent learns from the signs of rewards
     normalizes: bool  #: whether it learns from rewards or returns in units of their standard deviation
@@ -45,7 +45,7 @@ def facts(config: RunConfig, action: ActionSpec) -> RunFacts:
         explore = "explore for longer, with a larger algorithm.epsilon_anneal_steps or epsilon_end"
     return RunFacts(
         total_steps=config.training.total_steps,
-        max_entropy=sum(map(math.log, action.choices)) or None,
+        max_entropy=None if config.env.action_mask else sum(map(math.log, action.choices)) or None,
         gamma=getattr(algorithm, "gamma", None),
         clips_rewards=config.env.protocol is not None and RULE_SETS[config.env.protocol].clip_rewards,
         normalizes=any(getattr(algorithm, f"normalize_{what}", False) for what in ("reward", "value")),
