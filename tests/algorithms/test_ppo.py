@@ -110,6 +110,7 @@ def test_with_on_kl_adapt_the_learning_rate_changes_beyond_twice_and_below_half_
         ({"target_kl": 0.01, "lr_anneal_steps": 1000}, "choose one"),
         ({}, "needs a target_kl"),
         ({"target_kl": 0.01, "learning_rate": 1.0}, "above max_learning_rate"),
+        ({"target_kl": 0.01, "learning_rate": 9e-7}, "a learning_rate of at least 1e-06, its lower bound"),
         ({"target_kl": 0.01, "num_epochs": 1, "num_minibatches": 1}, "more than one gradient step"),
         ({"on_kl": "stop", "num_steps": 4, "num_minibatches": 16}, "every advantage 0"),
     ],

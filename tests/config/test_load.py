@@ -251,6 +251,8 @@ def test_layer_norm_is_not_for_a_keras_model():
     text = error_message(load, network={"torso": "a:make", "layer_norm": True})
     assert "layer_norm is for built-in torsos, but torso is a:make" in text
     assert load(network={"torso": "a:make", "torsos": {"camera": "nips"}, "layer_norm": True}).network.layer_norm
+    text = error_message(load, network={"torso": "a:make"}, algorithm={"name": "sac", "critic_layer_norm": True})
+    assert "algorithm.critic_layer_norm is for built-in torsos, but network.torso is a:make" in text
 
 
 def test_torsos_of_entries_are_unchanged_after_writing_and_reading():

@@ -16,7 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Metrics
-from paac_cli.config.algorithms import PpoConfig
+from paac_cli.config.algorithms import MIN_LEARNING_RATE, PpoConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.learning.graphs import compile_graph
 from paac_cli.learning.minibatches import minibatches
@@ -39,7 +39,6 @@ from paac_cli.timestep import TimeStep
 
 _STOP_AT = 1.5  # on_kl = stop: the limit of the KL divergence, in multiples of target_kl, as in Stable-Baselines3
 _RATE_FACTOR = 1.5  # on_kl = adapt: by which the learning rate changes, as in rl_games
-_MIN_LEARNING_RATE = 1e-6  # on_kl = adapt: lower bound of the learning rate, as in rl_games
 
 
 class PpoBatch(NamedTuple):
@@ -224,4 +223,4 @@ class Ppo:
         assert target is not None
         rate = tf.where(kl > 2.0 * target, self._adapted_rate / _RATE_FACTOR, self._adapted_rate)
         rate = tf.where(kl < 0.5 * target, self._adapted_rate * _RATE_FACTOR, rate)
-        self._adapted_rate.assign(tf.clip_by_value(rate, _MIN_LEARNING_RATE, self._settings.max_learning_rate))
+        self._adapted_rate.assign(tf.clip_by_value(rate, MIN_LEARNING_RATE, self._settings.max_learning_rate))

@@ -124,6 +124,9 @@ class PaacConfig(AlgorithmConfig):
             )
 
 
+MIN_LEARNING_RATE = 1e-6  #: of PPO with on_kl = adapt, as in rl_games
+
+
 class PpoConfig(AlgorithmConfig):
     """PPO: proximal policy optimisation with a clipped objective (Schulman et al. 2017, arXiv 1707.06347)."""
 
@@ -166,7 +169,7 @@ class PpoConfig(AlgorithmConfig):
         Field(
             description="`stop`: end an update after the epoch in which the KL divergence exceeds 1.5 x `target_kl`; "
             "`adapt`: after an update, divide the learning rate by 1.5 if the KL divergence exceeds 2 x `target_kl`, "
-            "multiply it by 1.5 below `target_kl` / 2"
+            "multiply it by 1.5 below `target_kl` / 2, from 1e-6 to `max_learning_rate`"
         ),
     ] = "stop"
     max_learning_rate: Annotated[
@@ -209,6 +212,11 @@ class PpoConfig(AlgorithmConfig):
             raise ValueError(
                 "on_kl = adapt and lr_anneal_steps both change the learning rate; choose one: "
                 "lr_anneal_steps = 0 or on_kl = stop"
+            )
+        if self.learning_rate < MIN_LEARNING_RATE:
+            raise ValueError(
+                f"on_kl = adapt needs a learning_rate of at least {MIN_LEARNING_RATE:g}, its lower bound, and it is "
+                f"{self.learning_rate:g}"
             )
         if self.learning_rate > self.max_learning_rate:
             raise ValueError(

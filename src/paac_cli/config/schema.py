@@ -178,12 +178,17 @@ class NetworkConfig(ConfigModel):
                 )
         if self.separate_value and self.recurrent is not None:
             raise ValueError("separate_value is not for recurrent networks; set separate_value to false")
-        if self.layer_norm and all(":" in torso for torso in torsos):
+        if self.layer_norm and self.has_no_built_in_torso:
             raise ValueError(
                 f"layer_norm is for built-in torsos, but torso is {self.torso}; set layer_norm to false and use "
                 "keras.layers.LayerNormalization in the model"
             )
         return self
+
+    @property
+    def has_no_built_in_torso(self) -> bool:
+        """Whether all torsos are Keras models of users."""
+        return all(":" in torso for torso in (self.torso, *self.torsos.values()))
 
 
 IS_SUCCESS = "is_success"  #: key of `info` by which many environments report whether the goal was reached
@@ -339,6 +344,11 @@ class RunConfig(ConfigModel):
             raise ValueError(
                 f"network.separate_value is for algorithms with a policy and a value, paac and ppo, not for "
                 f"{self.algorithm.name}; set network.separate_value to false"
+            )
+        if getattr(self.algorithm, "critic_layer_norm", False) and self.network.has_no_built_in_torso:
+            raise ValueError(
+                f"algorithm.critic_layer_norm is for built-in torsos, but network.torso is {self.network.torso}; set "
+                "critic_layer_norm to false and use keras.layers.LayerNormalization in the model"
             )
         if self.env.is_atari and self.training.info_keys:
             raise ValueError("training.info_keys is for Gymnasium environments; Atari games have no `info`")

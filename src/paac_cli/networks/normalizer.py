@@ -51,7 +51,7 @@ class RunningMoments(tf.Module):
 
     @property
     def deviation(self) -> tf.Tensor:
-        """Standard deviation, slightly increased so that it is never 0."""
+        """Standard deviation, increased so that it is never below 0.003: smaller variations stay small."""
         return tf.sqrt(self.variance + _EPSILON)
 
 
