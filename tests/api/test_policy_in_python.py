@@ -57,7 +57,7 @@ def test_a_game_in_the_environment_itself_is_that_of_paac_eval(train, preset):
 def test_a_policy_for_pong_wins():
     policy = load_policy(ROOT / "results/atari/pong-seed1")
     assert policy.config.env.id == "ALE/Pong-v5"
-    assert policy.steps == 4_001_792
+    assert policy.steps == 9_000_960
     assert play(policy, policy.make_env(), seed=1) > 15.0
 
 
