@@ -21,7 +21,10 @@ WRITING = {
 ALLOWED = {
     "cli/output.py": {"fdopen": "of a standard stream"},
     "standard_output.py": {"fdopen": "of standard output"},
-    "cli/verify.py": {"TemporaryDirectory": "of its own, with an unpredictable name"},
+    "cli/verify.py": {
+        "TemporaryDirectory": "of its own, with an unpredictable name",
+        "rmtree": "of that directory",
+    },
     "reporting/figures.py": {"savefig": "into memory"},
     "reporting/live_view.py": {"truncate": "of a line of text"},
     "reporting/video.py": {"open": "PyAV, on a file of `replacement`"},

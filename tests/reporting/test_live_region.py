@@ -1,5 +1,6 @@
 """Lines at the bottom of a terminal are redrawn in place, whatever happens to the terminal."""
 
+import sys
 import threading
 import time
 
@@ -113,15 +114,17 @@ def test_long_lines_of_events_end_between_words(terminal):
     ]
 
 
-def test_what_other_code_prints_is_above_it(terminal, capsys):
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_other_code_prints_is_above_it_or_in_the_file_where_its_stream_leads(is_terminal, terminal, capsys):
+    sys.stdout.isatty = lambda: is_terminal
     region = region_of(terminal, ["one"])
     region.start()
     wait_until(lambda: terminal.screen.lines == ["one"])
     print("from a library")
     region.stop()
-    assert terminal.screen.lines == ["from a library", "one"]
     print("later")
-    assert capsys.readouterr().out == "later\n"
+    assert terminal.screen.lines == [*["from a library"] * is_terminal, "one"]
+    assert capsys.readouterr().out == "from a library\n" * (not is_terminal) + "later\n"
 
 
 def test_the_echo_of_ctrl_c_leaves_nothing(terminal):

@@ -204,7 +204,7 @@ def test_a_run_of_two_ranks_is_verified_in_two_ranks(undisturbed):
     output = finish(run_paac("verify", undisturbed))
     assert "in each of 2 ranks" in output
     assert "Restarted worker 0 (environments 0-1)" in output
-    assert "rank 1: Restarted worker 0 (environments 2-3)" in output
+    assert "rank 1: Restarted worker 2 (environments 2-3)" in output
     assert output.endswith("Identical, bit for bit.\n")
 
 
