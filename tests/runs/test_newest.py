@@ -4,7 +4,6 @@ import errno
 import mmap
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from paac_cli.runs.checkpoint_names import list_checkpoints
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.training.verification import find_interval
+from run_paac import running
 
 SAVE = """if True:
     import itertools, sys
@@ -44,16 +44,12 @@ def saving_run():
         run = Path(directory) / "run"
         run.mkdir()
         (run / "config.yaml").write_text(to_yaml(some_checkpoint(1).config))
-        process = subprocess.Popen([sys.executable, "-c", SAVE, run / "checkpoints"], cwd=root)
-        try:
+        with running(sys.executable, "-c", SAVE, run / "checkpoints", cwd=root) as process:
             while not list_checkpoints(run / "checkpoints"):
                 assert process.poll() is None
                 time.sleep(0.01)
             yield run
             assert process.poll() is None
-        finally:
-            process.kill()
-            process.wait()
 
 
 def no_warning(text):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paac_cli.algorithms.agent import Agent
+from paac_cli.config.load import flatten
 from paac_cli.config.schema import RunConfig
 from paac_cli.errors import ConfigError
 from paac_cli.events import Warn
@@ -42,7 +43,7 @@ class WarmStart(NamedTuple):
 def find_initial_policy(config: RunConfig, warn: Warn) -> PolicyArrays:
     """The policy that `config.init_from` describes. Warns of damaged ones.
 
-    Raises CheckpointError, and ConfigError if there is none or its weights mean something else with `config`.
+    Raises CheckpointError, and ConfigError if no policy is found or its weights mean something else with `config`.
     """
     init_from = config.init_from
     assert init_from is not None
@@ -101,22 +102,16 @@ def begin_with(agent: Agent, policy: Arrays, path: str) -> WarmStart:
 
 def _require_same_meaning(trained: Mapping[str, Any], config: Mapping[str, Any], path: str) -> None:
     """Raises ConfigError if weights of the config `trained`, whose shapes fit, mean something else with `config`."""
-    if _value(trained, _TORSO) != _value(config, _TORSO):
+    before, after = ({".".join(path): value for path, value in flatten(data)} for data in (trained, config))
+    if before.get(_TORSO) != after.get(_TORSO):
         return  # then hardly any fit
     for key, null in _MEANINGS.items():
-        then, now = (null if (value := _value(data, key)) is None else value for data in (trained, config))
+        then, now = (null if (value := settings.get(key)) is None else value for settings in (before, after))
         if None not in (then, now) and then != now:
             raise ConfigError(
                 f"init_from: the policy in {path} was trained with {key} = {then}, and its weights mean something else "
                 f"with {now}; use --set {key}={then}"
             )
-
-
-def _value(config: Any, key: str) -> Any:
-    """The value of a dotted key; None if it is missing."""
-    for part in key.split("."):
-        config = config.get(part) if isinstance(config, Mapping) else None
-    return config
 
 
 def _has(arrays: Mapping[str, object], prefix: str) -> bool:

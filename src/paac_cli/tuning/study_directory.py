@@ -27,8 +27,13 @@ from paac_cli.tuning.trial import Trial
 
 _STUDY, _BASE, _TRIALS, _BEST = "study.yaml", "base.yaml", "trials.json", "best.yaml"
 #: On these depend scores, and the parts of a trial after which it is compared.
-_DECIDE_SCORES = frozenset(
-    ("total_steps", "log_every", "evaluate_every", "evaluate_episodes", "evaluate_greedy", "evaluate_max_steps")
+_DECIDE_SCORES = (
+    "training.total_steps",
+    "training.log_every",
+    "training.evaluate_every",
+    "training.evaluate_episodes",
+    "training.evaluate_greedy",
+    "training.evaluate_max_steps",
 )
 _MAX_BYTES = 1 << 26
 _TRIAL_LIST = TypeAdapter(list[Trial])
@@ -151,5 +156,4 @@ class StudyDirectory:
 
 def _is_free(path: tuple[str, ...]) -> bool:
     """Whether trials with another value of this setting have the same scores."""
-    section, *names = path
-    return is_free_on_resume(path) and not (section == "training" and _DECIDE_SCORES.intersection(names))
+    return is_free_on_resume(path) and ".".join(path) not in _DECIDE_SCORES
