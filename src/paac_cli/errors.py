@@ -45,7 +45,7 @@ class CheckpointError(PaacError):
 
 
 class UnreadableCheckpointError(CheckpointError):
-    """A checkpoint that may be valid cannot be read at present, e.g. because memory is lacking."""
+    """A checkpoint that may be valid cannot be read: memory is lacking, say, or another version of paac wrote it."""
 
 
 class TrustError(PaacError):

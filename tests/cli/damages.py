@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+from forgery import seal
+
 
 def flip_a_bit(checkpoint):
     path = checkpoint / "policy.safetensors"
@@ -33,9 +35,7 @@ def edit_manifest(**changes):
     """A change of the manifest with a matching checksum."""
 
     def edit(checkpoint):
-        text = json.dumps(json.loads((checkpoint / "manifest.json").read_text()) | changes).encode()
-        (checkpoint / "manifest.json").write_bytes(text)
-        (checkpoint / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
+        seal(checkpoint, json.loads((checkpoint / "manifest.json").read_text()) | changes)
 
     return edit
 
@@ -62,7 +62,6 @@ DAMAGES = {
     "the manifest truncated": truncate_the_manifest,
     "the manifest too large": inflate_the_manifest,
     "the policy missing": remove_a_part,
-    "an unknown format": edit_manifest(format=99),
     "a config that is a number": edit_manifest(config=3),
     "counters that are text": edit_manifest(counters={"steps": "many"}),
     "a score that is a mapping": edit_manifest(score={"a": 1}),

@@ -1,5 +1,6 @@
 """Commands that read a run with damaged files: an error or a warning names the file, and nothing is changed."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from damages import DAMAGES, flip_a_bit
 from expectations import assert_one_error
 
+from forgery import seal
 from short_runs import contents
 
 
@@ -41,6 +43,20 @@ def test_a_run_without_a_valid_checkpoint_is_not_silently_restarted(trained_copy
     assert f"no checkpoint in {trained_copy}/checkpoints is valid" in result.stderr
     assert "--fresh" in result.stderr
     assert {path: data for path, data in contents(trained_copy).items() if path.name != "config.yaml"} == before
+
+
+@pytest.mark.parametrize("change", ["format", "config"])
+def test_a_checkpoint_of_another_version_is_neither_skipped_nor_deleted(change, trained_copy, invoke):
+    checkpoint = max(trained_copy.glob("checkpoints/step_*"))
+    manifest = json.loads((checkpoint / "manifest.json").read_text())
+    other = {"format": 99, "config": manifest["config"] | {"option_of_a_newer_version": 1}}
+    seal(checkpoint, manifest | {change: other[change]})
+    before = contents(trained_copy / "checkpoints")
+    resumed = invoke("train", "--preset", trained_copy / "config.yaml", "--run-dir", trained_copy)
+    for result in (resumed, invoke("eval", trained_copy, "--last")):
+        assert_one_error(result, str(checkpoint))
+        assert "this version of paac" in result.stderr
+    assert contents(trained_copy / "checkpoints") == before
 
 
 @pytest.mark.parametrize("content", [b"", b"steps\n", b"garbage\n", b"\xff\xfe\n", b"steps,rollout/ep_rew_mean\n"])

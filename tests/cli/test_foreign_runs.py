@@ -6,8 +6,8 @@ import time
 
 import pytest
 from expectations import assert_one_error
-from forgery import change_checkpoints, seal
 
+from forgery import change_checkpoints, seal
 from obstacles import NOT_FILES, ODD_FILES, put_sparse_file
 from paac_cli.runs.checkpoint_names import list_checkpoints, list_policies
 from short_runs import contents

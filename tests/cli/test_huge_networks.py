@@ -5,6 +5,7 @@ import time
 
 import pytest
 from expectations import assert_one_error
+
 from forgery import change_checkpoints, change_config
 
 HUGE = {

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+
 from forgery import change_checkpoints, change_config
 
 MODULE = "third_party"

@@ -1,7 +1,6 @@
 """Saving and loading checkpoints, and damage to them."""
 
 import errno
-import hashlib
 import json
 import os
 import random
@@ -10,9 +9,10 @@ import numpy as np
 import pytest
 
 from checkpoints import RUNTIME
+from forgery import seal
 from paac_cli.config.load import read_config
 from paac_cli.config.presets import find_preset
-from paac_cli.errors import CheckpointError
+from paac_cli.errors import CheckpointError, UnreadableCheckpointError
 from paac_cli.runs.checkpoint import (
     Checkpoint,
     Counters,
@@ -127,9 +127,8 @@ def test_an_error_names_the_checkpoint_whose_manifest_is_invalid(tmp_path, chang
 
 def test_other_formats_are_refused_by_number(tmp_path):
     path = save_checkpoint(tmp_path, make_checkpoint())
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
-    with pytest.raises(CheckpointError, match="has checkpoint format 2; this version of paac reads only 3"):
+    seal(path, json.loads((path / "manifest.json").read_text()) | {"format": 2})
+    with pytest.raises(UnreadableCheckpointError, match="has checkpoint format 2; this version of paac reads only 3"):
         load_checkpoint(path)
 
 
@@ -228,9 +227,7 @@ def test_a_manifest_of_a_version_without_evaluations_is_read(tmp_path):
     path = save_checkpoint(tmp_path, make_checkpoint())
     manifest = json.loads((path / "manifest.json").read_text())
     del manifest["is_evaluated"], manifest["evaluation_due"]
-    text = json.dumps(manifest).encode()
-    (path / "manifest.json").write_bytes(text)
-    (path / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
+    seal(path, manifest)
     assert_same(load_checkpoint(path), make_checkpoint())
     assert not load_checkpoint(path).evaluation_due
 

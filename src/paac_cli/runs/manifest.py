@@ -74,18 +74,22 @@ def reading_failed(directory: Path, error: OSError) -> CheckpointError:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of the checkpoint in `directory`. Raises CheckpointError."""
+    """The manifest of the checkpoint in `directory`.
+
+    Raises CheckpointError if it is damaged, and UnreadableCheckpointError if it is intact but of another format.
+    """
     try:
         text = read_regular(directory / MANIFEST, _MAX_BYTES)
         data = json.loads(text, object_pairs_hook=unique_keys)
-        found = data.get("format", FORMAT) if isinstance(data, dict) else FORMAT
-        if found != FORMAT and isinstance(found, int):
-            raise CheckpointError(
-                f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT}"
-            )
-        manifest = Manifest.model_validate(data)
         if read_regular(directory / CHECKSUM, _MAX_BYTES) != _checksum_line(hashlib.sha256(text).hexdigest()):
             raise CheckpointError(f"{directory} is damaged: {MANIFEST} does not match {CHECKSUM}")
+        found = data.get("format", FORMAT) if isinstance(data, dict) else FORMAT
+        if found != FORMAT and isinstance(found, int):
+            raise UnreadableCheckpointError(
+                f"{directory} has checkpoint format {found}; this version of paac reads only {FORMAT}. "
+                "Use the version that wrote it"
+            )
+        return Manifest.model_validate(data)
     except OSError as error:
         raise reading_failed(directory, error) from error
     except ValidationError as error:
@@ -96,7 +100,6 @@ def read_manifest(directory: Path) -> Manifest:
         ) from error
     except (ValueError, RecursionError) as error:  # not JSON, or nested too deeply for the parser
         raise CheckpointError(f"{directory} is damaged or not a checkpoint of paac: {MANIFEST}: {error}") from error
-    return manifest
 
 
 def _checksum_line(sha256: str) -> bytes:
