@@ -1,11 +1,12 @@
 """Train the preset `atari` on the twelve games of the paper, and show the results in results/atari: `make atari`.
 
     python benchmarks/atari.py train [GAME ...] [--steps 10_000_000] [--seed 1] [--runs runs/atari]
-    python benchmarks/atari.py tables [--policies GAME ...] [--runs runs/atari]
+    python benchmarks/atari.py tables [--runs runs/atari]
 
 `train` can be interrupted and repeated, also with more steps: trainings go on where they stopped. With `taskset` in
 front, several can run at the same time, each on some of the cores and with games of its own. `tables` copies what is
-shown of all runs whose best policy has been evaluated, fills the tables of the pages, and draws the curves.
+shown of all runs whose best policy has been evaluated, with that policy for runs of seed 1, fills the tables of the
+pages, and draws the curves.
 """
 
 import argparse
@@ -99,8 +100,8 @@ def train_and_evaluate(game: str, seed: int, steps: int, runs: Path) -> None:
     evaluate(run, run / GREEDY, episodes=EPISODES, greedy=True)
 
 
-def collect(runs: Path, out: Path, policies: Sequence[str]) -> None:
-    """Copy what is shown of all evaluated runs to `out`, and the best policies of these games."""
+def collect(runs: Path, out: Path) -> None:
+    """Copy what is shown of all evaluated runs to `out`, and the best policies of those with seed 1."""
     for run in sorted(path.parent for path in runs.glob("*/config.yaml")):
         is_complete = all(is_evaluated(run, run / report, episodes=EPISODES) for report in (SAMPLED, GREEDY))
         if not is_complete or not (run / "metrics.csv").exists():
@@ -109,7 +110,7 @@ def collect(runs: Path, out: Path, policies: Sequence[str]) -> None:
         kept = out / run.name
         copy_files(run, kept, ("config.yaml", "run.json", "metrics.csv", SAMPLED, GREEDY))
         shutil.rmtree(kept / "checkpoints", ignore_errors=True)
-        if _game(SavedRun(run)) in policies:
+        if SavedRun(run).config.seed == 1:
             (best, *_) = list_policies(run / "checkpoints")
             shutil.copytree(best, kept / "checkpoints" / best.name)
 
@@ -217,9 +218,9 @@ def filled(page: str, results: Sequence[Result]) -> str:
     return page
 
 
-def show(runs: Path, out: Path, pages: Sequence[Path], policies: Sequence[str]) -> None:
+def show(runs: Path, out: Path, pages: Sequence[Path]) -> None:
     """Bring everything up to date: the kept files and the curves in `out`, and the tables of the pages."""
-    collect(runs, out, policies)
+    collect(runs, out)
     results = read_results(out)
     if not results:
         sys.exit(f"{runs} has no evaluated run")
@@ -248,17 +249,13 @@ def main() -> None:
     training.add_argument("--steps", type=int, default=10_000_000, help=steps_help)
     training.add_argument("--seed", type=int, default=1)
     tables = commands.add_parser("tables", help="show the results")
-    policies_help = "keep their best policy"
-    tables.add_argument(
-        "--policies", dest="games", nargs="*", metavar="GAME", type=game_named, default=[], help=policies_help
-    )
     tables.add_argument("--out", type=Path, default=OUT, help="directory of what is shown")
     tables.add_argument("--pages", nargs="+", type=Path, default=PAGES, help="whose tables are filled")
     for command in (training, tables):
         command.add_argument("--runs", type=Path, default=Path("runs/atari"), help="directory of the runs")
     options = parser.parse_args()
     if options.command == "tables":
-        show(options.runs, options.out, options.pages, options.games)
+        show(options.runs, options.out, options.pages)
         return
     for game in options.games:
         train_and_evaluate(game, options.seed, options.steps, options.runs)

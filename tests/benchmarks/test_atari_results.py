@@ -148,7 +148,7 @@ def test_the_command_trains_evaluates_and_goes_on_with_more_steps(tmp_path):
     for steps in (10_240, 20_480):
         training = ["train", "Breakout", "--steps", str(steps), "--runs", runs]
         subprocess.run([sys.executable, script, *training], check=True, stdout=subprocess.PIPE)
-        tables = ["tables", "--policies", "Breakout", "--runs", runs, "--out", shown, "--pages", page]
+        tables = ["tables", "--runs", runs, "--out", shown, "--pages", page]
         subprocess.run([sys.executable, script, *tables], check=True, stdout=subprocess.PIPE)
         (result,) = read_results(shown)
         assert (result.game, result.seed, len(result.sampled["scores"])) == ("Breakout", 1, 30)
