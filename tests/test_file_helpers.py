@@ -7,7 +7,17 @@ import time
 import pytest
 
 from obstacles import NOT_FILES, put_endless_file, sparse
-from paac_cli.files import append, append_at, create_synced, open_regular, read_regular, replace_synced, replacement
+from paac_cli import files
+from paac_cli.files import (
+    append,
+    append_at,
+    create_synced,
+    make_directory,
+    open_regular,
+    read_regular,
+    replace_synced,
+    replacement,
+)
 
 
 @pytest.fixture
@@ -38,6 +48,16 @@ def test_a_file_is_replaced_in_one_step_and_nothing_is_left_beside_it(directory)
         file.write(b"w")
     assert path.read_text() == "new"
     assert list(directory.iterdir()) == [path]
+
+
+def test_a_directory_that_exists_needs_no_access_to_its_parent(directory, monkeypatch):
+    """Nobody but root may list /home on some machines."""
+    synced = []
+    monkeypatch.setattr(files, "sync_directory", synced.append)
+    make_directory(directory)
+    assert synced == []
+    make_directory(directory / "a" / "b")
+    assert synced == [directory, directory / "a"]
 
 
 def test_a_failed_replacement_leaves_the_file_as_it_was(directory):

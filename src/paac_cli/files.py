@@ -216,8 +216,9 @@ def sync_file(path: Path) -> None:
 
 def make_directory(path: Path) -> None:
     """Make the directory at `path` and its missing parents, durably. Raises OSError."""
-    if not path.parent.is_dir():
-        make_directory(path.parent)
+    if path.is_dir():
+        return
+    make_directory(path.parent)
     path.mkdir(exist_ok=True)
     sync_directory(path.parent)
 

@@ -49,6 +49,8 @@ def format_score(score: float) -> str:
         return str(score)
     if abs(score) >= 1e7:
         return f"{score:.3g}"
+    if abs(score) < 0.1:
+        return f"{score + 0.0:.2g}"
     is_whole = score == round(score) or abs(score) >= 1e4
     return f"{score:,.0f}" if is_whole else f"{score:,.{1 if abs(score) >= 10 else 2}f}"
 

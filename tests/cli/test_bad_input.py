@@ -28,6 +28,7 @@ PONG = ["train", "--preset", "pong"]
         (["presets", "copy", "cartpol", "x.yaml"], ["did you mean cartpole"]),
         (["presets", "copy", "cartpole", "x.txt"], ["x.txt", ".yaml"]),
         (["presets", "copy", "cartpole", "/proc/no/x.yaml"], ["/proc/no/x.yaml"]),
+        (["presets", "copy", "cartpole", "/proc/version/x.yaml"], ["/proc/version/x.yaml cannot be written"]),
         (["presets", "validate", "missing.yaml"], ["no such file: missing.yaml"]),
         (["presets", "validate", "cartpol"], ["'cartpol'", "did you mean cartpole"]),
         ([*CARTPOLE, "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),

@@ -140,7 +140,14 @@ def test_a_run_that_has_reached_its_goal_is_already_trained(trained_copy, paac):
     )
     assert result.returncode == 0
     assert "is already trained" in result.stdout
+    assert result.stdout.endswith("Continue with --set training.stop_when=null\n")
     assert checkpoint_names(trained_copy) == before
+
+
+def test_a_run_that_has_reached_its_goal_at_its_last_step_needs_both_to_continue(trained_copy, train):
+    result = train(trained_copy, "--set", "training.stop_when={mean_return: 1, episodes: 5}")
+    assert result.stdout.endswith("Continue with --set training.stop_when=null and a larger --total-steps\n")
+    assert train(trained_copy).stdout.endswith("Continue with a larger --total-steps\n")
 
 
 def test_printed_commands_can_be_copied(tmp_path, train):

@@ -11,7 +11,7 @@ import pytest
 
 from chaos.session import default_signals
 from paac_cli.runs.saved_run import SavedRun
-from paac_cli.tuning.trial import Outcome
+from paac_cli.tuning.trial import TrialStatus
 from run_paac import running
 from short_runs import QUICK, final_state
 
@@ -67,7 +67,7 @@ def test_a_study_that_is_stopped_is_continued_by_the_same_command(number, comman
         assert tuning.returncode == 130
         assert "Stopped. The same command continues the study" in output
     outcomes = [trial["outcome"] for trial in json.loads((study / "trials.json").read_text())]
-    assert Outcome.UNFINISHED in outcomes
+    assert TrialStatus.UNFINISHED in outcomes
     continued = paac(*command, "--run-dir", study, "--json")
     assert continued.returncode == 0, continued.stderr
     assert json.loads(continued.stdout)["trials"] == json.loads(whole.stdout)["trials"]
@@ -81,6 +81,7 @@ def test_a_study_that_is_stopped_is_continued_by_the_same_command(number, comman
         (SPACE, ["--seed", "1.5"], "--seed"),
         (SPACE, ["--preset", "nonsense"], "nonsense"),
         ("[", [], "space.yaml"),
+        (SPACE, ["--set", "training.stop_when.mean_return=5"], "remove training.stop_when"),
         (SPACE, ["--env", "CardPole-v1"], "unknown environment 'CardPole-v1'; did you mean CartPole-v1"),
     ],
 )

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from paac_cli.errors import ClusterError, WorkerError
 from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 from short_runs import checkpoint_names, contents, flip_a_byte
 
@@ -91,6 +92,19 @@ def test_ctrl_c_stops_the_verification_without_a_result(trained_copy, invoke, mo
     result = invoke("verify", trained_copy)
     assert (result.exit_code, result.stdout) == (130, "")
     assert "nothing has been verified" in result.stderr
+
+
+@pytest.mark.parametrize("error", [WorkerError("no worker starts"), ClusterError("rank 1 has ended")])
+def test_a_run_that_cannot_be_retrained_does_not_count_as_different(error, trained_copy, invoke, monkeypatch):
+    from paac_cli.training import loading
+
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(loading, "load_training", fail)
+    result = invoke("verify", trained_copy)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"the run cannot be retrained: {error}" in result.stderr
 
 
 def test_a_single_rollout_is_retrained_in_one_segment(train, invoke, tmp_path):

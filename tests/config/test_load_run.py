@@ -35,12 +35,17 @@ def test_the_goal_is_dropped_for_another_environment_and_nothing_else_is(preset)
     assert config.training.total_steps == 100
 
 
+def test_the_goal_is_dropped_if_a_whole_section_names_another_environment(preset):
+    assert load_run(preset, {"env": {"id": "Acrobot-v1"}}).training.stop_when is None
+
+
 @pytest.mark.parametrize(
     ("overrides", "goal"),
     [
         ({"training.stop_when": {"mean_return": -100.0}}, StopWhen(mean_return=-100.0)),
         ({"training.stop_when.episodes": 7}, StopWhen(mean_return=475, episodes=7)),
         ({"training.stop_when": None}, None),
+        ({"training": {"total_steps": 7, "stop_when": {"mean_return": 5}}}, StopWhen(mean_return=5)),
     ],
 )
 def test_a_goal_in_the_overrides_holds_for_any_environment(preset, overrides, goal):

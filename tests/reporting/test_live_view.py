@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from metric_rows import METRICS, history_of, rows
@@ -120,8 +121,19 @@ def test_the_ascii_view_has_only_ascii_characters():
 def test_before_the_first_row():
     assert drawn(80, 24, RunMoment(LearningHistory(), waited=7.0)) == [
         PLAN.title,
-        "waiting for the metrics after 1,000 steps   0:00:07",
+        "waiting for the metrics of step 1,000   0:00:07",
     ]
+    resumed = replace(PLAN, start=40_320)
+    assert "waiting for the metrics of step 41,000" in str(draw(resumed, RunMoment(LearningHistory()), 80, 24)[1])
+
+
+def test_text_is_wrapped_by_columns_and_not_by_characters():
+    event = "環境が応答しません" * 20
+    lines = drawn(60, 24, moment()._replace(event=event))
+    shown = [line for line in lines if "環" in line]
+    assert len(shown) == 3
+    assert all(cell_len(line) <= 60 for line in shown)
+    assert shown[-1].endswith(" ...")
 
 
 def test_at_the_end_no_time_is_left_and_no_row_is_awaited():

@@ -222,6 +222,16 @@ def test_runs_that_were_set_aside_are_read_only_if_they_are_named(tmp_path):
     assert [run.name for run in read_runs([tmp_path / "seed1.old-1"])] == ["seed1.old-1"]
 
 
+def test_a_run_that_disappears_while_runs_are_listed_is_unreadable(tmp_path):
+    with begun(tmp_path / "run"):
+        pass
+    run = SavedRun(tmp_path / "run")
+    assert run.config.seed == 1
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(RunDirectoryError, match="run was moved or deleted"):
+        _ = run.changed_at
+
+
 def test_a_run_that_ends_between_two_rows_has_a_row_for_its_end(tmp_path):
     with begun(tmp_path / "run") as run:
         run.metrics_csv.write_text(f"steps,{RETURN}\n50,1.0\n")

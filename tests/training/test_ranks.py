@@ -183,6 +183,14 @@ def test_a_signal_to_one_rank_stops_all_with_a_checkpoint_that_any_number_of_ran
     assert load_checkpoint(list_checkpoints(run_dir / "checkpoints")[0]).counters.steps >= 12_800
 
 
+def test_sigusr1_while_ranks_start_has_the_exit_code_for_a_requeue(tmp_path):
+    """They do not handle it yet, and end by it."""
+    process = start(tmp_path / "run", *LONG, launcher=["launch", "--ranks", "2", "--"])
+    assert wait_for(lambda: len(children(process.pid)) == 2, 60)
+    process.send_signal(signal.SIGUSR1)
+    finish(process, 75)
+
+
 def test_rank_0_evaluates_while_the_others_wait_and_a_signal_to_one_of_them_interrupts_it(undisturbed, tmp_path):
     run_dir = tmp_path / "run"
     evaluate = ["--set", "training.evaluate_every=6000", "--set"]

@@ -9,7 +9,7 @@ from paac_cli.config.presets import find_preset
 from paac_cli.errors import ConfigError
 from paac_cli.tuning.sampler import is_hopeless, propose
 from paac_cli.tuning.space import Choices, Range, parse_space, read_space, to_data
-from paac_cli.tuning.trial import PARTS, Outcome, Trial
+from paac_cli.tuning.trial import PARTS, Trial, TrialStatus
 
 LEARNING_RATE, HIDDEN = "algorithm.learning_rate", "network.hidden_sizes"
 SPACE = {LEARNING_RATE: Range(1e-4, 1e-1, True, False), HIDDEN: Choices(([32], [64, 64]))}
@@ -21,7 +21,7 @@ def make_config(settings):
 
 def finished(number, settings, score):
     progress = [score * part / PARTS for part in range(1, PARTS + 1)]
-    return Trial(number=number, settings=settings, outcome=Outcome.FINISHED, progress=progress, score=score)
+    return Trial(number=number, settings=settings, outcome=TrialStatus.FINISHED, progress=progress, score=score)
 
 
 def test_a_file_is_read_as_ranges_and_choices(tmp_path):
@@ -88,16 +88,24 @@ def test_a_proposal_depends_on_seed_number_and_earlier_trials_alone():
     assert sum(scores[20:]) > sum(scores[:10])  # the first ten are random
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.999, 0.9999), (1000.2, 1010.7), (-0.5, 0.5), (1e-4, 1e-1)])
+def test_rounding_leaves_a_narrow_range_its_numbers(low, high):
+    space = {LEARNING_RATE: Range(low, high, False, False)}
+    numbers = {propose(space, seed, 1, [])[LEARNING_RATE] for seed in range(40)}
+    assert len(numbers) > 30
+    assert all(low <= number <= high for number in numbers)
+
+
 def test_settings_with_which_training_fails_are_avoided():
     trials = []
     for number in range(1, 61):
         settings = propose({LEARNING_RATE: SPACE[LEARNING_RATE]}, 1, number, trials)
         if settings[LEARNING_RATE] > 2e-3:
-            trials.append(Trial(number=number, settings=settings, outcome=Outcome.FAILED))
+            trials.append(Trial(number=number, settings=settings, outcome=TrialStatus.FAILED))
         else:
             trials.append(finished(number, settings, -abs(math.log(settings[LEARNING_RATE] / 1e-3))))
     outcomes = [trial.outcome for trial in trials]
-    assert outcomes.count(Outcome.FAILED) < 20  # of random settings 57 % fail: 34
+    assert outcomes.count(TrialStatus.FAILED) < 20  # of random settings 57 % fail: 34
 
 
 def test_a_trial_is_pruned_that_is_below_the_median_of_five():

@@ -13,7 +13,7 @@ from paac_cli.runs.run_record import RunRecord, Status, write_record
 from paac_cli.tuning.space import Choices, Range
 from paac_cli.tuning.study import Study
 from paac_cli.tuning.study_directory import Design, StudyDirectory
-from paac_cli.tuning.trial import PARTS, Outcome, read_progress
+from paac_cli.tuning.trial import PARTS, TrialStatus, read_progress
 
 GAMMA, STEPS = "algorithm.gamma", "algorithm.num_steps"
 SPACE = {GAMMA: Range(0.5, 1.0, False, False), STEPS: Choices((8, 16, 32))}
@@ -99,7 +99,7 @@ def search(path, num_trials, *, processes=None, **design_settings):
 
 def test_trials_have_scores_and_the_best_becomes_a_preset(tmp_path):
     study, jobs = search(tmp_path / "study", 6)
-    assert [trial.outcome for trial in study.trials] == [Outcome.FINISHED] * 6
+    assert [trial.outcome for trial in study.trials] == [TrialStatus.FINISHED] * 6
     assert jobs.started == [(f"trial {number}", "1") for number in range(1, 7)]
     for trial in study.trials:
         assert trial.score == pytest.approx(100 * trial.settings[GAMMA] + 1)
@@ -133,10 +133,12 @@ def test_a_study_that_is_stopped_and_continued_is_the_same(jobs, prune, tmp_path
     whole, _ = search(tmp_path / "whole", 12, **settings)
     for _ in range(60):
         parts, _ = search(tmp_path / "parts", 12, processes=StandInJobs(jobs, looks=7), **settings)
-        if all(trial.outcome != Outcome.UNFINISHED for trial in parts.trials) and len(parts.trials) == 12:
+        if all(trial.outcome != TrialStatus.UNFINISHED for trial in parts.trials) and len(parts.trials) == 12:
             break
     assert parts.trials == whole.trials
-    assert {trial.outcome for trial in whole.trials} == {Outcome.FINISHED} | ({Outcome.PRUNED} if prune else set())
+    assert {trial.outcome for trial in whole.trials} == {TrialStatus.FINISHED} | (
+        {TrialStatus.PRUNED} if prune else set()
+    )
 
 
 def test_more_trials_continue_a_study(tmp_path):
@@ -155,18 +157,22 @@ def test_a_trial_does_not_depend_on_those_beside_which_it_trains(tmp_path):
 
 def test_a_pruned_trial_is_stopped_and_counts_with_what_it_had_reached(tmp_path):
     study, jobs = search(tmp_path / "study", 16, prune=True)
-    pruned = [trial for trial in study.trials if trial.outcome == Outcome.PRUNED]
+    pruned = [trial for trial in study.trials if trial.outcome == TrialStatus.PRUNED]
     assert pruned
     assert jobs.signals == [(f"trial {trial.number}", signal.SIGTERM) for trial in pruned]
     for trial in pruned:
         assert trial.score is None
         assert PARTS // 4 <= len(trial.progress) < PARTS
-    assert study.best.outcome == Outcome.FINISHED
+    assert study.best.outcome == TrialStatus.FINISHED
 
 
 def test_a_failed_trial_does_not_end_the_study(tmp_path):
     study, _ = search(tmp_path / "study", 4, processes=StandInJobs(1, {"trial 2": FAILED}))
-    assert [trial.outcome for trial in study.trials] == [Outcome.FINISHED, Outcome.FAILED, *[Outcome.FINISHED] * 2]
+    assert [trial.outcome for trial in study.trials] == [
+        TrialStatus.FINISHED,
+        TrialStatus.FAILED,
+        *[TrialStatus.FINISHED] * 2,
+    ]
     assert study.trials[1].reason == "the loss is NaN"
 
 

@@ -51,13 +51,13 @@ def evaluate(
     from paac_cli.runs.find import find_policy
 
     path, trained = find_policy(checkpoint, last=last, warn=warn, trusted=trusted)
-    played = play_games(trained, limits, episodes=episodes, greedy=greedy, seed=seed)
-    report = score_report(played.config, played.games) | {
+    games = play_games(trained, limits, episodes=episodes, greedy=greedy, seed=seed)
+    report = score_report(trained.config, games) | {
         "checkpoint": str(path),
         "steps": trained.counters.steps,
         "actions": "greedy" if greedy else "sampled",
         "seed": seed,
     }
     if limits.max_steps is not None:
-        report |= {"max_steps": limits.max_steps, "truncated": sum(game.is_truncated for game in played.games)}
+        report |= {"max_steps": limits.max_steps, "truncated": sum(game.is_truncated for game in games)}
     print_report(report, format_scores, as_json=as_json)

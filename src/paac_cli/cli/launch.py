@@ -54,7 +54,7 @@ def launch(ranks: int, max_restarts: int, command: str, arguments: tuple[str, ..
 def run_in_ranks(size: int, arguments: Sequence[str], max_restarts: int = 0) -> int:
     """Run `paac ARGUMENTS` in `size` ranks, and start them again if they fail. Returns the exit code."""
     from paac_cli.training.launch import LocalRanks, can_be_repeated, describe_failures, exit_code
-    from paac_cli.training.stop import stop_signals_handled
+    from paac_cli.training.stop import shell_exit_code, stop_signals_handled
 
     restarts_left, signals = max_restarts, _Forwarding()
     with stop_signals_handled(signals.handle):
@@ -68,8 +68,7 @@ def run_in_ranks(size: int, arguments: Sequence[str], max_restarts: int = 0) -> 
             restarts_left -= 1
             left = counted(restarts_left, "restart")
             inform(f"Warning: {describe_failures(ends)}. All ranks start again from the last checkpoint; {left} left")
-    code = exit_code(ends)
-    return code if code >= 0 else 128 - code
+    return shell_exit_code(exit_code(ends))
 
 
 class _Forwarding:

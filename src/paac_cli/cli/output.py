@@ -24,7 +24,7 @@ from paac_cli.text import abridged, printable, reason
 def prepare_standard_streams() -> None:
     """Open what is closed, let every stream print every character, and show where a crash of this process happened.
 
-    The latter has a descriptor of its own, because descriptor 2 is captured while TensorFlow is imported.
+    faulthandler writes to a duplicate of descriptor 2, because that one is captured while TensorFlow is imported.
 
     /dev/null takes the place of a stream that the caller closed (as `2>&-` does). Otherwise the next file that is
     opened would get its descriptor and receive what is printed.

@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from paac_cli.cli.options import PlayLimits
 from paac_cli.cli.output import inform, print_event
@@ -28,26 +28,20 @@ _HINT = (
 )
 
 
-class PlayedGames(NamedTuple):
-    """The games, and the config and environment in which they were played."""
-
-    config: "RunConfig"
-    spec: "EnvSpec"
-    games: "list[EvaluatedGame]"
-
-
 #: Plays the games with the arrays of a policy.
 Play = Callable[["Arrays"], "list[EvaluatedGame]"]
 
 
-def play_games(trained: "TrainedPolicy", limits: PlayLimits, *, episodes: int, greedy: bool, seed: int) -> PlayedGames:
+def play_games(
+    trained: "TrainedPolicy", limits: PlayLimits, *, episodes: int, greedy: bool, seed: int
+) -> "list[EvaluatedGame]":
     """Play `episodes` games with `trained`, and show progress on standard error."""
     from paac_cli.sampling.describe import describe
 
     config = trained.config
     spec = describe(config.env, limits.applied_to(config.sampling))
     with open_games(config, spec, limits, episodes=episodes, greedy=greedy, seed=seed) as play:
-        return PlayedGames(config, spec, play(trained.policy))
+        return play(trained.policy)
 
 
 @contextlib.contextmanager

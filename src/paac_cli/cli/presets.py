@@ -76,11 +76,11 @@ def copy(name: str, file: Path) -> None:
     text = read_preset(name)
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file}: a preset needs the suffix .yaml or .yml; try {file.with_suffix('.yaml')}")
+    if file.exists():
+        raise ConfigError(f"{file} already exists; choose another name or delete it first")
     try:
         make_directory(file.parent)
         create_synced(file, text.encode())
-    except FileExistsError:
-        raise ConfigError(f"{file} already exists; choose another name or delete it first") from None
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {reason(error, file)}") from error
     print_result(f"{file} written; train with `paac train --preset {shell_quoted(str(file))}`")

@@ -134,7 +134,8 @@ def record(
         check_video_path(video)
     source, policies = _find_policies(checkpoint, progress=progress, last=last, trusted=trusted)
     if video is None:
-        video = _default_video(source, f"seed{seed}{arrangement.kind}.mp4")
+        kind = f"{'-greedy' * greedy}{'-overlay' * overlay}{arrangement.kind}"
+        video = _default_video(source, f"seed{seed}{kind}.mp4")
         check_video_path(video)
 
     from paac_cli.cli.playing import open_games
@@ -148,10 +149,11 @@ def record(
     from paac_cli.reporting.recorder import VideoSettings, record_games, record_grid
 
     settings = VideoSettings(video, config.env, spec, fps or spec.fps, seconds, sampling.worker_timeout, square_pixels)
-    most, video_steps = limits.max_steps, settings.max_steps(len(policies))
-    is_shortened = video_steps is not None and (most is None or video_steps < most) and not best_of
+    video_steps = None if best_of else settings.max_steps(len(policies))
+    known = [steps for steps in (limits.max_steps, video_steps) if steps is not None]
+    played = limits._replace(max_steps=min(known, default=None))
+    is_shortened = played.max_steps != limits.max_steps
     scenes = []
-    played = limits._replace(max_steps=video_steps if is_shortened else most)
     with open_games(config, spec, played, episodes=arrangement.num_games, greedy=greedy, seed=seed) as play:
         for policy in policies:
             titles = _titles(
@@ -183,7 +185,7 @@ def _arrange(episodes: int | None, best_of: int | None, grid: _Grid | None, *, p
     if best_of:
         given.append(_Arrangement("--best-of", best_of, f"-best-of-{best_of}"))
     if episodes:
-        given.append(_Arrangement("--episodes", episodes))
+        given.append(_Arrangement("--episodes", episodes, f"-{episodes}-games" if episodes > 1 else ""))
     if len(given) > 1:
         raise click.UsageError(f"{given[0].option} cannot be combined with {given[1].option}")
     return given[0] if given else _Arrangement("--episodes", 1)

@@ -119,7 +119,7 @@ def train(
     log_json: bool,
     **flag_values: Any,
 ) -> None:
-    """Train an agent. The same command resumes a run that was stopped.
+    """Train an agent. The same command, without `--fresh`, resumes a run that was stopped.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 finish the current rollout, save a checkpoint and exit with code 130, 143, 129
     and 75, respectively. A second Ctrl-C exits at once, without saving.
@@ -189,13 +189,13 @@ def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: 
                 run_dir.finish_earlier()
             ranks.finish()
             if ranks.is_first:
-                output.print_already_trained(progress, directory)
+                output.print_already_trained(config, progress, directory)
             return
         exit_code = _train(config, run_dir, directory, fresh, checkpoint, progress, ranks, output)
         if not exit_code:
             run_dir.finish()
     if ranks.is_first:
-        output.print_result(config, progress, directory, exit_code)
+        output.print_result(config, progress, directory, exit_code, fresh=fresh)
     click.get_current_context().exit(exit_code)
 
 

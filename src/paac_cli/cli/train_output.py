@@ -70,20 +70,29 @@ class TrainOutput:
             may_end_earlier=config.training.stop_when is not None,
             log_every=config.training.log_every,
             environments="emulator" if config.env.is_atari else "environment",
+            start=start,
         )
         view = open_view(self._style, plan, history, watch, print_event)
         return Shown(view, (history, watch, view))
 
-    def print_already_trained(self, progress: "Progress", directory: Path) -> None:
+    def print_already_trained(self, config: "RunConfig", progress: "Progress", directory: Path) -> None:
         """Say that there is nothing to train."""
         if self._style == "json":
             self._print_json(progress, directory, exit_code=0)
             return
-        option = "--set training.stop_when=null" if progress.goal_reached else "a larger --total-steps"
-        print_result(f"{directory} is already trained: {_format_progress(progress)}. Continue with {option}")
+        options = ["--set training.stop_when=null"] if progress.goal_reached else []
+        if progress.steps >= config.training.total_steps:
+            options.append("a larger --total-steps")
+        advice = f"Continue with {' and '.join(options)}"
+        print_result(f"{directory} is already trained: {_format_progress(progress)}. {advice}")
 
-    def print_result(self, config: "RunConfig", progress: "Progress", directory: Path, exit_code: int) -> None:
-        """Print how far the run has come, and what to do next. Output errors are ignored."""
+    def print_result(
+        self, config: "RunConfig", progress: "Progress", directory: Path, exit_code: int, *, fresh: bool
+    ) -> None:
+        """Print how far the run has come, and what to do next. Output errors are ignored.
+
+        fresh: whether the command had `--fresh`.
+        """
         if self._style == "json":
             self._print_json(progress, directory, exit_code)
             return
@@ -98,7 +107,8 @@ class TrainOutput:
                 "or use the wrapper TimeLimit (env.wrappers)"
             )
         if exit_code:
-            echo(f"Stopped. Run the same command to {'resume' if progress.steps else 'start again'}")
+            command = "the same command without --fresh" if fresh and progress.steps else "the same command"
+            echo(f"Stopped. Run {command} to {'resume' if progress.steps else 'start again'}")
         else:
             from paac_cli.config.trust import playing_arguments
 

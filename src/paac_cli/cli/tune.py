@@ -82,7 +82,7 @@ def tune(
       paac tune space.yaml --preset ppo/cartpole --total-steps 50_000
       paac tune space.yaml --preset atari --trials 50 --jobs 4 --seeds 1-2
     """
-    from paac_cli.config.load import parse_assignments, read_config
+    from paac_cli.config.load import has_goal, parse_assignments, read_config
     from paac_cli.config.presets import find_preset
     from paac_cli.reporting.study_report import describe_trial, format_study, study_report
     from paac_cli.sampling.describe import describe
@@ -95,7 +95,9 @@ def tune(
     require_one_process("paac tune trains each trial in one process")
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
-    overrides["training.stop_when"] = None
+    if has_goal(overrides):
+        raise click.UsageError("every trial trains until training.total_steps: remove training.stop_when")
+    overrides["training.stop_when"] = None  # of the preset
     flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)

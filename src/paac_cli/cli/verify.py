@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.ranks import Ranks
     from paac_cli.training.stop import StopRequest
+    from paac_cli.training.verification import Interval
 
 
 @click.command(cls=ResultsOnly)
@@ -51,49 +52,33 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
     from paac_cli.runs.run_directory import RunDirectory
     from paac_cli.training.join import join_ranks
     from paac_cli.training.stop import StopRequest
-    from paac_cli.training.verification import (
-        Interval,
-        compare,
-        compare_metrics,
-        find_interval,
-        read_metrics,
-        segment_configs,
-    )
+    from paac_cli.training.verification import Interval, compare, compare_metrics, find_interval, read_metrics
 
     interval = find_interval(run, from_start=from_start, trusted=trusted, warn=warn)
-    ranks = join_ranks(interval.end.config)
+    with _failing_as_unverifiable():
+        ranks = join_ranks(interval.end.config)
     if ranks.size == 1 < interval.end.runtime.ranks:
         click.get_current_context().exit(run_in_ranks(interval.end.runtime.ranks, sys.argv[1:]))
-    start, end = (ranks.checkpoint_of_first(checkpoint, interval.end.config) for checkpoint in interval)
-    assert end is not None
-    interval = Interval(start, end)
-    steps = interval.steps
-    rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps)) if ranks.is_first else {}
-    if ranks.is_first:
-        inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {clock(interval.seconds)}")
     with (
+        _failing_as_unverifiable(),
         ranks.explaining_failures(),
         tempfile.TemporaryDirectory(prefix="paac-verify-") as directory,
         StopRequest(has_begun=True, at_once=lambda: _abandon(directory)) as stop,
     ):
-        copy, retrained, segments = RunDirectory(Path(directory)), interval.start, []
-        for config in segment_configs(interval):
-            if retrained is not None and retrained.counters.steps == steps.stop:
-                break  # a single rollout cannot be stopped half-way
-            if worker_timeout is not None:
-                config = config.with_settings("sampling", worker_timeout=worker_timeout)
-            segments.append(_train(config, copy, retrained, stop, ranks))
-            if signal := ranks.agree_on(stop.signal):
-                stop.adopt(signal)
-                if ranks.is_first:
-                    inform("Stopped: nothing has been verified")
-                ranks.finish()
-                click.get_current_context().exit(stop.exit_code)
-            retrained = ranks.checkpoint_of_first(copy.latest(config, warn) if ranks.is_first else None, config)
+        start, end = (ranks.checkpoint_of_first(checkpoint, interval.end.config) for checkpoint in interval)
+        assert end is not None
+        interval, copy = Interval(start, end), RunDirectory(Path(directory))
+        steps = interval.steps
+        rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps)) if ranks.is_first else {}
+        if ranks.is_first:
+            inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {clock(interval.seconds)}")
+        retrained, segments = _retrain(interval, copy, worker_timeout, stop, ranks)
         ranks.finish()
         if not ranks.is_first:
-            return
-        assert retrained is not None
+            click.get_current_context().exit(stop.exit_code)
+        if retrained is None:
+            inform("Stopped: nothing has been verified")
+            click.get_current_context().exit(stop.exit_code)
         comparisons = [
             *compare(interval.end, retrained),
             compare_metrics(rows, dict(read_metrics(copy.metrics_csv))),
@@ -101,6 +86,37 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
         report = verification_report(run, interval, segments, comparisons, retrained.runtime)
     print_report(report, format_verification, as_json=as_json)
     click.get_current_context().exit(0 if report["same"] else 1)
+
+
+@contextlib.contextmanager
+def _failing_as_unverifiable() -> Iterator[None]:
+    """A run that cannot be retrained differs from nothing: in this block, its failures are VerificationErrors."""
+    from paac_cli.errors import ClusterError, LearningError, VerificationError, WorkerError
+
+    try:
+        yield
+    except (ClusterError, LearningError, WorkerError) as error:
+        raise VerificationError(f"the run cannot be retrained: {error}") from error
+
+
+def _retrain(
+    interval: "Interval", copy: "RunDirectory", worker_timeout: float | None, stop: "StopRequest", ranks: "Ranks"
+) -> "tuple[Checkpoint | None, list[Segment]]":
+    """Retrain `interval` in the run directory `copy`. Returns the last checkpoint; None if a signal stopped it."""
+    from paac_cli.training.verification import segment_configs
+
+    retrained, segments = interval.start, []
+    for config in segment_configs(interval):
+        if retrained is not None and retrained.counters.steps == interval.steps.stop:
+            break  # a single rollout cannot be stopped half-way
+        if worker_timeout is not None:
+            config = config.with_settings("sampling", worker_timeout=worker_timeout)
+        segments.append(_train(config, copy, retrained, stop, ranks))
+        if signal := ranks.agree_on(stop.signal):
+            stop.adopt(signal)
+            return None, segments
+        retrained = ranks.checkpoint_of_first(copy.latest(config, warn) if ranks.is_first else None, config)
+    return retrained, segments
 
 
 def _abandon(directory: str) -> str:
@@ -116,8 +132,7 @@ def _train(
     stop: "StopRequest",
     ranks: "Ranks",
 ) -> "Segment":
-    """Train in `run_dir` from `checkpoint` to the end of `config`. Raises VerificationError if training fails."""
-    from paac_cli.errors import LearningError, VerificationError, WorkerError
+    """Train in `run_dir` from `checkpoint` to the end of `config`."""
     from paac_cli.reporting.verification_report import Segment
     from paac_cli.training.loading import load_training
     from paac_cli.training.progress import Progress
@@ -144,10 +159,7 @@ def _train(
                 run_dir.create(config, fresh=False)
                 table = closing.enter_context(contextlib.closing(CsvSink(run_dir.metrics_csv, progress.steps, log)))
                 training.sinks.append(table)
-            try:
-                train(replace(training, log=_ignore), checkpoint)
-            except (WorkerError, LearningError) as error:
-                raise VerificationError(f"the run cannot be retrained: {error}") from error
+            train(replace(training, log=_ignore), checkpoint)
         return Segment(pool.num_workers, progress.steps, pool.restarts, tuple(events))
 
 

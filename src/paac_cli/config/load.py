@@ -162,10 +162,17 @@ def load_run(
     config = load_config(data, str(preset), overrides, flags)
     env = data.get("env")
     env_of_preset = env.get("id") if isinstance(env, dict) else None
-    has_own_goal = any(key.startswith("training.stop_when") for key in overrides)
-    if "env.id" not in overrides or has_own_goal or env_of_preset in (None, config.env.id):
+    if env_of_preset in (None, config.env.id) or has_goal(overrides):
         return config
     return config.with_settings("training", stop_when=None)
+
+
+def has_goal(overrides: Mapping[str, Any]) -> bool:
+    """Whether `overrides` set `training.stop_when`, perhaps to null."""
+    section = overrides.get("training")
+    return any(key.startswith("training.stop_when") for key in overrides) or (
+        isinstance(section, dict) and "stop_when" in section
+    )
 
 
 def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[str, Any]:
@@ -177,7 +184,7 @@ def _put(data: dict[str, Any], path: list[str], value: Any, flag: str) -> dict[s
     if section is None:
         section = {}
     if not isinstance(section, dict):
-        raise ConfigError(f"{flag}: {head} is a single value and has no keys")
+        raise ConfigError(f"{flag}: {head} is not a mapping, so it has no key {rest[0]!r}")
     return {**data, head: _put(section, rest, value, flag)}
 
 

@@ -280,8 +280,7 @@ class TrainingConfig(ConfigModel):
         bool,
         Field(
             description="deterministic operations on a GPU, so that a run can be reproduced; `false` also allows "
-            "others, of which some may be faster, and makes the run approximate; no effect on a CPU, which is always "
-            "deterministic"
+            "operations that are faster but not deterministic, and makes the run approximate; no effect on a CPU"
         ),
     ] = True
     jit_compile: Annotated[

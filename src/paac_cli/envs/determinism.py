@@ -44,7 +44,7 @@ class _CheckTimeoutError(Exception):
     """The environment is too slow to be checked."""
 
 
-class _Outcome(NamedTuple):
+class _StepResult(NamedTuple):
     """What a game shows after a reset or a step."""
 
     observation: bytes  #: a digest
@@ -63,21 +63,21 @@ class _Trials:
         self.is_slow = False  #: whether the first game was not played on for lack of time
         self._start = time.monotonic()
 
-    def play(self, seed: int, actions: int) -> list[_Outcome]:
+    def play(self, seed: int, actions: int) -> list[_StepResult]:
         """Play the game with this seed until it is over, or some steps. actions: seed of the random actions."""
         begin, spec = time.monotonic(), self._env.spec
         rng, obs = np.random.default_rng(actions), np.empty(spec.obs_shape, spec.obs_dtype)
         self._env.new_game(episode_seed(0, seed, 0), obs)
         self._require_time()
-        outcomes = [_Outcome(_digest(obs), 0.0, (False, False))]
+        outcomes = [_StepResult(_digest(obs), 0.0, (False, False))]
         for _ in range(self._max_steps):
             outcome = self._env.step(spec.draw_actions(rng, obs), obs)
-            outcomes.append(_Outcome(_digest(obs), outcome.reward, (outcome.terminated, outcome.truncated)))
+            outcomes.append(_StepResult(_digest(obs), outcome.reward, (outcome.terminated, outcome.truncated)))
             if outcome.game_over or self._require_time() - begin > _SECONDS_PER_GAME:
                 break
         return outcomes
 
-    def play_first(self) -> list[_Outcome]:
+    def play_first(self) -> list[_StepResult]:
         """As `play`. No later game is played longer."""
         outcomes = self.play(0, actions=0)
         steps = len(outcomes) - 1
@@ -122,10 +122,10 @@ def _check(trials: _Trials) -> Determinism:
     return Determinism("carries state" if with_other_seed else "ignores its seed", after_others)
 
 
-def _difference(one: list[_Outcome], other: list[_Outcome]) -> str:
+def _difference(one: list[_StepResult], other: list[_StepResult]) -> str:
     """The first difference of two games; empty if there is none. One of them may have been played longer."""
     for step, (before, after) in enumerate(zip(one, other, strict=False)):
-        for name in _Outcome._fields:
+        for name in _StepResult._fields:
             if getattr(before, name) != getattr(after, name):
                 return f"the {name} {f'of step {step}' if step else 'at reset'}"
     return ""

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from paac_cli.config.env import Channels
+from paac_cli.envs.spaces import walk_leaves
 from paac_cli.spec import ImageSpec
 
 _USUAL = (1, 3, 4)  # numbers of channels: grey, RGB, and RGBA or four stacked grey frames
@@ -27,7 +28,7 @@ class ChannelsLastEnv(gymnasium.ObservationWrapper[Any, Any, Any]):
 
 def has_channels_first(space: spaces.Space[Any], channels: Channels) -> bool:
     """Whether `ChannelsLastEnv` changes observations of `space`."""
-    return any(_is_moved(box.shape, channels) for _, box in _images(space, ()))
+    return any(_is_moved(box.shape, channels) for _, box in _images(space))
 
 
 def describe_images(space: spaces.Space[Any], channels: Channels) -> tuple[ImageSpec, ...]:
@@ -41,26 +42,19 @@ def describe_images(space: spaces.Space[Any], channels: Channels) -> tuple[Image
             is_ambiguous=channels == "auto" and _is_ambiguous(box.shape),
             high=_largest_value(box),
         )
-        for path, box in _images(space, ())
+        for path, box in _images(space)
     )
 
 
 def require_images(space: spaces.Space[Any], channels: Channels) -> None:
     """Raise ValueError if `channels` is set, but observations of `space` hold no images."""
-    if channels != "auto" and not list(_images(space, ())):
+    if channels != "auto" and not list(_images(space)):
         raise ValueError(f"channels needs images of three axes, not {space}")
 
 
-def _images(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Iterator[tuple[tuple, spaces.Box]]:
+def _images(space: spaces.Space[Any]) -> Iterator[tuple[tuple, spaces.Box]]:
     """(path of keys and indices, space) of every image."""
-    if isinstance(space, spaces.Dict):
-        for key, entry in space.spaces.items():
-            yield from _images(entry, (*path, key))
-    elif isinstance(space, spaces.Tuple):
-        for index, entry in enumerate(space.spaces):
-            yield from _images(entry, (*path, index))
-    elif isinstance(space, spaces.Box) and len(space.shape) == 3:
-        yield path, space
+    return ((path, leaf) for path, leaf in walk_leaves(space) if isinstance(leaf, spaces.Box) and len(leaf.shape) == 3)
 
 
 def _is_moved(shape: tuple[int, ...], channels: Channels) -> bool:

@@ -35,7 +35,7 @@ class ObservationTranslator:
             self._leaves = None
             _require_elements(self.shape, space, env_id)
             return
-        self._leaves = list(_walk(space, ()))
+        self._leaves = list(walk_leaves(space))
         _require_supported(self._leaves, env_id)
         self.parts = tuple(
             ObsPart(".".join(map(str, path)), _part_shape(leaf), _is_bytes(leaf)) for path, leaf in self._leaves if path
@@ -106,14 +106,14 @@ class ActionTranslator:
         return (numbers + first).astype(space.dtype)
 
 
-def _walk(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Iterator[tuple[tuple, Any]]:
+def walk_leaves(space: spaces.Space[Any], path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple, Any]]:
     """(path of keys and indices, space) of every entry that is not itself a Dict or Tuple."""
     if isinstance(space, spaces.Dict):
         for key, entry in space.spaces.items():
-            yield from _walk(entry, (*path, key))
+            yield from walk_leaves(entry, (*path, key))
     elif isinstance(space, spaces.Tuple):
         for index, entry in enumerate(space.spaces):
-            yield from _walk(entry, (*path, index))
+            yield from walk_leaves(entry, (*path, index))
     else:
         yield path, space
 

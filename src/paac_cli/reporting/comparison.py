@@ -153,11 +153,10 @@ def _differences(series: Sequence[Series]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for game in dict.fromkeys(one.game for one in series):
         same = [one for one in series if one.game == game]
+        algorithms = {one.runs[0].algorithm for one in same}
         for keys, values in differences([one.runs[0] for one in same]).items():
-            algorithms = {one.runs[0].algorithm for one in same}
-            if keys[0] == "algorithm" and algorithms - {
-                one.runs[0].algorithm for one in same if keys in one.runs[0].settings
-            }:
+            having = {one.runs[0].algorithm for one in same if keys in one.runs[0].settings}
+            if keys[0] == "algorithm" and having != algorithms:
                 continue
             row = found.setdefault(".".join(keys), {})
             for one, value in zip(same, values, strict=True):

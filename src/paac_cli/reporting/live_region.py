@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import textwrap
 import threading
 from collections.abc import Callable, Sequence
 
@@ -11,6 +10,8 @@ from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
+
+from paac_cli.reporting.wrapping import wrap
 
 _MARGIN = 3  # columns on the right: room for the ^C that the terminal prints, so that it does not begin a new line
 _ERASE_AND_UP = ((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
@@ -48,8 +49,8 @@ class LiveRegion:
         """Print `text` above the region, in lines that end between words; a long word, e.g. a path, stays whole."""
         with self._lock, contextlib.suppress(OSError):
             self._erase_wrapped_lines()
-            wrapper = textwrap.TextWrapper(self._console.width, break_long_words=False, break_on_hyphens=False)
-            print_plainly(self._console, "\n".join(wrapper.fill(line) for line in text.splitlines()))
+            lines = [part for line in text.splitlines() for part in wrap(line, self._console.width, break_words=False)]
+            print_plainly(self._console, "\n".join(lines))
 
     def stop(self) -> None:
         """Draw the lines for the last time and leave them there."""

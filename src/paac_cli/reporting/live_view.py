@@ -1,7 +1,6 @@
 """The live view of a training: what it shows, as lines that fit a terminal of any size."""
 
 import math
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,11 +9,13 @@ from rich.text import Text
 
 from paac_cli.reporting.character_graphics import UNICODE, Glyphs, divided_bar, progress_bar, sparkline
 from paac_cli.reporting.learning_history import LearningHistory, Row
+from paac_cli.reporting.wrapping import wrap
 from paac_cli.text import clock, one_line, rounded
 
 _LABEL = 8  # columns of the labels on the left
 _SMALLEST = 20  # columns for which lines are made; they are truncated to fewer
 _GAP = "   "  # between the items of a line
+_MORE = " ..."  # at the end of a text of which the rest is not shown
 #: Label -> metric, of the metrics that say most about learning. Each algorithm has some of them.
 _LEARNING = {
     "entropy": "train/entropy",
@@ -35,6 +36,7 @@ class RunPlan:
     may_end_earlier: bool  #: because of `stop_when`
     log_every: int  #: steps between rows of metrics
     environments: str  #: what steps the environments: "emulator" for Atari, else "environment"
+    start: int = 0  #: the step from which it resumes
 
 
 class RunMoment(NamedTuple):
@@ -98,8 +100,8 @@ def _blocks(plan: RunPlan, moment: RunMoment, width: int, glyphs: Glyphs) -> Ite
     history, row = moment.history, moment.history.latest
     yield _Block(6, [Text(one_line(plan.title), style="bold")])
     if row is None and not moment.has_ended:
-        first = min(plan.log_every, plan.total_steps)
-        yield _Block(0, _flow([f"waiting for the metrics after {first:,} steps", clock(moment.waited)], width))
+        first = min((plan.start // plan.log_every + 1) * plan.log_every, plan.total_steps)
+        yield _Block(0, _flow([f"waiting for the metrics of step {first:,}", clock(moment.waited)], width))
     elif row is not None:
         done, left = progress_bar(row.steps / plan.total_steps, width - 6, glyphs)
         percent = f"{_percent(min(row.steps / plan.total_steps, 1.0)):>6}"
@@ -227,5 +229,9 @@ def _labelled_items(label: str, items: Iterable[str | Text], width: int) -> list
 
 
 def _labelled_text(label: str, text: str, width: int, most_lines: int, style: str = "") -> list[Text]:
-    wrapped = textwrap.wrap(text, width - _LABEL, max_lines=most_lines, placeholder=" ...", break_on_hyphens=False)
-    return _labelled_lines(label, [Text(line, style=style) for line in wrapped])
+    lines = wrap(text, width - _LABEL)
+    if len(lines) > most_lines:
+        last = Text(lines[most_lines - 1])
+        last.truncate(width - _LABEL - len(_MORE))
+        lines = [*lines[: most_lines - 1], last.plain + _MORE]
+    return _labelled_lines(label, [Text(line, style=style) for line in lines])

@@ -7,7 +7,7 @@ from typing import Any
 
 from paac_cli.reporting.tables import format_table
 from paac_cli.text import counted, format_score, shell_quoted, shorten
-from paac_cli.tuning.trial import Outcome, Trial
+from paac_cli.tuning.trial import Trial, TrialStatus
 
 _MOST_ROWS = 15
 
@@ -23,14 +23,14 @@ def study_report(trials: Sequence[Trial], best: Trial | None, preset: str) -> di
 def format_study(report: dict[str, Any], width: int | None) -> str:
     """The result as text. width: of the terminal; None: not limited."""
     trials = [Trial.model_validate(trial) for trial in report["trials"]]
-    ended = sorted((trial for trial in trials if trial.outcome != Outcome.UNFINISHED), key=_rank, reverse=True)
+    ended = sorted((trial for trial in trials if trial.outcome != TrialStatus.UNFINISHED), key=_rank, reverse=True)
     if not ended:
         return "No trial has ended"
     names = ["trial", "score", "", *(key.rpartition(".")[2] for key in ended[0].settings)]
     rows = [_cells(trial) for trial in ended[:_MOST_ROWS]]
     lines = [format_table(names, rows, right=("trial", "score"), width=width)]
     if len(ended) > _MOST_ROWS:
-        lines.append(f"and {counted(len(ended) - _MOST_ROWS, 'trial')} with a lower score, which --json lists")
+        lines.append(f"and {counted(len(ended) - _MOST_ROWS, 'more trial')}, which --json lists")
     if (best := report["best"]) is not None:
         lines.append(
             f"\nThe settings of trial {best['number']} are now a preset. The best of several scores is partly luck, so "
@@ -42,25 +42,25 @@ def format_study(report: dict[str, Any], width: int | None) -> str:
 def describe_trial(trial: Trial) -> str:
     """The settings of a trial that begins, or how one has ended."""
     match trial.outcome:
-        case Outcome.UNFINISHED:
+        case TrialStatus.UNFINISHED:
             return ", ".join(f"{key} {_value(value)}" for key, value in trial.settings.items())
-        case Outcome.FAILED:
+        case TrialStatus.FAILED:
             return f"failed: {trial.reason}"
-        case Outcome.PRUNED:
+        case TrialStatus.PRUNED:
             return f"pruned at {format_score(_mean_return(trial))}"
-        case Outcome.FINISHED:
+        case TrialStatus.FINISHED:
             return f"score {format_score(_mean_return(trial))}"
 
 
 def _rank(trial: Trial) -> tuple[int, float]:
     """Sort key by which the best is the last."""
-    order = (Outcome.FAILED, Outcome.PRUNED, Outcome.FINISHED)
+    order = (TrialStatus.FAILED, TrialStatus.PRUNED, TrialStatus.FINISHED)
     return order.index(trial.outcome), _mean_return(trial)
 
 
 def _cells(trial: Trial) -> list[str]:
-    score = "" if trial.outcome == Outcome.FAILED else format_score(_mean_return(trial))
-    ended = "" if trial.outcome == Outcome.FINISHED else trial.outcome
+    score = "" if trial.outcome == TrialStatus.FAILED else format_score(_mean_return(trial))
+    ended = "" if trial.outcome == TrialStatus.FINISHED else trial.outcome
     return [str(trial.number), score, ended, *(_value(value) for value in trial.settings.values())]
 
 

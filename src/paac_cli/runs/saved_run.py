@@ -29,7 +29,7 @@ RETURN = "rollout/ep_rew_mean"  #: the metric that says how well a policy plays 
 
 
 class SavedRun:
-    """A run directory. What is asked for is read when it is asked for the first time."""
+    """A run directory. Each property reads its file when it is used for the first time."""
 
     def __init__(self, path: Path) -> None:
         """Raises RunDirectoryError if `path` is not a run directory, and ConfigError if its config is not valid."""
@@ -125,9 +125,12 @@ class SavedRun:
 
     @property
     def changed_at(self) -> float:
-        """When the run was last written to, in seconds since 1970."""
+        """When the run was last written to, in seconds since 1970. Raises RunDirectoryError."""
         files = (self._files.metrics_csv, self._files.events, self.path / CONFIG)
-        return max(file.stat().st_mtime for file in files if file.exists())
+        try:
+            return max(file.stat().st_mtime for file in files if file.exists())
+        except (OSError, ValueError) as error:  # ValueError: not one of them exists
+            raise RunDirectoryError(f"{self.path} was moved or deleted") from error
 
     @property
     def size(self) -> int:

@@ -1,6 +1,5 @@
 """Runs `paac` several times, in some processes at a time."""
 
-import signal
 import subprocess
 import threading
 import time
@@ -9,9 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from paac_cli.errors import BUG, REQUEUE
+from paac_cli.errors import BUG
 from paac_cli.files import appending
 from paac_cli.training.processes import forward_lines, split_cores, start_paac
+from paac_cli.training.stop import shell_exit_code
 
 ERRORS = (1, 2, BUG)  #: exit codes of `paac train`
 _POLL = 0.1  # seconds
@@ -62,12 +62,12 @@ class Jobs:
     def exit_code(self) -> int:
         """0 if all have finished; otherwise that of the first that has not, or of the signal that stopped all."""
         failed = [code for code in self._exit_codes.values() if code]
-        return _for_a_shell(failed[0]) if failed else self.stop_exit_code
+        return shell_exit_code(failed[0]) if failed else self.stop_exit_code
 
     @property
     def stop_exit_code(self) -> int:
         """For a command that was stopped by the signal that stopped all; 0 without a signal."""
-        return _for_a_shell(-(self._stop_signal or 0))
+        return shell_exit_code(-(self._stop_signal or 0))
 
     @property
     def has_failed(self) -> bool:
@@ -131,8 +131,3 @@ class Jobs:
             self._free_cores.append(run.cores)
         self._exit_codes |= ended
         return ended
-
-
-def _for_a_shell(code: int) -> int:
-    """The exit code with which a command passes on that of a process. code: negative: the signal that ended it."""
-    return REQUEUE if code == -signal.SIGUSR1 else code if code >= 0 else 128 - code

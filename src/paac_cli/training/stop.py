@@ -31,6 +31,14 @@ def stop_signals_handled(handler: Callable[[int, FrameType | None], None]) -> It
             signal.signal(number, earlier)
 
 
+def shell_exit_code(code: int) -> int:
+    """The exit code of a command that passes on the end of a process, or ends by a signal itself.
+
+    code: of the process; negative: the signal that ended it, which gives 128 + its number, but `REQUEUE` for SIGUSR1.
+    """
+    return REQUEUE if code == -signal.SIGUSR1 else code if code >= 0 else 128 - code
+
+
 class _StoppedBeforeTraining(BaseException):
     """Leaves the block of a `StopRequest` while there is nothing to save."""
 
@@ -88,10 +96,8 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal's number, as in shells, or `REQUEUE` for SIGUSR1; 0 without a signal."""
-        if self._signal is None:
-            return 0
-        return REQUEUE if self._signal == signal.SIGUSR1 else 128 + self._signal
+        """That of a command which the signal stopped; 0 without a signal."""
+        return shell_exit_code(-(self._signal or 0))
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._signal is not None and number == signal.SIGINT and time.monotonic() - self._since > _SAME_REQUEST:

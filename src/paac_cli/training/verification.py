@@ -34,7 +34,7 @@ _MAX_RESTARTS = 10
 _UNREACHABLE = sys.float_info.max  # mean return
 
 #: A row of metrics.csv: column -> text, without empty cells and without columns that depend on the clock.
-Row = dict[str, str]
+ComparableRow = dict[str, str]
 
 
 class Interval(NamedTuple):
@@ -131,7 +131,7 @@ def compare(run: Checkpoint, retrained: Checkpoint) -> Iterator[Comparison]:
     yield _compare("counters", _counters(run), _counters(retrained))
 
 
-def compare_metrics(run: Mapping[int, Row], retrained: Mapping[int, Row]) -> Comparison:
+def compare_metrics(run: Mapping[int, ComparableRow], retrained: Mapping[int, ComparableRow]) -> Comparison:
     """Compare the rows of `run` (steps -> row) with the rows at the same steps in `retrained`.
 
     Columns that the run does not have are left out, because an earlier version of paac may have trained it.
@@ -152,7 +152,7 @@ def digests(arrays: Arrays) -> dict[str, str]:
     return {name: _digest(array) for name, array in sorted(arrays.items())}
 
 
-def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[int, Row]]:
+def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[int, ComparableRow]]:
     """(steps, row) for each complete row of metrics.csv, in order; only for rows that end a rollout in `steps`.
 
     Returns [] if the file does not exist, because the run was stopped before its first row. Raises RunDirectoryError.
@@ -168,7 +168,7 @@ def read_metrics(metrics_csv: Path, steps: range | None = None) -> list[tuple[in
         raise RunDirectoryError(f"{metrics_csv} cannot be read: {reason(error, metrics_csv)}") from error
 
 
-def _comparable(row: Row) -> Row:
+def _comparable(row: ComparableRow) -> ComparableRow:
     """What follows from config and seed, each number with six digits: earlier versions wrote no more of a count."""
     return {
         name: f"{float(cell):.6g}"

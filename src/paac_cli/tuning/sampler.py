@@ -4,6 +4,7 @@ Both are functions of the study's seed and of the results of certain earlier tri
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,14 +14,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from paac_cli.tuning.space import Choices, Range, SearchSpace
-from paac_cli.tuning.trial import PARTS, Outcome, Trial
+from paac_cli.tuning.trial import PARTS, Trial, TrialStatus
 
-_DIGITS = 3  # significant digits of a number that is proposed
+_DIGITS = 3  # significant digits of a number that is proposed; more in a range that is narrow beside its ends
 _STATES = {
-    Outcome.FINISHED: TrialState.COMPLETE,
-    Outcome.PRUNED: TrialState.PRUNED,
-    Outcome.FAILED: TrialState.PRUNED,  # so that settings with which training fails count as bad ones
-    Outcome.UNFINISHED: TrialState.RUNNING,
+    TrialStatus.FINISHED: TrialState.COMPLETE,
+    TrialStatus.PRUNED: TrialState.PRUNED,
+    TrialStatus.FAILED: TrialState.PRUNED,  # so that settings with which training fails count as bad ones
+    TrialStatus.UNFINISHED: TrialState.RUNNING,
 }
 #: Prunes a trial whose best mean return so far is below the median of five or more others after the same steps.
 _PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=PARTS // 4, n_min_trials=5)
@@ -29,12 +30,14 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def propose(space: SearchSpace, seed: int, number: int, earlier: Sequence[Trial]) -> dict[str, Any]:
-    """Settings for trial `number`: random ones for the first ten, then by TPE (Bergstra et al. 2011).
+    """Settings for trial `number`: random ones until ten trials have ended, then by TPE (Bergstra et al. 2011).
 
     earlier: the trials that the proposal may depend on; of those that are unfinished, it depends on the settings.
     """
     sampler_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    study = _study(space, earlier, optuna.samplers.TPESampler(seed=sampler_seed, multivariate=True))
+    # constant_liar: settings near those of unfinished trials count as bad, so that several at a time differ.
+    sampler = optuna.samplers.TPESampler(seed=sampler_seed, multivariate=True, n_startup_trials=10, constant_liar=True)
+    study = _study(space, earlier, sampler)
     parameters = study.ask(_distributions(space)).params
     return {key: _from_optuna(values, parameters[key]) for key, values in space.items()}
 
@@ -95,4 +98,6 @@ def _from_optuna(values: Choices | Range, value: Any) -> Any:
         return json.loads(value)
     if values.is_integer:
         return value
-    return float(min(max(float(f"{value:.{_DIGITS}g}"), values.low), values.high))
+    narrowness = max(abs(values.low), abs(values.high)) / (values.high - values.low)
+    digits = _DIGITS + max(math.floor(math.log10(narrowness)), 0)
+    return float(min(max(float(f"{value:.{digits}g}"), values.low), values.high))

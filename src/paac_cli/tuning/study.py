@@ -21,14 +21,14 @@ from paac_cli.text import reason
 from paac_cli.training.jobs import Jobs
 from paac_cli.tuning.sampler import is_hopeless, propose
 from paac_cli.tuning.study_directory import Design, StudyDirectory
-from paac_cli.tuning.trial import PARTS, Outcome, Trial, metric_of, read_progress
+from paac_cli.tuning.trial import PARTS, Trial, TrialStatus, metric_of, read_progress
 
 _PAUSE = 1.0  # seconds between two looks at the metrics of the trials that train
 _FAILED = 1  # exit code of `paac train` if learning has diverged or an environment has failed
 
 
 @dataclass
-class _Training:
+class _RunningTrial:
     """A trial that trains."""
 
     trial: Trial
@@ -48,7 +48,7 @@ class Study:
         """log: takes each trial when it begins and when it has ended. Raises RunDirectoryError."""
         self._design, self._files, self._jobs, self._log = design, files, jobs, log
         self.trials = files.read_trials()
-        self._training: dict[int, _Training] = {}  # by the number of the trial
+        self._running: dict[int, _RunningTrial] = {}  # by the number of the trial
         #: What a trial printed that could not train for another reason than its settings, e.g. a full disk.
         self.failed_output: Path | None = None
 
@@ -67,20 +67,20 @@ class Study:
         while True:
             while self._jobs.may_start and self.failed_output is None and (trial := self._next(num_trials)):
                 self._begin(trial)
-            if not self._training:
+            if not self._running:
                 return
             exit_codes = self._jobs.wait(_PAUSE)
-            for training in list(self._training.values()):
-                self._follow(training, exit_codes.get(training.job))
+            for running in list(self._running.values()):
+                self._follow(running, exit_codes.get(running.job))
 
     def _next(self, num_trials: int) -> Trial | None:
         """The next trial to train: one that was interrupted, or a new one; None if that must wait for others."""
         for trial in self.trials[:num_trials]:
-            if trial.outcome == Outcome.UNFINISHED and trial.number not in self._training:
+            if trial.outcome == TrialStatus.UNFINISHED and trial.number not in self._running:
                 return trial
         number = len(self.trials) + 1
         known = self._known_to(number)
-        if number > num_trials or any(trial.outcome == Outcome.UNFINISHED for trial in known):
+        if number > num_trials or any(trial.outcome == TrialStatus.UNFINISHED for trial in known):
             return None
         unknown = [Trial(number=trial.number, settings=trial.settings) for trial in self.trials[len(known) :]]
         settings = propose(self._design.space, self._design.base.seed, number, [*known, *unknown])
@@ -94,15 +94,15 @@ class Study:
         try:
             self._design.config_of(trial.settings)
         except ConfigError as error:
-            self._save(trial, outcome=Outcome.FAILED, reason=str(error))
+            self._save(trial, outcome=TrialStatus.FAILED, reason=str(error))
             return
         self._save(trial)
-        self._training[trial.number] = training = _Training(trial)
-        self._train(training)
+        self._running[trial.number] = running = _RunningTrial(trial)
+        self._start_seed(running)
 
-    def _train(self, training: _Training) -> None:
+    def _start_seed(self, running: _RunningTrial) -> None:
         """Start the job that trains with the next seed, or resumes."""
-        trial, seed, run = training.trial, self._design.seeds[training.seed_index], self._run(training)
+        trial, seed, run = running.trial, self._design.seeds[running.seed_index], self._run(running)
         arguments = ["train", "--preset", str(self._files.base), "--seed", str(seed), "--run-dir", str(run), "--quiet"]
         for key, value in trial.settings.items():
             arguments += ["--set", f"{key}={json.dumps(value)}"]
@@ -110,46 +110,46 @@ class Study:
             for directory in (run.parent, run):
                 require_no_link(directory)
             make_directory(run.parent)
-            self._jobs.start(training.job, arguments, _output(run))
+            self._jobs.start(running.job, arguments, _output(run))
         except OSError as error:
             raise RunDirectoryError(f"{run.parent} cannot be written: {reason(error, run.parent)}") from error
 
-    def _run(self, training: _Training) -> Path:
-        return self._files.run(training.trial.number, self._design.seeds[training.seed_index])
+    def _run(self, running: _RunningTrial) -> Path:
+        return self._files.run(running.trial.number, self._design.seeds[running.seed_index])
 
-    def _follow(self, training: _Training, exit_code: int | None) -> None:
+    def _follow(self, running: _RunningTrial, exit_code: int | None) -> None:
         """Compare a trial with others, and go on with it if its job has ended. exit_code: None if that still runs."""
-        progress = self._progress(training)
+        progress = self._progress(running)
         num_parts = PARTS * len(self._design.seeds)
-        while training.pruned_after is None and training.judged < min(len(progress), num_parts - 1):
-            training.judged += 1
-            if self._is_hopeless(training.trial, progress[: training.judged]):
-                training.pruned_after = training.judged
+        while running.pruned_after is None and running.judged < min(len(progress), num_parts - 1):
+            running.judged += 1
+            if self._is_hopeless(running.trial, progress[: running.judged]):
+                running.pruned_after = running.judged
                 if exit_code is None:
-                    self._jobs.send(training.job, signal.SIGTERM)
+                    self._jobs.send(running.job, signal.SIGTERM)
         if exit_code is None:
             return
-        if training.pruned_after is not None:
-            self._end(training, Outcome.PRUNED, progress[: training.pruned_after])
-        elif exit_code == 0 and training.seed_index + 1 < len(self._design.seeds):
-            training.seed_index += 1
-            self._train(training)
+        if running.pruned_after is not None:
+            self._end(running, TrialStatus.PRUNED, progress[: running.pruned_after])
+        elif exit_code == 0 and running.seed_index + 1 < len(self._design.seeds):
+            running.seed_index += 1
+            self._start_seed(running)
         elif exit_code == 0:
-            self._end(training, Outcome.FINISHED, progress)
+            self._end(running, TrialStatus.FINISHED, progress)
         elif exit_code == _FAILED:
-            record = read_record(self._run(training))
-            self._end(training, Outcome.FAILED, progress, record.reason if record else "")
+            record = read_record(self._run(running))
+            self._end(running, TrialStatus.FAILED, progress, record.reason if record else "")
         else:
-            del self._training[training.trial.number]  # it is resumed when the study continues
+            del self._running[running.trial.number]  # it is resumed when the study continues
             if not self._jobs.is_stopping:
-                self.failed_output = self.failed_output or _output(self._run(training))
+                self.failed_output = self.failed_output or _output(self._run(running))
 
-    def _progress(self, training: _Training) -> list[float | None]:
+    def _progress(self, running: _RunningTrial) -> list[float | None]:
         """Of a trial, as far as it has come: with all seeds up to the current one. Raises RunDirectoryError."""
         base = self._design.base
         progress: list[float | None] = []
-        for seed in self._design.seeds[: training.seed_index + 1]:
-            run = self._files.run(training.trial.number, seed)
+        for seed in self._design.seeds[: running.seed_index + 1]:
+            run = self._files.run(running.trial.number, seed)
             try:
                 progress += read_progress(run, metric_of(base), base.training.total_steps)
             except (OSError, ValueError) as error:
@@ -162,15 +162,17 @@ class Study:
         so_far = trial.model_copy(update={"progress": progress})
         return is_hopeless(self._design.space, so_far, self._known_to(trial.number))
 
-    def _end(self, training: _Training, outcome: Outcome, progress: list[float | None], reason: str = "") -> None:
-        del self._training[training.trial.number]
+    def _end(
+        self, running: _RunningTrial, outcome: TrialStatus, progress: list[float | None], failure: str = ""
+    ) -> None:
+        del self._running[running.trial.number]
         ends = [value for value in progress[PARTS - 1 :: PARTS] if value is not None]
         score = None
-        if outcome == Outcome.FINISHED and len(ends) == len(self._design.seeds):
+        if outcome == TrialStatus.FINISHED and len(ends) == len(self._design.seeds):
             score = fmean(ends)
-        elif outcome == Outcome.FINISHED:
-            outcome, reason = Outcome.FAILED, "no game has ended"
-        self._save(training.trial, outcome=outcome, progress=progress, score=score, reason=reason)
+        elif outcome == TrialStatus.FINISHED:
+            outcome, failure = TrialStatus.FAILED, "no game has ended"
+        self._save(running.trial, outcome=outcome, progress=progress, score=score, reason=failure)
 
     def _save(self, trial: Trial, **changes: Any) -> None:
         trial = trial.model_copy(update=changes)

@@ -17,8 +17,8 @@ PARTS = 20  #: trials are compared after each of so many equal parts of their st
 EVALUATION = "eval/ep_rew_mean"
 
 
-class Outcome(StrEnum):
-    """How a trial has ended."""
+class TrialStatus(StrEnum):
+    """How far a trial has come, or how it ended."""
 
     FINISHED = "finished"
     PRUNED = "pruned"  #: stopped early, because others were better after the same number of steps
@@ -33,7 +33,7 @@ class Trial(BaseModel):
 
     number: int  #: from 1
     settings: dict[str, Any]  #: dotted key -> value
-    outcome: Outcome = Outcome.UNFINISHED
+    outcome: TrialStatus = TrialStatus.UNFINISHED
     #: Mean return after each part of its steps, seed after seed; None: no game had ended.
     progress: list[float | None] = []
     score: float | None = None  #: mean over seeds of the mean return at the end; None if it has not finished
