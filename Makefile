@@ -56,11 +56,13 @@ reference: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/compare.py $(ARGS)
 
-# Trains every preset with a known goal on three seeds, and writes results/learning. About an hour.
+# Trains every preset with a known goal on three seeds, and writes results/learning. An hour and a half on one
+# core, and then the evaluations.
 learn: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/learn.py $(ARGS)
 
-# Trains the preset atari on twelve games and fills the tables of results/atari. Three hours for each game on one core.
+# Trains the preset atari on twelve games and fills the tables of results/atari. Two to four hours for each game on one
+# core with AVX-512.
 atari: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/atari.py train $(ARGS)
 	$(BIN)/python benchmarks/atari.py tables
