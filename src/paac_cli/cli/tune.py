@@ -95,12 +95,12 @@ def tune(
     require_one_process("paac tune trains each trial in one process")
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
-    if has_goal(overrides):
-        raise click.UsageError("every trial trains until training.total_steps: remove training.stop_when")
-    overrides["training.stop_when"] = None  # of the preset
     flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)
+    if has_goal(overrides) and read_config(path, overrides, flags).training.stop_when is not None:
+        raise click.UsageError("every trial trains until training.total_steps: remove training.stop_when")
+    overrides["training.stop_when"] = None  # that of the preset has no effect
     base = read_config(path, overrides, flags)
     varied = read_space(
         space,

@@ -1,11 +1,8 @@
 """Divides text into lines by the columns that a terminal needs for it: some characters take two."""
 
-import io
+import re
 
-from rich.console import Console
-from rich.text import Text
-
-_CONSOLE = Console(file=io.StringIO())  # only for the rules by which rich wraps
+from rich.cells import cell_len, chop_cells
 
 
 def wrap(text: str, width: int, *, break_words: bool = True) -> list[str]:
@@ -13,5 +10,10 @@ def wrap(text: str, width: int, *, break_words: bool = True) -> list[str]:
 
     break_words: whether a longer word is divided. Otherwise it stays whole, in a line that is too long.
     """
-    lines = Text(text).wrap(_CONSOLE, width, overflow="fold" if break_words else "ignore")
-    return [line.plain.rstrip() for line in lines]
+    lines = [""]
+    for word in re.findall(r"\s*\S+", text):
+        if not lines[-1] or cell_len(lines[-1] + word) <= width:
+            lines[-1] += word
+        else:
+            lines.append(word.lstrip())
+    return [part for line in lines for part in chop_cells(line, width) or [line]] if break_words else lines

@@ -99,5 +99,5 @@ def _from_optuna(values: Choices | Range, value: Any) -> Any:
     if values.is_integer:
         return value
     narrowness = max(abs(values.low), abs(values.high)) / (values.high - values.low)
-    digits = _DIGITS + max(math.floor(math.log10(narrowness)), 0)
+    digits = _DIGITS + max(round(math.log10(narrowness)), 0)
     return float(min(max(float(f"{value:.{digits}g}"), values.low), values.high))
