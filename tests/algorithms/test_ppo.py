@@ -7,7 +7,7 @@ import tensorflow as tf
 from corridor import SPEC, corridor_for, make_config, run
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.paac import paac_loss
-from paac_cli.algorithms.ppo import PpoBatch, ppo_loss
+from paac_cli.algorithms.ppo import adapted_rate, clipped_policy_loss, clipped_value_loss
 from paac_cli.errors import ConfigError
 from paac_cli.networks.distributions import Categorical
 
@@ -17,53 +17,68 @@ ACTION = np.array([0, 0, 1], np.int32)
 
 OLD_VALUE = np.array([1.0, 2.0, 3.0], np.float32)
 LOG_PROB = OLD_LOGITS[np.arange(3), ACTION]
-BATCH = PpoBatch(*map(tf.constant, (np.zeros((3, 1), np.float32), ACTION, LOG_PROB, OLD_VALUE)))
 
 
-def loss_of(logits, value, advantage, **options):
-    """`ppo_loss` of `BATCH`; `options` replace plain coefficients."""
-    coefficients = {"ent_coef": 0.0, "vf_coef": 0.5, "clip_coef": 0.2, "clip_value": None}
-    logits, value = tf.convert_to_tensor(logits), tf.convert_to_tensor(value)
-    advantage = tf.constant(advantage)
-    target = advantage + OLD_VALUE
-    return ppo_loss(Categorical(2), logits, value, BATCH, advantage, target, **coefficients | options)
+def policy_loss_of(logits, advantage, *, clip_coef=0.2):
+    return clipped_policy_loss(
+        Categorical(2).log_prob(tf.convert_to_tensor(logits), ACTION), LOG_PROB, advantage, clip_coef=clip_coef
+    )
 
 
-def test_loss_by_hand():
+def value_loss_of(value, target, **options):
+    return clipped_value_loss(tf.convert_to_tensor(value), OLD_VALUE, tf.constant(target), **options)
+
+
+def test_the_policy_loss_by_hand():
     logits = np.log([[0.7, 0.3], [0.55, 0.45], [0.5, 0.5]]).astype(np.float32)
-    loss, metrics = loss_of(logits, [1.5, 2.0, 2.0], [2.0, -1.0, -3.0], ent_coef=0.1)
+    loss, metrics = policy_loss_of(logits, [2.0, -1.0, -3.0])
     # Ratios 1.4, 1.1, 0.625. With a positive advantage the ratio counts up to 1.2, with a negative one from 0.8.
-    policy = -(1.2 * 2.0 + 1.1 * -1.0 + 0.8 * -3.0) / 3
-    value = ((3.0 - 1.5) ** 2 + (1.0 - 2.0) ** 2 + (0.0 - 2.0) ** 2) / 3
-    entropy = -np.mean((np.exp(logits) * logits).sum(axis=1))
-    ratios = np.array([1.4, 1.1, 0.625])
-    assert metrics["train/policy_loss"].numpy() == pytest.approx(policy, rel=1e-5)
-    assert metrics["train/value_loss"].numpy() == pytest.approx(value, rel=1e-5)
+    assert loss.numpy() == pytest.approx(-(1.2 * 2.0 + 1.1 * -1.0 + 0.8 * -3.0) / 3, rel=1e-5)
     assert metrics["train/clip_fraction"].numpy() == pytest.approx(2 / 3)
+    ratios = np.array([1.4, 1.1, 0.625])
     assert metrics["train/approx_kl"].numpy() == pytest.approx(np.mean(ratios - 1 - np.log(ratios)), rel=1e-4)
-    assert loss.numpy() == pytest.approx(policy - 0.1 * entropy + 0.5 * value, rel=1e-5)
+
+
+def test_without_clip_value_the_value_loss_is_the_mean_squared_error():
+    loss = value_loss_of([1.5, 2.0, 2.0], [3.0, 1.0, 0.0], clip_value=None)
+    assert loss.numpy() == pytest.approx((1.5**2 + 1.0**2 + 2.0**2) / 3, rel=1e-5)
 
 
 def test_a_value_change_beyond_clip_value_does_not_lower_the_loss():
-    # Targets 3, 1, 3. The first value moved towards its target beyond 1.2 and counts as 1.2; the second moved away.
-    value, advantage = [2.5, 2.5, 3.1], [2.0, -1.0, 0.0]
-    _, metrics = loss_of(OLD_LOGITS, value, advantage, clip_value=0.2)
-    assert metrics["train/value_loss"].numpy() == pytest.approx((1.8**2 + 1.5**2 + 0.1**2) / 3, rel=1e-5)
+    # The first value moved from 1 towards its target beyond 1.2 and counts as 1.2; the second moved away from its own.
+    value, target = [2.5, 2.5, 3.1], [3.0, 1.0, 3.0]
+    loss = value_loss_of(value, target, clip_value=0.2)
+    assert loss.numpy() == pytest.approx((1.8**2 + 1.5**2 + 0.1**2) / 3, rel=1e-5)
     # With a unit of 10 values may move by 0.2 * 10.
-    _, metrics = loss_of(OLD_LOGITS, value, advantage, clip_value=0.2, value_unit=10.0)
-    assert metrics["train/value_loss"].numpy() == pytest.approx((0.05**2 + 0.15**2 + 0.01**2) / 3, rel=1e-5)
+    loss = value_loss_of(value, target, clip_value=0.2, unit=10.0)
+    assert loss.numpy() == pytest.approx((0.05**2 + 0.15**2 + 0.01**2) / 3, rel=1e-5)
 
 
 def test_the_first_step_of_an_update_has_the_gradient_of_paac():
     logits, value = tf.Variable(OLD_LOGITS), tf.Variable([1.0, 2.0, 3.0])
-    advantage = [2.0, -1.0, 0.5]
-    coefficients = {"ent_coef": 0.02, "vf_coef": 0.3}
+    advantage = np.array([2.0, -1.0, 0.5], np.float32)
     with tf.GradientTape(persistent=True) as tape:
-        ppo, _ = loss_of(logits, value, advantage, clip_coef=1e6, **coefficients)
+        policy_loss, _ = policy_loss_of(logits, advantage, clip_coef=1e6)
+        entropy = tf.reduce_mean(Categorical(2).entropy(tf.convert_to_tensor(logits)))
+        ppo = policy_loss - 0.02 * entropy + 0.3 * value_loss_of(value, OLD_VALUE + advantage, clip_value=None)
         arrays = (logits, value, tf.constant(ACTION), tf.constant(advantage), OLD_VALUE + advantage)
-        paac, _ = paac_loss(Categorical(2), *arrays, loss_scale=1.0, **coefficients)
+        paac, _ = paac_loss(Categorical(2), *arrays, ent_coef=0.02, vf_coef=0.3, loss_scale=1.0)
     for variable in (logits, value):
         np.testing.assert_allclose(tape.gradient(ppo, variable), tape.gradient(paac, variable), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("coefficient", ["ent_coef", "vf_coef"])
+def test_an_update_weighs_entropy_and_value_error(coefficient):
+    """A coefficient of 0 leaves the weights of the value head, or those of the policy, as they are."""
+    config = make_config("ppo", num_steps=4, num_epochs=1, num_minibatches=1, gamma=0.0, **{coefficient: 0.0})
+    agent = make_agent(config, SPEC)
+    before = agent.policy.to_arrays()
+    corridor = corridor_for(config)
+    corridor.timestep().rollout.reward[:] = 1.0  # equal advantages are 0 when they are normalised
+    run(agent, corridor, 4)
+    after = agent.policy.to_arrays()
+    changed = {head for head in ("policy", "value") if (before[f"{head}/bias"] != after[f"{head}/bias"]).any()}
+    assert changed == ({"value"} if coefficient == "ent_coef" else {"policy"})
 
 
 @pytest.mark.parametrize("truncates", [False, True])
@@ -99,9 +114,8 @@ def test_with_on_kl_adapt_the_learning_rate_follows_the_divergence_within_bounds
 
 @pytest.mark.parametrize(("kl", "expected"), [(0.021, 2e-4), (0.019, 3e-4), (0.0051, 3e-4), (0.0049, 4.5e-4)])
 def test_with_on_kl_adapt_the_learning_rate_changes_beyond_twice_and_below_half_of_the_target(kl, expected):
-    agent = make_agent(make_config("ppo", target_kl=0.01, on_kl="adapt", learning_rate=3e-4), SPEC)
-    agent._adapt_rate(tf.constant(kl))
-    assert agent.learner.to_arrays()["learning_rate"] == pytest.approx(expected)
+    rate = adapted_rate(tf.constant(3e-4), tf.constant(kl), target_kl=0.01, max_rate=1e-3)
+    assert rate.numpy() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

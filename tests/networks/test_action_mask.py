@@ -96,7 +96,8 @@ def test_random_actions_of_epsilon_greedy_are_uniform_over_the_legal_ones():
     counts = np.bincount(actions, minlength=5)
     assert counts[[0, 2]].tolist() == [0, 0]
     np.testing.assert_allclose(counts[[1, 3, 4]], 2000, atol=200)
-    assert network.mean_q(q)[0].numpy() == pytest.approx(2.0)
+    assert network.expected_q(q, tf.constant(1.0))[0].numpy() == pytest.approx(2.0)
+    assert network.expected_q(q, tf.constant(0.25))[0].numpy() == pytest.approx(0.75 * 3.0 + 0.25 * 2.0)
 
 
 def test_if_all_actions_are_legal_random_actions_are_those_without_a_mask():
@@ -105,7 +106,9 @@ def test_if_all_actions_are_legal_random_actions_are_those_without_a_mask():
     key = tf.constant([1, 2], tf.int64)
     with_mask, without = (network.epsilon_greedy(q, tf.constant(1.0), key) for network in (masked, plain))
     np.testing.assert_array_equal(with_mask, without)
-    np.testing.assert_allclose(masked.mean_q(q), plain.mean_q(q), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        masked.expected_q(q, tf.constant(0.5)), plain.expected_q(q, tf.constant(0.5)), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_soft_actor_critic_weighs_legal_actions_only():

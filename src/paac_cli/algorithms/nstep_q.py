@@ -12,7 +12,7 @@ After every `T` steps of `N` environments, `num_epochs` passes over all `T * N` 
 No action is taken in `s_T`, nor in the last state of a truncated episode, whose value replaces `R_{t+1}` and
 `v(s_{t+1})`. Termination replaces both by 0.
 
-`v` comes from the parameters that chose the actions or, with `target_update_steps`, from a target network.
+`v` comes from the weights that chose the actions or, with `target_update_steps`, from a target network.
 q_lambda = 1 gives the n-step return of the paper. With LayerNorm, no target network and q_lambda between 0 and 1 the
 algorithm is PQN (Gallici et al. 2024, arXiv 2407.04811).
 
@@ -92,7 +92,7 @@ class NstepQ:
             settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
         # R - v is the lambda-weighted sum of the TD errors of v, which is the generalised advantage estimate.
-        self._estimate = AdvantageEstimator(
+        self._estimator = AdvantageEstimator(
             group, gamma=settings.gamma, gae_lambda=settings.q_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
@@ -101,7 +101,7 @@ class NstepQ:
         )
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, *self.memory.variables, *self._estimate.variables],
+            [*self._optimizer.slots, *self.memory.variables, *self._estimator.variables],
             target=self._target.variables if self._target else (),
         )
         self._act = compile_graph(self._act_graph, config)
@@ -162,15 +162,14 @@ class NstepQ:
     def _bootstrap_value(self, obs: tf.Tensor, state: States) -> tf.Tensor:
         """v(s) [B] of states in which no action was taken. obs: [B, ...]; state: [B, S], of the network."""
         q, _ = (self._target or self._network).step(obs, state)
-        best = tf.reduce_max(q, axis=1)
         if self._settings.rule == "q_learning":
-            return best
-        return (1.0 - self._epsilon) * best + self._epsilon * self._network.mean_q(q)
+            return tf.reduce_max(q, axis=1)
+        return self._network.expected_q(q, self._epsilon)
 
     def _prepare_graph(self, rollout: RolloutBatch) -> tuple[Sequences, tf.Tensor, tf.Tensor]:
         """Observations, actions and returns of the own transitions of a rollout, each [T * n, ...]."""
         (value,) = rollout.kept
-        advantage, value = self._estimate(rollout, value, self._bootstrap_value(rollout.obs[-1], rollout.last_state))
+        advantage, value = self._estimator(rollout, value, self._bootstrap_value(rollout.obs[-1], rollout.last_state))
         target = self._group.own_envs(advantage + value)
         return rollout.sequences, merge_time(rollout.action), merge_time(target)
 

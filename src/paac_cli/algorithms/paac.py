@@ -5,7 +5,7 @@ After every `T` steps of `N` environments, one gradient step on all `T * N` tran
     loss = loss_scale * mean( -log pi(a_t|s_t) * A_t  -  ent_coef * H(pi(.|s_t))  +  vf_coef * (R_t - V(s_t))^2 )
 
 `R_t` is the n-step return (or, with gae_lambda < 1, the lambda-return), bootstrapped from `V(s_T)`. All values are
-computed with the parameters that chose the actions. `A_t = R_t - V(s_t)` is held constant in the gradient.
+computed with the weights that chose the actions. `A_t = R_t - V(s_t)` is held constant in the gradient.
 """
 
 import tensorflow as tf
@@ -72,7 +72,7 @@ class Paac:
         self._optimizer = CheckedOptimizer(
             settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
-        self._estimate = AdvantageEstimator(
+        self._estimator = AdvantageEstimator(
             group, gamma=settings.gamma, gae_lambda=settings.gae_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
@@ -80,7 +80,7 @@ class Paac:
             settings.num_steps, group, spec.action, self._network.values, self._network.state_size
         )
         self.policy = Variables(self._network.variables)
-        self.learner = Variables([*self._optimizer.slots, *self.memory.variables, *self._estimate.variables])
+        self.learner = Variables([*self._optimizer.slots, *self.memory.variables, *self._estimator.variables])
         self._act = compile_graph(self._act_graph, config)
         self._update = compile_graph(self._update_graph, config)
         self.predict = Predictor(self._network.play, self._network.state_size)
@@ -111,7 +111,7 @@ class Paac:
         bootstrap = self._network.values(batch.obs[-1], batch.last_state)
         with tf.GradientTape() as tape, reusing_products(batch.kept):
             parameters, value = self._network.unroll(batch.sequences)
-            advantage, old_value = self._estimate(batch, tf.stop_gradient(value), bootstrap)
+            advantage, old_value = self._estimator(batch, tf.stop_gradient(value), bootstrap)
             target = old_value + advantage
             explained = explained_variance(advantage, target)
             if settings.normalize_advantage:

@@ -6,7 +6,7 @@ After every `T` steps of `N` environments, `num_epochs` passes over all `T * N` 
     loss  = mean( -min(ratio * A, clip(ratio, 1 - clip_coef, 1 + clip_coef) * A)        (eq. 7)
                   - ent_coef * H(pi(.|s)) + vf_coef * (R - V(s))^2 )
 
-`pi_old` and `V_old` are those of the parameters that chose the actions. `A` is the generalised advantage estimate with
+`pi_old` and `V_old` are those of the weights that chose the actions. `A` is the generalised advantage estimate with
 `V_old`, and `R = A + V_old(s)`.
 """
 
@@ -30,7 +30,6 @@ from paac_cli.learning.rollout_memory import RolloutBatch, RolloutMemory, merge_
 from paac_cli.learning.schedules import linear_decay
 from paac_cli.learning.variables import Variables
 from paac_cli.networks.actor_critic import ActorCritic
-from paac_cli.networks.distributions import Distribution
 from paac_cli.networks.normalizer import RunningMoments
 from paac_cli.networks.recurrent import Sequences, States
 from paac_cli.seeding import weights_generator
@@ -42,7 +41,7 @@ _RATE_FACTOR = 1.5  # on_kl = adapt: by which the learning rate changes, as in r
 
 
 class PpoBatch(NamedTuple):
-    """`B` transitions, and what was computed with the parameters that chose their actions."""
+    """`B` transitions, and what was computed with the weights that chose their actions."""
 
     sequences: Sequences  #: of `B` observations
     action: tf.Tensor  #: [B, ...]
@@ -50,51 +49,52 @@ class PpoBatch(NamedTuple):
     value: tf.Tensor  #: [B] float32, V_old(s); with `normalize_value`, by the statistics of now
 
 
-def ppo_loss(
-    distribution: Distribution,
-    parameters: tf.Tensor,
-    value: tf.Tensor,
-    batch: PpoBatch,
-    advantage: tf.Tensor,
-    target: tf.Tensor,
-    *,
-    ent_coef: tf.Tensor | float,
-    vf_coef: float,
-    clip_coef: float,
-    clip_value: float | None,
-    value_unit: tf.Tensor | float = 1.0,
+def clipped_policy_loss(
+    log_prob: tf.Tensor, old_log_prob: tf.Tensor, advantage: tf.Tensor, *, clip_coef: float
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The loss [] of a batch, and its diagnostics.
+    """The loss [] of the policy (eq. 7), and its diagnostics.
 
-    parameters: [B, P] of the current policy; value: [B], V(s) now; advantage: [B], A; target: [B], R.
-    clip_value: moving a value further than this from V_old(s) does not lower the loss; None = no clipping.
-    value_unit: [], the unit in which value errors and `clip_value` are measured.
+    log_prob: [B], log pi(a|s); old_log_prob: [B], log pi_old(a|s); advantage: [B], A.
     """
-    log_ratio = distribution.log_prob(parameters, batch.action) - batch.log_prob
+    log_ratio = log_prob - old_log_prob
     ratio = tf.exp(log_ratio)
     clipped_ratio = tf.clip_by_value(ratio, 1.0 - clip_coef, 1.0 + clip_coef)
-    policy_loss = -tf.reduce_mean(tf.minimum(ratio * advantage, clipped_ratio * advantage))
-    value_loss = _value_loss(value, batch.value, target, clip_value, value_unit)
-    entropy = tf.reduce_mean(distribution.entropy(parameters))
-    return policy_loss - ent_coef * entropy + vf_coef * value_loss, {
-        "train/policy_loss": policy_loss,
-        "train/value_loss": value_loss,
-        "train/entropy": entropy,
+    loss = -tf.reduce_mean(tf.minimum(ratio * advantage, clipped_ratio * advantage))
+    return loss, {
         "train/approx_kl": tf.reduce_mean(ratio - 1.0 - log_ratio),  # Schulman 2020, "Approximating KL divergence"
         "train/clip_fraction": tf.reduce_mean(tf.cast(tf.abs(ratio - 1.0) > clip_coef, tf.float32)),
     }
 
 
-def _value_loss(
-    value: tf.Tensor, old_value: tf.Tensor, target: tf.Tensor, clip_value: float | None, unit: tf.Tensor | float
+def clipped_value_loss(
+    value: tf.Tensor,
+    old_value: tf.Tensor,
+    target: tf.Tensor,
+    *,
+    clip_value: float | None,
+    unit: tf.Tensor | float = 1.0,
 ) -> tf.Tensor:
-    """The mean squared error [] of `value` [B]; with `clip_value`, of the worse of the value and the clipped value."""
+    """The mean squared error [] of the values; with `clip_value`, of the worse of the value and the clipped value.
+
+    value: [B], V(s); old_value: [B], V_old(s); target: [B], R. unit: [], in which errors and `clip_value` are measured.
+    clip_value: moving a value further than this from V_old(s) does not lower the loss; None = no clipping.
+    """
     squared_error = tf.square((target - value) / unit)
     if clip_value is not None:
         max_change = clip_value * unit
         clipped_value = old_value + tf.clip_by_value(value - old_value, -max_change, max_change)
         squared_error = tf.maximum(squared_error, tf.square((target - clipped_value) / unit))
     return tf.reduce_mean(squared_error)
+
+
+def adapted_rate(rate: tf.Tensor, kl: tf.Tensor, *, target_kl: float, max_rate: float) -> tf.Tensor:
+    """The learning rate [] after an update that has changed the policy by the KL divergence `kl` [].
+
+    rate / 1.5 if kl > 2 * target_kl; rate * 1.5 if kl < target_kl / 2; but at least 1e-6 and at most `max_rate`.
+    """
+    adapted = tf.where(kl > 2.0 * target_kl, rate / _RATE_FACTOR, rate)
+    adapted = tf.where(kl < 0.5 * target_kl, rate * _RATE_FACTOR, adapted)
+    return tf.clip_by_value(adapted, MIN_LEARNING_RATE, max_rate)
 
 
 class Ppo:
@@ -111,7 +111,7 @@ class Ppo:
             settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group
         )
         self._adapted_rate = tf.Variable(settings.learning_rate, trainable=False, name="learning_rate")
-        self._estimate = AdvantageEstimator(
+        self._estimator = AdvantageEstimator(
             group, gamma=settings.gamma, gae_lambda=settings.gae_lambda, normalize_reward=settings.normalize_reward
         )
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
@@ -120,7 +120,7 @@ class Ppo:
         )
         self.policy = Variables(self._network.variables)
         self.learner = Variables(
-            [*self._optimizer.slots, *self.memory.variables, self._adapted_rate, *self._estimate.variables]
+            [*self._optimizer.slots, *self.memory.variables, self._adapted_rate, *self._estimator.variables]
         )
         self._act = compile_graph(self._act_graph, config)
         self._prepare = compile_graph(self._prepare_graph, config)
@@ -175,7 +175,7 @@ class Ppo:
         Copies the observations to the device, once.
         """
         log_prob, value = rollout.kept
-        estimates = self._estimate(rollout, value, self._network.values(rollout.obs[-1], rollout.last_state))
+        estimates = self._estimator(rollout, value, self._network.values(rollout.obs[-1], rollout.last_state))
         estimates = Estimates(*map(merge_time, estimates))
         if (moments := self._value_moments) is not None:
             output = (value - moments.mean) / moments.deviation
@@ -197,30 +197,40 @@ class Ppo:
             advantage = normalized(advantage)
         with tf.GradientTape() as tape:
             parameters, value = self._network.unroll(batch.sequences)
-            loss, metrics = ppo_loss(
-                self._network.distribution,
-                parameters,
-                value,
-                batch,
+            distribution = self._network.distribution
+            policy_loss, metrics = clipped_policy_loss(
+                distribution.log_prob(parameters, batch.action),
+                batch.log_prob,
                 own.of(advantage),
-                own.of(target),
-                ent_coef=linear_decay(settings.ent_coef, settings.ent_anneal_steps, steps),
-                vf_coef=settings.vf_coef,
                 clip_coef=settings.clip_coef,
-                clip_value=settings.clip_value,
-                value_unit=1.0 if self._value_moments is None else self._value_moments.deviation,
             )
+            value_loss = clipped_value_loss(
+                value,
+                batch.value,
+                own.of(target),
+                clip_value=settings.clip_value,
+                unit=1.0 if self._value_moments is None else self._value_moments.deviation,
+            )
+            entropy = tf.reduce_mean(distribution.entropy(parameters))
+            ent_coef = linear_decay(settings.ent_coef, settings.ent_anneal_steps, steps)
+            loss = policy_loss - ent_coef * entropy + settings.vf_coef * value_loss
         if settings.adapts_to_kl is not None:
             learning_rate = tf.convert_to_tensor(self._adapted_rate)
         else:
             learning_rate = linear_decay(settings.learning_rate, settings.lr_anneal_steps, steps)
-        metrics["train/explained_variance"] = explained
+        metrics = {
+            "train/policy_loss": policy_loss,
+            "train/value_loss": value_loss,
+            "train/entropy": entropy,
+            **metrics,
+            "train/explained_variance": explained,
+        }
         return self._optimizer.step(tape, loss, learning_rate, metrics, own.share)
 
     def _adapt_rate_graph(self, kl: tf.Tensor) -> None:
-        """Divide the learning rate by 1.5 if `kl` [] > 2 * target_kl; multiply it by 1.5 if `kl` < target_kl / 2."""
-        target = self._settings.adapts_to_kl
-        assert target is not None
-        rate = tf.where(kl > 2.0 * target, self._adapted_rate / _RATE_FACTOR, self._adapted_rate)
-        rate = tf.where(kl < 0.5 * target, self._adapted_rate * _RATE_FACTOR, rate)
-        self._adapted_rate.assign(tf.clip_by_value(rate, MIN_LEARNING_RATE, self._settings.max_learning_rate))
+        settings = self._settings
+        assert settings.adapts_to_kl is not None
+        rate = adapted_rate(
+            self._adapted_rate, kl, target_kl=settings.adapts_to_kl, max_rate=settings.max_learning_rate
+        )
+        self._adapted_rate.assign(rate)

@@ -109,10 +109,9 @@ class PlayLimits(NamedTuple):
     worker_timeout: float | None
 
     def applied_to(self, sampling: "SamplingConfig") -> "SamplingConfig":
-        """The run's `sampling` with the timeout that the user has set."""
-        if self.worker_timeout is None:
-            return sampling
-        return sampling.model_copy(update={"worker_timeout": self.worker_timeout})
+        """The run's `sampling` for this machine, which may have other cores, with the timeout that the user has set."""
+        timeout = sampling.worker_timeout if self.worker_timeout is None else self.worker_timeout
+        return sampling.model_copy(update={"num_workers": "auto", "worker_timeout": timeout})
 
 
 def playing_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,8 @@ class ObservingNetwork(Protocol):
 
 
 class ObsStatistics:
-    """Updates a network's running statistics with every eighth observation.
+    """Updates a network's running statistics: of each rollout, with the newest observation and every eighth before it;
+    of a replay agent, with every eighth observation.
 
     Agents that learn from rollouts call it after learning, so that learning normalises observations as acting did. PAAC
     calls it at the end of the graph of its one update per rollout, which has the observations on the device. PPO and

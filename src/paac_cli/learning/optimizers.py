@@ -177,12 +177,13 @@ class CheckedOptimizer:
         """
         gradients = tape.gradient(loss, self._weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         loss, *averages = self._group.average([loss, *metrics.values(), *gradients], share)
-        gradients, norm = tf.clip_by_global_norm(averages[len(metrics) :], self._max_grad_norm)
+        values, gradients = averages[: len(metrics)], averages[len(metrics) :]
+        gradients, norm = tf.clip_by_global_norm(gradients, self._max_grad_norm)
         all_finite = self._all_finite & tf.math.is_finite(loss) & tf.math.is_finite(norm)
         self._all_finite.assign(all_finite)
         call_if(all_finite, lambda: self._optimizer.apply(gradients, learning_rate))
         return {
-            **dict(zip(metrics, averages, strict=False)),
+            **dict(zip(metrics, values, strict=True)),
             "train/grad_norm": tf.where(all_finite, norm, math.nan),
             "train/learning_rate": learning_rate,
         }

@@ -20,7 +20,10 @@ class Estimates(NamedTuple):
 
 
 class AdvantageEstimator:
-    """Estimates the advantages of a rollout from its rewards, which it normalises first if so configured."""
+    """Estimates the advantages of a rollout from its rewards, which it normalises first if so configured.
+
+    Call it once for each rollout, because it updates the statistics of the rewards.
+    """
 
     def __init__(self, group: ProcessGroup, *, gamma: float, gae_lambda: float, normalize_reward: bool) -> None:
         self._group, self._gamma, self._gae_lambda = group, gamma, gae_lambda

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from paac_cli.learning.aliases import TensorAliases
 from paac_cli.learning.graphs import GraphFunction
 from paac_cli.learning.process_group import ProcessGroup
-from paac_cli.networks.recurrent import NO_STATE, Sequences, States
+from paac_cli.networks.recurrent import NO_STATE, Sequences, States, is_state
 from paac_cli.spec import ActionSpec
 from paac_cli.timestep import TimeStep
 
@@ -34,7 +34,7 @@ class RolloutBatch(NamedTuple):
     @property
     def sequences(self) -> Sequences:
         """The observations from which actions were chosen, for `unroll` of a network. In a graph."""
-        if isinstance(self.state, tuple):
+        if not is_state(self.state):
             return Sequences(merge_time(self.obs[:-1]), NO_STATE, NO_STATE)
         ended = self.terminated | self.truncated
         episode_starts = tf.concat([tf.zeros_like(ended[:1]), ended[:-1]], axis=0)
@@ -67,7 +67,8 @@ class RolloutMemory:
         self._actions = np.zeros((num_steps, num_envs, *action.shape), action.dtype)
         self._final_values = np.zeros((num_steps, num_envs), np.float32)
         self._kept: dict[tuple[int, int], Sequence[tf.Tensor]] = {}  # (t, first environment) -> tensors [N, ...]
-        # Of all processes, before obs[0]; and of the own environments, after obs[t] in row t % 2.
+        # Of all processes, before obs[0]; and of the own environments, after obs[t] in row t % 2. There are two rows,
+        # because with `sampling.overlap` the actions of step t+1 may be recorded before the outcome of step t is added.
         self._first_state = tf.Variable(tf.zeros([group.num_envs, state_size]), trainable=False, name="recurrent_state")
         self._states = np.zeros((2, num_envs, state_size), np.float32)
         self._batch_state = self._states[0]  # with which the latest complete rollout began
@@ -104,7 +105,7 @@ class RolloutMemory:
         t = step.slot % len(self._actions)
         self._kept[t, step.envs.start or 0] = kept
         self._actions[t, step.envs] = actions.numpy()
-        if not isinstance(state, tuple):
+        if is_state(state):
             self._states[t % 2, step.envs] = state.numpy()
         return self._actions[t, step.envs]
 

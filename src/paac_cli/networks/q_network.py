@@ -98,9 +98,10 @@ class QNetwork(tf.Module):
             random_action = tf.cast(noise[:, 1] * q.shape[1], tf.int32)
         return tf.where(noise[:, 0] < epsilon, random_action, tf.argmax(q, axis=1, output_type=tf.int32))
 
-    def mean_q(self, q: tf.Tensor) -> tf.Tensor:
-        """The mean [B] of `q` [B, A] over the legal actions."""
-        return tf.reduce_sum(q * _uniform(q), axis=1) if self._has_mask else tf.reduce_mean(q, axis=1)
+    def expected_q(self, q: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
+        """The mean [B] of `q` [B, A] under the epsilon-greedy policy. epsilon: []."""
+        mean = tf.reduce_sum(q * _uniform(q), axis=1) if self._has_mask else tf.reduce_mean(q, axis=1)
+        return (1.0 - epsilon) * tf.reduce_max(q, axis=1) + epsilon * mean
 
     def observe(self, obs: tf.Tensor, moments: MomentsFunction) -> None:
         """Update the running statistics with `obs` [B, ...], if observations are normalised."""

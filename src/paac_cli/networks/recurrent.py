@@ -18,7 +18,7 @@ Schmidhuber 1997, with the forget gate of Gers et al. 2000, whose bias is 1 at f
 """
 
 import math
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 import tensorflow as tf
@@ -36,6 +36,11 @@ NO_STATE: tuple[()] = ()
 States: TypeAlias = tf.Tensor | tuple[()]  #: [N, S] float32, or `NO_STATE`
 
 
+def is_state(states: States) -> TypeGuard[tf.Tensor]:
+    """Whether there is a state, and so a recurrent cell: whether `states` is not `NO_STATE`."""
+    return not isinstance(states, tuple)
+
+
 class Sequences(NamedTuple):
     """The observations of `N` environments in `T` consecutive steps, from which a network computes in order."""
 
@@ -46,7 +51,7 @@ class Sequences(NamedTuple):
     def gather(self, rows: tf.Tensor) -> "Sequences":
         """The observations with indices `rows`: [T * n], all of `n` environments, time-major; without a cell any."""
         obs = _gather_rows(self.obs, rows)
-        if isinstance(self.state, tuple) or isinstance(self.episode_starts, tuple):
+        if not is_state(self.state) or not is_state(self.episode_starts):
             return self._replace(obs=obs)
         num_steps = self.episode_starts.shape[0]
         envs = tf.reshape(rows, [num_steps, -1])[0]

@@ -72,7 +72,7 @@ def resolve_precision(config: RunConfig) -> RunConfig:
 
 def runtime(*, deterministic: bool) -> Runtime:
     """The runtime of this process. Call `choose_device` first. deterministic: `training.deterministic`."""
-    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or tf.config.threading.get_intra_op_parallelism_threads()
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or str(tf.config.threading.get_intra_op_parallelism_threads())
     cores = available_cores()
     device = device_in_use()
     xla_flags = " ".join(os.environ.get(name, "") for name in ("TF_XLA_FLAGS", "XLA_FLAGS")).strip()
@@ -83,7 +83,7 @@ def runtime(*, deterministic: bool) -> Runtime:
         cores=cores,
         device=device,
         deterministic=deterministic or device == "CPU",
-        tensorflow_threads=str(threads) if threads not in (0, cores) else "as cores",
+        tensorflow_threads=threads if threads not in ("0", str(cores)) else "as cores",
         xla_flags=xla_flags or "by default",
         onednn=onednn_setting(),
     )

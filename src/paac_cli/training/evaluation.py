@@ -90,15 +90,14 @@ def evaluation_pool(
 ) -> WorkerPool:
     """A pool for an evaluation of `episodes` games; a context manager.
 
-    sampling: its timeouts. num_envs: environments at most, >= 1; does not change the games. max_steps: agent
-    steps after which a game is truncated. info_keys: numbers of `info` to report. stopping, first: as of `WorkerPool`;
-    do not change the games.
+    sampling: its timeouts and, at most, its workers. num_envs: environments at most, >= 1. max_steps: agent steps after
+    which a game is truncated. info_keys: numbers of `info` to report. stopping, first: as of `WorkerPool`. None of them
+    but `max_steps` changes the games.
     """
-    sizes = {"num_envs": min(num_envs, BATCH, episodes), "num_workers": "auto", "overlap": False}
     return WorkerPool(
         config,
         spec,
-        sampling.model_copy(update=sizes),
+        sampling.model_copy(update={"overlap": False}).for_part(min(num_envs, BATCH, episodes)),
         rollout_length=1,
         seed=seed,
         log=log,

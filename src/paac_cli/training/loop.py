@@ -200,7 +200,7 @@ class _Session:
     def _write_row(self) -> None:
         """Write a row of metrics, with the evaluation if one is due. If that is interrupted, no row is written."""
         results = self._evaluate() if self.evaluation_due else {}
-        if self.evaluation_due:  # interrupted
+        if results is None:
             return
         self._warn_of_missing_info()
         row = self._metrics_row() | results
@@ -219,11 +219,15 @@ class _Session:
                     Alert(f"training.info_keys: no game so far had a number {key!r} in the info of its last step")
                 )
 
-    def _evaluate(self) -> dict[str, float]:
-        """Evaluate the policy and save it if it is the best. Returns metrics; after a stop signal it is still due."""
+    def _evaluate(self) -> dict[str, float] | None:
+        """Evaluate the policy and save it if it is the best.
+
+        Returns the metrics, which are empty in other ranks than the first; None after a stop signal, and then the
+        evaluation is still due.
+        """
         training, steps = self._training, self._training.progress.steps
         if self.is_stopping:
-            return {}
+            return None
         policy = self._writer.checked_policy()
         self._stopwatch.skip()
         try:
@@ -232,8 +236,10 @@ class _Session:
             raise WorkerError(f"the evaluation at step {steps:,} failed: {error}") from error
         seconds = self._stopwatch.exclude()
         self._start += seconds
-        self.evaluation_due = evaluation.signal != 0
-        self._adopt(evaluation.signal)
+        if evaluation.signal:
+            self._adopt(evaluation.signal)
+            return None
+        self.evaluation_due = False
         if not evaluation.games:
             return {}
         self._writer.save_if_best(policy, evaluation.score)
