@@ -15,6 +15,7 @@ from chaos.session import default_signals
 from paac_cli.cli.train_output import TrainOutput
 from paac_cli.config.load import read_config
 from paac_cli.spec import EnvSpec, discrete_action
+from paac_cli.training.progress import Progress
 from run_paac import paac_here
 from screen import Screen
 from short_runs import QUICK, logged_steps, metrics_rows
@@ -180,7 +181,9 @@ def test_a_resumed_run_shows_its_earlier_sessions(trained, total_steps):
     spec = EnvSpec((4,), "float32", discrete_action(("left", "right")), fps=50.0)
 
     def sinks_from(start):
-        opened = TrainOutput("text").open_view(config, spec, trained / "metrics.csv", start, trained, print)
+        progress = Progress(None)
+        progress.steps = start
+        opened = TrainOutput("text").open_view(config, spec, trained / "metrics.csv", progress, trained, print)
         opened.view.close()
         return opened.sinks
 

@@ -4,6 +4,8 @@ import contextlib
 import json
 import math
 import os
+import re
+import time
 from pathlib import Path
 
 import jsonschema
@@ -23,6 +25,7 @@ from paac_cli.events import (
     WorkerFailure,
     WorkerRestarted,
 )
+from paac_cli.reporting import console
 from paac_cli.reporting.console import LiveView, TextLines, open_view
 from paac_cli.reporting.learning_history import LearningHistory
 from paac_cli.reporting.live_view import RunPlan
@@ -54,7 +57,8 @@ def printed(capsys):
     def run(use, style="text"):
         history = LearningHistory()
         view = open_view(
-            style, PLAN, history, StallWatch(history, ABOUT, lambda event: None), lambda event: print("warned", event)
+            *(style, PLAN, history, StallWatch(history, ABOUT, lambda event: None)),
+            *(lambda event: print("warned", event), lambda: 0),
         )
 
         def add(steps, **changes):
@@ -94,6 +98,32 @@ def test_lines_of_progress_and_checkpoints_are_rare(printed):
     assert [line[:40] for line in lines] == [lines[0][:40], "Saved a checkpoint at step 100, mean ret"]
     assert lines[0].startswith("100 of 1,000 steps")
     assert lines[1].endswith("mean return 1.50")
+
+
+def test_where_rows_are_rare_there_are_lines_about_the_progress(monkeypatch, capsys):
+    monkeypatch.setattr(console, "_LINE_EVERY", 0.05)
+    steps, history = 0, LearningHistory()
+
+    def step():
+        nonlocal steps
+        time.sleep(0.02)
+        steps += 1
+        return steps
+
+    view = open_view("text", PLAN, history, StallWatch(history, ABOUT, print), print, step)
+    time.sleep(0.5)
+    history.write(100, METRICS)
+    view.write(100, METRICS)
+    time.sleep(0.5)
+    view.close()
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = (index for index, line in enumerate(lines) if "return " in line)
+    assert 0 < row < len(lines) - 1
+    assert all(
+        re.match(r"\d+ of 1,000 steps   \d+ steps/s .* first metrics at step 100$", line) for line in lines[:row]
+    )
+    assert lines[row + 1].startswith("100 of 1,000 steps   ")  # the row is known to be of this step
+    assert "first metrics" not in lines[row + 1]
 
 
 def test_events_are_printed_as_their_text(printed):
@@ -209,7 +239,7 @@ def test_the_view_fits_the_abilities_of_the_terminal(term, encoding, expected, m
     history = history_of([])
     with os.fdopen(theirs, "w", encoding=encoding) as stdout:
         monkeypatch.setattr("sys.stdout", stdout)
-        view = open_view("text", PLAN, history, StallWatch(history, ABOUT, print), print)
+        view = open_view("text", PLAN, history, StallWatch(history, ABOUT, print), print, lambda: 0)
         history.write(900, METRICS)
         view.write(900, METRICS)
         view.close()
@@ -235,7 +265,7 @@ def test_output_errors_never_end_a_training(monkeypatch):
     monkeypatch.setattr("sys.stdout", full)
     history = history_of([])
     for style in ("text", "json"):
-        view = open_view(style, PLAN, history, StallWatch(history, ABOUT, lambda event: None), print)
+        view = open_view(style, PLAN, history, StallWatch(history, ABOUT, lambda event: None), print, lambda: 0)
         history.write(100, METRICS)
         view.write(100, METRICS)
         view.log(Alert("low"))

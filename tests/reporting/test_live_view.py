@@ -121,10 +121,26 @@ def test_the_ascii_view_has_only_ascii_characters():
 def test_before_the_first_row():
     assert drawn(80, 24, RunMoment(LearningHistory(), waited=7.0)) == [
         PLAN.title,
-        "waiting for the metrics of step 1,000   0:00:07",
+        "first metrics at step 1,000   0:00:07",
     ]
     resumed = replace(PLAN, start=40_320)
-    assert "waiting for the metrics of step 41,000" in str(draw(resumed, RunMoment(LearningHistory()), 80, 24)[1])
+    assert drawn(80, 24, RunMoment(LearningHistory()), resumed)[1:] == ["first metrics at step 41,000   0:00:00"]
+
+
+def test_before_the_first_row_steps_are_counted():
+    """A slow environment may need minutes for the first row."""
+    assert drawn(80, 24, RunMoment(LearningHistory(), steps=400, waited=10.0)) == [
+        PLAN.title,
+        f"{'╌' * 74}   0 %",
+        "400 of 100,000 steps   40 steps/s   0:00:10   at most 0:41:30 left",
+        "first metrics at step 1,000   0:00:10",
+    ]
+
+
+def test_steps_since_the_latest_row_are_counted():
+    assert drawn(80, 1, moment()._replace(steps=42_000)) == [
+        "42,000 of 100,000 steps   1,000 steps/s   0:00:42   at most 0:00:58 left"
+    ]
 
 
 def test_text_is_wrapped_by_columns_and_not_by_characters():

@@ -242,7 +242,7 @@ def _train(
                 for text in advice(config, spec):
                     warn(text)
                 run_dir.create(config, fresh=fresh)
-                shown = output.open_view(config, spec, run_dir.metrics_csv, start, directory, log)
+                shown = output.open_view(config, spec, run_dir.metrics_csv, progress, directory, log)
                 logs += [shown.view.log, EventLog(run_dir.events)]
                 closing.callback(shown.view.close)
                 log(Info(headline(config, directory, training.pool.num_workers, training.device, start, ranks.size)))

@@ -54,14 +54,15 @@ class TrainOutput:
             inform("Loading TensorFlow and the environments ...")
 
     def open_view(
-        self, config: "RunConfig", spec: "EnvSpec", metrics_csv: Path, start: int, directory: Path, log: "Log"
+        self, config: "RunConfig", spec: "EnvSpec", metrics_csv: Path, progress: "Progress", directory: Path, log: "Log"
     ) -> Shown:
-        """The view of a run that starts or resumes at step `start`, whose earlier rows are in `metrics_csv`."""
+        """The view of a run that starts or resumes with `progress`, whose earlier rows are in `metrics_csv`."""
         from paac_cli.reporting.console import open_view
         from paac_cli.reporting.learning_history import LearningHistory, rows_before
         from paac_cli.reporting.live_view import RunPlan
         from paac_cli.reporting.stall import StallWatch, facts
 
+        start = progress.steps
         history = LearningHistory(rows_before(metrics_csv, start) if start else ())
         watch = StallWatch(history, facts(config, spec.action), log)
         plan = RunPlan(
@@ -72,7 +73,9 @@ class TrainOutput:
             environments="emulator" if config.env.is_atari else "environment",
             start=start,
         )
-        view = open_view(self._style, plan, history, watch, print_event)
+        view = open_view(
+            self._style, plan, history, watch, print_event, lambda: progress.steps + progress.steps_of_rollout
+        )
         return Shown(view, (history, watch, view))
 
     def print_already_trained(self, config: "RunConfig", progress: "Progress", directory: Path) -> None:

@@ -6,6 +6,7 @@ If printing fails, training continues: `metrics.csv` and `events.log` have the s
 import contextlib
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
@@ -18,7 +19,7 @@ from paac_cli.reporting.character_graphics import ASCII, UNICODE
 from paac_cli.reporting.json_lines import event_line, metrics_line
 from paac_cli.reporting.learning_history import LearningHistory
 from paac_cli.reporting.live_region import LiveRegion, print_plainly
-from paac_cli.reporting.live_view import RunMoment, RunPlan, draw, summary
+from paac_cli.reporting.live_view import RunMoment, RunPlan, draw, progress_line, summary
 from paac_cli.reporting.stall import StallWatch
 from paac_cli.standard_output import results
 from paac_cli.text import printable
@@ -42,11 +43,17 @@ class View(Protocol):
 
 
 def open_view(
-    style: OutputStyle, plan: RunPlan, history: LearningHistory, watch: StallWatch, warn: Callable[[Event], None]
+    style: OutputStyle,
+    plan: RunPlan,
+    history: LearningHistory,
+    watch: StallWatch,
+    warn: Callable[[Event], None],
+    steps: Callable[[], int],
 ) -> View:
     """The view for standard output as it is now.
 
     history, watch: sinks that come before the view. warn: prints the events that are warnings, with style "quiet".
+    steps: the number of agent steps so far, at any time.
     """
     if style == "quiet":
         return WarningsOnly(warn)
@@ -59,15 +66,22 @@ def open_view(
     if style == "json":
         return JsonLines(console, plan, history)
     if console.is_terminal and not console.is_dumb_terminal:
-        return LiveView(console, plan, history, watch)
-    return TextLines(console, plan, history)
+        return LiveView(console, plan, history, watch, steps)
+    return TextLines(console, plan, history, steps)
 
 
 class LiveView:
     """Redraws the state of the run at the bottom of a terminal, and prints events above it."""
 
-    def __init__(self, console: Console, plan: RunPlan, history: LearningHistory, watch: StallWatch) -> None:
-        self._plan, self._history, self._watch = plan, history, watch
+    def __init__(
+        self,
+        console: Console,
+        plan: RunPlan,
+        history: LearningHistory,
+        watch: StallWatch,
+        steps: Callable[[], int],
+    ) -> None:
+        self._plan, self._history, self._watch, self._steps = plan, history, watch, steps
         self._glyphs = ASCII if console.options.ascii_only else UNICODE
         self._row_at = self._event_at = time.monotonic()
         self._event = ""
@@ -93,22 +107,28 @@ class LiveView:
     def _draw(self, width: int, height: int) -> Sequence[Text]:
         now, sign = time.monotonic(), self._watch.sign
         hint = f"{sign.symptom}; {sign.advice}" if sign else ""
-        waited = 0.0 if self._has_ended else now - self._row_at
-        moment = RunMoment(self._history, waited, hint, self._event, now - self._event_at, self._has_ended)
+        steps, waited = (0, 0.0) if self._has_ended else (self._steps(), now - self._row_at)
+        moment = RunMoment(self._history, steps, waited, hint, self._event, now - self._event_at, self._has_ended)
         return draw(self._plan, moment, width, height, self._glyphs)
 
 
 class TextLines:
-    """Prints a line of progress now and then, and every event but for checkpoints in quick succession."""
+    """Prints a row of metrics or, where rows are rare, the progress about every ten seconds, and all events but for
+    checkpoints in quick succession.
+    """
 
-    def __init__(self, console: Console, plan: RunPlan, history: LearningHistory) -> None:
-        self._console, self._plan, self._history = console, plan, history
-        self._row_at = self._checkpoint_at = -math.inf
+    def __init__(self, console: Console, plan: RunPlan, history: LearningHistory, steps: Callable[[], int]) -> None:
+        self._console, self._plan, self._history, self._steps = console, plan, history, steps
+        self._row_at = self._line_at = time.monotonic()
+        self._printed_row_at = self._checkpoint_at = -math.inf
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._print_progress, name="progress", daemon=True)
+        self._thread.start()
 
     def write(self, steps: int, row: Mapping[str, float]) -> None:
-        now = time.monotonic()
-        if now - self._row_at >= _LINE_EVERY:
-            self._row_at = now
+        self._row_at = now = time.monotonic()
+        if now - self._printed_row_at >= _LINE_EVERY:
+            self._printed_row_at = self._line_at = now
             self._print(summary(self._plan, self._history))
 
     def log(self, event: Event) -> None:
@@ -120,7 +140,16 @@ class TextLines:
         self._print(str(event))
 
     def close(self) -> None:
-        pass
+        self._ending.set()
+        self._thread.join()
+
+    def _print_progress(self) -> None:
+        shown = self._plan.start
+        while not self._ending.wait(_LINE_EVERY / 10):
+            now, steps = time.monotonic(), self._steps()
+            if now - max(self._line_at, self._row_at) >= _LINE_EVERY and steps > shown:
+                shown, self._line_at = steps, now
+                self._print(progress_line(self._plan, RunMoment(self._history, steps, now - self._row_at)))
 
     def _print(self, text: str) -> None:
         with contextlib.suppress(OSError):  # e.g. a redirection to a full disk

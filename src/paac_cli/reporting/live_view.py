@@ -43,6 +43,7 @@ class RunMoment(NamedTuple):
     """What the view shows at one moment."""
 
     history: LearningHistory
+    steps: int = 0  #: so far; those since the latest row have no metrics yet
     waited: float = 0.0  #: seconds since the latest row of metrics, or since the start of training
     hint: str = ""  #: empty if no sign says that learning has stalled
     event: str = ""  #: the latest one; empty if there was none
@@ -76,7 +77,7 @@ def summary(plan: RunPlan, history: LearningHistory) -> str:
     row = history.latest
     limit = limited_by(row, plan.environments)
     parts = [
-        *_progress(plan, history, 0.0),
+        *_progress(plan, RunMoment(history)),
         f"return {_latest_return(row)}",
         *[f"evaluation {text}" for text in _evaluation(history)],
         *([f"best {history.best.score:.2f} at step {history.best.steps:,}"] if history.best else []),
@@ -85,6 +86,12 @@ def summary(plan: RunPlan, history: LearningHistory) -> str:
         *([f"limited by: {limit}"] if limit else []),
     ]
     return _GAP.join(parts)
+
+
+def progress_line(plan: RunPlan, moment: RunMoment) -> str:
+    """How far the run is, as one line of text, for the time between two rows."""
+    first = [] if moment.history.latest else [_first_metrics(plan)]
+    return _GAP.join([*_progress(plan, moment), *first])
 
 
 def limited_by(row: Row, environments: str) -> str:
@@ -99,14 +106,14 @@ def limited_by(row: Row, environments: str) -> str:
 def _blocks(plan: RunPlan, moment: RunMoment, width: int, glyphs: Glyphs) -> Iterator[_Block]:
     history, row = moment.history, moment.history.latest
     yield _Block(6, [Text(one_line(plan.title), style="bold")])
+    if row is not None or (moment.steps > plan.start and not moment.has_ended):
+        share = _steps_so_far(plan, moment) / plan.total_steps
+        done, left = progress_bar(share, width - 6, glyphs)
+        yield _Block(2, [Text.assemble((done, "green"), (left, "dim"), f"{_percent(min(share, 1.0)):>6}")])
+        yield _Block(0, _flow(_progress(plan, moment), width))
     if row is None and not moment.has_ended:
-        first = min((plan.start // plan.log_every + 1) * plan.log_every, plan.total_steps)
-        yield _Block(0, _flow([f"waiting for the metrics of step {first:,}", clock(moment.waited)], width))
+        yield _Block(1, _flow([_first_metrics(plan), clock(moment.waited)], width))
     elif row is not None:
-        done, left = progress_bar(row.steps / plan.total_steps, width - 6, glyphs)
-        percent = f"{_percent(min(row.steps / plan.total_steps, 1.0)):>6}"
-        yield _Block(2, [Text.assemble((done, "green"), (left, "dim"), percent)])
-        yield _Block(0, _flow(_progress(plan, history, moment.waited, has_ended=moment.has_ended), width))
         curve = sparkline([(each.steps, each.mean_return) for each in history.rows], width - _LABEL, glyphs.levels)
         yield _Block(3, [_labelled("", Text(curve, style="green"))] if curve.strip() else [])
         yield _Block(1, _labelled_items("return", _returns(history, row), width))
@@ -121,17 +128,30 @@ def _blocks(plan: RunPlan, moment: RunMoment, width: int, glyphs: Glyphs) -> Ite
         yield _Block(4, _labelled_text("hint", one_line(moment.hint), width, most_lines=8, style="yellow"))
 
 
-def _progress(plan: RunPlan, history: LearningHistory, waited: float, *, has_ended: bool = False) -> list[str]:
-    row = history.latest
-    assert row is not None
-    steps = max(plan.total_steps - row.steps, 0)  # the last rollout may go beyond total_steps
-    speed = history.steps_per_second
-    bound = "at most" if plan.may_end_earlier else "about"
-    timing = [clock(row.seconds + waited)] if math.isfinite(row.seconds) else []
+def _steps_so_far(plan: RunPlan, moment: RunMoment) -> int:
+    row = moment.history.latest
+    return max(moment.steps, plan.start if row is None else row.steps)
+
+
+def _first_metrics(plan: RunPlan) -> str:
+    steps = min((plan.start // plan.log_every + 1) * plan.log_every, plan.total_steps)
+    return f"first metrics at step {steps:,}"
+
+
+def _progress(plan: RunPlan, moment: RunMoment) -> list[str]:
+    """How many steps there were, how fast, since when, and how long the rest may take."""
+    history, row, waited = moment.history, moment.history.latest, moment.waited
+    known, steps = plan.start if row is None else row.steps, _steps_so_far(plan, moment)
+    speed = history.steps_per_second if row else (steps - known) / max(waited, 0.1)
+    seconds = waited + (row.seconds if row else 0.0)
+    timing = [clock(seconds)] if math.isfinite(seconds) else []
     if speed > 0:
-        left = [] if has_ended else [f"{bound} {clock(max(steps / speed - waited, 0.0))} left"]
+        bound = "at most" if plan.may_end_earlier else "about"
+        # Since the latest row, as many seconds have passed as the speed says; the last rollout may pass total_steps.
+        seconds_left = max((plan.total_steps - known) / speed - waited, 0.0)
+        left = [] if moment.has_ended else [f"{bound} {clock(seconds_left)} left"]
         timing = [f"{speed:,.0f} steps/s", *timing, *left]
-    return [f"{row.steps:,} of {plan.total_steps:,} steps", *timing]
+    return [f"{steps:,} of {plan.total_steps:,} steps", *timing]
 
 
 def _latest_return(row: Row) -> str:

@@ -148,6 +148,7 @@ class _Session:
         self._stopwatch.skip()
         for step, metrics in interact(training.agent, training.pool, length, self._stopwatch):
             played.append(step)
+            progress.steps_of_rollout = len(played) * num_envs
             if metrics is not None:
                 now = progress.steps + len(played) * num_envs
                 with ranks.failing_together():

@@ -38,6 +38,7 @@ class Progress:
         self._stop_when = stop_when
         self.steps, self.updates = counters.steps, counters.updates
         self.episodes, self.seconds = counters.episodes, counters.seconds
+        self.steps_of_rollout = 0  #: agent steps of the rollout that is being played, which `steps` does not count
         window = window_size(stop_when)
         latest = checkpoint.progress if checkpoint else {}
         self.metrics = {  #: of the latest update
@@ -54,6 +55,7 @@ class Progress:
     def add(self, steps: int, episodes: NDArray) -> None:
         """Count agent steps of all environments, and the games that ended with them: [K] `episode_dtype`, in order."""
         self.steps += steps
+        self.steps_of_rollout = 0
         self.episodes += len(episodes)
         self._scores.extend(episodes["score"].tolist())
         self._lengths.extend(episodes["length"].tolist())
