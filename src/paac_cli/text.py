@@ -143,7 +143,9 @@ def nearest(word: str, known: Iterable[str], count: int = 3, shown: Callable[[st
 
 def how_to_install(extra: str) -> str:
     """The commands that install the optional packages `extra` of pyproject.toml."""
-    return f"pip install 'paac[{extra}]', or in a copy of the repository: .venv/bin/pip install -e '.[{extra}]'"
+    return (
+        f".venv/bin/pip install -e '.[{extra}]' in the clone of the repository, elsewhere pip install 'CLONE[{extra}]'"
+    )
 
 
 def _escape(character: str) -> str:

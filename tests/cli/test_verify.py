@@ -35,7 +35,7 @@ def test_a_run_is_verified_and_not_changed(trained_copy, total_steps, invoke):
 def test_verify_prints_only_its_own_messages_and_none_of_libraries(trained, paac):
     result = paac("verify", trained)
     assert result.stdout.endswith("Identical, bit for bit.\n")
-    own = ("Retraining steps ", "Restarted worker ", "Restarting again: ")
+    own = ("Retraining steps ", "A worker is killed on purpose", "Restarted worker ", "Restarting again: ")
     assert all(line.startswith(own) for line in result.stderr.splitlines()), result.stderr
 
 

@@ -137,14 +137,24 @@ def test_images_whose_channels_may_be_first_are_warned_of():
 
 def test_the_warning_names_the_part_of_an_observation():
     robot = spec((99,), image((12, 4, 4), "arm.camera", is_ambiguous=True), image(name="other", is_ambiguous=True))
-    (text,) = advice(load(network__torsos={"arm.camera": "impala"}), robot)
+    (text,) = advice(load(network__torsos={"arm.camera": "impala", "other": "mlp"}), robot)
     assert text.startswith("the part 'arm.camera' of observations has the shape [12, 4, 4], ")
 
 
 def test_where_images_are_flattened_their_channels_may_be_anywhere():
     ambiguous = spec((480,), image((3, 40, 4), "camera", is_ambiguous=True))
-    assert advice(load(), ambiguous) == []
     assert advice(load(network__torsos={"camera": "mlp"}), ambiguous) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "torso"), [((36, 40, 3), "nature"), ((3, 84, 84), "nature"), ((35, 80, 3), "impala")]
+)
+def test_an_image_that_becomes_a_part_of_a_vector_is_warned_of(shape, torso):
+    observations = spec((99,), image(shape, "arm.camera"))
+    assert advice(load(), observations) == [
+        "the image 'arm.camera' of observations becomes a part of one vector; use --set "
+        f"'network.torsos={{arm.camera: {torso}}}'"
+    ]
 
 
 # --- pixels that are not scaled

@@ -67,6 +67,7 @@ def test_a_tracker_that_never_works_is_warned_of_once(tmp_path):
     failed, missing = texts(events, Alert)
     assert "failed: OSError: no route to host. Training continues, and metrics.csv has all rows" in failed
     assert missing == "5 rows missing in the tracker own_trackers:FailsAlways"
+    assert texts(events, Info) == []  # although it can be closed
 
 
 def test_a_tracker_that_hangs_delays_neither_the_training_nor_its_end(tmp_path, monkeypatch):

@@ -93,8 +93,8 @@ def test_atari_games_are_not_checked():
         ),
         (
             Determinism("random", "the reward of step 3"),
-            f"games of Maze-v0 are not functions of their seeds and actions ({DIFFERS}), probably because not all "
-            "random numbers come from self.np_random",
+            f"games of Maze-v0 are not functions of their seeds and actions ({DIFFERS}), probably because reset() "
+            "does not call super().reset(seed=seed), or not all random numbers come from self.np_random",
             None,
         ),
         (
@@ -107,7 +107,8 @@ def test_atari_games_are_not_checked():
             Determinism("exact", "only 7 steps of a game, because it is slow"),
             None,
             "Whether Maze-v0 carries state from one game to the next was checked in only 7 steps of a game, because it "
-            "is slow; set env.fresh_per_episode so that this does not depend on the speed of the machine",
+            "is slow. So that the answer does not depend on the speed of the machine, set env.fresh_per_episode to "
+            "false if games are independent of each other, otherwise to true, which is slower",
         ),
         (Determinism("unknown"), None, None),
         (

@@ -71,7 +71,10 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
         steps = interval.steps
         rows = dict(read_metrics(RunDirectory(run).metrics_csv, steps)) if ranks.is_first else {}
         if ranks.is_first:
-            inform(f"Retraining steps {steps.start:,} to {steps.stop:,}, which took the run {clock(interval.seconds)}")
+            inform(
+                f"Retraining steps {steps.start:,} to {steps.stop:,}; the run needed {clock(interval.seconds)} for them"
+            )
+            inform("A worker is killed on purpose in each part that is long enough")
         retrained, segments = _retrain(interval, copy, worker_timeout, stop, ranks)
         ranks.finish()
         if not ranks.is_first:

@@ -9,6 +9,7 @@ import numpy as np
 from paac_cli.config.algorithms import DqnConfig, SacConfig
 from paac_cli.config.schema import RunConfig
 from paac_cli.spec import EnvSpec, ImageSpec
+from paac_cli.text import shell_quoted
 
 #: Section, setting, another one on which it depends, and the values of that with which it has no effect.
 _DEPENDENT: tuple[tuple[str, str, str, Callable[[Any], bool]], ...] = (
@@ -96,9 +97,12 @@ def _on_hidden_motion(config: RunConfig) -> Iterator[str]:
 def _on_images(config: RunConfig, spec: EnvSpec) -> Iterator[str]:
     shape = spec.without_mask().obs_shape
     if config.network.torso == "mlp" and len(shape) == 3:
-        fitting = "nature, or nips" if min(shape[:2]) >= _SMALLEST_FOR_NATURE else "impala"
-        yield f"torso 'mlp' flattens images {list(shape)}; use --set network.torso={fitting}"
+        or_nips = ", or nips" if _torso_for(shape) == "nature" else ""
+        yield f"torso 'mlp' flattens images {list(shape)}; use --set network.torso={_torso_for(shape)}{or_nips}"
     for image in spec.images:
+        if image.name and image.name not in config.network.torsos:
+            torso = shell_quoted(f"network.torsos={{{image.name}: {_torso_for(image.shape)}}}")
+            yield f"the image {image.name!r} of observations becomes a part of one vector; use --set {torso}"
         subject = f"the part {image.name!r} of observations has" if image.name else "observations have"
         if image.is_ambiguous and _is_read_as_image(config, image):
             yield (
@@ -111,6 +115,11 @@ def _on_images(config: RunConfig, spec: EnvSpec) -> Iterator[str]:
                 f"return uint8 from the environment, divide by {image.high:g} in it, or use "
                 "--set network.normalize_obs=true"
             )
+
+
+def _torso_for(shape: tuple[int, ...]) -> str:
+    """A torso for images of `shape` [H, W, C] or [C, H, W]."""
+    return "nature" if sorted(shape)[-2] >= _SMALLEST_FOR_NATURE else "impala"
 
 
 def _is_read_as_image(config: RunConfig, image: ImageSpec) -> bool:

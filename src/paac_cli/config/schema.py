@@ -207,7 +207,12 @@ class TrainingConfig(ConfigModel):
     """How long to train, what to save and log, and on which device."""
 
     total_steps: Annotated[
-        PositiveInt, Field(le=10**15, description="agent steps to train for, summed over all environments; >= 1")
+        PositiveInt,
+        Field(
+            le=10**15,
+            description="agent steps to train for, summed over all environments; a run ends "
+            "with the rollout that reaches them; >= 1",
+        ),
     ]
     log_every: Annotated[PositiveInt, Field(le=10**15, description="steps between rows of metrics; >= 1")] = 10_000
     checkpoint_every: Annotated[PositiveInt, Field(le=10**15, description="steps between checkpoints; >= 1")] = 250_000

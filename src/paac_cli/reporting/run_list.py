@@ -84,7 +84,7 @@ def format_runs(runs: Sequence[dict[str, Any]], width: int | None) -> str:
 def _without_traceback(reason: str) -> str:
     """The lines of `reason` that are not part of a traceback, as one line."""
     lines = [line for line in reason.splitlines() if line and not line[0].isspace()]
-    return " ".join(line for line in lines if not line.startswith("Traceback (most recent call last)"))
+    return ". ".join(line for line in lines if not line.startswith("Traceback (most recent call last)"))
 
 
 def _cells(run: dict[str, Any]) -> dict[str, str]:

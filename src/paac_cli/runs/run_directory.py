@@ -72,7 +72,8 @@ class RunDirectory:
                 own = read_config(self.path / CONFIG, trusted=code_names(config))
             except TrustError as error:
                 raise RunDirectoryError(
-                    f"{self.path} holds a run with code that this one does not name: {error.code}\n{_OTHER_RUN}"
+                    f"{self.path} holds a run with code that this command does not name: {error.code}\n"
+                    f"To resume that run, name its code with --env or --set. {_OTHER_RUN}"
                 ) from error
             self._require_same(own, config)
             for directory in (self.checkpoints, self.tensorboard, self.path / "wandb"):

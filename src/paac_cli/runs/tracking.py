@@ -122,7 +122,7 @@ class TrackerSink:
             if not self._attempt(lambda: self._begun().write(*item)):
                 self._failed += 1
         if (tracker := self._tracker) is not None:
-            self._attempt(lambda: tracker.close(item))
+            self._attempt(lambda: tracker.close(item), is_last=True)
 
     def _begun(self) -> Tracker:
         """The tracker, which is made if that has not succeeded before."""
@@ -130,8 +130,8 @@ class TrackerSink:
             self._tracker = self._make()
         return self._tracker
 
-    def _attempt(self, action: Callable[[], object]) -> bool:
-        """Whether `action` succeeds."""
+    def _attempt(self, action: Callable[[], object], *, is_last: bool = False) -> bool:
+        """Whether `action` succeeds. is_last: no rows follow, so it does not matter whether the tracker works again."""
         try:
             action()
         except BaseException as error:  # third-party code may raise anything
@@ -140,7 +140,7 @@ class TrackerSink:
                 self._events.put(Alert(f"{text}. Training continues, and metrics.csv has all rows"))
             self._has_warned = self._is_failing = True
             return False
-        if self._is_failing:
+        if self._is_failing and not is_last:
             self._events.put(Info(f"The tracker {self._name} works again"))
             self._is_failing = False
         return True

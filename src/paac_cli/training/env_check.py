@@ -8,8 +8,8 @@ def approximate_reason(env_id: str, found: Determinism) -> str | None:
     differs = f"a replayed game differs in {found.detail}"
     if found.verdict == "random":
         return (
-            f"games of {env_id} are not functions of their seeds and actions ({differs}), probably because not all "
-            "random numbers come from self.np_random"
+            f"games of {env_id} are not functions of their seeds and actions ({differs}), probably because reset() "
+            "does not call super().reset(seed=seed), or not all random numbers come from self.np_random"
         )
     if found.verdict == "ignores its seed":
         return (
@@ -29,8 +29,9 @@ def information(env_id: str, found: Determinism) -> str | None:
         )
     if found.verdict == "exact" and found.detail:
         return (
-            f"Whether {env_id} carries state from one game to the next was checked in {found.detail}; set "
-            "env.fresh_per_episode so that this does not depend on the speed of the machine"
+            f"Whether {env_id} carries state from one game to the next was checked in {found.detail}. So that the "
+            "answer does not depend on the speed of the machine, set env.fresh_per_episode to false if games are "
+            "independent of each other, otherwise to true, which is slower"
         )
     if found.verdict == "unknown" and found.detail:
         return f"Whether {env_id} carries state from one game to the next is unknown: {found.detail}"

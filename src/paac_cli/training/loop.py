@@ -67,7 +67,9 @@ def train(training: Training, resume_from: Checkpoint | None) -> bool:
     if failure is not None:
         steps = training.progress.steps
         place = "evaluation" if session.evaluation_due else "rollout"
-        saved = f"\nThe run is saved at step {steps:,}, before this {place}" if steps else ""
+        saved = (
+            f"\nThe run is saved at step {steps:,}, before this {place}; the same command resumes it" if steps else ""
+        )
         raise WorkerError(f"{failure}{saved}") from failure
     return session.is_finished and not session.evaluation_due
 
