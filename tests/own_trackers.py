@@ -46,6 +46,17 @@ class FailsAlways:
         raise OSError("no route to host")
 
 
+class FailsToWrite:
+    def __init__(self, run):
+        pass
+
+    def write(self, steps, row):
+        raise OSError("no route to host")
+
+    def close(self, outcome):
+        pass
+
+
 class Hangs:
     """Never returns from `write`."""
 

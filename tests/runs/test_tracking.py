@@ -67,7 +67,13 @@ def test_a_tracker_that_never_works_is_warned_of_once(tmp_path):
     failed, missing = texts(events, Alert)
     assert "failed: OSError: no route to host. Training continues, and metrics.csv has all rows" in failed
     assert missing == "5 rows missing in the tracker own_trackers:FailsAlways"
-    assert texts(events, Info) == []  # although it can be closed
+
+
+def test_a_tracker_that_can_only_be_closed_does_not_work_again(tmp_path):
+    with open_tracker("FailsToWrite", tmp_path, events := []) as sink:
+        sink.write(1, {"a": 1.0})
+    assert len(texts(events, Alert)) == 2
+    assert texts(events, Info) == []
 
 
 def test_a_tracker_that_hangs_delays_neither_the_training_nor_its_end(tmp_path, monkeypatch):
