@@ -10,6 +10,7 @@ import pytest
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import describe_env, make_env
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.overlap import OverlappedPool
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import episode_seed, integer_seed
@@ -44,7 +45,7 @@ def open_pool(
     sampling = SamplingConfig(num_envs=num_envs, num_workers=num_workers, overlap=overlap, **limits)
     pool = OverlappedPool if overlap else WorkerPool
     spec = spec or describe_env(config)
-    return pool(config, spec, sampling, rollout_length=rollout_length, seed=SEED, log=log, stopping=stopping)
+    return pool(Games(config, SEED), spec, sampling, rollout_length=rollout_length, log=log, stopping=stopping)
 
 
 _POOL_OPTIONS = ("num_envs", "num_workers", "rollout_length", "overlap", "log", "stopping")

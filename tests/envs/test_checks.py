@@ -12,6 +12,7 @@ from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.checks import CheckedEnv
 from paac_cli.envs.make import describe_env, make_env
 from paac_cli.errors import EnvOutputError, WorkerError
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import episode_seed
 from toy_envs import OBSERVATION_SPACES
@@ -299,7 +300,7 @@ def test_images_are_checked_before_they_are_converted_to_grey():
 def test_the_error_of_a_worker_reaches_the_learner():
     config = EnvConfig(id="toy_envs:ScriptedRewards-v0", kwargs={"rewards": [1.0, 0.5, "nan"]})
     sampling = SamplingConfig(num_envs=2)
-    with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, log=print) as pool:
+    with WorkerPool(Games(config, 1), describe_env(config), sampling, rollout_length=5, log=print) as pool:
         pool.reset()
         for _ in range(2):
             pool.step(np.zeros(2, np.int32))

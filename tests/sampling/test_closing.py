@@ -9,6 +9,7 @@ from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import WorkerError
 from paac_cli.events import CloseFailed
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from pools import open_pool
 from rude_envs import SPEC, rude
@@ -73,7 +74,7 @@ def test_an_environment_that_ends_its_process_is_named(action, problem, tmp_path
 
 def test_environments_are_named_by_their_indices_among_those_of_all_pools():
     events, sampling, config = [], SamplingConfig(num_envs=3, num_workers=2), rude(close=["raise"], only="5")
-    with WorkerPool(config, SPEC, sampling, rollout_length=1, seed=1, log=events.append, first=Copy(4)) as pool:
+    with WorkerPool(Games(config, 1, first=Copy(4)), SPEC, sampling, rollout_length=1, log=events.append) as pool:
         pool.reset()
     assert events == [CloseFailed({5: "raised ValueError: no more licences"})]
 

@@ -19,11 +19,12 @@ from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.errors import PaacError
 from paac_cli.sampling.describe import describe
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 
 def main():
     config, sampling = EnvConfig(id=sys.argv[1]), SamplingConfig(num_envs=2, num_workers=2)
-    with WorkerPool(config, describe(config, sampling), sampling, rollout_length=1, seed=1, log=print) as pool:
+    with WorkerPool(Games(config, 1), describe(config, sampling), sampling, rollout_length=1, log=print) as pool:
         print(pool.reset().obs.shape)
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from paac_cli.envs.gym import _as_number
 from paac_cli.errors import CheckpointError, ConfigError
 from paac_cli.reporting.scores import format_scores, score_report
 from paac_cli.runs.checkpoint import load_checkpoint, save_checkpoint
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.timestep import episode_dtype
 from paac_cli.training.evaluation import EvaluatedGame
@@ -46,7 +47,7 @@ def test_everything_else_is_missing(value):
 def test_the_pool_reports_the_info_of_the_last_step_of_a_game(num_workers):
     sampling = SamplingConfig(num_envs=2, num_workers=num_workers)
     config, spec = config_of(InfoNumbers, length=3), spec_of(InfoNumbers)
-    with WorkerPool(config, spec, sampling, rollout_length=4, seed=1, log=pytest.fail, info_keys=KEYS) as pool:
+    with WorkerPool(Games(config, 1, KEYS), spec, sampling, rollout_length=4, log=pytest.fail) as pool:
         pool.reset()
         steps = [pool.step(np.array([0, 1], np.int32)) for _ in range(3)]
     assert [len(step.episodes) for step in steps] == [0, 0, 2]
@@ -60,7 +61,7 @@ def test_the_pool_reports_the_info_of_the_last_step_of_a_game(num_workers):
 def test_an_environment_without_numbers_in_info_reports_none():
     sampling = SamplingConfig(num_envs=1, num_workers=1)
     config, spec = config_of(Counting, length=1), spec_of(Counting)
-    with WorkerPool(config, spec, sampling, rollout_length=1, seed=1, log=pytest.fail, info_keys=KEYS) as pool:
+    with WorkerPool(Games(config, 1, KEYS), spec, sampling, rollout_length=1, log=pytest.fail) as pool:
         pool.reset()
         episodes = pool.step(np.array([0], np.int32)).episodes
     assert all(math.isnan(episodes[f"info/{key}"][0]) for key in KEYS)

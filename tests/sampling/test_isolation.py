@@ -83,12 +83,13 @@ import sys
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.sampling.describe import describe
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 
 if __name__ == "__main__":
     for config in (EnvConfig(id="rude_envs:Rude-v0"), EnvConfig(id="CartPole-v1")):
         spec = describe(config, SamplingConfig())
-        with WorkerPool(config, spec, SamplingConfig(num_envs=1), rollout_length=1, seed=1, log=print) as pool:
+        with WorkerPool(Games(config, 1), spec, SamplingConfig(num_envs=1), rollout_length=1, log=print) as pool:
             pool.reset()
     print([name for name in ("gymnasium", "rude_envs", "ale_py") if name in sys.modules])
 """
@@ -107,13 +108,14 @@ def run_script(code, **options):
 PRINTING = """
 import sys
 from paac_cli.config.schema import SamplingConfig
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from rude_envs import SPEC, rude
 import numpy as np
 
 if __name__ == "__main__":
     config = rude(made=["print"], step=["print"])
-    with WorkerPool(config, SPEC, SamplingConfig(num_envs=1), rollout_length=1, seed=1, log=print) as pool:
+    with WorkerPool(Games(config, 1), SPEC, SamplingConfig(num_envs=1), rollout_length=1, log=print) as pool:
         pool.reset()
         pool.step(np.zeros(1, int))
         print("result")

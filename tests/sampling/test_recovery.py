@@ -367,6 +367,7 @@ import gymnasium
 import numpy as np
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from toy_envs import Counting, spec_of
 
@@ -381,7 +382,7 @@ gymnasium.register("Working-v0", entry_point="learner:Working", disable_env_chec
 if __name__ == "__main__":
     sampling = SamplingConfig(num_envs=1, num_workers=1, worker_timeout=4)
     config = EnvConfig(id="learner:Working-v0")
-    with WorkerPool(config, spec_of(Counting), sampling, rollout_length=5, seed=1, log=print) as pool:
+    with WorkerPool(Games(config, 1), spec_of(Counting), sampling, rollout_length=5, log=print) as pool:
         pool.reset()
         print("ready", flush=True)
         pool.step(np.zeros(1, int))

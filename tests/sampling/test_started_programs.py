@@ -66,13 +66,14 @@ LEARNER = """
 import os, signal, sys
 import numpy as np
 from paac_cli.config.schema import SamplingConfig
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from rude_envs import SPEC, rude
 
 if __name__ == "__main__":
     config = rude(reset=sys.argv[1:])
     sampling = SamplingConfig(num_envs=2, num_workers=2)
-    with WorkerPool(config, SPEC, sampling, rollout_length=1, seed=1, log=print) as pool:
+    with WorkerPool(Games(config, 1), SPEC, sampling, rollout_length=1, log=print) as pool:
         pool.reset()
         print(*pool.pids, flush=True)
         while True:

@@ -17,6 +17,7 @@ from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import WorkerError
 from paac_cli.sampling import child_process
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from pools import (
     PONG,
@@ -56,6 +57,7 @@ from pathlib import Path
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import describe_env
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 
 def has_tensorflow(process):
@@ -65,7 +67,7 @@ if __name__ == "__main__":
     import tensorflow
     config = EnvConfig(id="ALE/Pong-v5")
     sampling = SamplingConfig(num_envs=2, num_workers=2)
-    with WorkerPool(config, describe_env(config), sampling, rollout_length=1, seed=1, log=print) as pool:
+    with WorkerPool(Games(config, 1), describe_env(config), sampling, rollout_length=1, log=print) as pool:
         pool.reset()
         print(has_tensorflow("self"), *(has_tensorflow(child.pid) for child in multiprocessing.active_children()))
 """
@@ -90,7 +92,7 @@ def test_global_random_generators_differ_between_ranks():
     for rank in range(2):
         sampling = SamplingConfig(num_envs=1, num_workers=1)
         config, spec = config_of(GlobalRandomState), spec_of(GlobalRandomState)
-        with WorkerPool(config, spec, sampling, rollout_length=1, seed=1, log=print, first=Copy(rank)) as pool:
+        with WorkerPool(Games(config, 1, first=Copy(rank)), spec, sampling, rollout_length=1, log=print) as pool:
             pool.reset()
             drawn.append(tuple(pool.step(np.zeros(1, int)).obs[0, 1:]))
     assert len(set(drawn)) == 2
@@ -250,12 +252,13 @@ import numpy as np
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.envs.make import describe_env
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 
 if __name__ == "__main__":
     config = EnvConfig(id="ALE/Pong-v5")
     sampling = SamplingConfig(num_envs=4, num_workers=2)
-    with WorkerPool(config, describe_env(config), sampling, rollout_length=5, seed=1, log=print) as pool:
+    with WorkerPool(Games(config, 1), describe_env(config), sampling, rollout_length=5, log=print) as pool:
         pool.reset()
         pids = [child.pid for child in multiprocessing.active_children()]
         if sys.argv[1] == "stopped":

@@ -9,6 +9,7 @@ import pytest
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.errors import WorkerError
 from paac_cli.learning.predictor import Prediction
+from paac_cli.sampling.games import Games
 from paac_cli.training.evaluation import BATCH, PlayStatus, evaluation_pool, play
 from rude_envs import SPEC, rude
 from toy_envs import Counting, UnseededObservation, config_of, spec_of
@@ -35,10 +36,10 @@ class CountingAgent:
         return Prediction(np.zeros(len(obs), np.int32), state[:, 0], state[:, :0], state)
 
 
-def open_games(config, spec, episodes, **options):
+def open_games(config, spec, episodes, *, sampling=None, num_envs=BATCH, max_steps=None):
     """An `evaluation_pool`."""
-    options = {"sampling": SamplingConfig(), "num_envs": BATCH} | options
-    return evaluation_pool(config, spec, episodes=episodes, seed=1, log=lambda event: None, **options)
+    games, sampling = Games(config, 1, max_steps=max_steps), sampling or SamplingConfig()
+    return evaluation_pool(games, spec, sampling, episodes=episodes, num_envs=num_envs, log=lambda event: None)
 
 
 def open_toys(env_class, episodes, **options):

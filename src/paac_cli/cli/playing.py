@@ -50,6 +50,7 @@ def open_games(
 ) -> Iterator[Play]:
     """Yields a function that plays the same `episodes` games with any policy of a run, and shows progress."""
     import_tensorflow()
+    from paac_cli.sampling.games import Games
     from paac_cli.training.evaluation import evaluation_pool, play
     from paac_cli.training.trained_agent import load_agent
 
@@ -57,15 +58,12 @@ def open_games(
     with (
         directory_kept(),
         evaluation_pool(
-            config.env,
+            Games(config.env, seed, config.info_keys, limits.max_steps),
             spec,
+            limits.applied_to(config.sampling),
             episodes=episodes,
-            seed=seed,
-            log=print_event,
-            sampling=limits.applied_to(config.sampling),
             num_envs=limits.num_envs,
-            max_steps=limits.max_steps,
-            info_keys=config.info_keys,
+            log=print_event,
         ) as pool,
     ):
 

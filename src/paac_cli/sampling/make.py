@@ -1,11 +1,11 @@
 """The pool that a config describes."""
 
 from collections.abc import Callable
-from functools import partial
 
 from paac_cli.config.schema import RunConfig
 from paac_cli.envs.placeholders import Copy
 from paac_cli.events import Log
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.overlap import OverlappedPool
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.spec import EnvSpec
@@ -26,14 +26,6 @@ def make_pool(
     """
     # Of several ranks on one machine, no two workers have the same index: a rank has at most one for each environment.
     first_env, sampling = (0, config.sampling) if envs is None else (envs.start, config.sampling.for_part(len(envs)))
-    pool = OverlappedPool if sampling.overlap else partial(WorkerPool, first=Copy(first_env, first_env))
-    return pool(
-        config.env,
-        spec,
-        sampling,
-        rollout_length=config.algorithm.rollout_length,
-        seed=config.seed,
-        log=log,
-        stopping=stopping,
-        info_keys=config.info_keys,
-    )
+    pool = OverlappedPool if sampling.overlap else WorkerPool
+    games = Games(config.env, config.seed, config.info_keys, first=Copy(first_env, first_env))
+    return pool(games, spec, sampling, rollout_length=config.algorithm.rollout_length, log=log, stopping=stopping)

@@ -12,9 +12,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
 from paac_cli.events import Log
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.history import check_arrays, own_histories
 from paac_cli.sampling.layout import allocate
 from paac_cli.sampling.limits import raise_open_files_limit
@@ -37,15 +37,13 @@ class OverlappedPool:
 
     def __init__(
         self,
-        env_config: EnvConfig,
+        games: Games,
         spec: EnvSpec,
         sampling: SamplingConfig,
         *,
         rollout_length: int,
-        seed: int,
         log: Log,
         stopping: Callable[[], bool] = lambda: False,
-        info_keys: tuple[str, ...] = (),
     ) -> None:
         """Arguments and errors are those of `WorkerPool`. `sampling.num_envs` must be even."""
         workers_per_half = num_workers(sampling, spec)
@@ -53,7 +51,7 @@ class OverlappedPool:
         self.rollout_length = rollout_length
         self._action = spec.action
         raise_open_files_limit(self.num_workers)  # before the fork server starts, which inherits the limit
-        self._block = allocate(spec, self.num_envs, self.num_workers, rollout_length, info_keys)
+        self._block = allocate(spec, self.num_envs, self.num_workers, rollout_length, games.info_keys)
         self._rollout = rollout_views(self._block)
         # A half overwrites its final observations while those of its previous step are still needed.
         self._final_obs = np.zeros((self.num_envs, *spec.obs_shape), spec.obs_dtype)
@@ -63,14 +61,12 @@ class OverlappedPool:
             self._halves = [
                 pools.enter_context(
                     WorkerPool(
-                        env_config,
+                        games,
                         spec,
                         sampling,
                         rollout_length=rollout_length,
-                        seed=seed,
                         log=log,
                         stopping=stopping,
-                        info_keys=info_keys,
                         region=Region(self._block, envs, workers),
                         budget=self._budget,
                     )

@@ -11,12 +11,11 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
-from paac_cli.envs.placeholders import FIRST_COPY, Copy
 from paac_cli.errors import AlgorithmError
 from paac_cli.events import Log, LongGame, ReplayDiverged
 from paac_cli.machine import available_cores, core_for_each, has_cpu_quota
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.history import Histories
 from paac_cli.sampling.layout import allocate
 from paac_cli.sampling.partition import num_workers, split_evenly
@@ -51,27 +50,19 @@ class WorkerPool:
 
     def __init__(
         self,
-        env_config: EnvConfig,
+        games: Games,
         spec: EnvSpec,
         sampling: SamplingConfig,
         *,
         rollout_length: int,
-        seed: int,
         log: Log,
         stopping: Callable[[], bool] = lambda: False,
-        info_keys: tuple[str, ...] = (),
-        max_steps: int | None = None,
-        first: Copy = FIRST_COPY,
         region: Region | None = None,
         budget: RestartBudget | None = None,
     ) -> None:
         """Start the workers and return while they load; the first `reset` or `restore` waits for them.
 
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
-        info_keys: numbers of `info` that `TimeStep.episodes` reports.
-        max_steps: agent steps after which a game is truncated.
-        first: indices of its first environment and of its first worker in the whole run, in which some indices of
-            workers may be unused.
         log: receives WorkerRestarted, RestartFailed, ReplayDiverged, LongGame and CloseFailed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
         region, budget: for several pools on one block of memory, and with one count of restarts.
@@ -80,10 +71,10 @@ class WorkerPool:
         """
         if region is None:
             workers = num_workers(sampling, spec)
-            block = allocate(spec, sampling.num_envs, workers, rollout_length, info_keys)
+            block = allocate(spec, sampling.num_envs, workers, rollout_length, games.info_keys)
             region = Region(block, range(sampling.num_envs), range(workers))
         self.num_envs, self.num_workers = len(region.envs), len(region.workers)
-        self.rollout_length, self.max_steps, self.action = rollout_length, max_steps, spec.action
+        self.rollout_length, self.max_steps, self.action = rollout_length, games.max_steps, spec.action
         self.has_diverged = False  #: whether an environment has diverged on replay
         self._region, self._log = region, log
         self._budget = RestartBudget(sampling.max_restarts) if budget is None else budget
@@ -92,22 +83,15 @@ class WorkerPool:
         self._actions, self._active = region.block["actions"][rows], region.block["active"][rows]
         self._views = StepViews(region.block, region.envs)
         self._slots = Slots(rollout_length)
-        self._histories = Histories(region.block, region.envs, self._slots, spec.action, seed, first.env_index)
-        spin = SPIN if len(region.block["busy"]) < available_cores() and not has_cpu_quota() else 0.0
-        task = WorkerTask(  # as if one worker had all environments
-            worker=region.workers.start,
-            envs=region.envs,
-            env_config=env_config,
-            seed=seed,
-            block=region.block,
-            core=None,
-            close_timeout=sampling.close_timeout,
-            info_keys=info_keys,
-            max_steps=max_steps,
-            spin=spin,
-            first=first,
+        self._histories = Histories(
+            region.block, region.envs, self._slots, spec.action, games.seed, games.first.env_index
         )
-        tasks = _split(task, region.workers)
+        spin = SPIN if len(region.block["busy"]) < available_cores() and not has_cpu_quota() else 0.0
+        parts, cores = split_evenly(region.envs, self.num_workers), core_for_each(self.num_workers)
+        tasks = [
+            WorkerTask(worker, envs, games, region.block, core, sampling.close_timeout, spin)
+            for worker, envs, core in zip(region.workers, parts, cores, strict=True)
+        ]
         timeouts = Timeouts(sampling.worker_timeout, stopping, sampling.close_timeout)
         try:
             self._workers = Workers(tasks, self._histories, timeouts=timeouts, budget=self._budget, log=log, spin=spin)
@@ -129,7 +113,7 @@ class WorkerPool:
         """Start the first game of every environment. Raises as `step` does.
 
         first_seed: environment n plays the games that environment `first_seed + n` of a larger pool would play. None:
-            `first.env_index`.
+            `Games.first.env_index`.
         """
         self._histories.reset(first_seed)
         return self._restore_workers()
@@ -273,12 +257,3 @@ class WorkerPool:
             self._diverged[:] = False
         self._latest = self._views.time_step(self._slots.current)
         return self._latest
-
-
-def _split(task: WorkerTask, workers: range) -> list[WorkerTask]:
-    """Tasks for `workers`, each with a part of the environments of `task`."""
-    parts, cores = split_evenly(task.envs, len(workers)), core_for_each(len(workers))
-    return [
-        task._replace(worker=worker, envs=envs, core=core)
-        for worker, envs, core in zip(workers, parts, cores, strict=True)
-    ]

@@ -50,7 +50,7 @@ def _seed_global_generators(task: WorkerTask) -> None:
 
     Environments should use a generator of their own. Those that do not would otherwise be alike in all workers.
     """
-    seed = integer_seed(episode_seed(task.seed, task.first.env_index + task.envs.start, 0))
+    seed = integer_seed(episode_seed(task.games.seed, task.copy_of(task.envs.start).env_index, 0))
     random.seed(seed)
     np.random.seed(seed)
 

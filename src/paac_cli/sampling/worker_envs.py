@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paac_cli.config.env import EnvConfig
 from paac_cli.envs.env import Action, Env
 from paac_cli.envs.make import make_env
 from paac_cli.envs.placeholders import Copy
 from paac_cli.sampling.closing import CloseProblems, close_all
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.history import EnvHistory, WorkerState, digest
 from paac_cli.sampling.layout import ABANDONED, ENDED, NO_ENV
 from paac_cli.sampling.limited_env import LimitedEnv
@@ -23,15 +23,11 @@ class WorkerTask(NamedTuple):
 
     worker: int  #: its index, which is also its row in the arrays of workers
     envs: range  #: indices of its environments
-    env_config: EnvConfig
-    seed: int
+    games: Games
     block: SharedBlock
     core: int | None  #: to which the worker is pinned; None: the system decides
     close_timeout: float  #: seconds that `close` of an environment may take
-    info_keys: tuple[str, ...]  #: numbers of `info` to report at the end of a game
-    max_steps: int | None  #: agent steps after which a game is truncated
     spin: float  #: seconds to wait actively for a command
-    first: Copy  #: indices of environment 0 and of worker 0 in the whole run
 
     @property
     def name(self) -> str:
@@ -41,7 +37,8 @@ class WorkerTask(NamedTuple):
 
     def copy_of(self, env: int) -> Copy:
         """Which copy of its environment environment `env` is."""
-        return Copy(self.first.env_index + env, self.first.worker_index + self.worker)
+        first = self.games.first
+        return Copy(first.env_index + env, first.worker_index + self.worker)
 
 
 class Activity:
@@ -93,11 +90,11 @@ class WorkerEnvs:
 
     def make(self) -> None:
         """Make all environments."""
-        task = self._task
-        for n in task.envs:
+        games = self._task.games
+        for n in self._task.envs:
             self._activity.enter(n, game=0)
-            env = make_env(task.env_config, copy=task.copy_of(n))
-            self._envs[n] = env if task.max_steps is None else LimitedEnv(env, task.max_steps)
+            env = make_env(games.env_config, copy=self._task.copy_of(n))
+            self._envs[n] = env if games.max_steps is None else LimitedEnv(env, games.max_steps)
 
     def close(self) -> CloseProblems:
         """Close all environments, also if one of them raises or hangs."""
@@ -183,7 +180,7 @@ class WorkerEnvs:
         if outcome.truncated:
             arrays.final_obs[n] = out
         if outcome.game_over:
-            info = env.info_numbers(self._task.info_keys)
+            info = env.info_numbers(self._task.games.info_keys)
             arrays.episodes[n] = (n, self._episodes[n], env.score, env.length, *info)
             arrays.ended[n] = ENDED
             self._begin_next_game(n)
@@ -195,4 +192,4 @@ class WorkerEnvs:
 
     def _seed(self, n: int) -> np.random.SeedSequence:
         """The seed of the current game of environment `n`."""
-        return episode_seed(self._task.seed, self._first_seed + n, self._episodes[n])
+        return episode_seed(self._task.games.seed, self._first_seed + n, self._episodes[n])

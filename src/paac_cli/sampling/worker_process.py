@@ -37,7 +37,7 @@ class WorkerProcess:
         activity = task.block["activity"][task.worker : task.worker + 1]
         activity["env"], activity["closed_env"] = NO_ENV, task.envs.start  # until the worker itself writes them
         self.child = ChildProcess(
-            run_worker, task, name=task.name, env_config=task.env_config, send_timeout=timeouts.hang
+            run_worker, task, name=task.name, env_config=task.games.env_config, send_timeout=timeouts.hang
         )
         self._timeouts = timeouts
         self._connection = self.child.connection

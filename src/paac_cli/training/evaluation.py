@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.algorithms.agent import Agent
-from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import IS_SUCCESS, SamplingConfig
-from paac_cli.envs.placeholders import FIRST_COPY, Copy
 from paac_cli.events import Log
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import INFO, TimeStep
@@ -75,37 +74,22 @@ def _logged(prediction: "Prediction") -> tuple[NDArray, ...]:
 
 
 def evaluation_pool(
-    config: EnvConfig,
+    games: Games,
     spec: EnvSpec,
+    sampling: SamplingConfig,
     *,
     episodes: int,
-    seed: int,
-    log: Log,
-    sampling: SamplingConfig,
     num_envs: int,
-    max_steps: int | None = None,
-    info_keys: tuple[str, ...] = (),
+    log: Log,
     stopping: Callable[[], bool] = lambda: False,
-    first: Copy = FIRST_COPY,
 ) -> WorkerPool:
     """A pool for an evaluation of `episodes` games; a context manager.
 
-    sampling: its timeouts and, at most, its workers. num_envs: environments at most, >= 1. max_steps: agent steps after
-    which a game is truncated. info_keys: numbers of `info` to report. stopping, first: as of `WorkerPool`. None of them
-    but `max_steps` changes the games.
+    sampling: its timeouts and, at most, its workers. num_envs: environments at most, >= 1. log, stopping: as of
+    `WorkerPool`. None of them changes the games.
     """
-    return WorkerPool(
-        config,
-        spec,
-        sampling.model_copy(update={"overlap": False}).for_part(min(num_envs, BATCH, episodes)),
-        rollout_length=1,
-        seed=seed,
-        log=log,
-        info_keys=info_keys,
-        max_steps=max_steps,
-        stopping=stopping,
-        first=first,
-    )
+    sampling = sampling.model_copy(update={"overlap": False}).for_part(min(num_envs, BATCH, episodes))
+    return WorkerPool(games, spec, sampling, rollout_length=1, log=log, stopping=stopping)
 
 
 class PlayStatus(NamedTuple):

@@ -16,6 +16,7 @@ from paac_cli.config.schema import RunConfig
 from paac_cli.envs.placeholders import Copy
 from paac_cli.errors import StoppedError
 from paac_cli.events import Log
+from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
 from paac_cli.seeding import evaluation_seed
 from paac_cli.spec import EnvSpec
@@ -140,17 +141,15 @@ def open_evaluator(
     if training.evaluate_every is None or not ranks.is_first:
         yield Evaluator(config, ranks, None)
     else:
+        first = Copy(sampling.num_envs, workers if ranks.size == 1 else sampling.num_envs)
+        seed, max_steps = evaluation_seed(config.seed), training.evaluate_max_steps
         with evaluation_pool(
-            config.env,
+            Games(config.env, seed, config.info_keys, max_steps, first),
             spec,
+            sampling,
             episodes=training.evaluate_episodes,
-            seed=evaluation_seed(config.seed),
-            log=log,
-            sampling=sampling,
             num_envs=sampling.num_envs,
-            max_steps=training.evaluate_max_steps,
-            info_keys=config.info_keys,
+            log=log,
             stopping=stopping,
-            first=Copy(sampling.num_envs, workers if ranks.size == 1 else sampling.num_envs),
         ) as pool:
             yield Evaluator(config, ranks, pool)
