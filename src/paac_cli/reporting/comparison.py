@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.errors import RunDirectoryError
-from paac_cli.reporting.curves import final_scores, normalised, read_curve
+from paac_cli.reporting.curves import final_scores, normalised, with_values
 from paac_cli.reporting.series import Series, differences
 from paac_cli.reporting.statistics import ConfidenceInterval, bootstrap, interquartile_mean, probability_of_improvement
 from paac_cli.runs.metrics_csv import WINDOW, number_in
@@ -24,9 +24,7 @@ def compare(series: Sequence[Series], threshold: float | None = None) -> dict[st
     if all runs in a game have the same, and it is of 100 games. An interval is [value, low, high]. Runs without a mean
     return are left out. Raises RunDirectoryError, also if all are.
     """
-    unfinished = [run for one in series for run in one.runs if not len(read_curve(run).y)]
-    series = [one._replace(runs=[run for run in one.runs if run not in unfinished]) for one in series]
-    series = [one for one in series if one.runs]
+    series, unfinished = with_values(series)
     if not series:
         raise RunDirectoryError(f"{unfinished[0].path} has no mean return in metrics.csv yet: no game has ended")
     return {
