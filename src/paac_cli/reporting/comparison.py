@@ -121,7 +121,8 @@ def _overall(series: Sequence[Series]) -> list[dict[str, Any]]:
 def _improvements(series: Sequence[Series]) -> list[dict[str, Any]]:
     """How probable it is that a run of each further label has a higher final score than one of the first label.
 
-    Averaged over the games that both have. A game under other rules is another game.
+    Averaged over the games in which both have at least two runs: one pair of runs shows nothing, and has no interval. A
+    game under other rules is another game.
     """
     scores: dict[str, dict[str, NDArray[np.float64]]] = {}
     for one in series:
@@ -129,7 +130,7 @@ def _improvements(series: Sequence[Series]) -> list[dict[str, Any]]:
     rows = []
     for label, own in list(scores.items())[1:]:
         first, base = next(iter(scores.items()))
-        games = [game for game in own if game in base]
+        games = [game for game in own if min(len(own[game]), len(base.get(game, ()))) > 1]
         if games:
             pairs = [each for game in games for each in (own[game], base[game])]
             probability = bootstrap(_mean_improvement, *pairs)
