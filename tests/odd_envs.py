@@ -237,6 +237,8 @@ class Rendered(Odd):
     def render(self) -> Any:
         if self._frame == "raises":
             raise RuntimeError("no display")
+        if self._frame == "unfinished":
+            raise NotImplementedError("tomorrow")
         if self._frame == "grows":
             return np.zeros((6 + self._steps, 8, 3), np.uint8)
         return FRAMES[self._frame]

@@ -110,6 +110,16 @@ def test_a_render_that_raises_is_refused_with_its_error():
     )
 
 
+def test_an_environment_without_render_is_refused_with_what_to_define():
+    assert refusal(odd("OwnBuffer", kind="image")) == (
+        "odd_envs:OwnBuffer-v0 has no render(); to record or watch it, define render() that returns an RGB image: "
+        "an array [height, width, 3] uint8"
+    )
+    assert refusal(odd("Rendered", frame="unfinished")) == (
+        "odd_envs:Rendered-v0: render() raised NotImplementedError: tomorrow"
+    )
+
+
 def test_frames_must_not_change_their_size():
     try_rendering(odd("Rendered", frame="grows"), needs_frame_rate=True)  # it has only the first
     with pytest.raises(VideoError, match=re.escape("an image [7, 8, 3] after one of [6, 8, 3]; all frames of a video")):

@@ -109,12 +109,14 @@ def test_two_algorithms_in_two_games(tmp_path):
     for env, random, human in (("ALE/Pong-v5", -20.7, 14.6), ("ALE/Breakout-v5", 1.7, 30.5)):
         for algorithm, share in (("paac", 0.5), ("ppo", 1.5)):
             score = random + share * (human - random)
-            write_curve(tmp_path / env / algorithm, [random, score], algorithm=algorithm, env=env)
+            for seed in (1, 2):
+                path = tmp_path / env / f"{algorithm}{seed}"
+                write_curve(path, [random, score], algorithm=algorithm, env=env, seed=seed)
     comparison = compared(tmp_path)
     assert [row["human_normalised"].value for row in comparison["rows"]] == pytest.approx([0.5, 1.5, 0.5, 1.5])
     assert [(row["label"], row["games"]) for row in comparison["overall"]] == [("paac", 2), ("ppo", 2)]
     assert [row["human_normalised"].value for row in comparison["overall"]] == pytest.approx([0.5, 1.5])
-    write_curve(tmp_path / "another", [0.0, 1.0], algorithm="paac", env="ALE/Pong-v5", seed=2)
+    write_curve(tmp_path / "another", [0.0, 1.0], algorithm="paac", env="ALE/Pong-v5", seed=3)
     assert compared(tmp_path)["overall"][0]["human_normalised"] is None  # one game would count more than the other
     text = CliRunner().invoke(main, ["compare", str(tmp_path)]).stdout
     assert "paac over 2 games: no mean, because that needs as many seeds in each game" in text
@@ -124,6 +126,28 @@ def test_two_algorithms_in_two_games(tmp_path):
     settings = {row["setting"] for row in comparison["differences"]}
     assert "algorithm.ent_coef" not in settings  # both have 0.01
     assert "algorithm.clip_coef" not in settings  # paac has none
+
+
+def test_one_run_per_row_gives_no_probability(tmp_path):
+    write_curve(tmp_path / "paac", [1.0])
+    write_curve(tmp_path / "ppo", [2.0], algorithm="ppo")
+    for seed in (1, 2):  # the only game in which both have two runs
+        write_curve(tmp_path / f"paac{seed}", [1.0], env="Acrobot-v1", seed=seed)
+        comparison = compared(tmp_path)
+        assert comparison["improvement"] == []
+        assert "probability" not in format_text(comparison, None)
+        write_curve(tmp_path / f"ppo{seed}", [2.0], algorithm="ppo", env="Acrobot-v1", seed=seed)
+    (improvement,) = compared(tmp_path)["improvement"]
+    assert improvement["games"] == ["Acrobot-v1"]
+
+
+def test_a_setting_without_a_value_is_explained_where_it_occurs(tmp_path):
+    note = "settings are compared within each game; '-': not set, or no difference from other rows of that game"
+    write_curve(tmp_path / "slow", [1.0], kwargs={"sutton_barto_reward": True})
+    write_curve(tmp_path / "fast", [1.0], kwargs={"sutton_barto_reward": False})
+    assert note not in format_text(compared(tmp_path), None)
+    write_curve(tmp_path / "alone", [1.0], algorithm="ppo", env="Acrobot-v1")
+    assert note in format_text(compared(tmp_path), None)
 
 
 def test_other_rules_are_other_rows_and_that_is_said(tmp_path):

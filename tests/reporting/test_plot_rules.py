@@ -1,13 +1,21 @@
 """What `paac plot` draws together: one panel for each game and its rules, one curve for each algorithm."""
 
-import pytest
-from plain_run import write_run
+import math
+import re
 
+import pytest
+from click.testing import CliRunner
+from plain_run import write_run
+from reported_runs import write_metrics
+
+from paac_cli.cli.main import main
 from paac_cli.config.load import load_config, to_yaml
 from paac_cli.errors import RunDirectoryError
 from paac_cli.reporting.plot import plot_runs
 from paac_cli.reporting.series import differences, sort_into_series
 from paac_cli.runs.saved_run import SavedRun
+
+COLUMNS = ("steps", "rollout/ep_rew_mean")
 
 
 def write_pong(directory, algorithm="paac", seed=1, network=None, **env):
@@ -92,6 +100,65 @@ def test_a_run_without_a_finished_game_says_so(tmp_path):
     metrics.write_text(f"{','.join(header)}\n")
     with pytest.raises(RunDirectoryError, match=r"metrics\.csv has no row; training\.log_every is 10,000 steps"):
         plot_runs([run], tmp_path / "curve.png")
+
+
+def test_runs_without_a_value_are_left_out_and_named(tmp_path):
+    write_run(tmp_path / "going")
+    write_pong(tmp_path / "empty")
+    write_metrics(tmp_path / "empty", COLUMNS, [])
+    write_pong(tmp_path / "begun", "ppo")
+    write_metrics(tmp_path / "begun", COLUMNS, [(100, math.nan)])
+    picture = tmp_path / "curve.svg"
+    result = CliRunner().invoke(main, ["plot", str(tmp_path), "--out", str(picture)])
+    assert (result.exit_code, result.stdout) == (0, f"{picture}\n")
+    assert result.stderr == (
+        "left out, because metrics.csv has no value of rollout/ep_rew_mean: "
+        f"{tmp_path / 'begun'}, {tmp_path / 'empty'}\n"
+    )
+    assert "CartPole-v1" in texts(picture)
+    assert not [text for text in texts(picture) if "Pong" in text or "ppo" in text]
+
+
+def test_runs_without_the_metric_are_left_out_if_others_have_it(tmp_path):
+    write_run(tmp_path / "without")
+    write_run(tmp_path / "with")
+    write_metrics(tmp_path / "with", ("steps", "train/loss"), [(1, 2.0), (2, 1.0)])
+    assert plot_runs([tmp_path], tmp_path / "curve.svg", y="train/loss") == [tmp_path / "without"]
+    with pytest.raises(RunDirectoryError, match=r"has no metric train/los; did you mean train/loss\?"):
+        plot_runs([tmp_path], tmp_path / "curve.svg", y="train/los")
+
+
+def markers(svg):
+    """How many times a marker is drawn in a picture that was made by Matplotlib, without the ticks of its axes."""
+    groups = re.findall(r'<g id="line2d_\d+">.*?<g clip-path.*?</g>', svg.read_text(), flags=re.DOTALL)
+    return sum("<use" in group for group in groups)
+
+
+def test_a_single_point_is_drawn_and_only_runs_that_are_drawn_are_counted(tmp_path):
+    for name, rows in {"one": [(1, 7.0), (2, math.nan)], "other": [(1, math.nan)]}.items():
+        write_metrics(write_run(tmp_path / name), ("steps", "eval/ep_rew_mean"), rows)
+    point, curve = tmp_path / "point.svg", tmp_path / "curve.svg"
+    plot_runs([tmp_path], point, y="eval/ep_rew_mean")
+    assert "paac, seed 1" in texts(point)
+    assert markers(point) == 1
+    plot_runs([write_run(tmp_path / "third")], curve)
+    assert markers(curve) == 0
+
+
+def test_the_legend_counts_runs_where_a_seed_occurs_twice(tmp_path):
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        write_pong(tmp_path / name, seed=seed)
+        write_pong(tmp_path / f"{name}-breakout", seed=seed, id="ALE/Breakout-v5")
+    plot_runs([tmp_path], tmp_path / "curve.svg")
+    assert "paac, 3 runs" in texts(tmp_path / "curve.svg")
+    plot_runs([tmp_path], tmp_path / "aggregate.svg", aggregate=True)
+    assert "paac, 2 games, 3 runs" in texts(tmp_path / "aggregate.svg")
+
+
+def test_the_aggregate_names_a_series_that_has_no_curve_yet(tmp_path):
+    write_metrics(write_pong(tmp_path / "run"), COLUMNS, [(1, 2.0)])
+    plot_runs([tmp_path], tmp_path / "curve.svg", aggregate=True)
+    assert "paac, 1 game, 1 seed" in texts(tmp_path / "curve.svg")
 
 
 def test_games_without_human_scores_are_not_aggregated(tmp_path):

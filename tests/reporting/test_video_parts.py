@@ -126,6 +126,36 @@ def test_images_of_other_numbers_are_scaled_by_their_largest_value():
     assert view.image(np.array([[[1.0], [2.0]]], np.float32))[0, :, 0].tolist() == [127, 255]
 
 
+def view_of(*observations):
+    """The network's input on the panel after these observations, [168, 168, 3]."""
+    spec = spec_of((len(observations[0]),))
+    some = log(np.zeros(len(observations)), np.zeros(len(observations), np.int32), np.full((len(observations), 2), 0.5))
+    image = np.zeros((panel.HEIGHT, panel.WIDTH, 3), np.uint8)
+    drawn = Panel(some, spec, NetworkView(spec, CARTPOLE), 30.0)
+    for step, obs in enumerate(observations):
+        drawn.draw(image, GameMoment(step, 0.0, np.array(obs, np.float32)))
+    return image[18:186, -168:]
+
+
+def test_numbers_are_written_beside_their_bars():
+    expected = np.full((168, 168, 3), drawing.BACKGROUND, np.uint8)
+    for number, middle in (("0.10", 38.5), ("-0.90", 115.5)):
+        drawing.write(expected, number, 168, round(middle - 0.36 * 11), 11, drawing.DIM, align="right")
+    view = view_of([0.1, -0.9])
+    np.testing.assert_array_equal(view[:154, -60:], expected[:154, -60:])
+    np.testing.assert_array_equal(view[154:], view_of([5.0, 7.0])[154:])  # the explanation
+
+
+@pytest.mark.parametrize(("count", "has_numbers"), [(1, True), (14, True), (15, False), (2000, False)])
+def test_bars_are_relative_to_the_largest_of_each_number_so_far(count, has_numbers):
+    half = (168 - 60 if has_numbers else 168) / 2
+    for observations, share in (([[4.0]], 1.0), ([[4.0], [1.0]], 0.25), ([[1.0], [4.0]], 1.0)):
+        view = view_of(*(obs * count for obs in observations))
+        columns = np.flatnonzero((view == drawing.ACCENT).all(axis=2).any(axis=0))
+        assert abs(len(columns) - share * half) <= 1
+        assert abs(columns.max() - (1 + share) * half) <= 1
+
+
 # --- actions
 
 
@@ -157,6 +187,20 @@ def test_continuous_actions_are_bars_from_the_middle_of_their_range():
     right, left = (np.flatnonzero((each == drawing.ACCENT).all(axis=2).any(axis=0)) for each in (first, second[:24]))
     assert (right.min(), right.max()) == (110 + 116, 110 + 229)
     assert (left.min(), left.max()) == (110 + 58, 110 + 114)
+
+
+@pytest.mark.parametrize(
+    ("count", "choice", "first", "last"), [(2, 0, 150, 244), (2, 1, 245, 339), (4, 2, 245, 292), (1000, 999, 330, 339)]
+)
+def test_of_many_choices_the_chosen_one_is_a_cell_at_its_place(count, choice, first, last):
+    action = ActionSpec((2,), (3, count))
+    title, image = bars_of(action, np.array([[0, choice]], np.int32), np.zeros((1, 0)))
+    assert title == "ACTION: CHOICE OF EACH ELEMENT"
+    columns = np.flatnonzero((image[24:48] == drawing.ACCENT).all(axis=2).any(axis=0))
+    assert np.abs(columns[[0, -1]] - [first, last]).max() <= 1
+    name = np.zeros((24, 144, 3), np.uint8)
+    drawing.write(name, f"element 1: {choice} of 0-{count - 1}", 0, 2, 13, drawing.DIM, width=144)
+    np.testing.assert_array_equal(image[24:48, :144], name)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 18, 19, 200, 1000])

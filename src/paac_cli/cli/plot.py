@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from paac_cli.cli.options import RunPath, UserPath
-from paac_cli.cli.output import print_result
+from paac_cli.cli.output import inform, print_result
 from paac_cli.text import one_line
 
 
@@ -59,5 +59,8 @@ def plot(runs: tuple[Path, ...], out: Path | None, x: str, y: str, aggregate: bo
     out = out or runs[0] / "curve.png"
     if out.suffix.lower() not in FORMATS:
         raise RunDirectoryError(f"--out {out}: unknown image format; use a name that ends in {either(FORMATS)}")
-    plot_runs(runs, out, x=x, y=y, aggregate=aggregate)
+    left_out = plot_runs(runs, out, x=x, y=y, aggregate=aggregate)
+    if left_out:
+        named = ", ".join(one_line(str(run)) for run in left_out)
+        inform(f"left out, because metrics.csv has no value of {one_line(y)}: {named}")
     print_result(one_line(str(out)))

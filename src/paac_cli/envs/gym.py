@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +16,7 @@ from paac_cli.envs.carried_state import is_known_to_carry_state
 from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.images import describe_images
 from paac_cli.envs.preprocess import open_checked, with_images_converted
-from paac_cli.envs.rendering import frames_per_second, require_frame_rate, to_rgb
+from paac_cli.envs.rendering import IMAGE, frames_per_second, require_frame_rate, to_rgb
 from paac_cli.envs.spaces import ActionTranslator, ObservationTranslator
 from paac_cli.errors import EnvironmentSpecError, VideoError
 from paac_cli.seeding import integer_seed
@@ -125,7 +126,7 @@ class GymEnv:
         try:
             rendered: Any = self._env.render()
         except Exception as error:  # third-party code may raise anything
-            raise VideoError(f"{self._config.id}: render() raised {describe_error(error)}") from error
+            raise _failed_rendering(error, self._env, self._config.id) from error
         frame = to_rgb(rendered, self._config.id)
         self._frame_shape = self._frame_shape or frame.shape
         if frame.shape != self._frame_shape:
@@ -134,6 +135,13 @@ class GymEnv:
                 f"{list(self._frame_shape)}; all frames of a video must have the same size"
             )
         self._on_frame(frame)
+
+
+def _failed_rendering(error: Exception, env: gymnasium.Env[Any, Any], env_id: str) -> VideoError:
+    """What to raise after `render` of `env` has raised `error`."""
+    if isinstance(error, NotImplementedError) and type(env.unwrapped).render is gymnasium.Env.render:
+        return VideoError(f"{env_id} has no render(); to record or watch it, define render() that returns {IMAGE}")
+    return VideoError(f"{env_id}: render() raised {describe_error(error)}")
 
 
 def _as_number(value: Any) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from paac_cli.errors import VideoError
 
-_WANTED = "expected an RGB image: an array [height, width, 3] uint8"
+IMAGE = "an RGB image: an array [height, width, 3] uint8"  #: what `render` must return
 _SLOWEST, _FASTEST = 0.1, 100_000.0  # frames per second
 
 
@@ -32,11 +32,11 @@ def to_rgb(rendered: Any, env_id: str) -> NDArray[np.uint8]:
     Raises VideoError, which says what came and what is wanted.
     """
     if not isinstance(rendered, np.ndarray):
-        raise VideoError(f"{env_id}: render() returned {_describe(rendered)}; {_WANTED}")
+        raise VideoError(f"{env_id}: render() returned {_describe(rendered)}; expected {IMAGE}")
     channels = 1 if rendered.ndim == 2 else rendered.shape[-1] if rendered.ndim == 3 else 0
     if rendered.dtype != np.uint8 or channels not in (1, 3, 4) or not rendered.size:
         raise VideoError(
-            f"{env_id}: render() returned an array {list(rendered.shape)} of {rendered.dtype}; {_WANTED} "
+            f"{env_id}: render() returned an array {list(rendered.shape)} of {rendered.dtype}; expected {IMAGE} "
             "(grey and RGBA are converted)"
         )
     image = rendered.reshape(*rendered.shape[:2], channels)

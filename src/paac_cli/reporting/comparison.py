@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.errors import RunDirectoryError
-from paac_cli.reporting.curves import final_scores, normalised, read_curve
+from paac_cli.reporting.curves import final_scores, normalised, with_values
 from paac_cli.reporting.series import Series, differences
 from paac_cli.reporting.statistics import ConfidenceInterval, bootstrap, interquartile_mean, probability_of_improvement
 from paac_cli.runs.metrics_csv import WINDOW, number_in
@@ -24,9 +24,7 @@ def compare(series: Sequence[Series], threshold: float | None = None) -> dict[st
     if all runs in a game have the same, and it is of 100 games. An interval is [value, low, high]. Runs without a mean
     return are left out. Raises RunDirectoryError, also if all are.
     """
-    unfinished = [run for one in series for run in one.runs if not len(read_curve(run).y)]
-    series = [one._replace(runs=[run for run in one.runs if run not in unfinished]) for one in series]
-    series = [one for one in series if one.runs]
+    series, unfinished = with_values(series)
     if not series:
         raise RunDirectoryError(f"{unfinished[0].path} has no mean return in metrics.csv yet: no game has ended")
     return {
@@ -123,7 +121,8 @@ def _overall(series: Sequence[Series]) -> list[dict[str, Any]]:
 def _improvements(series: Sequence[Series]) -> list[dict[str, Any]]:
     """How probable it is that a run of each further label has a higher final score than one of the first label.
 
-    Averaged over the games that both have. A game under other rules is another game.
+    Averaged over the games in which both have at least two runs: one pair of runs shows nothing, and has no interval. A
+    game under other rules is another game.
     """
     scores: dict[str, dict[str, NDArray[np.float64]]] = {}
     for one in series:
@@ -131,7 +130,7 @@ def _improvements(series: Sequence[Series]) -> list[dict[str, Any]]:
     rows = []
     for label, own in list(scores.items())[1:]:
         first, base = next(iter(scores.items()))
-        games = [game for game in own if game in base]
+        games = [game for game in own if min(len(own[game]), len(base.get(game, ()))) > 1]
         if games:
             pairs = [each for game in games for each in (own[game], base[game])]
             probability = bootstrap(_mean_improvement, *pairs)

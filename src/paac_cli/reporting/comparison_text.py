@@ -10,6 +10,7 @@ from paac_cli.text import clock, counted, format_score, one_line, ranges, shorte
 
 _RIGHT = ("final", "best", "human", "steps", "time", "steps/s")
 _INTERVALS = ("final", "best", "human_normalised")
+_UNKNOWN = "-"  # in place of a setting's value
 
 
 def format_text(comparison: dict[str, Any], width: int | None) -> str:
@@ -92,7 +93,7 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _setting(values: dict[str, Any], label: str) -> str:
-    return "-" if values.get(label) is None else shorten(str(values[label]), 60)
+    return _UNKNOWN if values.get(label) is None else shorten(str(values[label]), 60)
 
 
 def _interval(interval: ConfidenceInterval, *, percent: bool = False) -> str:
@@ -107,6 +108,13 @@ def _notes(comparison: dict[str, Any]) -> list[str]:
         "final: the mean raw return of the last 100 games in training, or of all games if there are fewer; best: the "
         "highest mean of 100 games; interquartile means over seeds, with 95 % bootstrap intervals"
     ]
+    labels = {row["label"] for row in comparison["rows"]}
+    values = [_setting(each["values"], label) for each in comparison["differences"] for label in labels]
+    if _UNKNOWN in values:
+        notes.append(
+            f"settings are compared within each game; '{_UNKNOWN}': not set, or no difference from other rows of that "
+            "game"
+        )
     games = {row["game"] for row in comparison["rows"]}
     if len({game.partition(",")[0] for game in games}) < len(games):
         notes.append("the same game under other rules has a row of its own: its scores are not comparable")

@@ -40,7 +40,7 @@ def read_curve(run: SavedRun, x: str = STEPS, y: str = RETURN) -> Curve:
     if run.last_row and y not in run.last_row:
         hint = nearest(y, run.last_row) or f"; it has {', '.join(list(run.last_row)[1:])}"
         raise RunDirectoryError(f"{run.path} has no metric {one_line(y)}{one_line(hint)}")
-    columns = run.columns(["steps", "time/time_elapsed", y])
+    columns = _columns(run, y)
     known = np.isfinite(columns[y])
     steps = columns["steps"][known]
     match x:
@@ -49,6 +49,13 @@ def read_curve(run: SavedRun, x: str = STEPS, y: str = RETURN) -> Curve:
         case "time":
             return Curve(columns["time/time_elapsed"][known] / 60, columns[y][known])
     return Curve(steps, columns[y][known])
+
+
+def with_values(series: Sequence[Series], y: str = RETURN) -> tuple[list[Series], list[SavedRun]]:
+    """`series` with only the runs that have a value of the metric `y`, and the other runs. Raises RunDirectoryError."""
+    others = [run for one in series for run in one.runs if not np.isfinite(_columns(run, y)[y]).any()]
+    kept = [one._replace(runs=[run for run in one.runs if run not in others]) for one in series]
+    return [one for one in kept if one.runs], others
 
 
 def over_seeds(curves: Sequence[Curve]) -> Band | None:
@@ -78,6 +85,10 @@ def normalised(series: Series, scores: NDArray[np.float64]) -> NDArray[np.float6
     """`scores` on a scale where random play is 0 and human play is 1; NaN where that is not known of the game."""
     reference = published_scores(series.env)
     return np.full_like(scores, math.nan) if reference is None else reference.human_normalised(scores)
+
+
+def _columns(run: SavedRun, y: str) -> dict[str, NDArray[np.float64]]:
+    return run.columns(["steps", "time/time_elapsed", y])
 
 
 def _normalised(series: Series, curve: Curve) -> Curve:

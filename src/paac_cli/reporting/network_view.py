@@ -22,6 +22,11 @@ class NetworkView:
         self._image = _find_image(plain, config.frame_stack)
 
     @property
+    def has_image(self) -> bool:
+        """Whether there is an image in the observations; otherwise there are only numbers."""
+        return self._image is not None
+
+    @property
     def caption(self) -> str:
         """What is shown."""
         if self._image is None:

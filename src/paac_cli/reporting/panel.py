@@ -33,6 +33,7 @@ _NEW, _NEW_DRAWN = 24, 48  # columns that change when the curve moves by one; wi
 _CURVE_END = 6  # columns to the right of the newest value
 _LABEL, _SMALL = 13, 11  # sizes of fonts
 _VIEW_TOP, _VIEW_SIZE = 18, 168
+_BARS_HEIGHT, _NUMBER_WIDTH = 154, 60  # of the bars of an observation without an image, and of a number beside one
 _VALUE_TOP, _CURVE_TOP, _CURVE_HEIGHT = 216, 238, 88
 _ACTIONS_TOP, _BARS_TOP = 348, 370
 
@@ -72,7 +73,7 @@ class Panel:
         self._curve = new_image(_CURVE_HEIGHT, WIDTH)
         self._new = new_image(_CURVE_HEIGHT, _NEW_DRAWN)
         self._drawn = (-1, 0.0, 0.0)  # the step of `_curve`, and its axis
-        self._magnitude = np.zeros(0)  # the largest of each number of the observation so far
+        self._largest = np.zeros(0)  # the largest size of each number of the observation so far
         self._static = self._draw_static()
 
     def draw(self, image: NDArray[np.uint8], moment: GameMoment) -> None:
@@ -96,7 +97,9 @@ class Panel:
             write(image, label, 0, y, _LABEL, DIM)
         write(image, "NETWORK INPUT", WIDTH - _VIEW_SIZE, 0, _LABEL, DIM)
         below = _VIEW_TOP + _VIEW_SIZE + 6
-        write(image, self._view.caption, WIDTH - _VIEW_SIZE, below, _SMALL, DIM, width=_VIEW_SIZE)
+        lines = [self._view.caption] if self._view.has_image else [self._view.caption, "full bar: its largest so far"]
+        for above, line in enumerate(reversed(lines)):
+            write(image, line, WIDTH - _VIEW_SIZE, below - 14 * above, _SMALL, DIM, width=_VIEW_SIZE)
         self._bars.draw_static(image[_BARS_TOP:])
         return image
 
@@ -127,18 +130,31 @@ class Panel:
             method = cv2.INTER_NEAREST if rate >= 1 else cv2.INTER_AREA
             image[:height, :width] = cv2.resize(picture, (width, height), interpolation=method)
             return
-        numbers = np.nan_to_num(self._view.numbers(obs))
-        self._magnitude = np.maximum(self._magnitude, np.abs(numbers)) if len(self._magnitude) else np.abs(numbers)
-        _draw_numbers(image, numbers / np.maximum(self._magnitude, 1e-9))
+        numbers = self._view.numbers(obs)
+        sizes = np.abs(np.nan_to_num(numbers))
+        self._largest = np.maximum(self._largest, sizes) if len(self._largest) else sizes
+        _draw_numbers(image[:_BARS_HEIGHT], numbers, np.nan_to_num(numbers) / np.maximum(self._largest, 1e-9))
 
 
-def _draw_numbers(image: NDArray[np.uint8], numbers: NDArray[np.float64]) -> None:
-    """Bars to the left and right of the middle. numbers: -1 to 1."""
+def _draw_numbers(image: NDArray[np.uint8], numbers: NDArray[np.float64], shares: NDArray[np.float64]) -> None:
+    """Bars to the left and right of the middle, and beside each its number, if there is room. shares: -1 to 1."""
     height, width = image.shape[:2]
-    fill(image, 0, 0, width, height, TRACK)
     row = height / len(numbers)
+    has_room = row >= _SMALL
+    width -= _NUMBER_WIDTH if has_room else 0
+    fill(image, 0, 0, width, height, TRACK)
     bar = max(min(row - 2, 16.0), 1.0)
-    for index, number in enumerate(numbers.tolist()):
-        y = (index + 0.5) * row - bar / 2
-        fill(image, width / 2 + min(number, 0.0) * width / 2, y, abs(number) * width / 2, bar, ACCENT)
+    for index, (number, share) in enumerate(zip(numbers.tolist(), shares.tolist(), strict=True)):
+        middle = (index + 0.5) * row
+        fill(image, width / 2 + min(share, 0.0) * width / 2, middle - bar / 2, abs(share) * width / 2, bar, ACCENT)
+        if has_room:
+            write(
+                image,
+                format_score(number),
+                width + _NUMBER_WIDTH,
+                round(middle - 0.36 * _SMALL),
+                _SMALL,
+                DIM,
+                align="right",
+            )
     fill(image, width / 2, 0, 1, height, LINE)

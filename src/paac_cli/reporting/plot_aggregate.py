@@ -19,18 +19,21 @@ def draw_aggregate(series: Sequence[Series], x: str) -> Figure:
     """Raises RunDirectoryError."""
     styles = styles_of(series)
     by_label = _require_aggregate(series)
+    names = {
+        label: plain(f"{label}, {counted(len(parts), 'game')}, {parts[0].size}") for label, parts in by_label.items()
+    }
     figure, panels = make_panels(2)
     highest = 1.0
     for label, parts in by_label.items():
-        name = plain(f"{label}, {counted(len(parts), 'game')}, {counted(len(parts[0].runs), 'seed')}")
         band = over_games(parts, x)
         if band is not None:
-            draw_band(panels[0], band, name, styles[label])
+            draw_band(panels[0], band, names[label], styles[label])
         highest = max(highest, *(float(normalised(part, final_scores(part)).max()) for part in parts))
     thresholds = np.linspace(0, highest, 201)
     for label, parts in by_label.items():
         scores = np.stack([normalised(part, final_scores(part)) for part in parts], axis=1)
-        panels[1].plot(thresholds, performance_profile(scores, thresholds), linewidth=2, **styles[label]._asdict())
+        profile = performance_profile(scores, thresholds)
+        panels[1].plot(thresholds, profile, label=names[label], linewidth=2, **styles[label]._asdict())
     panels[0].axhline(1.0, color="grey", linestyle="--", linewidth=1, label="human")
     panels[0].yaxis.set_major_formatter(PercentFormatter(1.0))
     panels[0].set_title("interquartile mean over games", fontsize="medium")

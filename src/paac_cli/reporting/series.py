@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.load import is_free_on_resume
 from paac_cli.runs.saved_run import SavedRun
-from paac_cli.text import shorten
+from paac_cli.text import counted, shorten
 
 _Keys = tuple[str, ...]
 _ALGORITHM: _Keys = ("algorithm", "name")
@@ -27,6 +27,12 @@ class Series(NamedTuple):
     def env(self) -> EnvConfig:
         """The environment of all its runs."""
         return self.runs[0].config.env
+
+    @property
+    def size(self) -> str:
+        """How many runs it has, e.g. "3 seeds"; "3 runs" where a seed occurs twice."""
+        seeds = [run.config.seed for run in self.runs]
+        return counted(len(seeds), "seed" if len(set(seeds)) == len(seeds) else "run")
 
 
 def sort_into_series(runs: Iterable[SavedRun]) -> list[Series]:
