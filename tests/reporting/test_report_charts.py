@@ -1,6 +1,7 @@
 """The numbers that the script of a report draws."""
 
 import math
+import re
 
 from reported_runs import data_in, page_of, write_checkpoint, write_metrics, write_run
 
@@ -20,6 +21,13 @@ def test_curves_hold_every_metric_and_end_with_the_newest_checkpoint(tmp_path):
     assert curve["values"]["train/policy_loss"] == [0.5, 0.25, 0.1666667, None]
     assert data["references"] == [{"name": "goal", "value": 475.0}]
     assert [axis["name"] for axis in data["axes"]] == ["steps", "time"]
+
+
+def test_a_curve_of_one_point_is_a_dot(tmp_path):
+    """A line of no length with round ends; without the latter it would not be drawn."""
+    page = page_of(write_run(tmp_path / "run", returns=(20.0,)), tmp_path)
+    assert re.search(r'<path d="M[0-9.]+ [0-9.]+h0" class="curve line0">', page)
+    assert "stroke-linecap: round" in page
 
 
 def test_atari_has_an_axis_in_frames_and_references(tmp_path):

@@ -180,7 +180,8 @@
     line.x.forEach((value, index) => {
       const height = line.y[index];
       if (value === null || height === null || height === undefined) { isOpen = false; return; }
-      path += `${isOpen ? "L" : "M"}${x(value).toFixed(1)} ${y(height).toFixed(1)}`;
+      const point = `${x(value).toFixed(1)} ${y(height).toFixed(1)}`;
+      path += isOpen ? `L${point}` : `M${point}h0`; // h0: a point without neighbours is a dot
       isOpen = true;
     });
     return path;

@@ -71,7 +71,8 @@ def _path(class_: str, x: _Scale, y: _Scale, xs: _Numbers, ys: _Numbers) -> Html
         if step is None or value is None:
             is_open = False
             continue
-        commands.append(f"{'L' if is_open else 'M'}{x(step)} {y(value)}")
+        point = f"{x(step)} {y(value)}"
+        commands.append(f"L{point}" if is_open else f"M{point}h0")  # h0: a point without neighbours is a dot
         is_open = True
     return element("path", d="".join(commands), class_=class_)
 
