@@ -65,9 +65,11 @@ class Dqn:
         self._settings = settings = config.algorithm
         self._seed, self._num_envs = config.seed, config.sampling.num_envs
         self._steps_per_update = Fraction(str(settings.steps_per_update))  # exact: 7 / 0.07 < 100 in binary
-        self._network, self._target = (
-            QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling) for _ in range(2)
-        )
+
+        def make_network() -> QNetwork:
+            return QNetwork(config.network, spec, weights_generator(config.seed), dueling=settings.dueling)
+
+        self._network, self._target = make_network(), make_network()
         group = ProcessGroup(self._num_envs)
         self._optimizer = CheckedOptimizer(
             settings.optimizer, self._network.trainable_variables, settings.max_grad_norm, group

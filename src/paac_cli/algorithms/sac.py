@@ -91,22 +91,16 @@ class Sac:
         self._target_entropy = _target_entropy(settings, spec.action)
         self._follows_masks = spec.has_mask and settings.target_entropy == "auto"
         self._utd_ratio = Fraction(str(settings.utd_ratio))  # exact: 100 * 0.29 < 29 in binary
-        self._network, target = (
-            SoftActorCritic(
-                config.network,
-                spec,
-                actions,
-                weights_generator(config.seed),
-                critic_layer_norm=settings.critic_layer_norm,
-            )
-            for _ in range(2)
-        )
-        self._targets = target.critics
-        learns_alpha = settings.ent_coef == "auto"
+
+        def make_network() -> SoftActorCritic:
+            rng, layer_norm = weights_generator(config.seed), settings.critic_layer_norm
+            return SoftActorCritic(config.network, spec, actions, rng, critic_layer_norm=layer_norm)
+
+        self._network, self._targets = make_network(), make_network().critics
         initial = settings.initial_ent_coef if settings.ent_coef == "auto" else settings.ent_coef
-        self._log_alpha = tf.Variable(math.log(initial), trainable=learns_alpha, name="log_ent_coef")
+        self._log_alpha = tf.Variable(math.log(initial), trainable=settings.ent_coef == "auto", name="log_ent_coef")
         group = ProcessGroup(self._num_envs)
-        weights = [*self._network.trainable_variables, *([self._log_alpha] if learns_alpha else [])]
+        weights = [*self._network.trainable_variables, *([self._log_alpha] if self._log_alpha.trainable else [])]
         self._optimizer = CheckedOptimizer(settings.optimizer, weights, settings.max_grad_norm, group)
         self._obs_statistics = ObsStatistics(self._network, group, enabled=config.network.normalize_obs)
         self._reward_normalizer = RewardNormalizer(self._num_envs, settings.gamma, enabled=settings.normalize_reward)
@@ -173,8 +167,8 @@ class Sac:
         """One update on a batch. seeds: [2, 2] int64, of the noise of the next actions and of those of now."""
         network, actions, alpha = self._network, self._network.actions, tf.exp(self._log_alpha)
         next_obs, obs = stack_frames(batch.next_frames), stack_frames(batch.frames)
-        min_q = min_q_of(self._targets, network.scaled(next_obs))
-        next_value = actions.soft_value(network.parameters(next_obs), min_q, alpha, seeds[0]).value
+        target_min_q = min_q_of(self._targets, network.scaled(next_obs))
+        next_value = actions.soft_value(network.parameters(next_obs), target_min_q, alpha, seeds[0]).value
         target = self._reward_normalizer.normalize(batch.reward) + batch.discount * next_value
         scaled = network.scaled(obs)
         with tf.GradientTape() as tape:
@@ -182,15 +176,19 @@ class Sac:
             parameters = network.parameters(obs)
             min_q = with_fixed_weights(min_q_of(network.critics, scaled))
             value, entropy = actions.soft_value(parameters, min_q, alpha, seeds[1])
-            target_entropy = self._target_entropy
-            if self._follows_masks:
-                num_legal = tf.reduce_sum(tf.cast(is_legal(parameters), tf.float32), axis=1)
-                target_entropy = _TARGET_ENTROPY_SHARE * tf.reduce_mean(tf.math.log(num_legal))
+            target_entropy = self._target_entropy_for(parameters)
             loss, metrics = sac_losses(q, target, value, entropy, self._log_alpha, target_entropy)
         learning_rate = linear_decay(self._settings.learning_rate, self._settings.lr_anneal_steps, self.memory.steps)
         metrics = self._optimizer.step(tape, loss, learning_rate, metrics)
         call_if(tf.math.is_finite(metrics["train/grad_norm"]), self._move_targets)
         return metrics
+
+    def _target_entropy_for(self, parameters: tf.Tensor) -> tf.Tensor | float:
+        """The target entropy for a batch: with action masks, that of its legal actions. parameters: [B, P]."""
+        if not self._follows_masks:
+            return self._target_entropy
+        num_legal = tf.reduce_sum(tf.cast(is_legal(parameters), tf.float32), axis=1)
+        return _TARGET_ENTROPY_SHARE * tf.reduce_mean(tf.math.log(num_legal))
 
     def _move_targets(self) -> None:
         """Move the target critics by `tau` towards the critics."""

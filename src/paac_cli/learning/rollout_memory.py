@@ -115,9 +115,10 @@ class RolloutMemory:
         Waits for the device where an episode was truncated, because the next step overwrites `final_obs`.
         """
         if step.truncated.any():
-            state = self._states[(step.slot - 1) % 2] if self._state_size else NO_STATE
+            t = step.slot - 1
+            state = self._states[t % 2] if self._state_size else NO_STATE
             values = self._values(self._tensor(step.final_obs), state).numpy()
-            self._final_values[step.slot - 1] = np.where(step.truncated, values, 0.0)
+            self._final_values[t] = np.where(step.truncated, values, 0.0)
         if step.slot < len(self._actions):
             return None
         first_state, last_state = self._advance_states(step) if self._state_size else (NO_STATE, NO_STATE)
