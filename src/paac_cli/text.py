@@ -34,8 +34,8 @@ def ranges(numbers: Iterable[int]) -> list[str]:
 
 
 def either(words: Sequence[str]) -> str:
-    """Two or more alternatives: "a or b", "a, b or c"."""
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+    """One or more alternatives: "a", "a or b", "a, b or c"."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def rounded(number: float) -> str:
@@ -131,14 +131,19 @@ def reason(error: Exception, named: Path | None = None) -> str:
     return error.strerror if file in (None, named) else f"{error.strerror}: {file}"
 
 
-def nearest(word: str, known: Iterable[str], count: int = 3, shown: Callable[[str], str] = str) -> str:
+def similar(word: str, known: Iterable[str], count: int = 3, cutoff: float = 0.5) -> list[str]:
+    """The `known` words closest to `word`, the closest first. cutoff: least similarity, in [0, 1]; 1 is equality."""
+    folded = {name.lower(): name for name in known}
+    return [folded[name] for name in difflib.get_close_matches(word.lower(), folded, n=count, cutoff=cutoff)]
+
+
+def nearest(word: str, known: Iterable[str], shown: Callable[[str], str] = str, cutoff: float = 0.5) -> str:
     """ "; did you mean a, b?" with the `known` words closest to `word`; empty if none is close.
 
-    shown: what the text has in place of a known word.
+    shown: what the text has in place of a known word. cutoff: as of `similar`.
     """
-    folded = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), folded, n=count, cutoff=0.5)
-    return f"; did you mean {', '.join(shown(folded[name]) for name in close)}?" if close else ""
+    close = similar(word, known, cutoff=cutoff)
+    return f"; did you mean {', '.join(map(shown, close))}?" if close else ""
 
 
 def how_to_install(extra: str) -> str:

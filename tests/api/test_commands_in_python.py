@@ -120,7 +120,7 @@ def test_a_report_and_a_video_are_those_of_the_commands(tmp_path):
 
 def test_a_failure_has_the_message_and_the_exit_code_of_the_command(tmp_path):
     with pytest.raises(
-        CommandError, match=r"(?s)paac train failed with exit code 2\n.*did you mean gamma\?"
+        CommandError, match=r"(?s)paac train failed with exit code 2\n.*did you mean algorithm\.gamma\?"
     ) as failure:
         train("cartpole", {"algorithm.gammma": 0.9}, show=None)
     assert failure.value.exit_code == 2

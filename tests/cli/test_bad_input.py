@@ -1,10 +1,15 @@
 """Wrong input gives one line that says what is wrong, exit code 2, and leaves nothing behind."""
 
+import calendar
 from pathlib import Path
 
 import pytest
+from click import Context
 from expectations import assert_one_error
 
+from command_reference import walk_commands
+from paac_cli.cli.main import main
+from paac_cli.cli.usage_hints import COMMANDS, OPTIONS
 from paac_cli.config.load import read_config
 from paac_cli.errors import RunDirectoryError
 from paac_cli.runs.run_directory import RunDirectory
@@ -31,7 +36,7 @@ PONG = ["train", "--preset", "pong"]
         (["presets", "copy", "cartpole", "/proc/version/x.yaml"], ["/proc/version/x.yaml cannot be written"]),
         (["presets", "validate", "missing.yaml"], ["no such file: missing.yaml"]),
         (["presets", "validate", "cartpol"], ["'cartpol'", "did you mean cartpole"]),
-        ([*CARTPOLE, "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),
+        ([*CARTPOLE, "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean algorithm.gamma?"]),
         ([*CARTPOLE, "--set", "algorithm.gamma"], ["--set algorithm.gamma"]),
         ([*CARTPOLE, "--set", "=1"], ["--set =1"]),
         ([*CARTPOLE, "--set", "seed=[1"], ["--set seed=[1"]),
@@ -89,8 +94,11 @@ PONG = ["train", "--preset", "pong"]
             ["bench", "sampler", "--num-envs", "2", "--num-workers", "3"],
             ["num_workers (3) must not exceed num_envs (2)"],
         ),
-        (["bench", "learner", "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),
-        (["bench", "train", "--sweep", "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean gamma"]),
+        (["bench", "learner", "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean algorithm.gamma?"]),
+        (
+            ["bench", "train", "--sweep", "--set", "algorithm.gama=1"],
+            ["algorithm.gama", "did you mean algorithm.gamma?"],
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -114,7 +122,43 @@ def test_one_line_says_what_is_wrong(args, expected, invoke, tmp_path):
         ),
         ([*CARTPOLE, "--lr=0.1"], "--set algorithm.learning_rate=VALUE"),
         ([*CARTPOLE, "--total-timesteps", "9"], "No such option --total-timesteps; did you mean --total-steps?"),
+        (
+            [*CARTPOLE, "--batch-size", "1"],
+            "; for ppo and nstep_q, --set algorithm.num_minibatches=M, where M = num_envs x num_steps / batch_size",
+        ),
+        ([*CARTPOLE, "--resume"], "No such option --resume; without it, the same command resumes a run"),
+        ([*CARTPOLE, "--continue"], "No such option --continue; without it, the same command resumes a run"),
+        ([*CARTPOLE, "--load", "x"], "--init-from begins a new run with the weights of a trained policy"),
+        ([*CARTPOLE, "--eval-freq", "9"], "--set training.evaluate_every=VALUE"),
+        ([*CARTPOLE, "--save-freq=9"], "--set training.checkpoint_every=VALUE"),
+        ([*CARTPOLE, "--wandb"], "use --set 'training.trackers=[tensorboard, wandb]'"),
+        ([*CARTPOLE, "--mlflow"], "use --set 'training.trackers=[tensorboard, mlflow]'"),
+        ([*CARTPOLE, "--tensorboard"], "TensorBoard is on by default"),
+        ([*CARTPOLE, "--gpu"], "No such option --gpu; use --device gpu"),
+        ([*CARTPOLE, "--cuda"], "No such option --cuda; use --device gpu"),
+        ([*CARTPOLE, "--device", "cuda"], "'cuda' is not one of 'auto', 'cpu', 'gpu'; did you mean gpu?"),
+        ([*CARTPOLE, "--verbose"], "metrics are shown by default, and --quiet hides them"),
+        (
+            [*CARTPOLE, "--normalize"],
+            "network.normalize_obs=true, and for rewards --set algorithm.normalize_reward=true",
+        ),
+        ([*CARTPOLE, "--render"], "`paac watch` shows a trained policy"),
+        ([*CARTPOLE, "--policy-kwargs", "x"], "--set 'network.hidden_sizes=[64, 64]', --set network.torso="),
+        ([*CARTPOLE, "--net-arch", "64"], "--set network.hidden_sizes=VALUE"),
+        ([*CARTPOLE, "--env-id", "x"], "use --env"),
+        ([*CARTPOLE, "--num-env", "3"], "No such option '--num-env'. Did you mean --num-envs?"),
+        ([*CARTPOLE, "--fersh"], "No such option '--fersh'."),
         ([*CARTPOLE, "--foo"], "No such option '--foo'."),
+        (["bench", "train", "--gpu"], "use --set training.device=gpu"),
+        (["bench", "train", "--seed", "3"], "--set seed=VALUE"),
+        (["tune", "x", *CARTPOLE[1:], "--resume"], "without it, the same command continues a study"),
+        (["eval", "x", "--best"], "the best policy of a run is the default"),
+        (["eval", "x", "--deterministic"], "use --greedy"),
+        (["eval", "x", "--render"], "`paac watch` shows games in a window"),
+        (["eval", "--checkpoint", "x"], "the run is an argument: paac eval RUN"),
+        (["watch", "--run-dir", "x"], "the run is an argument: paac watch RUN"),
+        (["record", "--run", "x"], "use --checkpoint"),
+        (["record", "--output", "x.mp4"], "the video is an argument: paac record video.mp4"),
         (["eval", "x", "--gamma", "1"], "No such option '--gamma'."),
         (["eval"], "CHECKPOINT"),
         (["eval", "x", "--episodes", "0"], "--episodes"),
@@ -151,11 +195,55 @@ def test_click_answers_wrong_usage_with_the_usage_and_an_error(args, expected, i
         (["train"], "e.g. --preset cartpole; `paac presets list`"),
         (["eval"], "e.g. runs/pong-seed1; `paac runs`"),
         (["verify"], "e.g. runs/pong-seed1; `paac runs`"),
+        (["train", "pong"], "Missing option '--preset'. Did you mean --preset pong?"),
+        (["train", "--seed", "3", "ppo/taxi"], "Did you mean --preset ppo/taxi?"),
+        (["train", "plong"], "e.g. --preset cartpole; `paac presets list`"),
+        (["tune", "space.yaml", "pong"], "Did you mean --preset pong?"),
         (["trian", "--preset", "cartpole"], "No such command 'trian'; did you mean train?"),
+        (["list"], "`paac runs` lists runs, `paac presets list` lists presets"),
+        (["resume"], "the `paac train` command that began a run also resumes it"),
+        (["continue"], "the `paac train` command that began a run also resumes it"),
+        *(
+            ([name], "`paac eval` plays games and reports the scores, `paac watch`")
+            for name in ("test", "enjoy", "play")
+        ),
+        (["version"], "use paac --version"),
+        (["help"], "use paac --help"),
+        (["zzz"], "No such command 'zzz'."),
     ],
 )
 def test_what_is_missing_or_mistyped_is_answered_with_what_to_type(args, hint, invoke):
     assert hint in invoke(*args).stderr
+
+
+def test_every_hint_is_for_an_option_or_command_that_does_not_exist():
+    options = {}
+    for _, command in walk_commands():
+        known = [option for parameter in command.params for option in parameter.opts if option.startswith("-")]
+        options[command.name] = {option.lstrip("-").replace("-", "_") for option in known}
+    for commands, names, _ in OPTIONS:
+        for command in commands.split():
+            assert options[command].isdisjoint(names.split()), command
+    assert {name for names, _ in COMMANDS for name in names.split()}.isdisjoint(main.list_commands(Context(main)))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--algorithm", "calendar:Mine"],
+        ["--set", "env.wrappers=[calendar:Mine]"],
+        ["--set", "network.torso=calendar:mine"],
+        ["--set", "training.trackers=[calendar:Mine]"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_called_like_a_module_of_python_is_named(args, invoke, tmp_path):
+    (tmp_path / "calendar.py").touch()
+    assert_one_error(
+        invoke(*CARTPOLE, *args),
+        f"cannot be imported: {'' if 'algo' in args[0] else 'AttributeError: '}module 'calendar' has no attribute",
+        f"; module 'calendar' is {calendar.__file__}, not ./calendar.py: rename your file",
+    )
 
 
 def test_a_binary_file_is_not_a_preset(invoke, tmp_path):

@@ -76,7 +76,7 @@ def test_a_study_that_is_stopped_is_continued_by_the_same_command(number, comman
 @pytest.mark.parametrize(
     ("space", "options", "message"),
     [
-        ("algorithm.gama: [0.9, 0.99]", [], "space.yaml: unknown key algorithm.gama; did you mean gamma"),
+        ("algorithm.gama: [0.9, 0.99]", [], "space.yaml: unknown key algorithm.gama; did you mean algorithm.gamma"),
         (SPACE, ["--trials", "0"], "--trials"),
         (SPACE, ["--seed", "1.5"], "--seed"),
         (SPACE, ["--preset", "nonsense"], "nonsense"),

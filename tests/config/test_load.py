@@ -207,14 +207,82 @@ def test_an_atari_preset_suggests_the_game_that_an_id_of_another_library_means(e
         ("env.wrappers=TimeLimit", "env.wrappers = 'TimeLimit': must be a list, e.g. [TimeLimit]"),
         ("network.hidden_sizes=128", "network.hidden_sizes = 128: must be a list, e.g. [128]"),
         ("lr=0.1", "unknown key lr; did you mean algorithm.learning_rate"),
-        ("algorithm.lr=0.1", "unknown key algorithm.lr; did you mean learning_rate"),
-        ("algorithm.update_epochs=4", "unknown key algorithm.update_epochs; valid keys: name"),  # paac has none
+        ("algorithm.lr=0.1", "unknown key algorithm.lr; did you mean algorithm.learning_rate?"),
+        ("algorithm.update_epochs=4", "; num_epochs is a setting of ppo or nstep_q, not of paac"),
+        ("algorithm.net_arch=[64]", "unknown key algorithm.net_arch; did you mean network.hidden_sizes?"),
+        ("algorithm.policy_kwargs={}", "the network has a section of its own, e.g. network.hidden_sizes"),
+        ("training.eval_freq=5", "unknown key training.eval_freq; did you mean training.evaluate_every?"),
+        ("training.seed=5", "unknown key training.seed; did you mean seed?"),
+        ("env.name=CartPole-v1", "unknown key env.name; valid keys: id"),
+        ("training=1000", "training = 1000: must be a mapping with the keys total_steps, log_every"),
+        ("training=1000", ", e.g. {total_steps: 1000}"),
+        ("training.stop_when=400", "must be a mapping with the keys mean_return, episodes, e.g. {mean_return: 400}"),
+        ("training.device=cuda:0", "must be 'auto', 'cpu' or 'gpu'; did you mean gpu?"),
+        ("env.wrappers=[{nam: TimeLimit}]", "unknown key env.wrappers.0.nam; did you mean env.wrappers.0.name?"),
         ("env.wrappers=[3]", "env.wrappers.0 = 3: must be a mapping"),
     ],
 )
 def test_a_setting_in_another_place_or_form_is_explained(assignment, message):
     overrides = parse_assignments([assignment])
     assert message in error_message(load_config, MINIMAL, "here.yaml", overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("a2c", "paac"), ("A3C", "paac"), ("pqn", "nstep_q"), ("q-learning", "nstep_q")]
+)
+def test_the_usual_name_of_an_algorithm_suggests_its_name_here(name, meant):
+    assert error_message(load, algorithm={"name": name}).endswith(f"; did you mean {meant}?")
+
+
+def test_a_batch_size_is_explained_for_algorithms_without_one():
+    for key in ("batch_size", "minibatch_size"):
+        for algorithm in ("ppo", "nstep_q"):
+            assert error_message(load, algorithm={"name": algorithm, key: 64}) == (
+                f"--set algorithm: unknown key algorithm.{key}; {algorithm} has no batch_size: set "
+                "algorithm.num_minibatches = num_envs x num_steps / 64"
+            )
+        assert error_message(load, algorithm={"name": "paac", key: 64}).endswith(
+            "paac has no batch_size: it learns from whole rollouts of num_envs x num_steps"
+        )
+    text = error_message(load, algorithm={"name": "dqn", "minibatch_size": 64})
+    assert text.endswith("did you mean algorithm.batch_size?")
+
+
+def test_a_name_that_leaves_the_settings_of_another_section_says_how_to_replace_the_section():
+    data = MINIMAL | {"algorithm": {"name": "ppo", "num_steps": 64, "clip_coef": 0.2, "gamma": 0.9}}
+    overrides = {"algorithm.name": "dqn", "algorithm.gama": 1}
+    left_over, typo = error_message(load_config, data, "my.yaml", overrides).splitlines()
+    assert left_over == (
+        "--set algorithm.name: dqn has no num_steps, clip_coef, which my.yaml sets for another algorithm; use "
+        "--algorithm dqn, or --set 'algorithm={name: dqn}': this replaces the whole section"
+    )
+    assert typo == "--set algorithm.gama: unknown key algorithm.gama; did you mean algorithm.gamma?"
+    data = MINIMAL | {"algorithm": {"name": "paac", "optimizer": {"name": "rmsprop", "decay": 0.9}}}
+    text = error_message(load_config, data, "my.yaml", {"algorithm.optimizer.name": "adam"})
+    assert text == (
+        "--set algorithm.optimizer.name: adam has no decay, which my.yaml sets for another algorithm.optimizer; use "
+        "--set 'algorithm.optimizer={name: adam}': this replaces the whole section"
+    )
+
+
+@pytest.mark.parametrize(
+    ("assignment", "corrected"),
+    [
+        ("network.torsos={image:impala}", "network.torsos={image: impala}"),
+        ("env.kwargs={size:5}", "env.kwargs={size: 5}"),
+        ("training.stop_when={mean_return:5 , episodes: 3}", "training.stop_when={mean_return: 5 , episodes: 3}"),
+        ("env.wrappers=[{name: A, kwargs: {a:1,b:http://c}}]", "env.wrappers=[{name: A, kwargs: {a: 1,b: http://c}}]"),
+    ],
+)
+def test_a_missing_space_after_a_colon_is_named(assignment, corrected):
+    assert error_message(parse_assignments, [assignment]) == (
+        f"--set {assignment}: write a space after the colon: --set '{corrected}'"
+    )
+
+
+def test_a_key_with_a_colon_may_be_null():
+    for value in ("{'a:1'}", "{'a:1': null}", "{a:1: null}", "{a:1: }"):
+        assert parse_assignments([f"env.kwargs={value}"]) == {"env.kwargs": {"a:1": None}}
 
 
 def test_kwargs_are_not_for_atari():

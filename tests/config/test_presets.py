@@ -61,6 +61,25 @@ def test_the_error_of_an_unknown_preset_suggests_the_nearest(wrong, right):
     assert right in text.partition("did you mean ")[2].partition("?")[0].split(", ")
 
 
+def test_a_name_before_a_slash_suggests_the_presets_behind_it():
+    for name in ("paac", "paac/"):
+        with pytest.raises(ConfigError) as caught:
+            find_preset(name)
+        assert str(caught.value) == f"unknown preset {name!r}; did you mean paac/acrobot or paac/cartpole-positions?"
+
+
+def test_a_path_without_its_suffix_suggests_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "result").mkdir(parents=True)
+    for file, name in (("runs/result/config.yaml", "runs/result"), ("my.yaml", "my"), ("mine.yml", "mine")):
+        (tmp_path / file).touch()
+        with pytest.raises(ConfigError) as caught:
+            find_preset(name)
+        assert str(caught.value) == f"unknown preset {name!r}; did you mean {file}?"
+    with pytest.raises(ConfigError, match=r"no such file: pong.yaml; did you mean pong, a preset"):
+        find_preset("pong.yaml")
+
+
 @pytest.mark.parametrize("name", ["", "../presets/pong", "/etc/passwd", "paper", "pong.yaml", "paper/", "PONG"])
 def test_only_shipped_names_and_paths_of_yaml_files_are_presets(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,15 +1,21 @@
 """Environments are found by their ids; the error of an unknown one suggests what may be meant."""
 
+import importlib
 import re
 import sys
+from pathlib import Path
 
 import gymnasium
 import pytest
 
+import odd_envs
 from paac_cli.config.atari_names import find_atari, game_ids
 from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env
 from paac_cli.errors import EnvironmentSpecError
+
+#: How messages name the module.
+ODD_ENVS = f"module 'odd_envs' ({odd_envs.__file__})"
 
 
 def message(env_id, **kwargs):
@@ -102,34 +108,34 @@ def test_an_unknown_environment_like_no_other_may_be_a_third_partys():
         ),
         (
             "odd_envs:OwnBufer-v0",
-            "odd_envs:OwnBufer-v0: module 'odd_envs' registers no environment 'OwnBufer-v0'; did you mean "
+            f"odd_envs:OwnBufer-v0: {ODD_ENVS} registers no environment 'OwnBufer-v0'; did you mean "
             "odd_envs:OwnBuffer-v0",
         ),
         (
             "odd_envs:Maze-v0",
-            "odd_envs:Maze-v0: module 'odd_envs' registers no environment 'Maze-v0'; did you mean "
+            f"odd_envs:Maze-v0: {ODD_ENVS} registers no environment 'Maze-v0'; did you mean "
             "odd_envs:Labyrinths/Maze-v0",
         ),
         (
             "odd_envs:Labyrinth/Mase-v0",
-            "odd_envs:Labyrinth/Mase-v0: module 'odd_envs' registers no environment 'Labyrinth/Mase-v0'; did you mean "
+            f"odd_envs:Labyrinth/Mase-v0: {ODD_ENVS} registers no environment 'Labyrinth/Mase-v0'; did you mean "
             "odd_envs:Labyrinths/Maze-v0",
         ),
         (
             "odd_envs:Cellar-v0",
-            "odd_envs:Cellar-v0: module 'odd_envs' registers no environment 'Cellar-v0'; did you mean "
+            f"odd_envs:Cellar-v0: {ODD_ENVS} registers no environment 'Cellar-v0'; did you mean "
             "odd_envs:Labyrinths/Cellar-v0",
         ),
         *(
             (
                 f"odd_envs:{name}",
-                f"odd_envs:{name}: module 'odd_envs' registers no environment '{name}'; register its class with "
+                f"odd_envs:{name}: {ODD_ENVS} registers no environment '{name}'; register its class with "
                 "gymnasium.register('Odd-v0', entry_point=Odd) and use odd_envs:Odd-v0",
             )
             for name in ("Odd", "Odd-v1")
         ),
         ("odd_envs.py:Odd-v0", "odd_envs.py:Odd-v0: a module is written without .py: odd_envs:Odd-v0"),
-        ("odd_envs:Odd Env", "odd_envs:Odd Env: module 'odd_envs' registers no environment 'Odd Env'"),
+        ("odd_envs:Odd Env", f"odd_envs:Odd Env: {ODD_ENVS} registers no environment 'Odd Env'"),
     ],
 )
 def test_the_error_of_a_third_partys_id_says_what_is_missing(env_id, expected):
@@ -152,8 +158,9 @@ def test_the_submodules_of_a_package_that_registers_nothing_itself_are_listed(tm
         (tmp_path / "quiet_package" / f"{name}.py").parent.mkdir(exist_ok=True)
         (tmp_path / "quiet_package" / f"{name}.py").write_text("import odd_envs\n" if name == "envs" else "")
     assert message("quiet_package:Labyrinths/Maze-v9") == (
-        "quiet_package:Labyrinths/Maze-v9: module 'quiet_package' registers no environment 'Labyrinths/Maze-v9'; it "
-        "registers none itself: name the one of its modules that does (quiet_package.envs, quiet_package.wrappers)"
+        f"quiet_package:Labyrinths/Maze-v9: module 'quiet_package' ({tmp_path}/quiet_package/__init__.py) registers no "
+        "environment 'Labyrinths/Maze-v9'; it registers none itself: name the one of its modules that does "
+        "(quiet_package.envs, quiet_package.wrappers)"
     )
     assert describe_env(EnvConfig(id="quiet_package.envs:Labyrinths/Maze-v0")).obs_shape == (1,)
 
@@ -166,6 +173,66 @@ def test_an_id_with_a_namespace_is_written_after_its_module():
         "'odd_envs' registers it"
     )
     assert describe_env(EnvConfig(id="odd_envs:Labyrinths/Maze-v0")).obs_shape == (1,)
+
+
+def test_of_many_submodules_five_are_listed():
+    text = message("email:Maze-v0")
+    assert re.search(r"\(email\.\w+(, email\.\w+){4} and \d+ more\)$", text)
+
+
+@pytest.mark.parametrize(
+    ("module", "origin"), [("imp_or_not", "imp_or_not.py"), ("calendar", "calendar.py"), ("time", None)]
+)
+def test_a_file_that_another_module_of_its_name_hides_is_named(module, origin, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "imp_or_not.py").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path), str(tmp_path / "here")])
+    monkeypatch.delitem(sys.modules, "imp_or_not", raising=False)
+    Path(f"{module}.py").touch()
+    found = importlib.import_module(module).__file__ if origin else "built into Python"
+    assert found.endswith(origin or "")
+    for name in ("Maze-v0", "Other-v1"):
+        assert message(f"{module}:{name}") == (
+            f"{module}:{name}: module '{module}' registers no environment '{name}'; module '{module}' is {found}, not "
+            f"./{module}.py: rename your file"
+        )
+
+
+def test_a_file_that_was_imported_itself_is_not_hidden(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("not_hidden.py").touch()
+    assert message("not_hidden:Maze-v0") == (
+        f"not_hidden:Maze-v0: module 'not_hidden' ({tmp_path}/not_hidden.py) registers no environment 'Maze-v0'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("env_id", "example"),
+    [
+        ("./boxy.py", "boxy:Name-v0"),
+        ("boxy.py", "boxy:Name-v0"),
+        ("envs/boxy.py", "envs.boxy:Name-v0"),
+        ("../boxy.py", "boxy:Name-v0"),
+        ("/home/me/boxy.py", "boxy:Name-v0"),
+    ],
+)
+def test_a_file_is_answered_with_its_module(env_id, example):
+    expected = f"unknown environment {env_id!r}; write its module and an id that it registers, e.g. {example}"
+    assert message(env_id) == expected
+    assert message(f"{env_id}:Boxy-v0").endswith(
+        f"a module is written without .py: {example.replace('Name-v0', 'Boxy-v0')}"
+    )
+
+
+def test_the_ids_of_the_documented_packages_suggest_their_modules():
+    page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
+    ids = {found for found in re.findall(r"--env ([\w.]+:[\w./-]+)", page) if not found.startswith("third_party:")}
+    assert len(ids) > 10
+    for env_id in ids:
+        name = env_id.partition(":")[2]
+        assert message(name).startswith(f"unknown environment {name!r}; did you mean {env_id}? ")
 
 
 @pytest.mark.parametrize("env_id", ["odd_envs:Versions-v1", "odd_envs:Versions-v3", "odd_envs:Versions"])

@@ -53,7 +53,7 @@ def test_a_file_is_read_as_ranges_and_choices(tmp_path):
         ({"algorithm.gamma": {"low": True, "high": 2}}, "low and high must be finite numbers"),
         ({"algorithm.gamma": {"low": 0, "high": 0.9, "log": True}}, "low positive"),
         ({"algorithm.gamma": {"low": 0.9, "high": 1.5}}, "space.yaml: algorithm.gamma = 1.5: must be less"),
-        ({"algorithm.gama": [0.9, 0.99]}, "space.yaml: unknown key algorithm.gama; did you mean gamma"),
+        ({"algorithm.gama": [0.9, 0.99]}, "space.yaml: unknown key algorithm.gama; did you mean algorithm.gamma"),
         ({"algorithm.max_grad_norm": {"low": 1, "high": math.inf}}, "low and high must be finite numbers"),
         ({"algorithm.max_grad_norm": [1.0, math.inf]}, "a choice is not finite"),
         ({"algorithm.gamma": [0.9]}, "1 choice; expected 2 to 50"),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from paac_cli.cli.output import discard, inform
+from paac_cli.cli.usage_hints import no_such_option
 from paac_cli.errors import BUG, PaacError
 from paac_cli.memory import memory_limit_note
 from paac_cli.text import abridged, printable
@@ -72,25 +73,6 @@ def reported(context: click.Context) -> Iterator[None]:
         context.exit(BUG if failure is None else failure.exit_code)
 
 
-def _of_a_setting(error: click.ClickException) -> str | None:
-    """The message for an unknown option that is called like a setting, if the command has `--set`."""
-    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
-        return None
-    known = [option for parameter in error.ctx.command.params for option in parameter.opts]
-    if "--set" not in known:
-        return None
-    from paac_cli.config.load import algorithms_with, keys_called
-
-    keys = keys_called(error.option_name.lstrip("-").replace("-", "_"))
-    if not keys:
-        return None
-    option = f"--{keys[0].partition('.')[2].replace('_', '-')}"
-    names = algorithms_with(keys[0])
-    whose = f" that only some algorithms have ({', '.join(names)})" if names else ""
-    what = f"did you mean {option}?" if option in known else f"it is a setting{whose}: --set {keys[0]}=VALUE"
-    return f"No such option {error.option_name}; {what}"
-
-
 @contextlib.contextmanager
 def printable_usage_errors() -> Iterator[None]:
     """In this block, errors of Click, which quote arguments, are made printable and short."""
@@ -98,7 +80,7 @@ def printable_usage_errors() -> Iterator[None]:
         yield
     except click.ClickException as error:
         message = error.format_message()
-        shown = printable(abridged(_of_a_setting(error) or message))
+        shown = printable(abridged(no_such_option(error) if isinstance(error, click.NoSuchOption) else message))
         if shown == message:
             raise
         raise click.UsageError(shown, error.ctx if isinstance(error, click.UsageError) else None) from error

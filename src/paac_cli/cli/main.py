@@ -12,7 +12,8 @@ import click
 import paac_cli
 from paac_cli.cli.failures import printable_usage_errors, reported
 from paac_cli.cli.output import flush_all, inform, prepare_standard_streams
-from paac_cli.text import nearest, reason, shorten
+from paac_cli.cli.usage_hints import instead_of_command
+from paac_cli.text import reason, shorten
 
 # One thread for NumPy's linear algebra, here and in the workers. More threads would spin while idle and compete with
 # workers that load emulators; initialising the weights then took seconds.
@@ -63,7 +64,7 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and (hint := nearest(args[0], _COMMANDS)):
+        if args and args[0] not in _COMMANDS and (hint := instead_of_command(args[0], list(_COMMANDS))):
             ctx.fail(f"No such command {shorten(repr(args[0]))}{hint}")
         return super().resolve_command(ctx, args)
 

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import contextlib
 import functools
 import math
 import os
@@ -8,6 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from paac_cli.cli.output import superfluous_words
+from paac_cli.errors import PaacError
+from paac_cli.text import shell_quoted
 
 if TYPE_CHECKING:
     from paac_cli.config.schema import SamplingConfig
@@ -26,6 +31,12 @@ class PresetName(click.ParamType):
     name = "preset"
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        from paac_cli.config.presets import find_preset
+
+        for word in superfluous_words(ctx) if ctx else []:
+            with contextlib.suppress(PaacError):
+                find_preset(word)
+                return f"Did you mean --preset {shell_quoted(word)}?"
         return "Give one, e.g. --preset cartpole; `paac presets list` names all"
 
 
@@ -35,6 +46,19 @@ preset_option = click.option(
 set_option = click.option(
     "--set", "assignments", multiple=True, metavar="KEY.SUB=VALUE", help="Override any config key; repeatable."
 )
+
+
+class Device(click.Choice):
+    """The device of the learner."""
+
+    def __init__(self) -> None:
+        super().__init__(["auto", "cpu", "gpu"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).startswith("cuda"):
+            self.fail(f"{value!r} is not one of 'auto', 'cpu', 'gpu'; did you mean gpu?", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 algorithm_option = click.option(
     "--algorithm",

@@ -43,12 +43,25 @@ def prepare_standard_streams() -> None:
         faulthandler.enable(os.dup(2))  # if a library written in C crashes, print the Python functions that called it
 
 
+_ARGUMENTS = "paac.arguments"  # key in `Context.meta` of the command line, which Click does not keep
+
+
 class ResultsOnly(click.Command):
     """A command that runs code of users and libraries, of which nothing may appear among its results."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         with kept_for_results():
             return super().invoke(ctx)
+
+
+def superfluous_words(ctx: click.Context) -> list[str]:
+    """The words on the command line of a `ResultsOnly` that belong to none of its options and arguments."""
+    _, words, _ = ctx.command.make_parser(ctx).parse_args(list(ctx.meta.get(_ARGUMENTS, ())))
+    return words
 
 
 def print_result(text: str, *, nl: bool = True) -> None:

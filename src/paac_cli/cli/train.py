@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paac_cli.cli.options import (
+    Device,
     UserPath,
     absolute,
     add_cwd_to_path_for,
@@ -73,7 +74,7 @@ _FLAGS = {
     metavar="K",
     help="With `--seeds`: train `K` at a time.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="Device of the learner.  [training.device]")
+@click.option("--device", type=Device(), help="Device of the learner.  [training.device]")
 @click.option(
     "--total-steps",
     metavar="STEPS",

@@ -51,6 +51,7 @@ from paac_cli.config.fields import (
     VfCoef,
 )
 from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RmsPropConfig
+from paac_cli.config.trust import hidden_file
 from paac_cli.import_tensorflow import import_tensorflow
 
 
@@ -498,7 +499,7 @@ def import_algorithm(name: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), class_name)
     except Exception as error:  # third-party code may raise anything while it is imported
-        raise ValueError(f"algorithm {name!r} cannot be imported: {error}") from error
+        raise ValueError(f"algorithm {name!r} cannot be imported: {error}{hidden_file(module)}") from error
     config = getattr(found, "Config", None)
     if not (isinstance(config, type) and issubclass(config, AlgorithmConfig)):
         raise ValueError(

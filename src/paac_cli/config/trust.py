@@ -44,6 +44,22 @@ def add_cwd_to_path() -> None:
             sys.path.append(here)
 
 
+def hidden_file(module: str) -> str:
+    """The end of an error about `module` if it is not the file of that name in the current directory; else empty.
+
+    That directory is searched last: a file in it that is called like a library, or a module of Python, is not imported.
+    """
+    package = module.partition(".")[0]
+    imported = sys.modules.get(package)
+    with contextlib.suppress(OSError):  # the current directory may have been deleted
+        for own in (Path(f"{package}.py"), Path(package, "__init__.py")):
+            if imported is not None and own.is_file():
+                file = getattr(imported, "__file__", None)
+                if file is None or not own.samefile(file):
+                    return f"; module {package!r} is {file or 'built into Python'}, not ./{own}: rename your file"
+    return ""
+
+
 def code_references(data: Any) -> list[CodeReference]:
     """All code that the config `data`, as parsed from YAML, may import.
 

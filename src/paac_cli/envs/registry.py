@@ -5,6 +5,7 @@ import pkgutil
 import re
 import warnings
 from dataclasses import replace
+from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
@@ -14,12 +15,33 @@ from gymnasium.envs.registration import find_highest_version, get_env_id, load_e
 
 from paac_cli.config.atari_names import find_atari, game_ids
 from paac_cli.config.env import EnvConfig
+from paac_cli.config.trust import hidden_file
 from paac_cli.envs.guard import GuardedEnv
 from paac_cli.envs.rendering import draw_without_display
 from paac_cli.errors import EnvironmentSpecError, PaacError
 from paac_cli.text import about_arguments, describe_error, how_to_install, nearest
 
 _VERSION = re.compile(r"-v[0-9]+$")  # at the end of an id
+_MAX_NAMES = 5  # of modules, in one message
+
+#: How the ids of other packages begin -> the module that registers them; see docs/environments.md.
+_MODULES = {
+    r"dm_control/": "shimmy",
+    r"MiniGrid-|BabyAI-": "minigrid",
+    r"highway-": "highway_env",
+    r"FlappyBird-": "flappy_bird_gymnasium",
+    r"Fetch[A-Z]|Hand(Reach|Manipulate)|AntMaze_|PointMaze_|AdroitHand|FrankaKitchen-": "gymnasium_robotics",
+    r"Panda[A-Z]": "panda_gym",
+    r"gym_pusht/": "gym_pusht",
+    r"Vizdoom": "vizdoom.gymnasium_wrapper",
+    r"MiniWorld-": "miniworld",
+    r"\w+BulletEnv-": "pybullet_envs_gymnasium",
+    r"Meta-World/": "metaworld",
+    r"tetris_gymnasium/": "tetris_gymnasium.envs",
+    r"deep-sea-treasure-|mo-": "mo_gymnasium",
+    r"popgym-": "popgym",
+    r"(stocks|forex)-": "gym_anytrading",
+}
 
 
 def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env[Any, Any]:
@@ -66,7 +88,7 @@ def find_registered(env_id: str) -> Registration:
             raise EnvironmentSpecError(f"unknown environment {env_id!r}{_suggest(env_id)}")
         return found
     if module.endswith(".py"):
-        raise EnvironmentSpecError(f"{env_id}: a module is written without .py: {module.removesuffix('.py')}:{name}")
+        raise EnvironmentSpecError(f"{env_id}: a module is written without .py: {_module_in(module)}:{name}")
     if not module or not name or ":" in name:
         raise EnvironmentSpecError(f"environment {env_id!r} is not written module:Name-v0")
     try:
@@ -75,12 +97,14 @@ def find_registered(env_id: str) -> Registration:
         is_missing = isinstance(error, ModuleNotFoundError) and error.name in _parents(module)
         where = "; install its package, or put it into the current directory or on PYTHONPATH" if is_missing else ""
         raise EnvironmentSpecError(
-            f"{env_id}: module {module!r} cannot be imported: {describe_error(error)}{where}"
+            f"{env_id}: module {module!r} cannot be imported: {describe_error(error)}{hidden_file(module) or where}"
         ) from error
     found = gymnasium.registry.get(name) or _latest_version(name)
     if found is None:
+        hidden = hidden_file(module)
+        shown = repr(module) if hidden else _with_file(imported)
         raise EnvironmentSpecError(
-            f"{env_id}: module {module!r} registers no environment {name!r}{_suggest_of(imported, name)}"
+            f"{env_id}: module {shown} registers no environment {name!r}{hidden or _suggest_of(imported, name)}"
         )
     return found
 
@@ -113,13 +137,16 @@ def _suggest(env_id: str) -> str:
     games = game_ids()
     if game := find_atari(env_id, games):
         return f"; did you mean {game}? Atari games are written ALE/Name-v5, and env.protocol names their rules"
+    if env_id.endswith(".py"):
+        return f"; write its module and an id that it registers, e.g. {_module_in(env_id)}:Name-v0"
+    if module := next((module for ids, module in _MODULES.items() if re.match(ids, env_id)), None):
+        return f"; did you mean {module}:{env_id}? An id of another package follows the module that registers it"
     known = [name for name, found in gymnasium.registry.items() if not _is_of_ale_py(found)]
-    similar = nearest(env_id, [*known, *games])
+    close = nearest(env_id, [*known, *games])
     namespace, slash, _ = env_id.partition("/")
     example = f", e.g. {namespace}:{env_id} if module {namespace!r} registers it" if slash else ""
     return (
-        f"{similar}{' One' if similar else '; one'} of your own, or of another package, is written module:Name-v0"
-        f"{example}"
+        f"{close}{' One' if close else '; one'} of your own, or of another package, is written module:Name-v0{example}"
     )
 
 
@@ -140,7 +167,9 @@ def _suggest_of(module: ModuleType, name: str) -> str:
             f"{module.__name__}:{class_name}-v0"
         )
     if not ids and (submodules := _submodules(module)):
-        return f"; it registers none itself: name the one of its modules that does ({', '.join(submodules)})"
+        more = f" and {len(submodules) - _MAX_NAMES:,} more" if len(submodules) > _MAX_NAMES else ""
+        names = ", ".join(submodules[:_MAX_NAMES])
+        return f"; it registers none itself: name the one of its modules that does ({names}{more})"
     return nearest(name.rpartition("/")[2], ids, shown=ids.__getitem__)
 
 
@@ -148,6 +177,19 @@ def _submodules(module: ModuleType) -> list[str]:
     """The full names of the public modules of a package; empty if `module` is not a package."""
     paths = getattr(module, "__path__", [])
     return [f"{module.__name__}.{one.name}" for one in pkgutil.iter_modules(paths) if not one.name.startswith("_")]
+
+
+def _module_in(file: str) -> str:
+    """The name of the module in a Python file: `a.b` for `./a/b.py`, and `b` if that is not below this directory."""
+    path = PurePath(file).with_suffix("")
+    is_below = not path.is_absolute() and ".." not in path.parts
+    return ".".join(path.parts) if is_below else path.name
+
+
+def _with_file(module: ModuleType) -> str:
+    """The name of `module` and its file, which may be another one than the user expects."""
+    file = getattr(module, "__file__", None)
+    return f"{module.__name__!r} ({file})" if file else repr(module.__name__)
 
 
 def _module_of(registered: Registration) -> str:

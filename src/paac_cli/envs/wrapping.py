@@ -9,6 +9,7 @@ import gymnasium
 from gymnasium import wrappers
 
 from paac_cli.config.env import WrapperConfig
+from paac_cli.config.trust import hidden_file
 from paac_cli.envs.hiding import HideElements
 from paac_cli.errors import EnvironmentSpecError
 from paac_cli.text import about_arguments, describe_error, nearest
@@ -63,4 +64,6 @@ def _find(name: str, place: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:  # third-party code may raise anything while it is imported
-        raise EnvironmentSpecError(f"{place} cannot be imported: {describe_error(error)}") from error
+        raise EnvironmentSpecError(
+            f"{place} cannot be imported: {describe_error(error)}{hidden_file(module)}"
+        ) from error

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from paac_cli.config.trust import hidden_file
 from paac_cli.errors import ConfigError
 from paac_cli.text import describe_error
 
@@ -55,7 +56,7 @@ def _import(torso: str, setting: str) -> Callable[[tuple[int, ...]], Any]:
     try:
         function = getattr(import_module(module), name)
     except Exception as error:  # a user's module may raise anything when it is imported
-        raise ConfigError(f"{setting} cannot be imported: {describe_error(error)}") from error
+        raise ConfigError(f"{setting} cannot be imported: {describe_error(error)}{hidden_file(module)}") from error
     if not callable(function):
         raise ConfigError(f"{setting} is not a function: {function!r}")
     found: Callable[[tuple[int, ...]], Any] = function

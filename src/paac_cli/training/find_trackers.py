@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterable
 
+from paac_cli.config.trust import hidden_file
 from paac_cli.errors import ConfigError, DependencyError
 from paac_cli.import_tensorflow import import_tensorflow
 from paac_cli.runs.tracking import TrackedRun, Tracker
@@ -35,7 +36,10 @@ def require_trackers(names: Iterable[str]) -> None:
             try:
                 _find(name)
             except Exception as error:  # third-party code may raise anything while it is imported
-                raise ConfigError(f"training.trackers: {name} cannot be imported: {describe_error(error)}") from error
+                hidden = hidden_file(name.partition(":")[0])
+                raise ConfigError(
+                    f"training.trackers: {name} cannot be imported: {describe_error(error)}{hidden}"
+                ) from error
 
 
 def make_tracker(name: str, run: TrackedRun) -> Tracker:
