@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import gymnasium
@@ -12,10 +13,18 @@ import odd_envs
 from paac_cli.config.atari_names import find_atari, game_ids
 from paac_cli.config.env import EnvConfig
 from paac_cli.envs.make import describe_env
+from paac_cli.envs.registry import make_registered
 from paac_cli.errors import EnvironmentSpecError
 
 #: How messages name the module.
 ODD_ENVS = f"module 'odd_envs' ({odd_envs.__file__})"
+
+
+class Undeclared(gymnasium.Env):
+    """Declares no render modes."""
+
+    metadata = {}  # noqa: RUF012
+    observation_space = action_space = gymnasium.spaces.Discrete(2)
 
 
 def message(env_id, **kwargs):
@@ -271,6 +280,15 @@ def test_an_environment_without_its_optional_packages_says_how_to_install_them(e
         f"{env_id} needs the optional packages '{extra}'; try: .venv/bin/pip install -e '.[{extra}]' in the clone of "
         f"the repository, elsewhere pip install 'CLONE[{extra}]'"
     )
+
+
+def test_an_environment_that_declares_no_render_modes_is_made_without_a_warning():
+    """Gymnasium would warn of each copy; `paac record` says what is missing."""
+    gymnasium.register("Undeclared-v0", entry_point=Undeclared, disable_env_checker=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make_registered(EnvConfig(id="Undeclared-v0"), None).close()
+    assert caught == []
 
 
 def test_an_atari_game_can_be_made_as_gymnasium_makes_it():

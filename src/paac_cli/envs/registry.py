@@ -59,6 +59,7 @@ def make_registered(config: EnvConfig, render_mode: str | None) -> gymnasium.Env
         with warnings.catch_warnings():
             # It may be able to render although its metadata does not say so; if not, there is an error.
             warnings.filterwarnings("ignore", message=".*being initialised with render_mode")
+            warnings.filterwarnings("ignore", message=".*metadata doesn't include .render_modes")
             return gymnasium.make(replace(found, entry_point=found.entry_point and _Guarded(found)), **kwargs)
     except PaacError as error:
         raise EnvironmentSpecError(f"{config.id}: {error}") from error
