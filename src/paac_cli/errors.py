@@ -45,7 +45,7 @@ class CheckpointError(PaacError):
 
 
 class UnreadableCheckpointError(CheckpointError):
-    """A checkpoint that may be valid cannot be read: memory is lacking, say, or another version of paac wrote it."""
+    """A valid checkpoint cannot be read, e.g. for lack of memory, or because another version of paac wrote it."""
 
 
 class TrustError(PaacError):

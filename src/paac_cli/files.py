@@ -215,7 +215,7 @@ def sync_file(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make the directory at `path` and its missing parents, durably. Raises OSError."""
+    """Make the directory at `path` and its missing parents; what this call makes is durable. Raises OSError."""
     if path.is_dir():
         return
     make_directory(path.parent)

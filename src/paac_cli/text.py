@@ -49,7 +49,7 @@ def format_score(score: float) -> str:
         return str(score)
     if abs(score) >= 1e7:
         return f"{score:.3g}"
-    if abs(score) < 0.1:
+    if abs(score) < 0.095:
         return f"{score + 0.0:.2g}"
     is_whole = score == round(score) or abs(score) >= 1e4
     return f"{score:,.0f}" if is_whole else f"{score:,.{1 if abs(score) >= 10 else 2}f}"
@@ -148,9 +148,7 @@ def nearest(word: str, known: Iterable[str], shown: Callable[[str], str] = str, 
 
 def how_to_install(extra: str) -> str:
     """The commands that install the optional packages `extra` of pyproject.toml."""
-    return (
-        f".venv/bin/pip install -e '.[{extra}]' in the clone of the repository, elsewhere pip install 'CLONE[{extra}]'"
-    )
+    return f".venv/bin/pip install -e '.[{extra}]' in the clone, elsewhere pip install '/path/to/clone[{extra}]'"
 
 
 def _escape(character: str) -> str:

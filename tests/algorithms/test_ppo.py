@@ -7,7 +7,7 @@ import tensorflow as tf
 from corridor import SPEC, corridor_for, make_config, run
 from paac_cli.algorithms.agent import make_agent
 from paac_cli.algorithms.paac import paac_loss
-from paac_cli.algorithms.ppo import adapted_rate, clipped_policy_loss, clipped_value_loss
+from paac_cli.algorithms.ppo import clipped_policy_loss, clipped_value_loss, ppo_loss, rate_for_kl
 from paac_cli.errors import ConfigError
 from paac_cli.networks.distributions import Categorical
 
@@ -60,7 +60,8 @@ def test_the_first_step_of_an_update_has_the_gradient_of_paac():
     with tf.GradientTape(persistent=True) as tape:
         policy_loss, _ = policy_loss_of(logits, advantage, clip_coef=1e6)
         entropy = tf.reduce_mean(Categorical(2).entropy(tf.convert_to_tensor(logits)))
-        ppo = policy_loss - 0.02 * entropy + 0.3 * value_loss_of(value, OLD_VALUE + advantage, clip_value=None)
+        value_loss = value_loss_of(value, OLD_VALUE + advantage, clip_value=None)
+        ppo = ppo_loss(policy_loss, value_loss, entropy, ent_coef=0.02, vf_coef=0.3)
         arrays = (logits, value, tf.constant(ACTION), tf.constant(advantage), OLD_VALUE + advantage)
         paac, _ = paac_loss(Categorical(2), *arrays, ent_coef=0.02, vf_coef=0.3, loss_scale=1.0)
     for variable in (logits, value):
@@ -114,7 +115,7 @@ def test_with_on_kl_adapt_the_learning_rate_follows_the_divergence_within_bounds
 
 @pytest.mark.parametrize(("kl", "expected"), [(0.021, 2e-4), (0.019, 3e-4), (0.0051, 3e-4), (0.0049, 4.5e-4)])
 def test_with_on_kl_adapt_the_learning_rate_changes_beyond_twice_and_below_half_of_the_target(kl, expected):
-    rate = adapted_rate(tf.constant(3e-4), tf.constant(kl), target_kl=0.01, max_rate=1e-3)
+    rate = rate_for_kl(tf.constant(3e-4), tf.constant(kl), target_kl=0.01, max_rate=1e-3)
     assert rate.numpy() == pytest.approx(expected)
 
 

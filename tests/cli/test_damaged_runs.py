@@ -45,17 +45,18 @@ def test_a_run_without_a_valid_checkpoint_is_not_silently_restarted(trained_copy
     assert {path: data for path, data in contents(trained_copy).items() if path.name != "config.yaml"} == before
 
 
-@pytest.mark.parametrize("change", ["format", "config"])
+@pytest.mark.parametrize("change", ["format", "config", "counters", "new_field"])
 def test_a_checkpoint_of_another_version_is_neither_skipped_nor_deleted(change, trained_copy, invoke):
     checkpoint = max(trained_copy.glob("checkpoints/step_*"))
     manifest = json.loads((checkpoint / "manifest.json").read_text())
-    other = {"format": 99, "config": manifest["config"] | {"option_of_a_newer_version": 1}}
+    other = {name: manifest[name] | {"of_a_newer_version": 1} for name in ("config", "counters")}
+    other |= {"format": 99, "new_field": 1}
     seal(checkpoint, manifest | {change: other[change]})
     before = contents(trained_copy / "checkpoints")
     resumed = invoke("train", "--preset", trained_copy / "config.yaml", "--run-dir", trained_copy)
     for result in (resumed, invoke("eval", trained_copy, "--last")):
         assert_one_error(result, str(checkpoint))
-        assert "this version of paac" in result.stderr
+        assert "version of paac" in result.stderr
     assert contents(trained_copy / "checkpoints") == before
 
 

@@ -1,12 +1,14 @@
 """Settings that are valid but probably not intended give a warning."""
 
+import shlex
+
 import numpy as np
 import pytest
 
 from minimal_config import load
 from paac_cli.config.advice import advice
 from paac_cli.config.algorithms import AlgorithmConfig
-from paac_cli.config.load import read_config
+from paac_cli.config.load import parse_assignments, read_config
 from paac_cli.config.presets import find_preset, preset_names
 from paac_cli.spec import EnvSpec, ImageSpec, discrete_action
 
@@ -152,9 +154,18 @@ def test_where_images_are_flattened_their_channels_may_be_anywhere():
 def test_an_image_that_becomes_a_part_of_a_vector_is_warned_of(shape, torso):
     observations = spec((99,), image(shape, "arm.camera"))
     assert advice(load(), observations) == [
-        "the image 'arm.camera' of observations becomes a part of one vector; use --set "
-        f"'network.torsos={{arm.camera: {torso}}}'"
+        "images in observations ('arm.camera') become parts of one vector; use --set "
+        f"""'network.torsos={{"arm.camera": "{torso}"}}'"""
     ]
+
+
+def test_the_advice_about_images_in_vectors_keeps_other_torsos_and_can_be_followed():
+    """The parts of a Tuple are called "0", "1" and so on, which YAML without quotes would take for numbers."""
+    observations = spec((99,), image(name="0"), image((30, 30, 3), name="1"), image(name="2"))
+    (text,) = advice(load(network__torsos={"2": "nature"}), observations)
+    setting = shlex.split(text.partition("use ")[2])
+    assert setting == ["--set", 'network.torsos={"2": "nature", "0": "nature", "1": "impala"}']
+    assert advice(load(network__torsos=parse_assignments(setting[1:])["network.torsos"]), observations) == []
 
 
 # --- pixels that are not scaled

@@ -277,8 +277,8 @@ def test_an_environment_without_its_optional_packages_says_how_to_install_them(e
     for module in [name for name in sys.modules if name.startswith(f"gymnasium.envs.{extra}")]:
         monkeypatch.delitem(sys.modules, module)
     assert message(env_id) == (
-        f"{env_id} needs the optional packages '{extra}'; try: .venv/bin/pip install -e '.[{extra}]' in the clone of "
-        f"the repository, elsewhere pip install 'CLONE[{extra}]'"
+        f"{env_id} needs the optional packages '{extra}'; try: .venv/bin/pip install -e '.[{extra}]' in the clone, "
+        f"elsewhere pip install '/path/to/clone[{extra}]'"
     )
 
 

@@ -120,7 +120,7 @@ def test_where_rows_are_rare_there_are_lines_about_the_progress(monkeypatch, cap
     (row,) = (index for index, line in enumerate(lines) if "return " in line)
     assert 0 < row < len(lines) - 1
     assert all(
-        re.match(r"\d+ of 1,000 steps   \d+ steps/s .* first metrics at step 100$", line) for line in lines[:row]
+        re.match(r"\d+ of 1,000 steps   \d+ steps/s .* first metrics after step 100$", line) for line in lines[:row]
     )
     assert lines[row + 1].startswith("100 of 1,000 steps   ")  # the row is known to be of this step
     assert "first metrics" not in lines[row + 1]

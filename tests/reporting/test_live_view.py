@@ -34,7 +34,7 @@ def test_80_columns():
     assert drawn(80, 24)[:3] == [
         "ALE/Pong-v5, paac, in runs/pong-seed1",
         f"{'━' * 29}{'╌' * 45}  40 %",
-        "40,000 of 100,000 steps   1,000 steps/s   0:00:42   at most 0:00:58 left",
+        "40,000 of 100,000 steps   1,000 steps/s   0:00:42   at most 0:01:00 left",
     ]
     assert drawn(80, 24)[3:] == [
         f"        {CURVE}",
@@ -59,7 +59,7 @@ def test_the_curve_has_one_character_per_row_until_it_fills_the_line():
 def test_40_columns_less_the_margin():
     lines = drawn(37, 24)
     assert lines[1] == f"{'━' * 12}{'╌' * 19}  40 %"
-    assert lines[2:5] == ["40,000 of 100,000 steps", "1,000 steps/s   0:00:42", "at most 0:00:58 left"]
+    assert lines[2:5] == ["40,000 of 100,000 steps", "1,000 steps/s   0:00:42", "at most 0:01:00 left"]
     assert "        limited by: emulator 61 %" in lines
     assert "return  39.00 (last 100 games)" in lines
     assert any(line.startswith("hint    since step 1,000") for line in lines)
@@ -79,7 +79,7 @@ def test_it_fits_terminals_of_any_size(width, height, glyphs):
 
 
 def test_what_matters_most_is_kept_where_lines_lack():
-    progress = "40,000 of 100,000 steps   1,000 steps/s   0:00:42   at most 0:00:58 left"
+    progress = "40,000 of 100,000 steps   1,000 steps/s   0:00:42   at most 0:01:00 left"
     returns = "return  39.00 (last 100 games)   from 0.00 to 39.00 so far   400 games"
     assert drawn(80, 1) == [progress]
     assert drawn(80, 2) == [progress, returns]
@@ -121,10 +121,10 @@ def test_the_ascii_view_has_only_ascii_characters():
 def test_before_the_first_row():
     assert drawn(80, 24, RunMoment(LearningHistory(), waited=7.0)) == [
         PLAN.title,
-        "first metrics at step 1,000   0:00:07",
+        "first metrics after step 1,000   0:00:07",
     ]
     resumed = replace(PLAN, start=40_320)
-    assert drawn(80, 24, RunMoment(LearningHistory()), resumed)[1:] == ["first metrics at step 41,000   0:00:00"]
+    assert drawn(80, 24, RunMoment(LearningHistory()), resumed)[1:] == ["first metrics after step 41,000   0:00:00"]
 
 
 def test_before_the_first_row_steps_are_counted():
@@ -133,7 +133,7 @@ def test_before_the_first_row_steps_are_counted():
         PLAN.title,
         f"{'╌' * 74}   0 %",
         "400 of 100,000 steps   40 steps/s   0:00:10   at most 0:41:30 left",
-        "first metrics at step 1,000   0:00:10",
+        "first metrics after step 1,000   0:00:10",
     ]
 
 
@@ -169,7 +169,7 @@ def test_before_the_first_games():
 
 def test_the_time_left_is_that_at_the_present_speed_and_never_negative():
     slow = RunMoment(history_of(rows(40, every=1)), waited=10.0)
-    assert "at most 27:45:50 left" in drawn(80, 24, slow)[2].replace("1 day, 3:", "27:")
+    assert "at most 27:46:00 left" in drawn(80, 24, slow)[2].replace("1 day, 3:", "27:")
     late = RunMoment(history_of([Row(100_200, METRICS)]), waited=99.0)
     assert "100,200 of 100,000 steps" in drawn(80, 24, late)[2]
     assert drawn(80, 24, late)[2].endswith("at most 0:00:00 left")

@@ -87,7 +87,19 @@ def clipped_value_loss(
     return tf.reduce_mean(squared_error)
 
 
-def adapted_rate(rate: tf.Tensor, kl: tf.Tensor, *, target_kl: float, max_rate: float) -> tf.Tensor:
+def ppo_loss(
+    policy_loss: tf.Tensor,
+    value_loss: tf.Tensor,
+    entropy: tf.Tensor,
+    *,
+    ent_coef: tf.Tensor | float,
+    vf_coef: float,
+) -> tf.Tensor:
+    """The loss [] of a batch; all arguments []."""
+    return policy_loss - ent_coef * entropy + vf_coef * value_loss
+
+
+def rate_for_kl(rate: tf.Tensor, kl: tf.Tensor, *, target_kl: float, max_rate: float) -> tf.Tensor:
     """The learning rate [] after an update that has changed the policy by the KL divergence `kl` [].
 
     rate / 1.5 if kl > 2 * target_kl; rate * 1.5 if kl < target_kl / 2; but at least 1e-6 and at most `max_rate`.
@@ -213,7 +225,7 @@ class Ppo:
             )
             entropy = tf.reduce_mean(distribution.entropy(parameters))
             ent_coef = linear_decay(settings.ent_coef, settings.ent_anneal_steps, steps)
-            loss = policy_loss - ent_coef * entropy + settings.vf_coef * value_loss
+            loss = ppo_loss(policy_loss, value_loss, entropy, ent_coef=ent_coef, vf_coef=settings.vf_coef)
         if settings.adapts_to_kl is not None:
             learning_rate = tf.convert_to_tensor(self._adapted_rate)
         else:
@@ -230,7 +242,5 @@ class Ppo:
     def _adapt_rate_graph(self, kl: tf.Tensor) -> None:
         settings = self._settings
         assert settings.adapts_to_kl is not None
-        rate = adapted_rate(
-            self._adapted_rate, kl, target_kl=settings.adapts_to_kl, max_rate=settings.max_learning_rate
-        )
+        rate = rate_for_kl(self._adapted_rate, kl, target_kl=settings.adapts_to_kl, max_rate=settings.max_learning_rate)
         self._adapted_rate.assign(rate)

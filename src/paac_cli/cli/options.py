@@ -132,7 +132,7 @@ class PlayLimits(NamedTuple):
     max_steps: int | None
     worker_timeout: float | None
 
-    def applied_to(self, sampling: "SamplingConfig") -> "SamplingConfig":
+    def for_playing(self, sampling: "SamplingConfig") -> "SamplingConfig":
         """The run's `sampling` for this machine, which may have other cores, with the timeout that the user has set."""
         timeout = sampling.worker_timeout if self.worker_timeout is None else self.worker_timeout
         return sampling.model_copy(update={"num_workers": "auto", "worker_timeout": timeout})

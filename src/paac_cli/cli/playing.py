@@ -39,7 +39,7 @@ def play_games(
     from paac_cli.sampling.describe import describe
 
     config = trained.config
-    spec = describe(config.env, limits.applied_to(config.sampling))
+    spec = describe(config.env, limits.for_playing(config.sampling))
     with open_games(config, spec, limits, episodes=episodes, greedy=greedy, seed=seed) as play:
         return play(trained.policy)
 
@@ -60,7 +60,7 @@ def open_games(
         evaluation_pool(
             Games(config.env, seed, config.info_keys, limits.max_steps),
             spec,
-            limits.applied_to(config.sampling),
+            limits.for_playing(config.sampling),
             episodes=episodes,
             num_envs=limits.num_envs,
             log=print_event,

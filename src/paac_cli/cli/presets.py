@@ -76,10 +76,10 @@ def copy(name: str, file: Path) -> None:
     text = read_preset(name)
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file}: a preset needs the suffix .yaml or .yml; try {file.with_suffix('.yaml')}")
-    if file.exists() or file.is_symlink():
-        raise ConfigError(f"{file} already exists; choose another name or delete it first")
     try:
         make_directory(file.parent)
+        if file.exists() or file.is_symlink():
+            raise ConfigError(f"{file} already exists; choose another name or delete it first")
         create_synced(file, text.encode())
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {reason(error, file)}") from error

@@ -142,7 +142,7 @@ def record(
     from paac_cli.sampling.describe import describe, require_renderable
 
     config = policies[-1].config
-    sampling = limits.applied_to(config.sampling)
+    sampling = limits.for_playing(config.sampling)
     require_renderable(config.env, sampling, needs_frame_rate=fps is None)
     spec = describe(config.env, sampling)
 

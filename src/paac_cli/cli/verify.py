@@ -77,11 +77,12 @@ def verify(run: Path, from_start: bool, worker_timeout: float | None, trusted: C
             inform("A worker is killed on purpose in each part that is long enough")
         retrained, segments = _retrain(interval, copy, worker_timeout, stop, ranks)
         ranks.finish()
-        if not ranks.is_first:
-            click.get_current_context().exit(stop.exit_code)
         if retrained is None:
-            inform("Stopped: nothing has been verified")
+            if ranks.is_first:
+                inform("Stopped: nothing has been verified")
             click.get_current_context().exit(stop.exit_code)
+        if not ranks.is_first:
+            return
         comparisons = [
             *compare(interval.end, retrained),
             compare_metrics(rows, dict(read_metrics(copy.metrics_csv))),

@@ -61,7 +61,7 @@ def watch(
     require_display()
     path, trained = find_policy(checkpoint or newest_run(RUNS), last=last, warn=warn, trusted=trusted)
     config = trained.config
-    sampling = PlayLimits(1, None, worker_timeout).applied_to(config.sampling)
+    sampling = PlayLimits(1, None, worker_timeout).for_playing(config.sampling)
     with Window(f"paac watch {path}") as window:
         require_renderable(config.env, sampling, needs_frame_rate=fps is None)
         spec = describe(config.env, sampling)

@@ -1,7 +1,7 @@
 """Warnings about settings that are valid but probably not intended."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,10 +99,8 @@ def _on_images(config: RunConfig, spec: EnvSpec) -> Iterator[str]:
     if config.network.torso == "mlp" and len(shape) == 3:
         or_nips = ", or nips" if _torso_for(shape) == "nature" else ""
         yield f"torso 'mlp' flattens images {list(shape)}; use --set network.torso={_torso_for(shape)}{or_nips}"
+    yield from _on_images_in_vectors(config, spec.images)
     for image in spec.images:
-        if image.name and image.name not in config.network.torsos:
-            torso = shell_quoted(f"network.torsos={{{image.name}: {_torso_for(image.shape)}}}")
-            yield f"the image {image.name!r} of observations becomes a part of one vector; use --set {torso}"
         subject = f"the part {image.name!r} of observations has" if image.name else "observations have"
         if image.is_ambiguous and _is_read_as_image(config, image):
             yield (
@@ -115,6 +113,14 @@ def _on_images(config: RunConfig, spec: EnvSpec) -> Iterator[str]:
                 f"return uint8 from the environment, divide by {image.high:g} in it, or use "
                 "--set network.normalize_obs=true"
             )
+
+
+def _on_images_in_vectors(config: RunConfig, images: Sequence[ImageSpec]) -> Iterator[str]:
+    torsos = {one.name: _torso_for(one.shape) for one in images if one.name and one.name not in config.network.torsos}
+    if torsos:
+        parts = ", ".join(map(repr, torsos))
+        setting = shell_quoted(f"network.torsos={json.dumps({**config.network.torsos, **torsos})}")
+        yield f"images in observations ({parts}) become parts of one vector; use --set {setting}"
 
 
 def _torso_for(shape: tuple[int, ...]) -> str:

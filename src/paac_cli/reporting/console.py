@@ -107,7 +107,7 @@ class LiveView:
     def _draw(self, width: int, height: int) -> Sequence[Text]:
         now, sign = time.monotonic(), self._watch.sign
         hint = f"{sign.symptom}; {sign.advice}" if sign else ""
-        steps, waited = (0, 0.0) if self._has_ended else (self._steps(), now - self._row_at)
+        steps, waited = (None, 0.0) if self._has_ended else (self._steps(), now - self._row_at)
         moment = RunMoment(self._history, steps, waited, hint, self._event, now - self._event_at, self._has_ended)
         return draw(self._plan, moment, width, height, self._glyphs)
 

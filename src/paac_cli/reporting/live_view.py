@@ -43,7 +43,7 @@ class RunMoment(NamedTuple):
     """What the view shows at one moment."""
 
     history: LearningHistory
-    steps: int = 0  #: so far; those since the latest row have no metrics yet
+    steps: int | None = None  #: so far, of which those since the latest row have no metrics; None: as in that row
     waited: float = 0.0  #: seconds since the latest row of metrics, or since the start of training
     hint: str = ""  #: empty if no sign says that learning has stalled
     event: str = ""  #: the latest one; empty if there was none
@@ -106,8 +106,9 @@ def limited_by(row: Row, environments: str) -> str:
 def _blocks(plan: RunPlan, moment: RunMoment, width: int, glyphs: Glyphs) -> Iterator[_Block]:
     history, row = moment.history, moment.history.latest
     yield _Block(6, [Text(one_line(plan.title), style="bold")])
-    if row is not None or (moment.steps > plan.start and not moment.has_ended):
-        share = _steps_so_far(plan, moment) / plan.total_steps
+    steps = _steps_so_far(plan, moment)
+    if row is not None or (steps > plan.start and not moment.has_ended):
+        share = steps / plan.total_steps
         done, left = progress_bar(share, width - 6, glyphs)
         yield _Block(2, [Text.assemble((done, "green"), (left, "dim"), f"{_percent(min(share, 1.0)):>6}")])
         yield _Block(0, _flow(_progress(plan, moment), width))
@@ -130,12 +131,13 @@ def _blocks(plan: RunPlan, moment: RunMoment, width: int, glyphs: Glyphs) -> Ite
 
 def _steps_so_far(plan: RunPlan, moment: RunMoment) -> int:
     row = moment.history.latest
-    return max(moment.steps, plan.start if row is None else row.steps)
+    known = plan.start if row is None else row.steps
+    return known if moment.steps is None else max(moment.steps, known)
 
 
 def _first_metrics(plan: RunPlan) -> str:
     steps = min((plan.start // plan.log_every + 1) * plan.log_every, plan.total_steps)
-    return f"first metrics at step {steps:,}"
+    return f"first metrics after step {steps:,}"
 
 
 def _progress(plan: RunPlan, moment: RunMoment) -> list[str]:
@@ -147,8 +149,7 @@ def _progress(plan: RunPlan, moment: RunMoment) -> list[str]:
     timing = [clock(seconds)] if math.isfinite(seconds) else []
     if speed > 0:
         bound = "at most" if plan.may_end_earlier else "about"
-        # Since the latest row, as many seconds have passed as the speed says; the last rollout may pass total_steps.
-        seconds_left = max((plan.total_steps - known) / speed - waited, 0.0)
+        seconds_left = max(plan.total_steps - steps, 0) / speed  # the last rollout may go beyond total_steps
         left = [] if moment.has_ended else [f"{bound} {clock(seconds_left)} left"]
         timing = [f"{speed:,.0f} steps/s", *timing, *left]
     return [f"{steps:,} of {plan.total_steps:,} steps", *timing]

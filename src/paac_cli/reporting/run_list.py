@@ -1,5 +1,6 @@
 """Lists runs: what `paac runs` shows."""
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +85,8 @@ def format_runs(runs: Sequence[dict[str, Any]], width: int | None) -> str:
 def _without_traceback(reason: str) -> str:
     """The lines of `reason` that are not part of a traceback, as one line."""
     lines = [line for line in reason.splitlines() if line and not line[0].isspace()]
-    return ". ".join(line for line in lines if not line.startswith("Traceback (most recent call last)"))
+    lines = [line for line in lines if not line.startswith("Traceback (most recent call last)")]
+    return re.sub(r"([^:.])\n", r"\1. ", "\n".join(lines)).replace("\n", " ")
 
 
 def _cells(run: dict[str, Any]) -> dict[str, str]:

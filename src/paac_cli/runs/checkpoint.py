@@ -244,8 +244,10 @@ def _read_head(path: Path, trusted: Container[str]) -> tuple[Manifest, RunConfig
     manifest = read_manifest(path)
     try:
         return manifest, load_config(manifest.config, f"{path / MANIFEST}: config", trusted=trusted)
-    except ConfigError as error:  # the checksum is right, so another version may have written it
-        raise UnreadableCheckpointError(f"{path} cannot be read by this version of paac: {error}") from error
+    except ConfigError as error:  # the checksum is right: another version wrote it, or code that it names is missing
+        raise UnreadableCheckpointError(
+            f"{path} cannot be read, e.g. because another version of paac wrote it: {error}"
+        ) from error
     except RecursionError as error:  # nested deeper than any config
         raise CheckpointError(f"{path} is damaged or not a checkpoint of paac: {error}") from error
 

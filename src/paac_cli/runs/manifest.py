@@ -95,6 +95,11 @@ def read_manifest(directory: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         location = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UnreadableCheckpointError(
+                f"{directory} has the field {location} in {MANIFEST}, which this version of paac does not know. "
+                "Use the version that wrote it"
+            ) from error
         raise CheckpointError(
             f"{directory} is damaged or not a checkpoint of paac: {MANIFEST}: {location}: {first['msg']}"
         ) from error

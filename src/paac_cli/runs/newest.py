@@ -25,8 +25,8 @@ def load_newest(
     """The first `count` (None: all) of `list_paths()` that `load` can read, with their paths; perhaps fewer.
 
     Warns of each damaged one and skips it. A checkpoint that disappears meanwhile is not damaged: another process has
-    saved a newer one, so the paths are listed again. Raises CheckpointError if they cannot be listed or one cannot be
-    read at present, and TrustError as `load` does.
+    saved a newer one, so the paths are listed again. Raises CheckpointError if they cannot be listed, and TrustError as
+    `load` does; and if only some are wanted, UnreadableCheckpointError instead of using an older one.
     """
     for attempts_left in reversed(range(_ATTEMPTS)):
         listing = _identify(list_paths())
@@ -54,7 +54,7 @@ def _load_first(
         except CheckpointError as error:
             if identity is None or _identify([path]) != {path: identity}:
                 return found, damages, True
-            if isinstance(error, UnreadableCheckpointError):
+            if isinstance(error, UnreadableCheckpointError) and count is not None:
                 raise
             damages.append(error)
     return found, damages, False

@@ -11,7 +11,13 @@ from typing import Self
 from paac_cli.config.load import changed_settings, read_config, to_yaml
 from paac_cli.config.schema import RunConfig
 from paac_cli.config.trust import code_names
-from paac_cli.errors import CheckpointError, PaacError, RunDirectoryError, TrustError
+from paac_cli.errors import (
+    CheckpointError,
+    PaacError,
+    RunDirectoryError,
+    TrustError,
+    UnreadableCheckpointError,
+)
 from paac_cli.events import CheckpointSaved, Warn
 from paac_cli.files import make_directory, replace_synced, sync_file
 from paac_cli.runs.checkpoint import (
@@ -21,8 +27,9 @@ from paac_cli.runs.checkpoint import (
     save_if_best,
     save_milestone,
 )
-from paac_cli.runs.checkpoint_names import is_best, list_checkpoints
+from paac_cli.runs.checkpoint_names import is_best, list_checkpoints, list_policies
 from paac_cli.runs.directory_lock import DirectoryLock
+from paac_cli.runs.manifest import read_manifest
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
 from paac_cli.text import describe_error, reason
@@ -190,10 +197,11 @@ class RunDirectory:
         """The newest valid checkpoint for a run with `config`; None if the run has none yet.
 
         Warns of each damaged checkpoint that is skipped, and of a run that died before its first checkpoint.
-        Raises CheckpointError if all are damaged, RunDirectoryError if a setting that affects learning differs, and
-        TrustError if a checkpoint references code that `config` does not.
+        Raises CheckpointError if all are damaged or another version of paac wrote one, RunDirectoryError if a setting
+        that affects learning differs, and TrustError if a checkpoint references code that `config` does not.
         """
         list_paths = partial(list_checkpoints, self.checkpoints)
+        self._require_comparable_policies()
         for _, checkpoint in load_newest(list_paths, partial(load_checkpoint, trusted=code_names(config)), warn):
             self._require_same(checkpoint.config, config)
             return checkpoint
@@ -202,6 +210,16 @@ class RunDirectory:
         if self.is_run:
             warn(f"the run in {self.path} has no checkpoint yet; it starts over")
         return None
+
+    def _require_comparable_policies(self) -> None:
+        """Raise CheckpointError now if the best policy so far cannot be compared with later ones."""
+        for path in list_policies(self.checkpoints):
+            try:
+                read_manifest(path)
+            except UnreadableCheckpointError:
+                raise
+            except CheckpointError:
+                continue  # it is damaged, so the next policy replaces it
 
     def _require_same(self, old: RunConfig, new: RunConfig) -> None:
         """Raises RunDirectoryError if a run with config `old` cannot continue with config `new`."""

@@ -13,5 +13,5 @@ class Games(NamedTuple):
     seed: int
     info_keys: tuple[str, ...] = ()  #: numbers of `info` to report at the end of a game
     max_steps: int | None = None  #: agent steps after which a game is truncated
-    #: Indices of the first environment and of the first worker in the whole run; some indices of workers may be unused.
+    #: Where the environments and the workers of the pool begin in the whole run. Indices of workers may have gaps.
     first: Copy = FIRST_COPY

@@ -67,9 +67,7 @@ def train(training: Training, resume_from: Checkpoint | None) -> bool:
     if failure is not None:
         steps = training.progress.steps
         place = "evaluation" if session.evaluation_due else "rollout"
-        saved = (
-            f"\nThe run is saved at step {steps:,}, before this {place}; the same command resumes it" if steps else ""
-        )
+        saved = f"\nThe run is saved at step {steps:,}, before this {place}" if steps else ""
         raise WorkerError(f"{failure}{saved}") from failure
     return session.is_finished and not session.evaluation_due
 
@@ -142,7 +140,7 @@ class _Session:
     def train_on_rollout(self) -> None:
         """Play one rollout and learn from it. A single rank abandons the rollout when a stop becomes urgent.
 
-        Raises WorkerError or StoppedError, and then `progress` is unchanged; or LearningError.
+        Raises WorkerError or StoppedError, and then `progress` has no more steps; or LearningError.
         """
         training, progress = self._training, self._training.progress
         length, played, updates = training.config.algorithm.rollout_length, [], []
@@ -196,6 +194,7 @@ class _Session:
 
     def save_last_rollout(self) -> None:
         """Save the state after the last complete rollout. Raises RunDirectoryError."""
+        self._training.progress.steps_of_rollout = 0
         if self.is_unsaved:
             self._training.agent.memory.rewind(self._training.progress.steps)
             self._save(may_be_best=self.is_finished)
