@@ -128,7 +128,7 @@ def test_a_traceback_is_shown_for_processes_that_a_command_starts(command, paac,
 def test_the_reason_of_a_failure_is_one_line_without_its_traceback():
     reason = "worker 0 failed:\nTraceback (most recent call last):\n  File 'x.py', line 3\n    y\nKeyError: 8\nSaved"
     table = format_runs([{"run": "seed1", "error": reason}], None)
-    assert table.splitlines()[-1] == "seed1: worker 0 failed: KeyError: 8 Saved"
+    assert table.splitlines()[-1] == "seed1: worker 0 failed: KeyError: 8. Saved"
 
 
 def test_runs_of_all_kinds_are_listed(trained, invoke, tmp_path):

@@ -133,15 +133,6 @@ def test_ctrl_c_while_workers_start_exits_without_waiting_for_tensorflow(delay, 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_fresh_run_that_is_stopped_says_how_to_resume_it(start_training, tmp_path):
-    """The same command would begin anew."""
-    session = start_training(tmp_path / "run", "--fresh")
-    session.wait_until((tmp_path / "run" / "metrics.csv").exists)
-    session.send(signal.SIGINT)
-    assert session.wait(20) == 130
-    assert "Stopped. Run the same command without --fresh to resume" in session.output
-
-
 def test_sigusr1_before_training_has_the_exit_code_for_a_requeue(start_training, tmp_path):
     session = start_training(tmp_path / "run")
     has_handler = 1 << (signal.SIGUSR1 - 1)

@@ -176,6 +176,21 @@ def test_quiet_and_log_json_exclude_each_other(invoke):
     assert "--quiet and --log-json exclude each other" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("steps", "fresh", "advice"),
+    [
+        (100, False, "the same command to resume"),
+        (100, True, "the same command without --fresh to resume"),  # with it, the run would begin anew
+        (0, True, "the same command to start again"),
+    ],
+)
+def test_a_stopped_run_says_how_to_go_on(steps, fresh, advice, trained, capsys):
+    progress = Progress(None)
+    progress.steps = steps
+    TrainOutput("text").print_result(read_config(trained / "config.yaml"), progress, trained, 130, fresh=fresh)
+    assert capsys.readouterr().out.endswith(f"Stopped. Run {advice}\n")
+
+
 def test_a_resumed_run_shows_its_earlier_sessions(trained, total_steps):
     config = read_config(trained / "config.yaml")
     spec = EnvSpec((4,), "float32", discrete_action(("left", "right")), fps=50.0)

@@ -27,7 +27,7 @@ METRICS = {
     "rollout/ep_rew_mean": "mean raw score of the last 100 games",
     "rollout/ep_len_mean": "mean length of the last 100 games, in agent steps",
     "rollout/episodes": "games finished since the start of the run",
-    "rollout/reward_min": "smallest reward in the latest rollout (`dqn`, `sac`: the latest step), as the agent gets it",
+    "rollout/reward_min": "smallest reward in the latest rollout (one step, for algorithms with a replay buffer)",
     "rollout/reward_max": "largest reward there",
     "rollout/success_rate": 'fraction of the last 100 games with `info["is_success"]`, of those that report it',
     "eval/ep_rew_mean": "mean raw score of the games of an evaluation",
