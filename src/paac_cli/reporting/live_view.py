@@ -143,8 +143,8 @@ def _first_metrics(plan: RunPlan) -> str:
 def _progress(plan: RunPlan, moment: RunMoment) -> list[str]:
     """How many steps there were, how fast, since when, and how long the rest may take."""
     history, row, waited = moment.history, moment.history.latest, moment.waited
-    known, steps = plan.start if row is None else row.steps, _steps_so_far(plan, moment)
-    speed = history.steps_per_second if row else (steps - known) / max(waited, 0.1)
+    steps = _steps_so_far(plan, moment)
+    speed = history.steps_per_second if row else (steps - plan.start) / max(waited, 0.1)
     seconds = waited + (row.seconds if row else 0.0)
     timing = [clock(seconds)] if math.isfinite(seconds) else []
     if speed > 0:
