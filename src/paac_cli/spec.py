@@ -74,6 +74,7 @@ class EnvSpec(NamedTuple):
     parts: tuple[ObsPart, ...] = ()  #: entries of a Dict or Tuple observation, in the order of the vector
     images: tuple[ImageSpec, ...] = ()  #: all images in an observation
     step_seconds: float | None = None  #: what a step took when it was tried; None if that is not known
+    ignores_mask: bool = False  #: whether a trial has found an action mask although `env.action_mask` is false
     unmasked_shape: tuple[int, ...] | None = None  #: if observations end with an action mask: their shape without it
 
     @property

@@ -38,6 +38,12 @@ def test_evaluations_that_never_happen_are_warned_of(every, is_warned):
     assert ["never evaluated" in text for text in warnings] == [True] * is_warned
 
 
+def test_an_action_mask_that_is_ignored_is_warned_of():
+    assert advice(load(), spec((4,))._replace(ignores_mask=False)) == []
+    (text,) = advice(load(), spec((4,))._replace(ignores_mask=True))
+    assert "--set env.action_mask=true" in text
+
+
 @pytest.mark.parametrize(("starts", "is_warned"), [(99, False), (100, True)])
 @pytest.mark.parametrize("algorithm", ["dqn", "sac"])
 def test_a_run_that_ends_before_it_learns_is_warned_of(algorithm, starts, is_warned):

@@ -38,6 +38,11 @@ def test_steps_are_tried_only_to_choose_the_number_of_workers():
     assert describe(EnvConfig(id="ALE/Pong-v5"), auto).step_seconds is None
 
 
+@pytest.mark.parametrize(("is_used", "ignores"), [(True, False), (False, True)])
+def test_a_trial_finds_an_action_mask_that_is_ignored(is_used, ignores):
+    assert describe(EnvConfig(id="Taxi-v4", action_mask=is_used), SamplingConfig()).ignores_mask is ignores
+
+
 @pytest.mark.parametrize("action", ["raise", "exit", "os exit", "crash", "hang", "hang in C"])
 @pytest.mark.parametrize("call", ["reset", "step"])
 def test_an_environment_that_fails_in_the_trial_is_left_to_the_run(call, action):

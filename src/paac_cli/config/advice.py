@@ -35,7 +35,7 @@ def advice(config: RunConfig, spec: EnvSpec | None = None) -> list[str]:
 
     spec: of the environment; None if it is not known, and then some checks are skipped.
     """
-    of_spec = [] if spec is None else _on_images(config, spec)
+    of_spec = [] if spec is None else [*_on_ignored_mask(spec), *_on_images(config, spec)]
     return [
         *_on_learning_rate(config),
         *_on_learning_starts(config),
@@ -91,6 +91,14 @@ def _on_hidden_motion(config: RunConfig) -> Iterator[str]:
         yield (
             "with env.frame_stack=1 an observation shows no motion, and the policy does not remember earlier ones; use "
             "--set network.recurrent={}, or a larger frame_stack"
+        )
+
+
+def _on_ignored_mask(spec: EnvSpec) -> Iterator[str]:
+    if spec.ignores_mask and spec.action.num_actions is not None:
+        yield (
+            "the environment reports its legal actions in info['action_mask'], which env.action_mask=false ignores; to "
+            "choose among legal actions only, use --set env.action_mask=true"
         )
 
 

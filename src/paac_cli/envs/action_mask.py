@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from paac_cli.errors import EnvironmentSpecError, EnvOutputError
 from paac_cli.spec import EnvSpec
 
-_KEY = "action_mask"
+MASK_KEY = "action_mask"  #: of `info`
 
 
 class MaskWriter:
@@ -38,21 +38,21 @@ class MaskWriter:
 
         steps: of the episode so far.
         """
-        mask = info.get(_KEY) if isinstance(info, dict) else None
+        mask = info.get(MASK_KEY) if isinstance(info, dict) else None
         when = f"after step {steps} of the episode" if steps else "at reset"
         if not isinstance(mask, np.ndarray) or mask.shape != (self._num_actions,) or mask.dtype.kind not in "biu":
             hint = "; if this environment has no masks, set env.action_mask to false" if mask is None else ""
             raise EnvOutputError(
-                f"{when}: info[{_KEY!r}] is {_shown(mask)}; expected an array of {self._num_actions} integers or "
+                f"{when}: info[{MASK_KEY!r}] is {_shown(mask)}; expected an array of {self._num_actions} integers or "
                 f"booleans, 1 for a legal action and 0 for any other{hint}"
             )
         if not steps and not np.isin(mask, (0, 1)).all():  # only at a reset, for speed: a convention does not change
             raise EnvOutputError(
-                f"{when}: info[{_KEY!r}] is {mask.tolist()}; expected 1 for a legal action and 0 for any other"
+                f"{when}: info[{MASK_KEY!r}] is {mask.tolist()}; expected 1 for a legal action and 0 for any other"
             )
         if not mask.any():
             raise EnvOutputError(
-                f"{when}: no action is legal: info[{_KEY!r}] is all 0, but the episode has not terminated"
+                f"{when}: no action is legal: info[{MASK_KEY!r}] is all 0, but the episode has not terminated"
             )
         out[self._size :] = mask != 0
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paac_cli.config.env import EnvConfig
-from paac_cli.envs.action_mask import MaskWriter
+from paac_cli.envs.action_mask import MASK_KEY, MaskWriter
 from paac_cli.envs.carried_state import is_known_to_carry_state
 from paac_cli.envs.env import Action, FrameHook, Outcome
 from paac_cli.envs.images import describe_images
@@ -84,6 +84,11 @@ class GymEnv:
     def info_numbers(self, keys: Sequence[str]) -> list[float]:
         info = self._info if isinstance(self._info, Mapping) else {}
         return [_as_number(info.get(key)) for key in keys]
+
+    @property
+    def ignores_mask(self) -> bool:
+        """Whether the environment reports an action mask although `env.action_mask` is false."""
+        return self._mask is None and isinstance(self._info, Mapping) and MASK_KEY in self._info
 
     def prepare(self) -> bool:
         return False

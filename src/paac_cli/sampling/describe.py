@@ -1,15 +1,18 @@
 """What is known of an environment before a run: it is made, and played, in a process of its own."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
-from paac_cli.envs.make import describe_env, make_env
-from paac_cli.envs.speed import try_steps
+from paac_cli.envs.make import describe_env
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerError
 from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.isolated import isolated
 from paac_cli.spec import Determinism, EnvSpec
+
+if TYPE_CHECKING:
+    from paac_cli.envs.speed import Trial
 
 _CLOSE_TIMEOUT = 5.0  # seconds for an environment that has hardly played, and so has nothing to save
 _STEPS_TIMEOUT = 10.0  # seconds to try how long a step takes
@@ -33,7 +36,8 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
             raise EnvironmentSpecError(f"{config.id} cannot be made:\n{error}") from None
         if tries_steps:
             try:
-                spec = spec._replace(step_seconds=next(run.values(min(sampling.worker_timeout, _STEPS_TIMEOUT))))
+                trial: Trial = next(run.values(min(sampling.worker_timeout, _STEPS_TIMEOUT)))
+                spec = spec._replace(**trial._asdict())
             except (PaacError, ChildFailedError):  # the run will report it
                 return spec
         run.finish(min(sampling.close_timeout, _CLOSE_TIMEOUT))
@@ -86,8 +90,12 @@ def _require_renderable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[N
     yield
 
 
-def _describe(config: EnvConfig, tries_steps: bool) -> Iterator[EnvSpec | float]:
-    env = make_env(config)
+def _describe(config: EnvConfig, tries_steps: bool) -> Iterator["EnvSpec | Trial"]:
+    from paac_cli.envs.gym import GymEnv
+    from paac_cli.envs.placeholders import fill_placeholders
+    from paac_cli.envs.speed import try_steps
+
+    env = GymEnv(fill_placeholders(config))
     yield env.spec
     if tries_steps:
         yield try_steps(env)
