@@ -38,6 +38,7 @@ PONG = ["train", "--preset", "pong"]
         (["presets", "validate", "cartpol"], ["'cartpol'", "did you mean cartpole"]),
         ([*CARTPOLE, "--set", "algorithm.gama=1"], ["algorithm.gama", "did you mean algorithm.gamma?"]),
         ([*CARTPOLE, "--set", "algorithm.gamma"], ["--set algorithm.gamma"]),
+        ([*CARTPOLE, "--set", "algorithm=ppo"], ["--set algorithm: algorithm = ", "{name: ppo}"]),
         ([*CARTPOLE, "--set", "=1"], ["--set =1"]),
         ([*CARTPOLE, "--set", "seed=[1"], ["--set seed=[1"]),
         ([*CARTPOLE, "--set", "network.torso=mpl"], ["'mpl'", "did you mean mlp"]),

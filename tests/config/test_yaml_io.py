@@ -70,6 +70,28 @@ def test_the_error_of_invalid_yaml_names_the_line(tmp_path):
     assert error_message(read_config, path) == f"{path}:3: invalid YAML: key 'seed' appears twice"
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("algorithm:\n  name: ppo\n  gamma:0.9\n", "write a space after the colon of line 3: gamma: 0.9"),
+        ("algorithm:\n  gamma:0.9\n\n  name: ppo\n", "write a space after the colon of line 2: gamma: 0.9"),
+        ("env:\n  wrappers:\n  - name:A\n    kwargs: {}\n", "write a space after the colon of line 3: name: A"),
+        ("algorithm: {name: ppo, gamma:0.9}\n", "write a space after the colon: gamma: 0.9"),
+        ("algorithm:\n\tname: ppo\n", "indent with spaces, not with tabs"),
+    ],
+)
+def test_a_frequent_mistake_is_named(text, hint, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    assert error_message(read_config, path).endswith(hint)
+
+
+def test_a_colon_in_a_value_is_no_mistake(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("env: {id: minigrid:MiniGrid-Empty-5x5-v0}\nurl: http://a:1/b\nseed: [\n")
+    assert "after the colon" not in error_message(read_config, path)
+
+
 def test_the_error_of_a_file_that_cannot_be_read_names_it(tmp_path):
     for path in (tmp_path / "missing.yaml", tmp_path):
         assert error_message(read_config, path).startswith(f"{path}: cannot be read: ")

@@ -151,7 +151,7 @@ def train(
         flag_values["init_from"] = str(flag_values["init_from"])
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
-    flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
+    flags = ({"algorithm": "--algorithm"} if algorithm else {}) | {key: _FLAGS[key] for key in from_flags}
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)
     config = load_run(path, overrides, flags)

@@ -95,7 +95,7 @@ def tune(
     require_one_process("paac tune trains each trial in one process")
     from_flags = overrides_from_flags(flag_values, _FLAGS)
     overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
-    flags = {"algorithm": "--algorithm"} | {key: _FLAGS[key] for key in from_flags}
+    flags = ({"algorithm": "--algorithm"} if algorithm else {}) | {key: _FLAGS[key] for key in from_flags}
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)
     if has_goal(overrides) and read_config(path, overrides, flags).training.stop_when is not None:

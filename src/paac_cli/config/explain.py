@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from paac_cli.config.schema import RunConfig
-from paac_cli.config.unknown_keys import hint_for_key, hint_for_value, models_in
+from paac_cli.config.unknown_keys import hint_for_key, hint_for_value, models_in, usual_value
 from paac_cli.text import one_line, shell_quoted, shorten
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
             message = f"must be one of {expected}" + (
                 ", or module:Class of your own" if key == "algorithm.name" else ""
             )
-        case "model_type":
+        case "model_type" | "model_attributes_type":
             expected, message = "", f"must be a mapping{_describe_mapping(fields.get(keys[-1]), value)}"
         case "tuple_type" | "list_type":
             element = "..." if isinstance(value, Mapping | None) else shorten(one_line(str(value)))
@@ -95,12 +95,22 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
 
 
 def _describe_mapping(section: FieldInfo | None, value: Any) -> str:
-    """The keys of a section that has been set to `value`, with an example if `value` may be meant for one of them."""
-    settings = [pair for model in models_in(section and section.annotation) for pair in model.model_fields.items()]
-    required = [name for name, setting in settings if setting.is_required()]
-    is_meant = len(required) == 1 and isinstance(value, int | float | str)
-    example = f", e.g. {{{required[0]}: {shorten(one_line(str(value)))}}}" if is_meant else ""
-    return f" with the keys {', '.join(name for name, _ in settings)}{example}" if settings else ""
+    """The keys of a section that has been set to `value`, with an example of what may be meant."""
+    models = models_in(section and section.annotation)
+    settings = {name: setting for model in models for name, setting in model.model_fields.items()}
+    if not settings:
+        return ""
+    key, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if colon and key in settings:
+        return f"; write a space after the colon: {key}: {shorten(one_line(rest))}"
+    if len(models) > 1:  # a choice of classes, each with a name and keys of its own
+        names = [str(model.model_fields["name"].default) for model in models]
+        return f", e.g. {{name: {value if value in names else usual_value(value, names) or names[0]}}}"
+    meant = [name for name, setting in settings.items() if value in get_args(setting.annotation)]
+    meant = meant or [name for name, setting in settings.items() if setting.is_required()]
+    is_meant = len(meant) == 1 and isinstance(value, int | float | str)
+    example = f", e.g. {{{meant[0]}: {shorten(one_line(str(value)))}}}" if is_meant else ""
+    return f" with the keys {', '.join(settings)}{example}"
 
 
 def _origin(key: str, source: str, flags: Mapping[str, str], item: "ErrorDetails") -> str:

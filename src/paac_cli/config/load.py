@@ -1,6 +1,5 @@
 """Load a preset with overrides as a validated `RunConfig`, with errors that name source, key, value and fix."""
 
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -81,19 +80,11 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             raise ConfigError(f"{flag}: a key of {key.count('.') + 1:,} parts; no setting has more than a few")
         overrides[key] = value = yaml_io.parse(text, flag)
         spaced = text
-        for wrong in _keys_without_space(value, text):
+        for wrong in yaml_io.keys_without_space(value, text):
             spaced = spaced.replace(wrong, wrong.replace(":", ": ", 1))
         if spaced != text:
             raise ConfigError(f"{flag}: write a space after the colon: --set {shell_quoted(f'{key}={spaced}')}")
     return overrides
-
-
-def _keys_without_space(value: Any, text: str) -> list[str]:
-    """Keys such as `a:1` in `value`, which is `text` parsed: for YAML, `{a:1}` is the key `a:1` without a value."""
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    nulls = [str(key) for key, part in value.items() if part is None] if isinstance(value, dict) else []
-    wrong = [key for key in nulls if ":" in key and re.search(rf"{re.escape(key)}\s*[,}}]", text)]
-    return wrong + [key for part in parts for key in _keys_without_space(part, text)]
 
 
 def to_yaml(config: RunConfig) -> str:

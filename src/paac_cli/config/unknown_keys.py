@@ -98,8 +98,14 @@ def _in_other_algorithms(algorithm: str, name: str, value: Any, known: Container
 
 def hint_for_value(value: str, allowed: Collection[str]) -> str:
     """The end of a message that `value` is not one of those `allowed`: what may be meant; empty if that is unclear."""
-    usual = _USUAL_VALUES.get(value.lower().partition(":")[0])  # of e.g. cuda:0
-    return f"; did you mean {usual}?" if usual in allowed else nearest(value, allowed)
+    usual = usual_value(value, allowed)
+    return f"; did you mean {usual}?" if usual else nearest(value, allowed)
+
+
+def usual_value(value: Any, allowed: Collection[str]) -> str | None:
+    """The value in `allowed` that `value` stands for in other projects."""
+    usual = _USUAL_VALUES.get(str(value).lower().partition(":")[0])  # of e.g. cuda:0
+    return usual if usual in allowed else None
 
 
 def keys_called(name: str) -> list[str]:

@@ -14,13 +14,14 @@ import yaml
 
 from paac_cli.errors import ConfigError
 from paac_cli.files import read_regular
-from paac_cli.text import printable, reason
+from paac_cli.text import printable, reason, shorten
 
 MAX_BYTES = 50_000
 MAX_DEPTH = 32
 MAX_NODES = 4_000
 MAX_DIGITS = 100
 
+_KEY_WITHOUT_SPACE = re.compile(r"\s*(?:- +)?(\w+):([^\s:/\\].*)")
 
 #: Types of YAML that are read as strings: dates, which JSON cannot hold, and the special keys `<<` and `=`.
 _IGNORED_TYPES = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "merge", "value")}
@@ -123,7 +124,27 @@ def parse(text: str, source: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(f"{source}{where}: invalid YAML: {problem}") from error
+        hint = _hint(text.splitlines()[: mark.line + 1]) if mark is not None else ""
+        raise ConfigError(f"{source}{where}: invalid YAML: {problem}{hint}") from error
+
+
+def _hint(lines: list[str]) -> str:
+    """The end of a message about invalid YAML that was noticed in the last one of `lines`: what is probably wrong."""
+    if lines and "\t" in lines[-1]:
+        return "; indent with spaces, not with tabs"
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    for number, line in numbered[:-3:-1]:  # without a space, a key is noticed at the end of its value
+        if found := _KEY_WITHOUT_SPACE.match(line):
+            return f"; write a space after the colon of line {number}: {found[1]}: {shorten(printable(found[2]))}"
+    return ""
+
+
+def keys_without_space(value: Any, text: str) -> list[str]:
+    """Keys such as `a:1` in `value`, which is `text` parsed: for YAML, `{a:1}` is the key `a:1` without a value."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    nulls = [str(key) for key, part in value.items() if part is None] if isinstance(value, dict) else []
+    wrong = [key for key in nulls if ":" in key and re.search(rf"{re.escape(key)}\s*[,}}]", text)]
+    return wrong + [key for part in parts for key in keys_without_space(part, text)]
 
 
 def read_text(path: Path) -> str:
@@ -136,7 +157,12 @@ def read_text(path: Path) -> str:
 
 def read(path: Path) -> Any:
     """Parse the file at `path`. Raises ConfigError."""
-    return parse(read_text(path), str(path))
+    text = read_text(path)
+    data = parse(text, str(path))
+    if wrong := keys_without_space(data, text):
+        key, _, value = wrong[0].partition(":")
+        raise ConfigError(f"{path}: write a space after the colon: {key}: {shorten(printable(value))}")
+    return data
 
 
 def dump(data: Any) -> str:
