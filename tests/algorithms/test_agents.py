@@ -26,16 +26,16 @@ def config_of(name, **options):
     ("length", "truncates", "expected"),
     [
         (1, False, 1.0),  # terminated after every step: 1
-        (1, True, 10.0),  # truncated after every step: 1 / (1 - 0.9)
-        (7, True, 10.0),  # truncated inside rollouts and at their last step
+        (1, True, 2.0),  # truncated after every step: 1 / (1 - 0.5)
+        (7, True, 2.0),  # truncated inside rollouts and at their last step
     ],
 )
 def test_values_converge_to_their_closed_form_for_terminated_and_truncated_episodes(name, length, truncates, expected):
     if "+" in name and truncates and length == 1:
         pytest.skip("bootstraps from states of the recurrent cell with which it never acts")
-    config = config_of(name, num_envs=8, gamma=0.9, optimizer={"name": "adam"}, lr_anneal_steps=12_000)
+    config = config_of(name, num_envs=8, gamma=0.5, optimizer={"name": "adam"}, lr_anneal_steps=4_000)
     agent = make_agent(config, SPEC)
-    run(agent, corridor_for(config, length=length, truncates=truncates), 1500)
+    run(agent, corridor_for(config, length=length, truncates=truncates), 500)
     value = agent.predict(np.ones((1, 1), np.float32), seed=0, step=0, greedy=True).value[0]
     assert value == pytest.approx(expected, rel=0.03)
 
@@ -147,25 +147,26 @@ def test_predicting_changes_nothing(name):
 
 
 @every_algorithm
-@pytest.mark.parametrize("part", ["policy", "learner"])
-@pytest.mark.parametrize("damage", ["missing", "unknown", "shape", "dtype"])
-def test_if_one_array_of_a_state_does_not_fit_none_is_restored(name, part, damage):
+def test_if_one_array_of_a_state_does_not_fit_none_is_restored(name):
     config = config_of(name)
     agent = make_agent(config, SPEC)
     run(agent, corridor_for(config), 60)
-    before, state = state_of(agent), {key: array + 1 for key, array in getattr(agent, part).to_arrays().items()}
-    key = next(key for key in state if key.endswith("kernel"))
-    array = state.pop(key)
-    state |= {
-        "missing": {},
-        "unknown": {key: array, "torso/9/kernel": array},
-        "shape": {key: array[:, :1]} if array.shape[1] > 1 else {key: array[:1]},
-        "dtype": {key: array.astype(np.float64)},
-    }[damage]
-    with pytest.raises(CheckpointError, match="kernel"):
-        getattr(agent, part).assign(state)
-    for key, array in state_of(agent).items():
-        np.testing.assert_array_equal(array, before[key], err_msg=key)
+    before = state_of(agent)
+    for part in (agent.policy, agent.learner):
+        state = {key: array + 1 for key, array in part.to_arrays().items()}
+        key = next(key for key in state if key.endswith("kernel"))
+        array = state.pop(key)
+        damaged = {
+            "missing": {},
+            "unknown": {key: array, "torso/9/kernel": array},
+            "shape": {key: array[:, :1]} if array.shape[1] > 1 else {key: array[:1]},
+            "dtype": {key: array.astype(np.float64)},
+        }
+        for damage, arrays in damaged.items():
+            with pytest.raises(CheckpointError, match="kernel"):
+                part.assign(state | arrays)
+            for name_of_array, found in state_of(agent).items():
+                np.testing.assert_array_equal(found, before[name_of_array], err_msg=f"{damage}: {name_of_array}")
 
 
 @every_algorithm

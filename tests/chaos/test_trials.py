@@ -40,6 +40,7 @@ def test_a_killed_rank_is_started_again_with_the_same_result(monkeypatch):
     assert re.search(r"killed by SIGKILL; finished runs: [1-9]\d* two ranks$", result.notes[0])  # one may end before
 
 
+@pytest.mark.slow  # tests/training/test_ranks.py stops ranks, too
 def test_a_rank_that_gets_a_stop_signal_stops_all_and_the_run_is_resumed():
     ranks = SHORT._replace(name="two ranks", launcher=rank_failures._LAUNCHER)
     result = rank_stops.run(seed=1, stops=1, recipes=(ranks,))

@@ -60,7 +60,7 @@ QUICK = {
 def train_briefly(name, run_dir, total_steps, *more, run=paac_here):
     """more: further arguments, whose settings replace those here. run: `paac_here`, or `paac` for a new process."""
     sets = [*QUICK[name], "network.normalize_obs=true", "training.log_every=320", "training.checkpoint_every=1280"]
-    sets += ["training.stop_when=null"]
+    sets += ["training.stop_when=null", "env.fresh_per_episode=false"]
     return run(
         *("train", "--preset", "cartpole", "--algorithm", name, "--num-envs", 4, "--run-dir", run_dir),
         *("--total-steps", total_steps),

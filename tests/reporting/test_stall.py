@@ -68,12 +68,12 @@ def test_there_are_curves_of_all_kinds_of_algorithms():
 
 @pytest.mark.parametrize("curve", CURVES, ids=lambda curve: "/".join(curve.parts[-3:-1]))
 def test_no_sign_appears_at_any_time_in_a_run_that_learned(curve):
-    """Nor in the same run with a goal that is ten times as far away, or with no planned end at all."""
+    """Nor, at any fifth row, in the same run with a goal ten times as far away, or with no planned end at all."""
     found, about = list(rows_before(curve, 10**18)), about_run(curve.parent)
     assert found
-    for total_steps in (about.total_steps, 10 * about.total_steps, 10**15):
+    for total_steps, every in ((about.total_steps, 1), (10 * about.total_steps, 5), (10**15, 5)):
         planned = dataclasses.replace(about, total_steps=total_steps)
-        signs = {count: find_sign(found[:count], planned) for count in range(1, len(found) + 1)}
+        signs = {count: find_sign(found[:count], planned) for count in range(1, len(found) + 1, every)}
         assert not any(signs.values()), {count: str(sign) for count, sign in signs.items() if sign}
 
 

@@ -29,6 +29,7 @@ def train(run_dir, algorithm, *more, env="memory_envs:Masked-v0", code=0, kwargs
         "training.stop_when=null",
         f"env.kwargs={kwargs}",
         "env.action_mask=true",
+        "env.fresh_per_episode=false",
         "training.checkpoint_every=640",
         *QUICK[algorithm],
     ]

@@ -30,6 +30,7 @@ RUN = [
     *("--set", f"algorithm.num_steps={NUM_STEPS}", "--set", OPTIMIZER, "--set", "training.stop_when=null"),
     *("--set", "algorithm.learning_rate=0.01", "--set", "network.normalize_obs=true"),
     *("--set", "training.log_every=40", "--set", "algorithm.normalize_reward=true", "--set", "training.device=cpu"),
+    *("--set", "env.fresh_per_episode=false"),
 ]
 #: Algorithm -> further settings. Minibatches are drawn from the experience of all ranks.
 ALGORITHMS = {
@@ -74,7 +75,7 @@ def children(pid):
 
 @pytest.mark.parametrize(
     "algorithm",
-    [pytest.param(name, marks=pytest.mark.slow if name in ("ppo", "nstep_q") else ()) for name in ALGORITHMS],
+    [pytest.param(name, marks=pytest.mark.slow if name in ("ppo+gru", "nstep_q") else ()) for name in ALGORITHMS],
 )
 def test_ranks_with_uneven_shares_learn_what_one_process_learns(algorithm, tmp_path):
     arguments = ["--algorithm", algorithm.partition("+")[0], *RUN, *ALGORITHMS[algorithm]]
@@ -118,6 +119,7 @@ def test_if_learning_diverges_all_ranks_end_and_the_batch_of_all_is_saved(tmp_pa
 LONG = [
     *("--num-envs", "4", "--total-steps", "12800", "--set", "training.stop_when=null"),
     *("--set", "training.checkpoint_every=1280", "--set", "training.log_every=1280", "--set", "training.device=cpu"),
+    *("--set", "env.fresh_per_episode=false"),
 ]
 
 
