@@ -57,7 +57,7 @@ def onednn_setting() -> str:
 
 
 def _import() -> None:
-    """Import TensorFlow; a quarter faster than usual, see docs/performance.md."""
+    """Import TensorFlow, a quarter faster than usual: see docs/performance-experiments.md, "Memory and start-up"."""
     with _hidden(*_UNNEEDED), _without_garbage_collection():
         import tensorflow as tf
 

@@ -13,16 +13,20 @@ def output_of(code, **environment):
     ).stdout
 
 
-def test_importing_tensorflow_does_not_import_matplotlib_which_still_works_later():
+def test_importing_tensorflow_imports_neither_keras_nor_matplotlib_which_work_later():
     code = """
-import sys
+import gc, sys
 from paac_cli.import_tensorflow import import_tensorflow
 import_tensorflow()
-print("tensorflow" in sys.modules, "matplotlib" in sys.modules)
+print("tensorflow" in sys.modules, {"keras", "h5py", "matplotlib"} & sys.modules.keys(), gc.isenabled())
+from tensorflow.keras import layers
+import tensorflow as tf
+import keras
+import h5py
 import matplotlib.pyplot
-print(matplotlib.pyplot.figure())
+print(layers.Dense is keras.layers.Dense is tf.keras.layers.Dense, matplotlib.pyplot.figure())
 """
-    assert output_of(code) == "True False\nFigure(640x480)\n"
+    assert output_of(code) == "True set() True\nTrue Figure(640x480)\n"
 
 
 def test_linear_algebra_uses_one_thread_unless_the_user_sets_another_number():
