@@ -13,8 +13,8 @@ from paac_cli.memory import memory_limit_note
 
 _MAX_CAPTURED = 1 << 20  # bytes
 _ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
-#: What TensorFlow imports if it is installed, and hardly any run needs: all of Keras, which `tf.keras` imports when it is
-#: first used; h5py for files of weights; and matplotlib for galleries of images.
+#: What TensorFlow imports if it is installed, and hardly any run needs: all of Keras, which `tf.keras` imports when it
+#: is first used; h5py, for files of weights; and matplotlib, for galleries of images.
 _UNNEEDED = ("keras._tf_keras", "h5py", "matplotlib")
 #: A graph that calls a graph compiled by XLA occupies a thread while it waits for it, so one thread would be too few.
 _LEAST_INTEROP_THREADS = 2

@@ -55,9 +55,12 @@ BAD_FILES = {
 def test_an_invalid_file_is_rejected_quickly_with_its_name(name, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_bytes(BAD_FILES[name])
-    start = time.process_time()
-    text = error_message(read_config, path)
-    assert time.process_time() - start < 1.0
+    seconds = []
+    for _ in range(2):  # in one of them, Python may search all objects of earlier tests for garbage
+        start = time.process_time()
+        text = error_message(read_config, path)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 1.0
     assert text.startswith(str(path))
     assert len(text) < 20_000
 
