@@ -132,8 +132,13 @@ def reason(error: Exception, named: Path | None = None) -> str:
 
 
 def similar(word: str, known: Iterable[str], count: int = 3, cutoff: float = 0.5) -> list[str]:
-    """The `known` words closest to `word`, the closest first. cutoff: least similarity, in [0, 1]; 1 is equality."""
+    """The `known` words closest to `word`, the closest first; only one if it differs in nothing but case.
+
+    cutoff: least similarity, in [0, 1]; 1 is equality.
+    """
     folded = {name.lower(): name for name in known}
+    if word.lower() in folded:
+        return [folded[word.lower()]]
     return [folded[name] for name in difflib.get_close_matches(word.lower(), folded, n=count, cutoff=cutoff)]
 
 

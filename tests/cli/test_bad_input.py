@@ -137,6 +137,7 @@ def test_one_line_says_what_is_wrong(args, expected, invoke, tmp_path):
         ([*CARTPOLE, "--tensorboard"], "TensorBoard is on by default"),
         ([*CARTPOLE, "--gpu"], "No such option --gpu; use --device gpu"),
         ([*CARTPOLE, "--cuda"], "No such option --cuda; use --device gpu"),
+        ([*CARTPOLE, "--device", "CPU"], "'CPU' is not one of 'auto', 'cpu', 'gpu'; did you mean cpu?"),
         ([*CARTPOLE, "--device", "cuda"], "'cuda' is not one of 'auto', 'cpu', 'gpu'; did you mean gpu?"),
         ([*CARTPOLE, "--verbose"], "metrics are shown by default, and --quiet hides them"),
         (

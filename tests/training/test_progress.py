@@ -43,9 +43,9 @@ def test_stop_when_counts_its_own_number_of_games():
     progress = Progress(StopWhen(mean_return=10, episodes=150))
     progress.add(4, games([0.0] * 50))
     progress.add(4, games([10.0] * 149))
-    assert not progress.goal_reached
+    assert (progress.goal_reached, progress.is_finished(9), progress.is_finished(8)) == (False, False, True)
     progress.add(4, games([10.0]))
-    assert progress.goal_reached
+    assert (progress.goal_reached, progress.is_finished(10**6)) == (True, True)
     assert not Progress(StopWhen(mean_return=-1, episodes=1)).goal_reached
 
 

@@ -55,9 +55,13 @@ class Device(click.Choice):
         super().__init__(["auto", "cpu", "gpu"])
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if str(value).startswith("cuda"):
-            self.fail(f"{value!r} is not one of 'auto', 'cpu', 'gpu'; did you mean gpu?", param, ctx)
-        return super().convert(value, param, ctx)
+        if value in self.choices:
+            return value
+        from paac_cli.config.unknown_keys import hint_for_value
+
+        choices = [str(choice) for choice in self.choices]
+        hint = hint_for_value(str(value), choices)
+        self.fail(f"{value!r} is not one of {', '.join(map(repr, choices))}{hint}", param, ctx)
 
 
 algorithm_option = click.option(

@@ -184,8 +184,7 @@ def _run(config: "RunConfig", preset: str, directory: Path, fresh: bool, ranks: 
         checkpoint = ranks.checkpoint_of_first(checkpoint, config)
         progress = Progress(config.training.stop_when, checkpoint, config.info_keys)
         must_evaluate = checkpoint is not None and checkpoint.evaluation_due and config.training.evaluate_every
-        is_finished = progress.steps >= config.training.total_steps or progress.goal_reached
-        if is_finished and not must_evaluate:
+        if progress.is_finished(config.training.total_steps) and not must_evaluate:
             if ranks.is_first:
                 run_dir.finish_earlier()
             ranks.finish()

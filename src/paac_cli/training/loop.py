@@ -111,8 +111,7 @@ class _Session:
 
     @property
     def is_finished(self) -> bool:
-        progress = self._training.progress
-        return progress.steps >= self._training.config.training.total_steps or progress.goal_reached
+        return self._training.progress.is_finished(self._training.config.training.total_steps)
 
     @property
     def is_unsaved(self) -> bool:

@@ -96,6 +96,10 @@ class Progress:
             return False
         return float(np.mean(list(self._scores)[-goal.episodes :])) >= goal.mean_return
 
+    def is_finished(self, total_steps: int) -> bool:
+        """Whether the run has reached its end: `total_steps`, or its goal."""
+        return self.steps >= total_steps or self.goal_reached
+
     @property
     def counters(self) -> Counters:
         return Counters(steps=self.steps, updates=self.updates, episodes=self.episodes, seconds=self.seconds)
