@@ -90,7 +90,9 @@ def test_continuous_actions_have_no_probabilities(train):
 
 
 def test_reset_forgets_the_game_before(train):
-    policy = load_policy(train("ppo/pendulum", "network.recurrent={}", "algorithm.num_minibatches=2"))
+    policy = load_policy(
+        train("ppo/pendulum", "network.recurrent={}", "algorithm.num_minibatches=2", "algorithm.num_steps=16")
+    )
     observations = np.random.default_rng(1).normal(size=(2, 3)).astype(np.float32)
     first, second = (policy.act(obs, greedy=True) for obs in observations)
     assert policy.act(observations[1], greedy=True) != second

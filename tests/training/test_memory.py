@@ -44,7 +44,7 @@ def test_with_a_cell_a_cue_is_recalled_after_20_steps(arguments, tmp_path):
 
 
 def test_without_a_cell_the_cue_is_guessed(tmp_path):
-    paac("train", *PPO, "--run-dir", tmp_path / "run")
+    paac("train", *PPO, "--total-steps", 30_000, "--run-dir", tmp_path / "run")
     assert mean_return(tmp_path / "run") == pytest.approx(0.5, abs=0.15)
 
 
