@@ -124,13 +124,13 @@ def parse(text: str, source: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
-        hint = _hint(text.splitlines()[: mark.line + 1]) if mark is not None else ""
+        hint = _hint(problem, text.splitlines()[: mark.line + 1]) if mark is not None else ""
         raise ConfigError(f"{source}{where}: invalid YAML: {problem}{hint}") from error
 
 
-def _hint(lines: list[str]) -> str:
-    """The end of a message about invalid YAML that was noticed in the last one of `lines`: what is probably wrong."""
-    if lines and "\t" in lines[-1]:
+def _hint(problem: str, lines: list[str]) -> str:
+    """The end of a message about a `problem` that PyYAML noticed in the last one of `lines`: what is probably wrong."""
+    if "'\\t'" in problem:
         return "; indent with spaces, not with tabs"
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     for number, line in numbered[:-3:-1]:  # without a space, a key is noticed at the end of its value
