@@ -73,7 +73,7 @@ class EnvSpec(NamedTuple):
     frame_stack: int = 1  #: consecutive frames on the last axis of an observation, the newest last
     parts: tuple[ObsPart, ...] = ()  #: entries of a Dict or Tuple observation, in the order of the vector
     images: tuple[ImageSpec, ...] = ()  #: all images in an observation
-    step_seconds: float | None = None  #: what a step took when it was tried; None if that is not known
+    step_seconds: float | None = None  #: median of what steps took when they were tried; None if they were not
     ignores_mask: bool = False  #: whether a trial has found an action mask although `env.action_mask` is false
     unmasked_shape: tuple[int, ...] | None = None  #: if observations end with an action mask: their shape without it
 

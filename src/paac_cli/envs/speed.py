@@ -2,25 +2,18 @@
 
 import statistics
 import time
-from typing import NamedTuple
 
 import numpy as np
 
 from paac_cli.envs.gym import GymEnv
 from paac_cli.seeding import episode_seed
+from paac_cli.spec import EnvSpec
 
 _STEPS, _SECONDS = 100, 0.02  # that are tried at most
 
 
-class Trial(NamedTuple):
-    """What some steps of an environment have shown."""
-
-    step_seconds: float  #: median
-    ignores_mask: bool  #: whether it reports an action mask although `env.action_mask` is false
-
-
-def try_steps(env: GymEnv) -> Trial:
-    """Play some steps with random actions, which are the same each time."""
+def try_steps(env: GymEnv) -> EnvSpec:
+    """The spec of `env` with what some steps have shown. Their actions are random, and the same each time."""
     spec = env.spec
     rng, obs = np.random.default_rng(0), np.empty(spec.obs_shape, spec.obs_dtype)
     game = 0
@@ -33,4 +26,4 @@ def try_steps(env: GymEnv) -> Trial:
         if outcome.game_over:
             game += 1
             env.new_game(episode_seed(0, 0, game), obs)
-    return Trial(statistics.median(seconds), env.ignores_mask)
+    return spec._replace(step_seconds=statistics.median(seconds), ignores_mask=env.ignores_mask)

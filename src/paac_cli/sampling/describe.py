@@ -1,7 +1,6 @@
 """What is known of an environment before a run: it is made, and played, in a process of its own."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
@@ -10,9 +9,6 @@ from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerE
 from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.isolated import isolated
 from paac_cli.spec import Determinism, EnvSpec
-
-if TYPE_CHECKING:
-    from paac_cli.envs.speed import Trial
 
 _CLOSE_TIMEOUT = 5.0  # seconds for an environment that has hardly played, and so has nothing to save
 _STEPS_TIMEOUT = 10.0  # seconds to try how long a step takes
@@ -36,8 +32,7 @@ def describe(config: EnvConfig, sampling: SamplingConfig) -> EnvSpec:
             raise EnvironmentSpecError(f"{config.id} cannot be made:\n{error}") from None
         if tries_steps:
             try:
-                trial: Trial = next(run.values(min(sampling.worker_timeout, _STEPS_TIMEOUT)))
-                spec = spec._replace(**trial._asdict())
+                spec = next(run.values(min(sampling.worker_timeout, _STEPS_TIMEOUT)))
             except (PaacError, ChildFailedError):  # the run will report it
                 return spec
         run.finish(min(sampling.close_timeout, _CLOSE_TIMEOUT))
@@ -90,7 +85,7 @@ def _require_renderable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[N
     yield
 
 
-def _describe(config: EnvConfig, tries_steps: bool) -> Iterator["EnvSpec | Trial"]:
+def _describe(config: EnvConfig, tries_steps: bool) -> Iterator[EnvSpec]:
     from paac_cli.envs.gym import GymEnv
     from paac_cli.envs.placeholders import fill_placeholders
     from paac_cli.envs.speed import try_steps
