@@ -347,7 +347,10 @@ if __name__ == "__main__":
     signal.pause()
 """
     )
-    (tmp_path / "slow_import.py").write_text(f"import time; open({str(tmp_path / 'begun')!r}, 'w'); time.sleep(20)")
+    # Many short sleeps, as an import executes much code: a signal just before a long one would not interrupt it.
+    sleep = "while time.monotonic() < end: time.sleep(0.01)"
+    begin = f"import time; end = time.monotonic() + 20; open({str(tmp_path / 'begun')!r}, 'w')"
+    (tmp_path / "slow_import.py").write_text(f"{begin}\n{sleep}\n")
     with running(sys.executable, path, env={**os.environ, "PYTHONPATH": str(tmp_path)}) as learner:
         server = int(learner.stdout.readline())
         while not (tmp_path / "begun").exists():
