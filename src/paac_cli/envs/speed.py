@@ -2,17 +2,20 @@
 
 import statistics
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paac_cli.envs.gym import GymEnv
 from paac_cli.seeding import episode_seed
 from paac_cli.spec import EnvSpec
+
+if TYPE_CHECKING:
+    from paac_cli.envs.gym import GymEnv
 
 _STEPS, _SECONDS = 100, 0.02  # that are tried at most
 
 
-def try_steps(env: GymEnv) -> EnvSpec:
+def try_steps(env: "GymEnv") -> EnvSpec:
     """The spec of `env` with what some steps have shown. Their actions are random, and the same each time."""
     spec = env.spec
     rng, obs = np.random.default_rng(0), np.empty(spec.obs_shape, spec.obs_dtype)

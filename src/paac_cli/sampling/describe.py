@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from paac_cli.config.env import EnvConfig
 from paac_cli.config.schema import SamplingConfig
-from paac_cli.envs.make import describe_env
+from paac_cli.envs.make import describe_env, make_gym_env
+from paac_cli.envs.speed import try_steps
 from paac_cli.errors import EnvironmentSpecError, PaacError, VideoError, WorkerError
 from paac_cli.sampling.child_process import ChildFailedError
 from paac_cli.sampling.isolated import isolated
@@ -86,11 +87,7 @@ def _require_renderable(config: EnvConfig, needs_frame_rate: bool) -> Iterator[N
 
 
 def _describe(config: EnvConfig, tries_steps: bool) -> Iterator[EnvSpec]:
-    from paac_cli.envs.gym import GymEnv
-    from paac_cli.envs.placeholders import fill_placeholders
-    from paac_cli.envs.speed import try_steps
-
-    env = GymEnv(fill_placeholders(config))
+    env = make_gym_env(config)
     yield env.spec
     if tries_steps:
         yield try_steps(env)
