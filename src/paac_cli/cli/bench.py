@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paac_cli.cli.options import FiniteRange, add_cwd_to_path_for, json_option, overrides_from_flags, set_option
+from paac_cli.cli.options import FiniteRange, add_cwd_to_path_for, gather_overrides, json_option, set_option
 from paac_cli.cli.output import ResultsOnly, inform, print_event, print_report
 
 if TYPE_CHECKING:
@@ -65,15 +65,14 @@ def bench(
       paac bench sampler --env ALE/Breakout-v5 --num-envs 64
       paac bench train --preset cartpole --sweep
     """
-    from paac_cli.config.load import parse_assignments, read_config
+    from paac_cli.config.load import read_config
     from paac_cli.config.presets import find_preset
 
     if sweep and workload == "learner":
         raise click.UsageError(
             "--sweep is for `paac bench sampler` and `paac bench train`: the learner alone has no workers"
         )
-    from_flags = overrides_from_flags(flag_values, _FLAGS)
-    overrides, flags = parse_assignments(assignments) | from_flags, {key: _FLAGS[key] for key in from_flags}
+    overrides, flags = gather_overrides(assignments, flag_values, _FLAGS)
     is_atari = str(overrides.get("env.id", "ALE/")).startswith("ALE/")
     path = find_preset(preset or ("pong" if is_atari else "cartpole"))
     add_cwd_to_path_for(path, overrides)

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import math
 import os
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,9 +59,8 @@ class Device(click.Choice):
             return value
         from paac_cli.config.unknown_keys import hint_for_value
 
-        choices = [str(choice) for choice in self.choices]
-        hint = hint_for_value(str(value), choices)
-        self.fail(f"{value!r} is not one of {', '.join(map(repr, choices))}{hint}", param, ctx)
+        hint = hint_for_value(str(value), self.choices)
+        self.fail(f"{value!r} is not one of {', '.join(map(repr, self.choices))}{hint}", param, ctx)
 
 
 algorithm_option = click.option(
@@ -223,12 +222,23 @@ worker_timeout_option = click.option(
 _PARSED_AS_YAML = ("training.total_steps", "sampling.num_workers")
 
 
-def override_of_algorithm(name: str | None) -> dict[str, Any]:
-    """What `algorithm_option` overrides: dotted config key -> value."""
-    return {} if name is None else {"algorithm": {"name": name}}
+def gather_overrides(
+    assignments: Iterable[str], values: Mapping[str, Any], flags: Mapping[str, str], algorithm: str | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the user has set: dotted config key -> value, and dotted key -> its flag where that is not --set.
+
+    Flags replace --set, which replaces `algorithm_option`. assignments: of --set. values, flags: as for
+    `_values_of_flags`. Raises ConfigError.
+    """
+    from paac_cli.config.load import parse_assignments
+
+    of_algorithm = {} if algorithm is None else {"algorithm": {"name": algorithm}}
+    of_flags = _values_of_flags(values, flags)
+    given_by = dict.fromkeys(of_algorithm, "--algorithm") | {key: flags[key] for key in of_flags}
+    return of_algorithm | parse_assignments(assignments) | of_flags, given_by
 
 
-def overrides_from_flags(values: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
+def _values_of_flags(values: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
     """Dotted config key -> value, for all flags that were given.
 
     values: parameter name -> value, None where the flag was not given. flags: dotted key -> its flag.

@@ -16,8 +16,7 @@ from paac_cli.cli.options import (
     add_cwd_to_path_for,
     algorithm_option,
     default_directory,
-    override_of_algorithm,
-    overrides_from_flags,
+    gather_overrides,
     preset_option,
     set_option,
 )
@@ -136,7 +135,7 @@ def train(
       paac train --preset ppo/cartpole --seeds 1-5 --jobs 2
       paac train --preset atari --env ALE/Qbert-v5 --set network.torso=nature
     """
-    from paac_cli.config.load import load_run, parse_assignments
+    from paac_cli.config.load import load_run
     from paac_cli.config.presets import find_preset
     from paac_cli.training.find_trackers import require_trackers
     from paac_cli.training.join import join_ranks
@@ -149,9 +148,7 @@ def train(
     signal.signal(signal.SIGUSR1, lambda *_: sys.exit(REQUEUE))  # until there is something to save
     if flag_values["init_from"] is not None:
         flag_values["init_from"] = str(flag_values["init_from"])
-    from_flags = overrides_from_flags(flag_values, _FLAGS)
-    overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
-    flags = ({"algorithm": "--algorithm"} if algorithm else {}) | {key: _FLAGS[key] for key in from_flags}
+    overrides, flags = gather_overrides(assignments, flag_values, _FLAGS, algorithm)
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)
     config = load_run(path, overrides, flags)

@@ -11,9 +11,8 @@ from paac_cli.cli.options import (
     add_cwd_to_path_for,
     algorithm_option,
     default_directory,
+    gather_overrides,
     json_option,
-    override_of_algorithm,
-    overrides_from_flags,
     preset_option,
     set_option,
 )
@@ -82,7 +81,7 @@ def tune(
       paac tune space.yaml --preset ppo/cartpole --total-steps 50_000
       paac tune space.yaml --preset atari --trials 50 --jobs 4 --seeds 1-2
     """
-    from paac_cli.config.load import has_goal, parse_assignments, read_config
+    from paac_cli.config.load import has_goal, read_config
     from paac_cli.config.presets import find_preset
     from paac_cli.reporting.study_report import describe_trial, format_study, study_report
     from paac_cli.sampling.describe import describe
@@ -93,9 +92,7 @@ def tune(
     from paac_cli.tuning.study_directory import Design, StudyDirectory
 
     require_one_process("paac tune trains each trial in one process")
-    from_flags = overrides_from_flags(flag_values, _FLAGS)
-    overrides = override_of_algorithm(algorithm) | parse_assignments(assignments) | from_flags
-    flags = ({"algorithm": "--algorithm"} if algorithm else {}) | {key: _FLAGS[key] for key in from_flags}
+    overrides, flags = gather_overrides(assignments, flag_values, _FLAGS, algorithm)
     path = find_preset(preset)
     add_cwd_to_path_for(path, overrides)
     if has_goal(overrides) and read_config(path, overrides, flags).training.stop_when is not None:
