@@ -39,9 +39,13 @@ class Reinforce:
         self.learner = Variables([self.memory.steps, *(slot.value for slot in self._optimizer.variables)])
         self.predict = Predictor(network.play)
 
+    @tf.function(autograph=False)
+    def _sample(self, obs):
+        parameters, *_ = self._network.step(obs, NO_STATE)
+        return self._network.distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
+
     def act(self, step):
-        parameters, *_ = self._network.step(self.memory.obs(step), NO_STATE)
-        actions = self._network.distribution.sample(parameters, noise_seed(self._seed, self.memory.steps))
+        actions = self._sample(self.memory.obs(step))
         self.memory.steps.assign_add(len(step.obs))
         return self.memory.record(step, actions)
 

@@ -75,9 +75,9 @@ def test_a_kept_policy_reaches_its_score_again():
     """Other processors add floats in another order, so that games differ; Pong is won nonetheless."""
     run = ROOT / OUT / "pong-seed1"
     kept = json.loads((run / GREEDY).read_text())
-    report = json.loads(paac_here("eval", run, "--episodes", 4, "--seed", kept["seed"], "--greedy", "--json").stdout)
+    report = json.loads(paac_here("eval", run, "--episodes", 2, "--seed", kept["seed"], "--greedy", "--json").stdout)
     assert report["steps"] == kept["steps"]
-    assert report["mean"] == pytest.approx(np.mean(kept["scores"][:4]), abs=1.5)
+    assert report["mean"] == pytest.approx(np.mean(kept["scores"][:2]), abs=1.5)
 
 
 def test_a_row_of_scores():

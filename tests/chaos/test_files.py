@@ -8,7 +8,7 @@ from chaos import corruption, fuzz, saves
 @pytest.mark.parametrize(
     ("trial", "arguments"),
     [
-        (saves, {"every": 14, "random_cuts": 1}),
+        (saves, {"every": 24, "random_cuts": 1}),
         (corruption, {"every": 5, "megabytes": 1, "parts": 20}),
         (fuzz, {"inputs": 2000, "processes": 1}),
     ],

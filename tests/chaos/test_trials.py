@@ -15,7 +15,7 @@ SHORT = recipe(
     "a short run", "cartpole", **_SETTINGS,
     training__total_steps=2_560, training__log_every=64, training__checkpoint_every=128,
 )  # fmt: skip
-LONGER = recipe("a longer run", "cartpole", **_SETTINGS, training__total_steps=20_480, training__log_every=640)
+LONGER = recipe("a longer run", "cartpole", **_SETTINGS, training__total_steps=10_240, training__log_every=640)
 ENDLESS = recipe("an endless run", "cartpole", **_SETTINGS, training__total_steps=10**12, training__log_every=64)
 
 

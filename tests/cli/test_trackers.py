@@ -53,7 +53,6 @@ def test_only_train_imports_trackers_and_reading_a_run_does_not(tmp_path, monkey
     paac_here("train", *QUICK, *OWN, "--total-steps", "640", "--run-dir", run_dir)
     monkeypatch.setenv("IMPORTED", str(imported))
     paac("eval", run_dir, "--episodes", 1)
-    paac("verify", run_dir)
     paac("plot", run_dir, "--out", tmp_path / "plot.png")
     paac("train", *QUICK, "--total-steps", "704", "--run-dir", run_dir)  # without the tracker, whose code is not needed
     assert not imported.exists()

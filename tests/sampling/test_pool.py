@@ -14,7 +14,6 @@ from paac_cli.sampling.partition import split_evenly
 from pools import (
     BREAKOUT,
     CART_POLE,
-    PONG,
     assert_same_play,
     counting_seed,
     open_counting,
@@ -34,13 +33,12 @@ def test_environments_are_split_into_contiguous_ranges_that_differ_by_at_most_on
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@pytest.mark.parametrize("config", [PONG, BREAKOUT, CART_POLE], ids=lambda config: config.id)
+@pytest.mark.parametrize("config", [BREAKOUT, CART_POLE], ids=lambda config: config.id)
 def test_any_number_of_workers_gives_the_results_of_environments_in_one_process(config):
     actions = random_actions(config, 160, num_envs=5)
     first, expected = play_in_process(config, actions)
-    if config is not PONG:
-        assert any(step["episodes"] for step in expected)
-    for num_workers in (1, 2, 3, 5):
+    assert any(step["episodes"] for step in expected)
+    for num_workers in (2, 5) if config is BREAKOUT else (1, 2, 3, 5):
         with open_pool(config, num_envs=5, num_workers=num_workers) as pool:
             assert np.array_equal(pool.reset().obs, first)
             assert_same_play(play(pool, actions), expected)

@@ -14,13 +14,13 @@ from paac_cli.seeding import episode_seed
 from run_paac import paac_here as paac
 from short_runs import final_state
 
-#: Algorithm -> settings with which 2,560 steps exercise everything that it does.
+#: Algorithm -> settings with which 1,280 steps exercise everything that it does.
 QUICK = {
     "paac": [],
     "ppo": ["algorithm.num_steps=8", "network.recurrent={cell: gru, size: 8}"],
     "nstep_q": ["algorithm.rule=sarsa", "algorithm.hl_gauss={}"],
-    "dqn": ["algorithm.learning_starts=320", "algorithm.buffer_size=1000", "algorithm.double=true"],
-    "sac": ["algorithm.learning_starts=320", "algorithm.buffer_size=1000", "algorithm.utd_ratio=0.1"],
+    "dqn": ["algorithm.learning_starts=160", "algorithm.buffer_size=500", "algorithm.double=true"],
+    "sac": ["algorithm.learning_starts=160", "algorithm.buffer_size=500", "algorithm.utd_ratio=0.1"],
 }
 
 
@@ -30,18 +30,18 @@ def train(run_dir, algorithm, *more, env="memory_envs:Masked-v0", code=0, kwargs
         f"env.kwargs={kwargs}",
         "env.action_mask=true",
         "env.fresh_per_episode=false",
-        "training.checkpoint_every=640",
+        "training.checkpoint_every=320",
         *QUICK[algorithm],
     ]
     arguments = [word for setting in settings for word in ("--set", setting)]
-    sizes = ["--env", env, "--num-envs", 4, "--total-steps", 2560, "--run-dir", run_dir]
+    sizes = ["--env", env, "--num-envs", 4, "--total-steps", 1280, "--run-dir", run_dir]
     return paac("train", "--preset", "cartpole", "--algorithm", algorithm, *sizes, *arguments, *more, code=code)
 
 
 @pytest.mark.parametrize("algorithm", QUICK)
 def test_no_illegal_action_is_taken_in_training_evaluation_and_on_other_workers(algorithm, tmp_path):
     train(tmp_path / "one", algorithm)
-    train(tmp_path / "two", algorithm, "--num-workers", 1, "--total-steps", 1280)
+    train(tmp_path / "two", algorithm, "--num-workers", 1, "--total-steps", 640)
     train(tmp_path / "two", algorithm, "--num-workers", 3)
     assert final_state(tmp_path / "one") == final_state(tmp_path / "two")
     for actions in ("--greedy", "--sample"):

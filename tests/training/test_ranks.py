@@ -75,7 +75,7 @@ def children(pid):
 
 @pytest.mark.parametrize(
     "algorithm",
-    [pytest.param(name, marks=pytest.mark.slow if name in ("ppo+gru", "nstep_q") else ()) for name in ALGORITHMS],
+    [pytest.param(name, marks=() if name == "ppo" else pytest.mark.slow) for name in ALGORITHMS],
 )
 def test_ranks_with_uneven_shares_learn_what_one_process_learns(algorithm, tmp_path):
     arguments = ["--algorithm", algorithm.partition("+")[0], *RUN, *ALGORITHMS[algorithm]]
