@@ -71,6 +71,11 @@ def test_the_first_segment_stops_half_way_and_no_goal_ends_training():
         assert load_config(one.model_dump(mode="json"), "a checkpoint") == one
 
 
+def test_an_interval_of_one_step_is_trained_in_the_first_segment():
+    segments = segment_configs(Interval(checkpoint_of(100), checkpoint_of(101)))
+    assert [one.training.total_steps for one in segments] == [101, 101]
+
+
 @pytest.mark.parametrize(
     ("num_envs", "num_workers", "overlap", "others"),
     [(8, 2, False, [3, 1]), (8, 1, False, [2, 1]), (8, 8, False, [8, 4]), (8, 4, True, [4, 2]), (1, 1, False, [1, 1])],
@@ -122,6 +127,10 @@ def test_metrics_are_compared_at_the_steps_that_the_run_logged(tmp_path):
     assert compare_metrics(with_new_column, run).different == tuple(
         f"rollout/reward_min at step {steps}" for steps in (128, 64)
     )
+    evaluated = run | {64: run[64] | {"eval/ep_rew_mean": "7"}}  # the settings of evaluations changed in between
+    assert compare_metrics(run, evaluated).different == compare_metrics(evaluated, run).different == ()
+    other = run | {64: run[64] | {"eval/ep_rew_mean": "8"}}
+    assert compare_metrics(evaluated, other).different == ("eval/ep_rew_mean at step 64",)
     assert compare_metrics(run, {64: run[64] | {"train/loss": "1"}}).different == (
         "time/frames at step 128",
         "train/loss at step 128",

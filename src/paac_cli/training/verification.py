@@ -32,6 +32,7 @@ from paac_cli.training.progress import window_size
 _NEVER = 10**15  # steps
 _MAX_RESTARTS = 10
 _UNREACHABLE = sys.float_info.max  # mean return
+_EVALUATION = "eval/"  # begins the names of its metrics
 
 #: A row of metrics.csv: column -> text, without empty cells and without columns that depend on the clock.
 ComparableRow = dict[str, str]
@@ -106,7 +107,8 @@ def segment_configs(interval: Interval) -> list[RunConfig]:
         keep_milestones=False,
         stop_when=goal and goal.model_copy(update={"mean_return": _UNREACHABLE}),
     )
-    ends = [steps[len(steps) // 2], steps.stop] if config.algorithm.resumes_exactly else [steps.stop]
+    half = steps.start + max(len(steps) // 2, 1)
+    ends = [half, steps.stop] if config.algorithm.resumes_exactly else [steps.stop]
     return [
         config.with_settings("training", total_steps=end).with_settings(
             "sampling", num_workers=workers, max_restarts=_MAX_RESTARTS
@@ -134,17 +136,26 @@ def compare(run: Checkpoint, retrained: Checkpoint) -> Iterator[Comparison]:
 def compare_metrics(run: Mapping[int, ComparableRow], retrained: Mapping[int, ComparableRow]) -> Comparison:
     """Compare the rows of `run` (steps -> row) with the rows at the same steps in `retrained`.
 
-    Columns that the run does not have are left out, because an earlier version of paac may have trained it.
+    Columns that the run does not have are left out, because an earlier version of paac may have trained it. So is an
+    evaluation that only one of both made: the settings of evaluations may change when a run resumes.
     """
     columns = {name for row in run.values() for name in row}
-    first = {f"{name} at step {steps}": cell for steps, row in run.items() for name, cell in row.items()}
-    second = {
-        f"{name} at step {steps}": cell
-        for steps in run
-        for name, cell in retrained.get(steps, {}).items()
-        if name in columns
-    }
+    first: dict[str, str] = {}
+    second: dict[str, str] = {}
+    for steps, row in run.items():
+        other = retrained.get(steps, {})
+        one_evaluated = _is_evaluated(row) != _is_evaluated(other)
+        for name in columns:
+            if one_evaluated and name.startswith(_EVALUATION):
+                continue
+            for cells, cell in ((first, row.get(name)), (second, other.get(name))):
+                if cell is not None:
+                    cells[f"{name} at step {steps}"] = cell
     return _compare("metrics", first, second)
+
+
+def _is_evaluated(row: ComparableRow) -> bool:
+    return any(name.startswith(_EVALUATION) for name in row)
 
 
 def digests(arrays: Arrays) -> dict[str, str]:
