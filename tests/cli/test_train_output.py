@@ -235,3 +235,14 @@ def test_a_key_of_info_without_numbers_is_reported_once(tmp_path):
     for key in ("text", "stpes"):
         assert log.count(f"training.info_keys: no game so far had a number '{key}' in the info of its last step") == 1
     assert log.count("training.info_keys") == 2
+
+
+def test_a_key_of_info_that_a_resume_adds_is_not_reported_before_a_game_has_ended(tmp_path):
+    script = "env.kwargs={script: {length: 100}}"
+    command = ("train", *QUICK, "--env", "toy_envs:InfoNumbers-v0", "--set", script, "--run-dir", tmp_path)
+    paac_here(*command, "--set", "training.log_every=64", "--total-steps", 448)
+    keys = ("--set", "training.info_keys=[steps]", "--set", "training.log_every=64")
+    paac_here(*command, *keys, "--total-steps", 832)
+    assert [row["info/steps"] != "" for row in metrics_rows(tmp_path)][6:9] == [False, False, False]
+    assert float(metrics_rows(tmp_path)[-1]["info/steps"]) > 0
+    assert "training.info_keys: no game" not in (tmp_path / "events.log").read_text()

@@ -10,6 +10,7 @@ from checkpoints import cartpole_config
 from paac_cli.errors import WorkerError
 from paac_cli.events import WorkerRestarted
 from paac_cli.learning.predictor import Prediction
+from paac_cli.sampling.recovery import RestartBudget
 from paac_cli.seeding import episode_seed, evaluation_seed, integer_seed
 from paac_cli.training.evaluator import open_evaluator
 from paac_cli.training.ranks import ALONE
@@ -29,11 +30,13 @@ class Recorder:
         return Prediction(np.ones(len(obs), np.int32), nothing.sum(axis=1), nothing, nothing)
 
 
-def open_toys(toy=Counting, *, log=pytest.fail, stopping=lambda: False, workers=2, script=None, **training):
+def open_toys(
+    toy=Counting, *, log=pytest.fail, stopping=lambda: False, workers=2, script=None, budget=None, **training
+):
     """An evaluator of 5 games, for a training with 4 environments on 2 workers."""
     settings = {"evaluate_every": 100, "evaluate_episodes": 5} | training
     config = cartpole_config(**settings).model_copy(update={"env": config_of(toy, **(script or {"length": 3}))})
-    return open_evaluator(config, spec_of(toy), workers, ALONE, log, stopping)
+    return open_evaluator(config, spec_of(toy), workers, ALONE, log, stopping, budget or RestartBudget(10))
 
 
 def no_signal():
@@ -80,19 +83,19 @@ def test_without_evaluate_every_nothing_is_played():
 @pytest.mark.parametrize("is_between", [False, True])
 def test_a_worker_that_is_killed_changes_no_game(is_between):
     """During an evaluation, or between two."""
-    events = []
-    with open_toys(log=events.append) as evaluator:
+    events, budget = [], RestartBudget(10)
+    with open_toys(log=events.append, budget=budget) as evaluator:
         expected = evaluator.evaluate(Recorder(), no_signal).games
 
         def kill(step):
-            if step == 2 and not evaluator.restarts:
+            if step == 2 and not budget.restarts:
                 os.kill(evaluator._pool.pids[0], signal.SIGKILL)
 
         if is_between:
             kill(2)
         games = evaluator.evaluate(Recorder() if is_between else Recorder(kill), no_signal).games
         assert [game.score for game in games] == [game.score for game in expected]
-        assert evaluator.restarts == 1
+        assert budget.restarts == 1
         assert not evaluator.has_diverged
     (event,) = events
     assert isinstance(event, WorkerRestarted)
@@ -132,7 +135,9 @@ def test_environments_and_workers_are_not_those_of_the_training():
     config = cartpole_config(num_envs=40, evaluate_every=100, evaluate_episodes=3)
     env = config_of(Counting, raises_at_step=1, message="{env_index} {worker_index}")
     with (
-        open_evaluator(config.model_copy(update={"env": env}), spec_of(Counting), 7, ALONE, print, bool) as evaluator,
+        open_evaluator(
+            config.model_copy(update={"env": env}), spec_of(Counting), 7, ALONE, print, bool, RestartBudget(0)
+        ) as evaluator,
         pytest.raises(WorkerError, match=r"ValueError: (40 7|41 8)"),
     ):
         evaluator.evaluate(Recorder(), no_signal)

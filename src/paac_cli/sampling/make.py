@@ -8,6 +8,7 @@ from paac_cli.events import Log
 from paac_cli.sampling.games import Games
 from paac_cli.sampling.overlap import OverlappedPool
 from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.recovery import RestartBudget
 from paac_cli.spec import EnvSpec
 
 Pool = WorkerPool | OverlappedPool
@@ -19,8 +20,9 @@ def make_pool(
     log: Log,
     stopping: Callable[[], bool] = lambda: False,
     envs: range | None = None,
+    budget: RestartBudget | None = None,
 ) -> Pool:
-    """Start the workers of a run. `log`, `stopping` and errors are those of `WorkerPool`.
+    """Start the workers of a run. `log`, `stopping`, `budget` and errors are those of `WorkerPool`.
 
     envs: the environments of this process, if others have the rest of `sampling.num_envs`.
     """
@@ -28,4 +30,5 @@ def make_pool(
     first_env, sampling = (0, config.sampling) if envs is None else (envs.start, config.sampling.for_part(len(envs)))
     pool = OverlappedPool if sampling.overlap else WorkerPool
     games = Games(config.env, config.seed, config.info_keys, first=Copy(first_env, first_env))
-    return pool(games, spec, sampling, rollout_length=config.algorithm.rollout_length, log=log, stopping=stopping)
+    length = config.algorithm.rollout_length
+    return pool(games, spec, sampling, rollout_length=length, log=log, stopping=stopping, budget=budget)

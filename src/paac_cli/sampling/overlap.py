@@ -44,6 +44,7 @@ class OverlappedPool:
         rollout_length: int,
         log: Log,
         stopping: Callable[[], bool] = lambda: False,
+        budget: RestartBudget | None = None,
     ) -> None:
         """Arguments and errors are those of `WorkerPool`. `sampling.num_envs` must be even."""
         workers_per_half = num_workers(sampling, spec)
@@ -55,7 +56,7 @@ class OverlappedPool:
         self._rollout = rollout_views(self._block)
         # A half overwrites its final observations while those of its previous step are still needed.
         self._final_obs = np.zeros((self.num_envs, *spec.obs_shape), spec.obs_dtype)
-        self._budget = RestartBudget(sampling.max_restarts)
+        self._budget = RestartBudget(sampling.max_restarts) if budget is None else budget
         self._latest: TimeStep | None = None
         with contextlib.ExitStack() as pools:
             self._halves = [

@@ -65,7 +65,7 @@ class WorkerPool:
         rollout_length: steps (T) that can be read together; the pool holds T+1 observations.
         log: receives WorkerRestarted, RestartFailed, ReplayDiverged, LongGame and CloseFailed.
         stopping: whether the run was asked to stop. Then a worker that does not answer soon raises StoppedError.
-        region, budget: for several pools on one block of memory, and with one count of restarts.
+        region: for several pools on one block of memory. budget: for several pools with one count of restarts.
 
         Raises ConfigError if memory or open files do not suffice, WorkerError if workers cannot be started.
         """

@@ -13,6 +13,7 @@ from paac_cli.config.schema import IS_SUCCESS, SamplingConfig
 from paac_cli.events import Log
 from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.recovery import RestartBudget
 from paac_cli.spec import EnvSpec
 from paac_cli.timestep import INFO, TimeStep
 
@@ -82,14 +83,15 @@ def evaluation_pool(
     num_envs: int,
     log: Log,
     stopping: Callable[[], bool] = lambda: False,
+    budget: RestartBudget | None = None,
 ) -> WorkerPool:
     """A pool for an evaluation of `episodes` games; a context manager.
 
-    sampling: its timeouts and, at most, its workers. num_envs: environments at most, >= 1. log, stopping: as of
-    `WorkerPool`. None of them changes the games.
+    sampling: its timeouts and, at most, its workers. num_envs: environments at most, >= 1. log, stopping, budget:
+    as of `WorkerPool`. None of them changes the games.
     """
     sampling = sampling.model_copy(update={"overlap": False}).for_part(min(num_envs, BATCH, episodes))
-    return WorkerPool(games, spec, sampling, rollout_length=1, log=log, stopping=stopping)
+    return WorkerPool(games, spec, sampling, rollout_length=1, log=log, stopping=stopping, budget=budget)
 
 
 class PlayStatus(NamedTuple):

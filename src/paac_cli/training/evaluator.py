@@ -18,6 +18,7 @@ from paac_cli.errors import StoppedError
 from paac_cli.events import Log
 from paac_cli.sampling.games import Games
 from paac_cli.sampling.pool import WorkerPool
+from paac_cli.sampling.recovery import RestartBudget
 from paac_cli.seeding import evaluation_seed
 from paac_cli.spec import EnvSpec
 from paac_cli.text import counted
@@ -55,11 +56,6 @@ class Evaluator:
     def __init__(self, config: RunConfig, ranks: Ranks, pool: WorkerPool | None) -> None:
         """pool: of rank 0, for the seed `evaluation_seed`; None in other ranks, or if there are no evaluations."""
         self._config, self._ranks, self._pool = config, ranks, pool
-
-    @property
-    def restarts(self) -> int:
-        """Workers of this rank that were restarted so far, for evaluations."""
-        return self._pool.restarts if self._pool else 0
 
     @property
     def has_diverged(self) -> bool:
@@ -127,7 +123,13 @@ class Evaluator:
 
 @contextlib.contextmanager
 def open_evaluator(
-    config: RunConfig, spec: EnvSpec, workers: int, ranks: Ranks, log: Log, stopping: Callable[[], bool]
+    config: RunConfig,
+    spec: EnvSpec,
+    workers: int,
+    ranks: Ranks,
+    log: Log,
+    stopping: Callable[[], bool],
+    budget: RestartBudget,
 ) -> Iterator[Evaluator]:
     """A context manager for the evaluator of a run.
 
@@ -135,7 +137,8 @@ def open_evaluator(
     the end of the run, because making an environment may take long. They have other indices than those of training, for
     environments that have a port or a directory of their own.
 
-    workers: those of this process that step environments of the training. log, stopping, errors: of `WorkerPool`.
+    workers: those of this process that step environments of the training. log, stopping, budget, errors: of
+    `WorkerPool`.
     """
     training, sampling = config.training, config.sampling
     if training.evaluate_every is None or not ranks.is_first:
@@ -151,5 +154,6 @@ def open_evaluator(
             num_envs=sampling.num_envs,
             log=log,
             stopping=stopping,
+            budget=budget,
         ) as pool:
             yield Evaluator(config, ranks, pool)

@@ -11,6 +11,7 @@ from paac_cli.runs.checkpoint import Checkpoint, PolicyArrays
 from paac_cli.runs.run_directory import RunDirectory
 from paac_cli.sampling.describe import describe, find_determinism
 from paac_cli.sampling.make import make_pool
+from paac_cli.sampling.recovery import RestartBudget
 from paac_cli.spec import Determinism, EnvSpec
 from paac_cli.training.evaluator import open_evaluator
 from paac_cli.training.progress import Progress
@@ -57,10 +58,10 @@ def load_training(
         config = ranks.config_of_first(resolve_precision(config))
     if checkpoint is None:
         initial, config = _find_initial_policy(config, ranks, log)
-    envs = ranks.share(config.sampling.num_envs)
+    envs, budget = ranks.share(config.sampling.num_envs), RestartBudget(config.sampling.max_restarts)
     with (
-        make_pool(config, spec, log, stopping, envs) as pool,
-        open_evaluator(config, spec, pool.num_workers, ranks, log, stopping) as evaluator,
+        make_pool(config, spec, log, stopping, envs, budget) as pool,
+        open_evaluator(config, spec, pool.num_workers, ranks, log, stopping, budget) as evaluator,
     ):
         if ranks.size == 1:  # several ranks have done so already, to connect
             prepare_device(config)

@@ -89,7 +89,7 @@ class _Session:
         self._evaluate_due = Due(config.training.evaluate_every, steps)
         self.evaluation_due = resume_from is not None and resume_from.evaluation_due  #: at the current step
         self._last_row_at, self._saved = steps, (steps, self.evaluation_due)
-        self._has_checked_info = False
+        self._has_checked_info, self._earlier_episodes = not training.ranks.is_first, training.progress.episodes
         self._stopwatch = Stopwatch()
         self._start = 0.0
         self._of_all_ranks = RankState()  # of all ranks, at the end of the latest rollout
@@ -104,7 +104,7 @@ class _Session:
     def _own_state(self) -> RankState:
         training, pool, evaluator = self._training, self._training.pool, self._training.evaluator
         has_diverged = pool.has_diverged or evaluator.has_diverged
-        return RankState(training.stop.signal, has_diverged, pool.restarts + evaluator.restarts)
+        return RankState(training.stop.signal, has_diverged, pool.restarts)  # also those of the evaluator
 
     def _has_diverged(self) -> bool:
         return self._own_state.has_diverged or self._of_all_ranks.has_diverged
@@ -179,7 +179,7 @@ class _Session:
     def write_and_save_if_due(self) -> None:
         """Save a milestone, evaluate, write a row of metrics and save a checkpoint, each if it is due.
 
-        A row is always due when the run is finished. A run that resumes from a checkpoint has the milestones before it.
+        A row is always due when the run is finished. Milestones before the step of a resume are not saved any more.
         Raises RunDirectoryError, WorkerError if the evaluation fails, and LearningError as `_save`.
         """
         steps = self._training.progress.steps
@@ -209,8 +209,8 @@ class _Session:
             sink.write(self._training.progress.steps, row)
 
     def _warn_of_missing_info(self) -> None:
-        """Warn of keys of `training.info_keys` that the games of this run have not reported, once."""
-        if self._has_checked_info or not self._training.progress.episodes:
+        """Warn of keys of `training.info_keys` that no game has reported, once a game of this session has ended."""
+        if self._has_checked_info or self._training.progress.episodes == self._earlier_episodes:
             return
         self._has_checked_info = True
         reported = self._training.progress.info_means
