@@ -141,6 +141,20 @@ def test_no_row_is_lost_when_the_disk_fails_for_a_while(sink, error, tmp_path):
     assert len(counts) > 8
 
 
+@pytest.mark.parametrize("sink", [CsvSink, TensorBoardSink])
+def test_rows_that_could_not_be_written_until_the_end_are_reported(sink, tmp_path):
+    events = []
+    opened = sink(tmp_path / "metrics.csv", 0, events.append)
+    opened.write(10, {"a": 1.0})
+    with record_operations(tmp_path, Fault(0, errno.ENOSPC, lasting=True)):
+        for steps in (20, 30):
+            opened.write(steps, {"a": 2.0})
+        opened.close()
+    first, last = map(str, events)
+    assert "keeps the rows in memory" in first
+    assert last.endswith("could not be written until the end: 2 rows missing")
+
+
 def test_no_column_is_lost_when_the_file_cannot_be_replaced_at_once(tmp_path):
     path = tmp_path / "metrics.csv"
     for at in range(60):

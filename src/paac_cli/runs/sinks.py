@@ -22,7 +22,7 @@ from paac_cli.errors import RunDirectoryError
 from paac_cli.events import Alert, Event, Info, Log
 from paac_cli.files import append, append_at, make_directory, replace_synced
 from paac_cli.runs.metrics_csv import read_rows, to_lines
-from paac_cli.text import printable, reason
+from paac_cli.text import counted, printable, reason
 
 _ROWS_AT_ONCE = 1000  # while a table is copied
 
@@ -50,7 +50,7 @@ class EventLog:
 
 
 class CsvSink:
-    """`metrics.csv`: one row per log interval, written without delay."""
+    """`metrics.csv`: one row per log interval and per evaluation, and one at the end, written without delay."""
 
     def __init__(self, path: Path, resume_at: int, log: Log) -> None:
         """resume_at: step of the checkpoint from which the run resumes; rows after it are deleted.
@@ -78,6 +78,7 @@ class CsvSink:
     def close(self) -> None:
         if self._waiting:
             self._retry.attempt(self._write_waiting)
+        self._retry.report_lost(len(self._waiting))
 
     def _write_waiting(self) -> None:
         # New columns can appear: an algorithm that first fills a replay buffer has no learning metrics until then.
@@ -132,7 +133,7 @@ class TensorBoardSink:
         )
         self._path = next(path for name in names if not (path := directory / name).exists())
         self._retry = _RetryingWriter(self._path, log)
-        self._waiting = io.BytesIO()
+        self._waiting, self._waiting_rows = io.BytesIO(), 0
         self._size = 0  # bytes of complete records in the file
         self._add(event_pb2.Event(wall_time=now, file_version="brain.Event:2"))
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -146,11 +147,13 @@ class TensorBoardSink:
     def write(self, steps: int, row: Mapping[str, float]) -> None:
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in row.items()]
         self._add(event_pb2.Event(wall_time=time.time(), step=steps, summary=summary_pb2.Summary(value=values)))
+        self._waiting_rows += 1
         self._retry.attempt(self._write_waiting)
 
     def close(self) -> None:
         if self._waiting.tell():
             self._retry.attempt(self._write_waiting)
+        self._retry.report_lost(self._waiting_rows)
 
     def _add(self, event: event_pb2.Event) -> None:
         RecordWriter(self._waiting).write(event.SerializeToString())
@@ -159,11 +162,11 @@ class TensorBoardSink:
         records = self._waiting.getvalue()
         append_at(self._path, self._size, records)
         self._size += len(records)
-        self._waiting = io.BytesIO()
+        self._waiting, self._waiting_rows = io.BytesIO(), 0
 
 
 class _RetryingWriter:
-    """Logs once when a file cannot be written, and once when it can be written again."""
+    """Logs once when a file cannot be written, once when it can be written again, and what is lost in the end."""
 
     def __init__(self, path: Path, log: Log) -> None:
         self._path, self._log = path, log
@@ -182,3 +185,8 @@ class _RetryingWriter:
             if self._failing:
                 self._log(Info(f"{self._path} can be written again; no row is missing"))
             self._failing = False
+
+    def report_lost(self, rows: int) -> None:
+        """Log how many rows could not be written until the end, if there are any."""
+        if rows:
+            self._log(Alert(f"{self._path} could not be written until the end: {counted(rows, 'row')} missing"))
