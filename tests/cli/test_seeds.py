@@ -12,6 +12,7 @@ from chaos.session import default_signals
 from paac_cli.reporting.run_list import format_runs
 from paac_cli.runs.run_record import Status
 from paac_cli.runs.saved_run import SavedRun
+from paac_cli.training.jobs import Jobs
 from run_paac import running
 from short_runs import QUICK, checkpoint_names, final_state
 
@@ -85,6 +86,15 @@ def test_a_stop_signal_stops_all_and_starts_no_more(tmp_path):
     assert "Traceback" not in errors
     assert statuses(output) == {"seed1": "stopped", "seed2": "stopped"}
     assert not (group / "seed3").exists()
+
+
+def test_a_stop_signal_that_comes_after_the_last_step_changes_nothing():
+    with Jobs(1, print) as jobs:
+        jobs.run_all([("seed 1", lambda: ["--version"])])
+        jobs.stop(signal.SIGINT)
+        assert jobs.exit_code == 0
+        jobs.run_all([("seed 2", lambda: ["--version"])])  # is not started any more
+        assert jobs.exit_code == 130
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class Jobs:
         self._running: dict[str, _Running] = {}
         self._stop_signal: int | None = None  # the first one that `stop` was called with
         self._exit_codes: dict[str, int] = {}  # of those that have ended; negative: a signal
+        self._has_left_out = False  # whether `run_all` has not started some, because of a stop signal
 
     def __enter__(self) -> Self:
         return self
@@ -60,9 +61,11 @@ class Jobs:
 
     @property
     def exit_code(self) -> int:
-        """0 if all have finished; otherwise that of the first that has not, or of the signal that stopped all."""
+        """Of `run_all`: 0 if all have finished; otherwise that of the first that has not, or of the stop signal."""
         failed = [code for code in self._exit_codes.values() if code]
-        return shell_exit_code(failed[0]) if failed else self.stop_exit_code
+        if failed:
+            return shell_exit_code(failed[0])
+        return self.stop_exit_code if self._has_left_out else 0
 
     @property
     def stop_exit_code(self) -> int:
@@ -85,6 +88,7 @@ class Jobs:
                 name, arguments = waiting.pop(0)
                 self.start(name, arguments())
             self.wait(_POLL)
+        self._has_left_out = bool(waiting)
 
     def start(self, name: str, arguments: Sequence[str], output: Path | None = None) -> None:
         """Start `paac ARGUMENTS`. output: a file to which it appends what it prints, instead of printing here.
