@@ -31,6 +31,14 @@ def test_auto_starts_fewer_workers_where_environments_are_fast(cores, num_envs, 
     assert num_workers(SamplingConfig(num_envs=num_envs, num_workers=2), spec) == 2
 
 
+def test_each_half_of_an_overlapped_pool_has_workers_for_its_own_environments(monkeypatch):
+    monkeypatch.setattr(partition, "available_cores", lambda: 16)
+    spec = SPEC._replace(step_seconds=5e-6)
+    of_half = num_workers(SamplingConfig(num_envs=32), spec)
+    assert num_workers(SamplingConfig(num_envs=64, overlap=True), spec) == of_half
+    assert num_workers(SamplingConfig(num_envs=64), spec) > of_half
+
+
 def test_steps_are_tried_only_to_choose_the_number_of_workers():
     auto, fixed = SamplingConfig(), SamplingConfig(num_workers=2)
     assert 1e-6 < describe(EnvConfig(id="CartPole-v1"), auto).step_seconds < 1e-3

@@ -20,8 +20,8 @@ def num_workers(sampling: SamplingConfig, spec: EnvSpec) -> int:
     """
     if sampling.num_workers != "auto":
         return sampling.num_workers
-    cores = available_cores()
-    fastest = cores if spec.step_seconds is None else fastest_number(sampling.num_envs, spec.step_seconds, cores)
+    cores, num_envs = available_cores(), sampling.num_envs // (2 if sampling.overlap else 1)
+    fastest = cores if spec.step_seconds is None else fastest_number(num_envs, spec.step_seconds, cores)
     return min(fastest, sampling.max_workers)
 
 
