@@ -344,7 +344,7 @@ def test_ranks_on_one_host_count_from_zero():
 
 def test_a_cluster_is_described_by_flags_or_by_tf_config():
     expected = Cluster(("a:1", "b:2"), 1)
-    assert find_cluster("a:1,b:2", 1, {}) == expected
+    assert find_cluster("a:1,b:2", 1, {}) == find_cluster("a:1, b:2 ", 1, {}) == expected
     workers = '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}'
     assert find_cluster(None, None, {"TF_CONFIG": workers}) == expected
     with_chief = '{"cluster": {"chief": ["a:1"], "worker": ["b:2"]}, "task": {"type": "worker", "index": 0}}'
@@ -360,6 +360,7 @@ def test_a_cluster_is_described_by_flags_or_by_tf_config():
         (None, 0, {}, "go together"),
         ("a:1,b", 0, {}, "'b' is not HOST:PORT"),
         ("a:1,b:99999", 0, {}, "is not HOST:PORT"),
+        ("a:1,[::1]:2", 0, {}, "'[::1]' is an IPv6 address; give a host name or an IPv4 address"),
         ("a:1,a:1", 0, {}, "names an address twice"),
         ("a:1,b:2", 2, {}, "a rank is 0 to 1, not 2"),
         (None, None, {"TF_CONFIG": "{"}, "TF_CONFIG is not a description of a cluster"),

@@ -47,7 +47,7 @@ def find_cluster(addresses: str | None, rank: int | None, variables: Mapping[str
     if addresses is not None or rank is not None:
         if addresses is None or rank is None:
             raise ConfigError("--cluster and --rank go together: --cluster HOST:PORT,HOST:PORT --rank 0")
-        return _checked(tuple(addresses.split(",")), rank, "--cluster")
+        return _checked(tuple(address.strip() for address in addresses.split(",")), rank, "--cluster")
     if text := variables.get("TF_CONFIG"):
         try:
             described = json.loads(text)
@@ -75,6 +75,8 @@ def _checked(addresses: tuple[str, ...], rank: int, source: str) -> Cluster | No
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
             raise ConfigError(f"{source}: {address!r} is not HOST:PORT with a port from 1 to 65535")
+        if ":" in host:
+            raise ConfigError(f"{source}: {host!r} is an IPv6 address; give a host name or an IPv4 address")
     if len(set(addresses)) < len(addresses):
         raise ConfigError(f"{source} names an address twice: {', '.join(addresses)}")
     if not 0 <= rank < len(addresses):

@@ -83,8 +83,9 @@ class Connection:
                 raise
             name = " and ".join(f"rank {rank}" for rank in gone) or "another rank"
             raise ClusterError(
-                f"rank {self._rank} ends, because {name} does not answer any more: it was killed, is stopped, cannot "
-                f"be reached, or took {self._timeout:g} s longer. The run can be resumed from its last checkpoint"
+                f"rank {self._rank} ends, because {name} does not answer any more: it has ended with an error of its "
+                f"own, was killed, is stopped, cannot be reached, or took {self._timeout:g} s longer. If it has no "
+                "error, the run can be resumed from its last checkpoint"
             ) from error
 
 
