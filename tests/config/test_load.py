@@ -214,6 +214,7 @@ def test_an_atari_preset_suggests_the_game_that_an_id_of_another_library_means(e
             "network.recurrent = 'gru': must be a mapping with the keys cell, size, e.g. {cell: gru}",
         ),
         ("env.wrappers=TimeLimit", "env.wrappers = 'TimeLimit': must be a list, e.g. [TimeLimit]"),
+        ("env.resize=84", "env.resize = 84: must be a list, e.g. [84, 84]"),
         ("network.hidden_sizes=128", "network.hidden_sizes = 128: must be a list, e.g. [128]"),
         ("lr=0.1", "unknown key lr; did you mean algorithm.learning_rate"),
         ("algorithm.lr=0.1", "unknown key algorithm.lr; did you mean algorithm.learning_rate?"),

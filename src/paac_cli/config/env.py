@@ -158,7 +158,7 @@ class EnvConfig(ConfigModel):
             return data
         given = {key: value for key, value in data.items() if value is not None}
         if data.keys() >= _KEYS_OF_EARLIER_VERSIONS and "action_mask" not in data:
-            given.pop("frame_stack", None)  # an earlier version wrote this section; it was 1 and had no effect on Atari
+            given.pop("frame_stack", None)  # an earlier version wrote it, and it had no effect
         return {**data, "protocol": "baselines", "frame_stack": FRAME_STACK, **given}
 
     @model_validator(mode="after")

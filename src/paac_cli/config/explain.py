@@ -84,7 +84,8 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
             expected, message = "", f"must be a mapping{_describe_mapping(fields.get(keys[-1]), value)}"
         case "tuple_type" | "list_type":
             element = "..." if isinstance(value, Mapping | None) else shorten(one_line(str(value)))
-            expected, message = "", f"must be a list, e.g. [{element}]"
+            example = ", ".join([element] * _length_of_list(fields.get(keys[-1])))
+            expected, message = "", f"must be a list, e.g. [{example}]"
         case _:
             expected = str(context.get("expected", ""))
             message = item["msg"].removeprefix("Value error, ").replace("Input should ", "must ")
@@ -92,6 +93,15 @@ def _explain_one(item: "ErrorDetails", keys: list[str], fields: Mapping[str, Fie
     if isinstance(value, str):
         message += hint_for_value(value, re.findall(r"'([^']+)'", expected))
     return key if isinstance(value, dict) else f"{key} = {shorten(repr(value))}", message
+
+
+def _length_of_list(field: FieldInfo | None) -> int:
+    """The length of a list that must have a certain one; otherwise 1."""
+    annotation = field.annotation if field is not None else None
+    for kind in (annotation, *get_args(annotation)):
+        if get_origin(kind) is tuple and ... not in get_args(kind):
+            return len(get_args(kind))
+    return 1
 
 
 def _describe_mapping(section: FieldInfo | None, value: Any) -> str:

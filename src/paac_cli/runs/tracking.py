@@ -32,7 +32,7 @@ class TrackedRun(NamedTuple):
     name: str  #: of the run directory
     directory: Path  #: the run directory
     config: dict[str, Any]  #: all settings, as plain data
-    resume_at: int  #: step at which this session begins; 0: the start of the run
+    resume_at: int  #: the last step whose row an earlier session has kept; 0: the start of the run
 
 
 class Tracker(Protocol):

@@ -1,7 +1,8 @@
 """The main function of a worker process, and the commands that it executes.
 
-The learner sends one byte to start a step, and the worker answers with one byte. Pickles are sent only with a restore,
-and text only with an error. The worker ends when the learner's end of the pipe closes, for whatever reason.
+The learner sends one byte to start a step, and the worker answers with one byte. Pickles are sent only with a restore
+and at the end, and text only with an error. The worker ends when the learner's end of the pipe closes, for whatever
+reason.
 """
 
 import contextlib

@@ -129,7 +129,7 @@ class WorkerEnvs:
         if game_over or reward_sum != history.reward_sum or (digests and digest(obs) not in digests):
             self._diverged.add(n)
             self._block["diverged"][n] = True
-            if digest(row) in digests:  # keep the observation to which the learner has responded
+            if digest(row) in digests:  # keep what the learner has seen; with T = 1 it may be the next observation
                 return
         row[...] = obs
 
