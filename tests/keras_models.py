@@ -1,6 +1,7 @@
 """Keras models that a user may write as torsos, and functions that do not build a torso."""
 
 import keras
+import tensorflow as tf
 
 
 def name_of(function):
@@ -84,3 +85,19 @@ def another_shape(obs_shape):
 
 def failing(obs_shape):
     raise RuntimeError("no such thing")
+
+
+class PlainVariable(keras.Model):
+    """Keras does not track a `tf.Variable`."""
+
+    def __init__(self, obs_shape):
+        super().__init__()
+        self.kernel = tf.Variable(tf.ones([obs_shape[0], 4]), name="my_kernel")
+
+    def call(self, inputs):
+        return inputs @ self.kernel
+
+
+def captured_layer(obs_shape):
+    hidden = keras.layers.Dense(4, name="captured")
+    return keras.Sequential([keras.Input(obs_shape), keras.layers.Lambda(lambda inputs: hidden(inputs))])

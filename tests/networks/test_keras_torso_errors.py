@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from keras_models import (
+    PlainVariable,
     another_shape,
+    captured_layer,
     failing,
     feature_maps,
     name_of,
@@ -38,6 +40,11 @@ VECTORS = EnvSpec((3,), np.dtype(np.float32), discrete_action(("",) * 3), 60.0)
         (name_of(one_batch), r"for inputs of shape \(3,\): ValueError: the model maps 2 inputs to shape \(1, 3\)"),
         (name_of(another_shape), r"fails for inputs of shape \(3,\): ValueError: .*call\(\)\. Invalid input shape"),
         (name_of(feature_maps), r"fails for inputs of shape \(3,\): ValueError"),
+        (name_of(PlainVariable), r"fails for .*weights that Keras does not count as its own \(my_kernel:0\)"),
+        (
+            name_of(captured_layer),
+            r"fails for .*weights that Keras does not count as its own \(\S*kernel\S*, \S*bias\S*\)",
+        ),
         (name_of(failing), r"fails for inputs of shape \(3,\): RuntimeError: no such thing"),
     ],
 )

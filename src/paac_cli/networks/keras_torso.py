@@ -66,17 +66,24 @@ def _import(torso: str, setting: str) -> Callable[[tuple[int, ...]], Any]:
 def _build(function: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> tuple[Any, int]:
     """The model and its number of features.
 
-    Raises TypeError or ValueError if `function` does not return a model with one output [B, ...], and whatever
-    `function` raises.
+    Raises TypeError or ValueError if `function` does not return a model with one output [B, ...] that owns all weights
+    that it uses, and whatever `function` raises.
     """
     model = function(shape)
     if not isinstance(model, tf.keras.Model):
         raise TypeError(f"it returned {type(model).__name__}, not a keras.Model")
-    outputs = model(tf.zeros((2, *shape)), training=False)
+    with tf.GradientTape() as tape:
+        outputs = model(tf.zeros((2, *shape)), training=False)
     if not tf.is_tensor(outputs):
         raise TypeError(f"the model returned {type(outputs).__name__}, not one tensor")
     if outputs.shape.rank < 2 or outputs.shape[0] != 2:
         raise ValueError(f"the model maps 2 inputs to shape {tuple(outputs.shape)}, not to features [2, F]")
+    own = {id(variable.value) for variable in model.variables}
+    if others := [variable.name for variable in tape.watched_variables() if id(variable) not in own]:
+        raise ValueError(
+            f"the model uses weights that Keras does not count as its own ({', '.join(others)}), so they would be "
+            "neither trained nor saved; make them with self.add_weight, and keep layers as attributes of the model"
+        )
     return model, int(np.prod(outputs.shape[1:]))
 
 
