@@ -185,6 +185,20 @@ def test_a_third_party_algorithm_that_breaks_the_interface_is_reported(fault, me
     assert message in paac_here("train", *arguments, code=2).stderr
 
 
+def test_a_third_party_algorithm_without_the_length_of_a_rollout_is_reported(tmp_path, monkeypatch):
+    (tmp_path / "faulty.py").write_text(
+        "from reinforce import AlgorithmConfig, Reinforce\n\n\n"
+        "class Faulty(Reinforce):\n"
+        "    class Config(AlgorithmConfig):\n"
+        "        pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "faulty", raising=False)
+    arguments = ["--preset", "cartpole", "--algorithm", "faulty:Faulty", "--run-dir", tmp_path / "run"]
+    message = "Config, the Config of 'faulty:Faulty', does not define rollout_length"
+    assert message in paac_here("train", *arguments, code=2).stderr
+
+
 def test_every_agent_of_a_third_party_algorithm_names_its_arrays_alike():
     """`paac verify` makes several in one process."""
     config = load(algorithm={"name": "reinforce:Reinforce"})

@@ -184,6 +184,7 @@ def test_another_seed_is_refused_and_the_difference_reported(trained_copy, paac)
     assert result.stderr.startswith(f"Error: {trained_copy} holds a run with another config:")
     assert "  seed: 1 in the run, 3 now\n" in result.stderr
     assert "--fresh" in result.stderr
+    assert f"--init-from {trained_copy} --run-dir OTHER\n" in result.stderr
     assert contents(trained_copy) == before
 
 

@@ -337,7 +337,6 @@ def test_torsos_of_entries_are_unchanged_after_writing_and_reading():
     config = load(network__torsos={"arm.angles": "mlp", "0": "a.b:make"}, network__activation="relu")
     assert load_config(yaml_io.parse(to_yaml(config), "dumped"), "dumped") == config
     assert changed_settings(load(), config) == {
-        "network.torsos": ({}, None),
         "network.torsos.arm.angles": (None, "mlp"),
         "network.torsos.0": (None, "a.b:make"),
         "network.activation": (None, "relu"),
@@ -376,6 +375,13 @@ def test_assignments_are_parsed_into_dotted_keys_and_yaml_values():
 
 def test_the_last_assignment_of_a_key_wins():
     assert load_set("seed=2", "seed=3").seed == 3
+
+
+def test_a_whole_section_of_an_algorithm_needs_its_name():
+    """Otherwise it would be the default algorithm, whatever the preset has."""
+    data = MINIMAL | {"algorithm": {"name": "ppo"}}
+    text = error_message(load_config, data, "my.yaml", {"algorithm": {"learning_rate": 1e-3}})
+    assert text.startswith("--set algorithm: replaces the whole section, so it needs a name, e.g. {name: ppo, gamma: ")
 
 
 def test_a_whole_section_can_be_set():

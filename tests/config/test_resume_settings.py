@@ -8,6 +8,14 @@ from paac_cli.config.optimizers import RmsPropConfig
 from paac_cli.config.schema import FREE_ON_RESUME, RunConfig
 
 
+def test_keys_that_say_nothing_are_left_out():
+    old, new = load(), load(env={"id": "CartPole-v1", "kwargs": {"n": 3}}, init_from={"path": "x"})
+    changed = changed_settings(old, new)
+    assert changed["env.kwargs.n"] == (None, 3)
+    assert changed["init_from.path"] == (None, "x")
+    assert not changed.keys() & {"env.kwargs", "init_from", "init_from.sha256"}
+
+
 def test_equal_configs_have_no_changed_settings():
     assert changed_settings(load(), load()) == {}
 

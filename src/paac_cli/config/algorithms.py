@@ -52,6 +52,7 @@ from paac_cli.config.fields import (
 )
 from paac_cli.config.optimizers import AdamConfig, OptimizerConfig, RmsPropConfig
 from paac_cli.config.trust import hidden_file
+from paac_cli.errors import AlgorithmError
 from paac_cli.import_tensorflow import import_tensorflow
 
 
@@ -76,7 +77,7 @@ class AlgorithmConfig(ConfigModel):
     @property
     def rollout_length(self) -> int:
         """Steps of each environment (T) in a rollout. Metrics and checkpoints are written only between rollouts."""
-        raise NotImplementedError
+        raise AlgorithmError(f"{type(self).__name__}, the Config of {self.name!r}, does not define rollout_length")
 
     @property
     def resumes_exactly(self) -> bool:

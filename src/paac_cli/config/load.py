@@ -39,11 +39,22 @@ def load_config(
         raise ConfigError(f"{source}: a preset must be a mapping with the keys {', '.join(RunConfig.model_fields)}")
     given_by = {key: (flags or {}).get(key, f"--set {shorten(key)}") for key in overrides}
     for key, value in overrides.items():
+        _require_name_of_algorithm(data, key, value, given_by[key])
         data = _put(data, key.split("."), value, given_by[key])
     imports = third_party_algorithm(data) is not None
     config = _validate(data | {"algorithm": {}} if imports else data, source, given_by, trusted=())
     require_trusted(data, source, trusted)
     return _validate(data, source, given_by, trusted) if imports else config
+
+
+def _require_name_of_algorithm(data: dict[str, Any], key: str, value: Any, flag: str) -> None:
+    """Raise ConfigError if an override would silently make the algorithm of the preset `data` the default, PAAC."""
+    match key, value, data:
+        case "algorithm", dict(), {"algorithm": {"name": str(name)}} if name != "paac" and "name" not in value:
+            raise ConfigError(
+                f"{flag}: replaces the whole section, so it needs a name, e.g. {{name: {name}, gamma: 0.95}}; to change "
+                "only some settings of the preset, name them, e.g. algorithm.gamma=0.95"
+            )
 
 
 def third_party_algorithm(data: Any) -> str | None:
@@ -118,10 +129,12 @@ def changed_settings(
         for path in sorted(old_flat.keys() | new_flat.keys())
         if (path in old_flat, old_flat.get(path)) != (path in new_flat, new_flat.get(path)) and not is_free(path)
     ]
-    # A section that is null on one side is described by its keys on the other.
+    # A section that is null or empty on one side is described by its keys on the other, of which some may be null.
     sections = {path[:end] for path in changed for end in range(1, len(path))}
     values = {path: (old_flat.get(path), new_flat.get(path)) for path in changed}
-    return {".".join(path): pair for path, pair in values.items() if path not in sections or pair != (None, None)}
+    named = {path: pair for path, pair in values.items() if path not in sections or any(pair)}
+    visible = {path: pair for path, pair in named.items() if pair[0] != pair[1]}
+    return {".".join(path): pair for path, pair in (visible or named).items()}
 
 
 def read_config(

@@ -32,7 +32,7 @@ from paac_cli.runs.directory_lock import DirectoryLock
 from paac_cli.runs.manifest import read_manifest
 from paac_cli.runs.newest import load_newest
 from paac_cli.runs.run_record import RunRecord, Status, read_record, write_record
-from paac_cli.text import describe_error, reason
+from paac_cli.text import describe_error, reason, shell_quoted
 
 CONFIG, CHECKPOINTS = "config.yaml", "checkpoints"
 _OTHER_RUN = "Choose another directory with --run-dir, or start over with --fresh, which renames the old run"
@@ -226,7 +226,10 @@ class RunDirectory:
         changed = changed_settings(old, new)
         if changed:
             lines = "\n".join(f"  {key}: {before!r} in the run, {now!r} now" for key, (before, now) in changed.items())
-            raise RunDirectoryError(f"{self.path} holds a run with another config:\n{lines}\n{_OTHER_RUN}")
+            raise RunDirectoryError(
+                f"{self.path} holds a run with another config:\n{lines}\n{_OTHER_RUN}. To begin another run with the "
+                f"policy of this one: --init-from {shell_quoted(str(self.path))} --run-dir OTHER"
+            )
 
     def _rename_old_run(self) -> None:
         number, path = 1, self.path.resolve()
