@@ -25,7 +25,7 @@ SETTINGS = {
     "algorithm.lr_anneal_steps": 0,
     "algorithm.num_steps": np.int64(16),
     "training.log_every": 320,
-    "training.checkpoint_every": 1280,
+    "training.checkpoint_every": 1.28e3,
 }
 OPTIONS = {"num_envs": 4, "num_workers": 2, "show": None}
 
@@ -40,7 +40,7 @@ def test_a_training_is_that_of_the_command(tmp_path):
     result = train(
         "cartpole",
         SETTINGS,
-        total_steps=1280,
+        total_steps=1.28e3,
         run_dir=tmp_path / "here",
         on_metrics=lambda steps, metrics: rows.append((steps, metrics)),
         **OPTIONS,

@@ -41,7 +41,10 @@ def test_a_study_trains_trials_and_the_best_is_a_preset(command, paac, tmp_path)
         assert list(run.config.network.hidden_sizes) == trial["settings"]["network.hidden_sizes"]
         assert float(run.last_row["rollout/ep_rew_mean"]) == trial["score"]
         assert f"Trial {trial['number']}: algorithm.learning_rate" in result.stderr
-    assert f"paac train --preset {tmp_path / 'study' / 'best.yaml'} --seeds" in result.stdout
+    command = (
+        f"paac train --preset {tmp_path / 'study' / 'best.yaml'} --seeds 101-103 --run-dir {tmp_path / 'study-best'}"
+    )
+    assert command in result.stdout
     assert f"The settings of trial {best['number']} are now a preset" in result.stdout
 
     again = paac("train", "--preset", tmp_path / "study" / "best.yaml", "--run-dir", tmp_path / "again")

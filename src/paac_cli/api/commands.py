@@ -222,11 +222,16 @@ def _discard(_: str) -> None:
 def _flags(options: Mapping[str, Any]) -> Iterator[str]:
     """Keyword arguments as options: True is an option without a value, and None and False leave it out."""
     for name, given in options.items():
-        option, value = f"--{name.replace('_', '-')}", given.item() if isinstance(given, np.generic) else given
+        option, value = f"--{name.replace('_', '-')}", _whole(given.item() if isinstance(given, np.generic) else given)
         if value is True:
             yield option
         elif value is not None and value is not False:
             yield f"{option}={value}"
+
+
+def _whole(value: Any) -> Any:
+    """1e6 as a whole number, as it is on the command line; any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:
@@ -240,6 +245,8 @@ def _to_yaml(key: str, value: Any) -> str:
         return value.tolist() if isinstance(value, np.generic | np.ndarray) else os.fspath(value)
 
     try:
+        if not key.startswith("env."):  # whose arguments may be of any type
+            value = _whole(value)
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=plain)
     except (TypeError, ValueError) as error:
         raise ConfigError(

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from paac_cli.reporting.tables import format_table
@@ -32,9 +33,12 @@ def format_study(report: dict[str, Any], width: int | None) -> str:
     if len(ended) > _MOST_ROWS:
         lines.append(f"and {counted(len(ended) - _MOST_ROWS, 'more trial')}, which --json lists")
     if (best := report["best"]) is not None:
+        preset = best["preset"]
+        runs = f"{Path(preset).parent}-best"  # each study has its own: the default would be runs/best
         lines.append(
             f"\nThe settings of trial {best['number']} are now a preset. The best of several scores is partly luck, so "
-            f"train with other seeds:\n  paac train --preset {shell_quoted(best['preset'])} --seeds 101-103"
+            "train with other seeds:\n"
+            f"  paac train --preset {shell_quoted(preset)} --seeds 101-103 --run-dir {shell_quoted(runs)}"
         )
     return "\n".join(lines)
 
