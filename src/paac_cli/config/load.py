@@ -52,8 +52,8 @@ def _require_name_of_algorithm(data: dict[str, Any], key: str, value: Any, flag:
     match key, value, data:
         case "algorithm", dict(), {"algorithm": {"name": str(name)}} if name != "paac" and "name" not in value:
             raise ConfigError(
-                f"{flag}: replaces the whole section, so it needs a name, e.g. {{name: {name}, gamma: 0.95}}; to change "
-                "only some settings of the preset, name them, e.g. algorithm.gamma=0.95"
+                f"{flag}: replaces the whole section, so it needs a name, e.g. {{name: {name}, gamma: 0.95}}; to "
+                "change only some settings of the preset, name them, e.g. algorithm.gamma=0.95"
             )
 
 
