@@ -20,7 +20,7 @@ _CLOSED = -1  # in place of a descriptor
 
 Layout = dict[str, tuple[tuple[int, ...], np.dtype]]
 
-_REMEDY = "use fewer environments, shorter rollouts (algorithm.num_steps) or smaller observations"
+_REMEDY = "use fewer environments (sampling.num_envs), shorter rollouts (algorithm.num_steps) or smaller observations"
 _ALIGNMENT = mmap.PAGESIZE  # TensorFlow uses aligned arrays without copying them
 
 
