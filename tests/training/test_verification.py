@@ -1,5 +1,6 @@
 """What `paac verify` compares, and with which configs it retrains a run."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -120,6 +121,8 @@ def test_metrics_are_compared_at_the_steps_that_the_run_logged(tmp_path):
     run = dict(read_metrics(table))
     assert run == {64: {"time/frames": "256"}, 128: {"time/frames": "512", "train/loss": "nan"}}
     assert compare_metrics(run, run | {96: {"time/frames": "1"}}).different == ()
+    in_order = b"time/frames at step 64 256\ntime/frames at step 128 512\ntrain/loss at step 128 nan"
+    assert compare_metrics(run, run).sha256 == hashlib.sha256(in_order).hexdigest()
     table.write_text("steps,time/frames\n64,12345678\n128,1.23457e+07\n")  # as an earlier version wrote counts
     assert {row["time/frames"] for _, row in read_metrics(table)} == {"1.23457e+07"}
     with_new_column = {steps: row | {"rollout/reward_min": "0"} for steps, row in run.items()}

@@ -140,18 +140,17 @@ def compare_metrics(run: Mapping[int, ComparableRow], retrained: Mapping[int, Co
     evaluation that only one of both made: the settings of evaluations may change when a run resumes.
     """
     columns = {name for row in run.values() for name in row}
-    first: dict[str, str] = {}
-    second: dict[str, str] = {}
-    for steps, row in run.items():
-        other = retrained.get(steps, {})
-        one_evaluated = _is_evaluated(row) != _is_evaluated(other)
-        for name in columns:
-            if one_evaluated and name.startswith(_EVALUATION):
-                continue
-            for cells, cell in ((first, row.get(name)), (second, other.get(name))):
-                if cell is not None:
-                    cells[f"{name} at step {steps}"] = cell
-    return _compare("metrics", first, second)
+    both_evaluated = {steps for steps in run if _is_evaluated(run[steps]) and _is_evaluated(retrained.get(steps, {}))}
+
+    def cells(rows: Mapping[int, ComparableRow]) -> dict[str, str]:
+        return {
+            f"{name} at step {steps}": cell
+            for steps in run
+            for name, cell in rows.get(steps, {}).items()
+            if name in columns and (steps in both_evaluated or not name.startswith(_EVALUATION))
+        }
+
+    return _compare("metrics", cells(run), cells(retrained))
 
 
 def _is_evaluated(row: ComparableRow) -> bool:
